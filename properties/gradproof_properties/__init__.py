@@ -1,0 +1,34 @@
+"""The built-in claims about activation functions, one module each, and the ledger of known deviations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gradproof.engine.property import Property
+
+
+def properties() -> tuple[Property, ...]:
+    """The built-in properties, in the order reports show them (entry point ``gradproof.properties``)."""
+    from gradproof_properties.accuracy import Accuracy
+    from gradproof_properties.fd_jump import FiniteDifferenceJump
+    from gradproof_properties.kink_convention import KinkConvention
+    from gradproof_properties.saturation import Saturation
+    from gradproof_properties.special_values import SpecialValues
+    from gradproof_properties.taylor import Taylor
+    from gradproof_properties.underflow_noise import UnderflowNoise
+    from gradproof_properties.zero_input import ZeroInput
+
+    return (
+        Accuracy(),
+        SpecialValues(),
+        Saturation(),
+        KinkConvention(),
+        Taylor(),
+        FiniteDifferenceJump(),
+        ZeroInput(),
+        UnderflowNoise(),
+    )
+
+
+__all__ = ["properties"]

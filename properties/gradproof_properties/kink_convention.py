@@ -1,0 +1,176 @@
+"""kink-convention: which element of the Clarke interval AD returns at each kink, and whether all paths agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from gradproof.backends.base import Implementation
+from gradproof.engine.probe import Probe
+from gradproof.engine.property import Outcome, Property, Violations
+from gradproof.errors import Unsupported
+from gradproof.formats import arrays as fa
+from gradproof.functions import Function
+from gradproof.measure.severity import WRONG_BRANCH, WRONG_CLASS
+from gradproof.oracle import Certified
+from gradproof.results.model import Evidence
+
+COTANGENTS = (0.0, -1.0, 2.0**-6, 2.0**6)
+"""Exact scale factors for the linearity of the vjp; powers of two, so that scaling cannot round."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One derivative read at a kink: by which way, at which zero, and what came back."""
+
+    way: str
+    bits: int
+    got: int
+    value: float
+
+
+class KinkConvention(Property):
+    """The value at a kink is a convention, but an element of the Clarke interval, and one convention."""
+
+    id: ClassVar[str] = "kink-convention"
+    title: ClassVar[str] = "At a kink AD returns an element of the Clarke interval, whichever way it is asked"
+    statement: ClassVar[str] = (
+        "The AD value at each kink lies between the one-sided derivatives; reverse mode, forward mode and the "
+        "equivalent formulations of the function return the same one; the vjp is linear in the cotangent there. "
+        "Which element it is (0, 1/2, 1, ...) is recorded and never fails by itself."
+    )
+    source: ClassVar[str] = "f'(0) chosen as 0, 1 or 0.5; Clarke 1983; Lee, Park, Aiken, ICML 2023"
+    orders: ClassVar[tuple[int, ...]] = (1, 2)
+
+    def applies(self, function: Function, order: int) -> bool:
+        """Functions with breakpoints."""
+        return bool(function.kinks)
+
+    def check(self, probe: Probe, order: int) -> Outcome:
+        """Read the derivative at each kink in every way there is."""
+        probe.require(order)
+        violations: list[Violations] = []
+        measured: dict[str, Any] = {}
+        readings = 0
+        for kink in dict.fromkeys(probe.function.kinks):
+            bits = probe.format.round(kink)
+            if probe.format.value(bits) != kink:
+                measured[f"{float(kink):g}"] = {"skipped": "the format does not hold this kink"}
+                continue
+            found = _readings(probe, order, bits)
+            readings += len(found)
+            clarke = probe.oracle.certified(bits, probe.format, order)
+            measured[f"{float(kink):g}"] = _record(found, clarke, order)
+            violations += _outside(found, clarke, probe, order)
+            violations += _disagreeing(found, probe)
+            if order == 1 and "reverse" in probe.paths:
+                violations += _nonlinear(probe, bits)
+        return Outcome(Evidence("exhaustive", readings), violations, measured={"kinks": measured})
+
+
+def _readings(probe: Probe, order: int, bits: int) -> list[Reading]:
+    fmt = probe.format
+    inputs = [bits, bits | fmt.sign_bit] if bits == 0 else [bits]
+    array = np.array(inputs, dtype=fa.storage(fmt))
+    found = []
+    for path in probe.paths:
+        try:
+            got = probe.evaluate(array, order, path)
+        except Unsupported:
+            if path == probe.paths[0]:
+                raise
+            continue  # a framework without a forward derivative has one path less to compare
+        found += _read(path, array, got, fmt)
+    if order == 1:
+        for other in probe.backend.formulations(probe.function.name, probe.function.params):
+            try:
+                got = probe.evaluate_other(other, array, order)
+            except Unsupported:
+                continue
+            found += _read(other.name, array, got, fmt)
+    return found
+
+
+def _read(way: str, array: Any, got: Any, fmt: Any) -> list[Reading]:
+    values = fa.values(got, fmt)
+    names = [way] if array.size == 1 else [way, f"{way} at -0"]
+    return [
+        Reading(name, int(x), int(g), float(v)) for name, x, g, v in zip(names, array, got, values, strict=True)
+    ]
+
+
+def _record(found: list[Reading], clarke: Certified, order: int) -> dict[str, Any]:
+    low, high = _ends(clarke)
+    row: dict[str, Any] = {r.way: repr(r.value) for r in found}
+    row["clarke"] = [repr(low), repr(high)]
+    if order == 1 and low != high and found:
+        row["element"] = _element(found[0].value, low, high)
+    return row
+
+
+def _ends(clarke: Certified) -> tuple[float, float]:
+    if clarke.lower is None or clarke.upper is None:
+        return -np.inf, np.inf
+    return float(clarke.lower), float(clarke.upper)
+
+
+def _element(value: float, low: float, high: float) -> str:
+    """The chosen element in words."""
+    least = min((low, high), key=abs) if low * high > 0 else 0.0
+    names = [(least, "min-norm"), (low, "lower end"), (high, "upper end"), ((low + high) / 2, "midpoint")]
+    return next((name for element, name in names if abs(value - element) <= 1e-2 * (high - low)), "interior")
+
+
+def _outside(found: list[Reading], clarke: Certified, probe: Probe, order: int) -> list[Violations]:
+    if clarke.lower is None or clarke.upper is None:
+        return []
+    low, high = _ends(clarke)
+    bound = probe.contract.bound(order, probe.format)
+    quantum = np.ldexp(1.0, fa.quantum_exponents(np.array([low, high]), probe.format).astype(np.int32))
+    rows = [r for r in found if not (low - bound * quantum[0] <= r.value <= high + bound * quantum[1])]
+    return [
+        _violation(
+            r, probe, WRONG_CLASS if np.isnan(r.value) else WRONG_BRANCH,
+            f"{r.way} returns {r.value:g}, outside the Clarke interval [{low:g}, {high:g}]",
+        )
+        for r in rows
+    ]  # fmt: skip
+
+
+def _disagreeing(found: list[Reading], probe: Probe) -> list[Violations]:
+    if len({r.value for r in found if not np.isnan(r.value)}) <= 1:
+        return []
+    first = found[0]
+    text = "one function, several derivatives at the kink: " + ", ".join(f"{r.way} {r.value:g}" for r in found)
+    return [_violation(first, probe, WRONG_BRANCH, text)]
+
+
+def _nonlinear(probe: Probe, bits: int) -> list[Violations]:
+    """vjp(c) must be c * vjp(1): the implementation is scaled after the fact by an exact power of two."""
+    array = np.array([bits], dtype=fa.storage(probe.format))
+    one = fa.values(probe.evaluate(array, 1), probe.format)[0]
+    rows = []
+    for c in COTANGENTS:
+        scaled = _scaled(probe.implementation, c)
+        got = probe.evaluate_other(scaled, array, 1, "reverse")
+        value = float(fa.values(got, probe.format)[0])
+        if value != c * one and not (np.isnan(value) and np.isnan(one)):
+            reading = Reading("reverse", bits, int(got[0]), value)
+            text = f"the vjp of cotangent {c:g} is {value:g}, not {c:g} times that of 1 ({one:g})"
+            rows.append(_violation(reading, probe, WRONG_BRANCH, text))
+    return rows
+
+
+def _scaled(implementation: Implementation, factor: float) -> Implementation:
+    call = implementation.call
+    return replace(implementation, call=lambda x: call(x) * factor, name=f"{implementation.name} * {factor:g}")
+
+
+def _violation(reading: Reading, probe: Probe, severity: int, text: str) -> Violations:
+    dtype = fa.storage(probe.format)
+    return Violations(
+        np.array([reading.bits], dtype), np.array([reading.got], dtype), np.array([2.0]),
+        np.array([severity], np.int8), np.array([np.isnan(reading.value)]), text, cause="convention", pointwise=False,
+    )  # fmt: skip

@@ -1,0 +1,13 @@
+"""The ledger of known deviations: TOML data files, one per backend, and the tool that drafts entries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def directory() -> Path:
+    """Folder of the built-in ledger files (entry point ``gradproof.ledgers``)."""
+    return Path(__file__).parent
+
+
+__all__ = ["directory"]

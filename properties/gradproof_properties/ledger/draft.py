@@ -1,0 +1,214 @@
+"""Draft ledger entries from what fails here: ``python -m gradproof_properties.ledger.draft --backend torch:cpu``.
+
+Judges the catalogue without a ledger and writes one ``[[entry]]`` per failing cell, with the deviations that
+``reasons`` assigns. A draft is for a maintainer to read before it is kept: an entry says *known*, not *right*.
+
+Regions are the spans of all failing inputs. On formats that are sampled they are padded by a quarter of a binade
+at both ends, because another seed meets other inputs at the edge; ceilings are the worst error seen, doubled and
+rounded up to two digits, for the same reason. On 16-bit formats regions are exact and ceilings rounded up only.
+An entry already in the file for the same cell is merged when its SIMD level differs, replaced when it does not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradproof.engine.ledger import Deviation, Entry, Ledger
+from gradproof.engine.packs import properties
+from gradproof.engine.plan import Task
+from gradproof.engine.probe import Probe
+from gradproof.engine.property import Violations
+from gradproof.engine.regions import spans
+from gradproof.engine.selection import Selection
+from gradproof.engine.worker import Desk, prepare
+from gradproof.errors import ImplementationFault, Unsupported
+from gradproof.formats import Format, get_format
+from gradproof.formats import arrays as fa
+from gradproof.measure.causes import probable_cause
+from gradproof_properties.ledger import directory
+from gradproof_properties.ledger.reasons import deviation_for
+from gradproof_properties.ledger.toml import document
+
+WITNESSES = 3
+SAMPLED_MARGIN = 0.25
+"""Padding of a sampled region, in binades."""
+LARGE_CEILING = 1e6
+"""A ceiling beyond this is written as ``inf``: all accuracy is lost, by how much depends on the input tried."""
+
+
+def draft(selection: Selection) -> tuple[list[Entry], list[Deviation]]:
+    """Entries and deviations for every cell of ``selection`` that fails here."""
+    desk = prepare(replace(selection, use_ledger=False, jobs=0))
+    entries: list[Entry] = []
+    deviations: dict[str, Deviation] = {}
+    for group in desk.plan.groups:
+        for task in group.tasks:
+            made = _draft_task(task, selection, desk)
+            if made is not None:
+                entries.append(made[0])
+                deviations[made[1].id] = made[1]
+    return entries, list(deviations.values())
+
+
+def _draft_task(task: Task, selection: Selection, desk: Desk) -> tuple[Entry, Deviation] | None:
+    probe = Probe(task, selection)
+    try:
+        outcome = properties()[task.property].check(probe, task.order)
+    except (Unsupported, ImplementationFault):
+        return None
+    found = [v for v in outcome.violations if len(v)]
+    if not found:
+        return None
+    cause = _cause(task, probe, found)
+    deviation = deviation_for(task, cause, found[0].explanation)
+    bits = np.concatenate([v.bits for v in found])
+    magnitude = np.concatenate([v.magnitude for v in found])
+    version = desk.surroundings.versions.get(task.backend, "")
+    entry = Entry(
+        deviation=deviation.id,
+        backend=task.backend,
+        versions=_range(version),
+        recorded=version,
+        hardware=(desk.surroundings.simd,),
+        function=task.function.name,
+        params=dict(task.function.params),
+        modes=(task.mode,),
+        format=task.format,
+        order=task.order,
+        property=task.property,
+        regions=_regions(bits, probe),
+        ceiling=_ceiling(float(magnitude.max()), probe.format),
+        witnesses=_witnesses(bits, magnitude),
+    )
+    return entry, deviation
+
+
+def _cause(task: Task, probe: Probe, found: Sequence[Violations]) -> str:
+    worst = found[0]
+    if worst.cause:
+        return worst.cause
+    if not worst.pointwise:
+        return "rounding"
+    i = int(np.lexsort((-np.nan_to_num(worst.magnitude, posinf=1e308), worst.severity))[0])
+    bits, got = int(worst.bits[i]), int(worst.got[i])
+    expected = probe.oracle.certified(bits, probe.format, task.order)
+    return probable_cause(probe.oracle, probe.format, task.order, bits, got, expected, float(worst.magnitude[i]))
+
+
+def _range(version: str) -> Any:
+    from packaging.specifiers import SpecifierSet
+    from packaging.version import Version
+
+    parsed = Version(version)
+    return SpecifierSet(f">={parsed.major}.{parsed.minor},<{parsed.major}.{parsed.minor + 1}")
+
+
+def _regions(bits: Any, probe: Probe) -> tuple[tuple[int, int], ...]:
+    fmt = probe.format
+    nan = fa.is_nan(bits, fmt)
+    regions: list[tuple[int, int]] = []
+    if (~nan).any():
+        failing = fa.ordinals(bits[~nan], fmt)
+        base = probe.base_points
+        tried = fa.ordinals(base[fa.is_finite(base, fmt)], fmt)
+        for span in spans(tried, failing):
+            low, high = _padded(span.low, span.high, fmt)
+            regions.append((fmt.from_ordinal(low), fmt.from_ordinal(high)))
+    if nan.any():
+        regions.append((fmt.nan_bits, fmt.nan_bits))
+    return tuple(_merged(regions, fmt))
+
+
+def _padded(low: int, high: int, fmt: Format) -> tuple[int, int]:
+    """The span widened on a sampled format, never past a zero or an infinity it does not contain already."""
+    if fmt.is_16_bit:
+        return low, high
+    margin = int(SAMPLED_MARGIN * (1 << (fmt.precision - 1)))
+    floor = -fmt.max_bits if low < 0 else min(low, 1)
+    roof = fmt.max_bits if high > 0 else max(high, -1)
+    return (low if low < floor else max(low - margin, floor)), (high if high > roof else min(high + margin, roof))
+
+
+def _merged(regions: Iterable[tuple[int, int]], fmt: Format) -> list[tuple[int, int]]:
+    """Overlapping regions joined, in order along the line; NaN regions last."""
+    numeric = sorted(
+        (fmt.ordinal(a), fmt.ordinal(b)) for a, b in regions if not (fmt.is_nan(a) or fmt.is_nan(b))
+    )
+    joined: list[tuple[int, int]] = []
+    for low, high in numeric:
+        if joined and low <= joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], high))
+        else:
+            joined.append((low, high))
+    result = [(fmt.from_ordinal(a), fmt.from_ordinal(b)) for a, b in joined]
+    return result + ([(fmt.nan_bits, fmt.nan_bits)] if any(fmt.is_nan(a) for a, _ in regions) else [])
+
+
+def _ceiling(worst: float, fmt: Format) -> float:
+    if not worst < LARGE_CEILING:
+        return math.inf
+    grown = worst * (1.0 if fmt.is_16_bit else 2.0)
+    digits = 10.0 ** (math.floor(math.log10(grown)) - 1)
+    return round(math.ceil(grown / digits) * digits, 6)
+
+
+def _witnesses(bits: Any, magnitude: Any) -> tuple[int, ...]:
+    """The worst failing inputs, one per distinct pattern."""
+    order = np.argsort(-np.nan_to_num(magnitude, posinf=1e308), kind="stable")
+    return tuple(dict.fromkeys(int(bits[i]) for i in order[:WITNESSES]))
+
+
+def merge(old: Iterable[Entry], new: Iterable[Entry]) -> list[Entry]:
+    """``old`` with ``new`` laid over it: merged across SIMD levels, replaced on the same one."""
+    rows: dict[tuple[Any, ...], Entry] = {}
+    for entry in [*old, *new]:
+        key = (
+            entry.backend, entry.function, tuple(sorted(entry.params.items())), entry.modes, entry.format,
+            entry.order, entry.property,
+        )  # fmt: skip
+        before = rows.get(key)
+        if before is None or set(before.hardware) <= set(entry.hardware):
+            rows[key] = entry
+            continue
+        fmt = get_format(entry.format)
+        rows[key] = replace(
+            entry,
+            hardware=tuple(sorted({*before.hardware, *entry.hardware})),
+            regions=tuple(_merged([*before.regions, *entry.regions], fmt)),
+            ceiling=max(before.ceiling, entry.ceiling),
+            witnesses=tuple(dict.fromkeys([*before.witnesses, *entry.witnesses])),
+        )
+    return list(rows.values())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Draft or refresh one backend's ledger file."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--backend", required=True, help="backend id, such as torch:cpu")
+    parser.add_argument("--function", action="append", default=[], help="only these functions")
+    parser.add_argument("--profile", default="default")
+    parser.add_argument("--into", type=Path, default=directory(), help="folder of the ledger files")
+    chosen = parser.parse_args(arguments)
+    file = chosen.into / f"{chosen.backend.replace(':', '-')}.toml"
+    entries, deviations = draft(
+        Selection(backends=(chosen.backend,), functions=tuple(chosen.function), profile=chosen.profile)
+    )
+    standing = Ledger.read([chosen.into])
+    kept = [e for e in standing.entries if e.backend == chosen.backend]
+    merged = merge(kept, entries)
+    known = {**standing.deviations, **{d.id: d for d in deviations}}
+    used = [known[name] for name in dict.fromkeys(e.deviation for e in merged)]
+    file.write_text(document(used, merged), encoding="utf-8")
+    print(f"{file}: {len(merged)} entries, {len(used)} deviations")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,200 @@
+"""saturation: where f or f' first rounds to its limit, and how it gets there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from gradproof.engine.pointwise import Pointwise
+from gradproof.engine.probe import Probe
+from gradproof.engine.property import Outcome, Property, Violations
+from gradproof.formats import Format
+from gradproof.formats import arrays as fa
+from gradproof.formats.arrays import Bits
+from gradproof.functions import Function
+from gradproof.measure.severity import LARGE_ERROR, LOST_SIGNAL, WRONG_CLASS
+from gradproof.oracle import Oracle
+
+Side = Literal["left", "right"]
+SIDES: tuple[Side, ...] = ("left", "right")
+
+
+@dataclass(frozen=True)
+class Tail:
+    """One side on which f^(n) has a finite limit.
+
+    ``onset`` is the ordinal of the first input (walking outward) from which on the exact value rounds to the
+    limit; None when no finite input does. ``rounded`` is the limit in the format, ``representable`` whether
+    that is exact.
+    """
+
+    side: Side
+    limit: Fraction
+    rounded: int
+    representable: bool
+    onset: int | None
+
+
+class Saturation(Property):
+    """No premature saturation, no value past the asymptote, monotone into it."""
+
+    id: ClassVar[str] = "saturation"
+    title: ClassVar[str] = "Saturation sets in where the mathematics says, not earlier"
+    statement: ClassVar[str] = (
+        "On a side where f^(n) has a finite limit, no result equals the limit while the exact value is still away "
+        "from it by more than the contract, none lies past the limit, and the results approach it without turning "
+        "back by more than the contract. The input at which the limit is first reached is measured beside the "
+        "oracle's."
+    )
+    source: ClassVar[str] = "saturation is loss of signal by zero gradient"
+    orders: ClassVar[tuple[int, ...]] = (0, 1)
+
+    def applies(self, function: Function, order: int) -> bool:
+        """Wherever f^(order) has a finite limit on some side."""
+        return any(isinstance(function.limit(side, order), Fraction) for side in SIDES)
+
+    def check(self, probe: Probe, order: int) -> Outcome:
+        """Judge the tails and measure the onset on each side."""
+        probe.require(order)
+        points = Pointwise(probe, order)
+        findings: list[Violations] = []
+        measured: dict[str, Any] = {}
+        for side in SIDES:
+            limit = probe.function.limit(side, order)
+            if not isinstance(limit, Fraction):
+                continue
+            tail = find_tail(probe.oracle, probe.format, order, side, limit)
+            bits = _tail_points(probe, tail)
+            reference = probe.references(bits)[order]
+            got = probe.evaluate(bits, order)
+            judgement = points.add_results(bits, got, reference)
+            saturated = fa.ordinals(got, probe.format) == probe.format.ordinal(tail.rounded)
+            early = saturated & judgement.failing
+            if early.any():
+                findings.append(_finding(bits, got, judgement, early, LOST_SIGNAL, _early(tail, order)))
+            past = _past(got, reference.values, tail, probe.format, judgement.magnitude)
+            if past.any():
+                findings.append(
+                    _finding(bits, got, judgement, past, WRONG_CLASS, f"a value past the limit {float(limit):g}")
+                )
+            back = _turns_back(bits, got, tail, probe, order)
+            if back.any():
+                findings.append(
+                    _finding(bits, got, judgement, back, LARGE_ERROR, "the approach to the limit turns back")
+                )
+            measured[side] = _onsets(bits, got, tail, probe.format)
+        outcome = points.outcome(exhaustive=probe.format.is_16_bit, with_curve=False)
+        # Errors that are no saturation are the accuracy property's business.
+        outcome.violations = findings
+        outcome.measured = measured
+        return outcome
+
+
+def _early(tail: Tail, order: int) -> str:
+    what = "f" + "'" * order
+    return f"{what} has reached its limit {float(tail.limit):g} although the exact value is still away from it"
+
+
+def _finding(bits: Bits, got: Bits, judgement: Any, rows: Any, severity: int, text: str) -> Violations:
+    magnitude = np.maximum(np.nan_to_num(judgement.magnitude[rows], nan=2.0, posinf=np.inf), 1.0 + 1e-9)
+    count = int(rows.sum())
+    return Violations(
+        bits[rows], got[rows], magnitude, np.full(count, severity, np.int8), judgement.felt[rows], text,
+        cause="early-saturation" if severity == LOST_SIGNAL else None,
+    )  # fmt: skip
+
+
+def find_tail(oracle: Oracle, fmt: Format, order: int, side: Side, limit: Fraction) -> Tail:
+    """The tail with the oracle's onset, found by bisection over certified values."""
+    return _find_tail(oracle, fmt, order, side, limit)
+
+
+@lru_cache(maxsize=512)
+def _find_tail(oracle: Oracle, fmt: Format, order: int, side: Side, limit: Fraction) -> Tail:
+    rounded = fmt.round(limit)
+    target = fmt.ordinal(rounded)
+    sign = -1 if side == "left" else 1
+
+    def at_limit(steps: int) -> bool:
+        value = oracle.certified(fmt.from_ordinal(sign * steps), fmt, order, confirm=False)
+        return value.kind == "finite" and fmt.ordinal(value.bits) == target
+
+    # Walk outward over a coarse grid for the last input that does not round to the limit, then bisect.
+    grid = np.unique(np.linspace(0, fmt.max_bits, 513).astype(np.int64))
+    bits = fa.from_ordinals(sign * grid, fmt)
+    reference = oracle.references(bits, fmt)[order]
+    away = np.flatnonzero((fa.ordinals(reference.rounded, fmt) != target) | (reference.kind != 0))
+    exact = fmt.value(rounded) == limit
+    if away.size and away[-1] == grid.size - 1:
+        return Tail(side, limit, rounded, exact, None)
+    low = int(grid[away[-1]]) if away.size else 0
+    high = int(grid[away[-1] + 1]) if away.size else 0
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if at_limit(middle) else (middle, high)
+    return Tail(side, limit, rounded, exact, sign * high)
+
+
+def _tail_points(probe: Probe, tail: Tail) -> Bits:
+    """Base points of the side, denser around the onset, walking outward."""
+    fmt = probe.format
+    sign = -1 if tail.side == "left" else 1
+    base = fa.ordinals(probe.base_points[fa.is_finite(probe.base_points, fmt)], fmt) * sign
+    steps = [base[base >= 0]]
+    if tail.onset is not None:
+        near = np.concatenate([np.arange(-64, 65), *(np.array([-1, 1]) << k for k in range(6, fmt.precision + 3))])
+        steps.append(abs(tail.onset) + near)
+    if probe.witnesses:
+        named = fa.ordinals(np.array(probe.witnesses, dtype=fa.storage(fmt)), fmt) * sign
+        steps.append(named[named >= 0])
+    walk = np.unique(np.concatenate(steps))
+    return fa.from_ordinals(sign * walk[(walk >= 0) & (walk <= fmt.max_bits)], fmt)
+
+
+def _past(got: Bits, exact: Any, tail: Tail, fmt: Format, magnitude: Any) -> Any:
+    """Results on the far side of the limit from the exact value.
+
+    A limit that the format cannot hold may be overshot by its own rounding, within the contract.
+    """
+    g = fa.values(got, fmt)
+    limit = float(fmt.value(tail.rounded))
+    with np.errstate(invalid="ignore"):
+        beyond = ((exact < float(tail.limit)) & (g > limit)) | ((exact > float(tail.limit)) & (g < limit))
+        return beyond & (True if tail.representable else magnitude > 1)
+
+
+def _turns_back(bits: Bits, got: Bits, tail: Tail, probe: Probe, order: int) -> Any:
+    """Where a result moves away from the limit although the exact values approach it.
+
+    Between two inputs whose exact values approach the limit, a step back is counted when it exceeds what the
+    contract allows the two results together.
+    """
+    reference = probe.references(bits)[order]
+    exact, g = reference.values, fa.values(got, probe.format)
+    limit = float(tail.limit)
+    with np.errstate(invalid="ignore"):
+        approach = np.abs(exact[1:] - limit) <= np.abs(exact[:-1] - limit)
+        step = np.abs(g[1:] - limit) - np.abs(g[:-1] - limit)
+        quantum = np.ldexp(1.0, reference.quantum_exponents(probe.format).astype(np.int32))
+        bound = probe.contract.bound(order, probe.format)
+        x_quantum = np.ldexp(1.0, fa.quantum_exponents(fa.values(bits, probe.format), probe.format).astype(np.int32))
+        allowed = bound * (quantum + reference.slope * x_quantum)
+        back = approach & (step > allowed[1:] + allowed[:-1])
+    return np.concatenate([[False], back])
+
+
+def _onsets(bits: Bits, got: Bits, tail: Tail, fmt: Format) -> dict[str, Any]:
+    """The oracle's and the measured onset: input, decimal, and how many ordinals apart."""
+    same = fa.ordinals(got, fmt) == fmt.ordinal(tail.rounded)
+    away = np.flatnonzero(~same)
+    first = None if away.size and away[-1] == bits.size - 1 else int(bits[away[-1] + 1] if away.size else bits[0])
+    row: dict[str, Any] = {"limit": fmt.decimal(tail.rounded)}
+    row["oracle_onset"] = None if tail.onset is None else fmt.decimal(fmt.from_ordinal(tail.onset))
+    row["measured_onset"] = None if first is None else fmt.decimal(first)
+    if first is not None and tail.onset is not None:
+        row["ordinals_apart"] = str(fmt.ordinal(first) - tail.onset)
+    return row

@@ -1,0 +1,80 @@
+"""special-values: NaN, the infinities, both zeros, and the ends of the format."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from gradproof.engine.pointwise import Pointwise
+from gradproof.engine.probe import Probe
+from gradproof.engine.property import Outcome, Property, Violations
+from gradproof.formats import Format
+from gradproof.formats import arrays as fa
+from gradproof.formats.arrays import Bits
+from gradproof.measure.severity import WRONG_BRANCH
+
+
+class SpecialValues(Property):
+    """NaN in, NaN out; +-inf give the limits; -0; the largest and the smallest numbers."""
+
+    id: ClassVar[str] = "special-values"
+    title: ClassVar[str] = "Special values come out right"
+    statement: ClassVar[str] = (
+        "A NaN gives a NaN, +-inf give the limits of f^(n), an odd function keeps the sign of zero, and the largest, "
+        "the least normal and the least numbers of the format are as accurate as the contract says."
+    )
+    source: ClassVar[str] = "IEEE 754-2019, section 6; limits of the function"
+    orders: ClassVar[tuple[int, ...]] = (0, 1, 2)
+
+    def check(self, probe: Probe, order: int) -> Outcome:
+        """Judge the special inputs; the derivative at a NaN is recorded, not judged."""
+        probe.require(order)
+        fmt = probe.format
+        bits = special_bits(fmt)
+        points = Pointwise(probe, order)
+        got = probe.evaluate(bits, order)
+        points.add_results(bits, got, probe.references(bits)[order])
+        outcome = points.outcome(exhaustive=fmt.is_16_bit, with_curve=False)
+        outcome.measured.update(_recorded(bits, got, fmt, order))
+        lost = _lost_sign(bits, got, probe) if order == 0 and probe.function.odd else None
+        if lost is not None:
+            outcome.violations.append(lost)
+        return outcome
+
+
+def special_bits(fmt: Format) -> Bits:
+    """Quiet and signalling NaNs of both signs (every NaN of a 16-bit format), +-inf, +-0, +-max, +-least."""
+    positive = [0, 1, fmt.min_normal_bits - 1, fmt.min_normal_bits, fmt.max_bits, fmt.infinity_bits, fmt.nan_bits]
+    payloads = range(fmt.infinity_bits + 1, fmt.sign_bit) if fmt.is_16_bit else (fmt.infinity_bits + 1, fmt.nan_bits | 1)
+    positive += list(payloads)
+    return np.array(positive + [b | fmt.sign_bit for b in positive], dtype=fa.storage(fmt))
+
+
+def _recorded(bits: Bits, got: Bits, fmt: Format, order: int) -> dict[str, Any]:
+    """What came out at the two infinities, at -0 and at a NaN, for the reader."""
+
+    def at(pattern: int) -> str:
+        return fmt.decimal(int(got[int(np.flatnonzero(bits == pattern)[0])]))
+
+    return {
+        "at_minus_infinity": at(fmt.infinity_bits | fmt.sign_bit),
+        "at_plus_infinity": at(fmt.infinity_bits),
+        "at_minus_zero": at(fmt.sign_bit),
+        "at_nan": at(fmt.nan_bits),
+        "nan_is_convention": order > 0,
+    }
+
+
+def _lost_sign(bits: Bits, got: Bits, probe: Probe) -> Violations | None:
+    """An odd function's f(-0) that is +0 (or f(+0) that is -0)."""
+    fmt = probe.format
+    zeros = (fa.magnitudes(bits, fmt) == 0) & (fa.magnitudes(got, fmt) == 0)
+    wrong = zeros & (fa.signs(bits, fmt) != fa.signs(got, fmt))
+    if not wrong.any():
+        return None
+    count = int(wrong.sum())
+    return Violations(
+        bits[wrong], got[wrong], np.full(count, 2.0), np.full(count, WRONG_BRANCH, np.int8), np.zeros(count, bool),
+        explanation="an odd function must keep the sign of zero", cause="wrong-branch",
+    )  # fmt: skip

@@ -1,0 +1,185 @@
+"""taylor: first-order expansion holds off the kinks, and misses by exactly jump x overshoot across one."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from hypothesis import strategies as st
+
+from gradproof.engine.probe import Probe
+from gradproof.engine.property import Outcome, Property, Violations
+from gradproof.engine.search import search
+from gradproof.formats import arrays as fa
+from gradproof.formats.arrays import Bits, Floats
+from gradproof.measure.severity import LARGE_ERROR, WRONG_CLASS
+from gradproof.oracle.reference import FINITE
+from gradproof.results.model import Evidence
+from gradproof.strategies import batches
+from gradproof_properties.allowances import allowance
+
+REACH = 2.0**16
+"""Expansion points beyond this magnitude are left to ``accuracy``: there a step of any size swamps f''."""
+
+
+class Taylor(Property):
+    """f(x + h) = f(x) + f'(x) h within sup|f''| h^2 / 2 and rounding; across a kink, jump x overshoot."""
+
+    id: ClassVar[str] = "taylor"
+    title: ClassVar[str] = "The first-order expansion holds everywhere but across a kink"
+    statement: ClassVar[str] = (
+        "Where [x, x+h] holds no kink, |f(x+h) - f(x) - f'(x) h| is at most sup|f''| h^2 / 2 plus what the contract "
+        "allows the three results; where it holds one, the remainder is the jump of f' times the overshoot past the "
+        "kink, first order in h, within the same bounds on both sides."
+    )
+    source: ClassVar[str] = "the local linearity that back-propagation rests on; Taylor's theorem, Lagrange remainder"
+    orders: ClassVar[tuple[int, ...]] = (1,)
+
+    def check(self, probe: Probe, order: int) -> Outcome:
+        """Draw pairs (x, h), some across every kink, and compare remainders with their bounds."""
+        probe.require(1)
+        found: list[Violations] = []
+        totals = {"smooth": 0, "across": 0}
+        worst = [0.0]
+
+        def visit(drawn: tuple[Bits, int]) -> float:
+            start, end = _pairs(probe, *drawn)
+            if not start.size:
+                return 0.0
+            ratio, across, violations = _remainders(probe, start, end)
+            judged = ~np.isnan(ratio)
+            totals["smooth"] += int((judged & ~across).sum())
+            totals["across"] += int((judged & across).sum())
+            if violations is not None:
+                found.append(violations)
+            largest = float(np.nanmax(ratio, initial=0.0))
+            worst[0] = max(worst[0], largest)
+            return float(np.log2(1 + min(largest, 2.0**60)))
+
+        size = 64
+        search(
+            st.tuples(batches(probe.function, probe.format, size), st.integers(0, 2**16 - 1)),
+            visit,
+            examples=max(4, probe.budget.pairs // size),
+            seed_=probe.seed,
+        )
+        for kink in probe.function.kinks:
+            near = probe.format.ordinal(probe.format.round(kink)) + np.arange(-size // 2, size // 2)
+            visit((fa.from_ordinals(near, probe.format), 7))
+        return Outcome(
+            Evidence("sampled", totals["smooth"] + totals["across"]),
+            found,
+            magnitude=worst[0],
+            measured={"pairs_off_kinks": totals["smooth"], "pairs_across_a_kink": totals["across"]},
+        )
+
+
+def _pairs(probe: Probe, bits: Bits, seed: int) -> tuple[Bits, Bits]:
+    """Expansion points among ``bits`` and end points at steps of many sizes, kept to a moderate range."""
+    fmt = probe.format
+    x = fa.values(bits, fmt)
+    rng = np.random.default_rng(seed)
+    with np.errstate(all="ignore"):
+        relative = np.abs(x) * 2.0 ** -rng.integers(1, fmt.precision, x.size)
+        absolute = 2.0 ** -rng.integers(-2, fmt.precision // 2, x.size)
+        step = np.where(rng.random(x.size) < 0.5, relative, absolute) * rng.choice([-1.0, 1.0], x.size)
+        end = fa.round_values(x + step, fmt)
+        fine = (np.abs(x) <= REACH) & (np.abs(fa.values(end, fmt)) <= REACH) & (fa.values(end, fmt) != x)
+    return bits[fine], end[fine]
+
+
+def _remainders(probe: Probe, start: Bits, end: Bits) -> tuple[Floats, Any, Violations | None]:
+    """|remainder - predicted| over its bound (NaN where not judged), which pairs cross a kink, violations."""
+    fmt = probe.format
+    x, z = fa.values(start, fmt), fa.values(end, fmt)
+    low, high = np.minimum(x, z), np.maximum(x, z)
+    at_start, at_end = probe.references(start), probe.references(end)
+    value = fa.values(probe.evaluate(start, 0), fmt)
+    end_value = fa.values(probe.evaluate(end, 0), fmt)
+    got = probe.evaluate(start, 1)
+    slope = fa.values(got, fmt)
+    with np.errstate(all="ignore"):
+        remainder, rounding = _expanded(end_value, value, slope, z, x)
+        predicted, curvature, across, judged = _prediction(probe, x, z, low, high)
+        bound = (
+            curvature
+            + allowance(probe, end, at_end[0], 0)
+            + allowance(probe, start, at_start[0], 0)
+            + allowance(probe, start, at_start[1], 1) * np.abs(z - x)
+            + rounding
+        )
+        judged &= (at_start[0].kind == FINITE) & (at_start[1].kind == FINITE) & (at_end[0].kind == FINITE)
+        # A result that overflows correctly has no remainder to speak of.
+        overflow = np.isinf(fa.values(at_end[0].rounded, fmt)) | np.isinf(fa.values(at_start[0].rounded, fmt))
+        judged &= ~overflow & np.isfinite(bound)
+        ratio = np.abs(remainder - predicted) / bound
+        ratio = np.where(np.isnan(remainder), np.inf, ratio)
+    ratio = np.where(judged, ratio, np.nan)
+    wrong = judged & (ratio > 1)
+    if not wrong.any():
+        return ratio, across, None
+    i = int(np.argmax(np.where(wrong, ratio, -1)))
+    text = (
+        f"x = {x[i]!r}, h = {z[i] - x[i]!r}: the remainder is {remainder[i]:.6g} where {predicted[i]:.6g} +- "
+        f"{bound[i]:.3g} is due"
+    )
+    severity = np.where(np.isinf(ratio[wrong]), WRONG_CLASS, LARGE_ERROR).astype(np.int8)
+    felt = np.abs(remainder - predicted)[wrong] > 8 * 2.0**-fmt.precision
+    return ratio, across, Violations(start[wrong], got[wrong], ratio[wrong], severity, felt, text, pointwise=False)
+
+
+def _expanded(end: Floats, value: Floats, slope: Floats, z: Floats, x: Floats) -> tuple[Floats, Floats]:
+    """f(x+h) - f(x) - f'(x) h with a bound on the rounding of this very computation.
+
+    Error-free transformations (Knuth's two-sum, Dekker's product; Handbook of Floating-Point Arithmetic,
+    section 4.3-4.4), so that float64 results are compared exactly enough too.
+    """
+    difference, difference_low = _two_sum(end, -value)
+    h, h_low = _two_sum(z, -x)
+    product, product_low = _two_product(slope, h)
+    remainder = (difference - product) + (difference_low - product_low - slope * h_low)
+    return remainder, 2.0**-100 * (np.abs(difference) + np.abs(product)) + 2.0**-52 * np.abs(remainder)
+
+
+def _two_sum(a: Floats, b: Floats) -> tuple[Floats, Floats]:
+    total = a + b
+    shadow = total - a
+    return total, (a - (total - shadow)) + (b - shadow)
+
+
+def _two_product(a: Floats, b: Floats) -> tuple[Floats, Floats]:
+    product = a * b
+    a_high, b_high = _split(a), _split(b)
+    a_low, b_low = a - a_high, b - b_high
+    return product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
+
+
+def _split(a: Floats) -> Floats:
+    scaled = a * (2.0**27 + 1)
+    return scaled - (scaled - a)
+
+
+def _prediction(probe: Probe, x: Floats, z: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats, Any, Any]:
+    """Predicted remainder, its curvature bound, which pairs cross a kink, and which can be judged.
+
+    Across a kink k with jump J, with M the supremum of |f''| on either side: the remainder is J |z - k| within
+    M1 (k-x)^2/2 + M1 |k-x||z-k| + M2 (z-k)^2/2 (expand to the kink, change slope, expand from it).
+    """
+    predicted = np.zeros(x.size)
+    across = np.zeros(x.size, bool)
+    judged = np.ones(x.size, bool)
+    near, far = np.abs(z - x), np.zeros(x.size)
+    turn = np.where(x < z, high, low)
+    for kink in dict.fromkeys(probe.function.kinks):
+        k = float(kink)
+        jump = float(probe.oracle.jump(kink, 1))
+        inside = (low < k) & (k < high)
+        judged &= ~((x == k) | (inside & across))  # the choice at the kink is a convention; two kinks are too many
+        across |= inside
+        turn = np.where(inside, k, turn)
+        near, far = np.where(inside, np.abs(k - x), near), np.where(inside, np.abs(z - k), far)
+        predicted = np.where(inside, jump * np.abs(z - k), predicted)
+    first = probe.oracle.suprema(np.minimum(x, turn), np.maximum(x, turn), 2)
+    second = np.where(across, probe.oracle.suprema(np.minimum(turn, z), np.maximum(turn, z), 2), 0.0)
+    curvature = first * near * near / 2 + first * near * far + second * far * far / 2
+    return predicted, curvature, across, judged

@@ -1,0 +1,75 @@
+"""What the page's script reads: the results document, the pages' index, the axes."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from functools import cache
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from gradproof.results.model import RunResult
+from gradproof_reports.html.curves import grid, grid_key
+from gradproof_reports.html.pages import Page
+from gradproof_reports.html.states import STATES, classify
+
+PLAIN_LIMIT: Final = 1 << 20
+"""Documents up to this many characters are embedded as they are; longer ones compressed (about 5 to 1)."""
+
+
+def payload(result: RunResult, found: dict[str, Page], stale: set[str]) -> dict[str, Any]:
+    """The results document as it is written to disk, beside an index of pages and the axes of their curves."""
+    grids: dict[str, Any] = {}
+    for cell in result.cells:
+        if cell.curve is not None:
+            key = grid_key(cell.format, cell.curve)
+            if key not in grids:
+                grids[key] = grid(cell.format, cell.curve)
+    return {
+        "results": result.to_json(),
+        "pages": [
+            {"slug": p.slug, "family": p.family, "title": p.title, "series": p.series, "cells": p.indices}
+            for p in found.values()
+        ],
+        "states": [classify(c, stale).key for c in result.cells],
+        "words": {s.key: {"glyph": s.glyph, "label": s.label} for s in STATES.values()},
+        "grids": grids,
+    }
+
+
+def embed(document: dict[str, Any], limit: int = PLAIN_LIMIT) -> Markup:
+    """``document`` as JSON that may stand inside ``<script type="application/json">``.
+
+    Beyond ``limit`` characters it becomes ``{"gzip": "<base64>"}``, which the page unpacks when first asked
+    for a cell. Markup characters are written as escapes, so that no text in it can end the element.
+    """
+    text = json.dumps(document, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    if len(text) > limit:
+        # mtime=0: equal results give equal files.
+        packed = gzip.compress(text.encode(), compresslevel=9, mtime=0)
+        text = json.dumps({"gzip": base64.b64encode(packed).decode()})
+    return Markup(script_safe(text))
+
+
+def script_safe(text: str) -> str:
+    """JSON text without ``<``, ``>`` and ``&``: neither ``</script>`` nor ``<!--`` can occur in it.
+
+    U+2028 and U+2029 are escaped too; some readers take them for line ends.
+    """
+    for character in ("<", ">", "&", "\u2028", "\u2029"):
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+@cache
+def drawing_library() -> Markup:
+    """Vega, Vega-Lite and vega-embed in one piece of JavaScript, compressed, as base64.
+
+    Taken from the installed vl-convert-python, which carries it; the page unpacks it when the first curve is
+    drawn, so that opening costs nothing. Raises ImportError without that package.
+    """
+    from vl_convert import javascript_bundle  # noqa: PLC0415 - 32 MB of native code, only when a page is made
+
+    return Markup(base64.b64encode(gzip.compress(javascript_bundle().encode(), compresslevel=9, mtime=0)).decode())

@@ -1,0 +1,16 @@
+"""Backends: frameworks on devices, as arrays in and bits out. See ``base`` for the contract."""
+
+from gradproof.backends.base import Availability, Backend, Call, Implementation, Traits
+from gradproof.backends.registry import availability, available_backends, backend_ids, get_backend
+
+__all__ = [
+    "Availability",
+    "Backend",
+    "Call",
+    "Implementation",
+    "Traits",
+    "availability",
+    "available_backends",
+    "backend_ids",
+    "get_backend",
+]

@@ -1,0 +1,159 @@
+"""What a backend is: arrays in, bits out.
+
+A backend turns bit patterns into its own arrays, calls an implementation on them in one mode, takes the
+derivative of one order along one path, and hands the result back as bit patterns. It judges nothing.
+
+Every call is made on a fresh, contiguous, one-dimensional array whose length is a multiple of ``LANES``
+(the input is padded with copies of its last element). So each point goes through the vectorised kernel,
+never through the scalar tail, and one point repeated by ``gradproof repro`` meets the same code as in a run.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final
+
+import numpy as np
+
+from gradproof.formats import Format
+from gradproof.formats.arrays import Bits
+
+LANES: Final = 256
+"""Inputs are padded to a multiple of this many elements: more than one unrolled vector step of any kernel."""
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Whether a backend can be used here; ``reason`` says why not and what it would take."""
+
+    available: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Traits:
+    """Probed facts about one (backend, device, format)."""
+
+    flushes_results: bool
+    """FTZ: a subnormal result comes back as zero."""
+    zeros_inputs: bool
+    """DAZ: a subnormal input is read as zero."""
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """A callable on one backend that claims to compute a function.
+
+    ``call`` takes the array alone and returns an array of the same shape and format. ``derivatives`` are
+    the callables for f', f'' where the backend has no AD (NumPy) or where the user hands them in.
+    ``name`` is the dotted name of a framework's function, ``<file stem>:<callable>`` for user code.
+    """
+
+    function: str
+    backend: str
+    name: str
+    call: Callable[[Any], Any]
+    params: Mapping[str, Any] = field(default_factory=dict)
+    derivatives: tuple[Callable[[Any], Any], ...] = ()
+    formats: tuple[str, ...] | None = None
+    """Formats the implementation claims; None for whatever the backend holds."""
+    user: bool = False
+    """Handed in by a user: an exception is a fault of the implementation, not a missing feature."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """How an implementation is called: the mode, the order of the derivative and the AD path."""
+
+    order: int = 0
+    mode: str = "eager"
+    path: str = "reverse"
+    """``reverse`` or ``forward``; order 2 is reverse over reverse, or forward over reverse."""
+
+
+class Backend(abc.ABC):
+    """One framework on one device. Instances are cheap; the framework is imported by ``__init__``."""
+
+    name: ClassVar[str]
+    devices: ClassVar[tuple[str, ...]] = ("cpu",)
+    modes: ClassVar[tuple[str, ...]] = ("eager",)
+    default_modes: ClassVar[tuple[str, ...]] = ("eager",)
+    """The modes that a run covers when none is named."""
+    formats: ClassVar[tuple[str, ...]] = ("float64", "float32", "float16", "bfloat16")
+
+    def __init__(self, device: str = "cpu") -> None:
+        self.device = device
+
+    @property
+    def id(self) -> str:
+        """Name and device: ``torch:cuda``."""
+        return f"{self.name}:{self.device}"
+
+    @classmethod
+    @abc.abstractmethod
+    def availability(cls, device: str) -> Availability:
+        """Whether the framework and the device are here. Cheap when the framework is not installed."""
+
+    @abc.abstractmethod
+    def versions(self) -> dict[str, str]:
+        """Versions of the framework and what it runs on (driver, device name, CPU capability)."""
+
+    @abc.abstractmethod
+    def catalogue(self) -> Sequence[Implementation]:
+        """This framework's implementations of the catalogued functions."""
+
+    def formulations(self, function: str, params: Mapping[str, Any]) -> Sequence[Implementation]:
+        """Other ways this framework's users write the same function (relu as maximum, clamp, where)."""
+        return ()
+
+    @abc.abstractmethod
+    def paths(self, implementation: Implementation) -> tuple[str, ...]:
+        """The AD paths there are: ``("reverse", "forward")``, or ``("given",)`` for derivatives handed in."""
+
+    @abc.abstractmethod
+    def evaluate(self, implementation: Implementation, bits: Bits, fmt: Format, call: Call) -> Bits:
+        """The bits of f^(order) at each input, in the shape of ``bits``.
+
+        Raises Unsupported where the framework has no such kernel or derivative, ImplementationFault where
+        the implementation breaks its contract (see that error for the kinds).
+        """
+
+    @abc.abstractmethod
+    def dot(self, x: Bits, w: Bits, bias: Bits | None, fmt: Format) -> Bits:
+        """Pre-activations ``sum(x * w, axis=-1) + bias`` in ``fmt``: x and w of shape (samples, fan-in).
+
+        Products, their sum along the last axis and the addition of the bias are the backend's own.
+        """
+
+    @abc.abstractmethod
+    def chain(
+        self, implementation: Implementation, weights: Sequence[float], bits: Bits, fmt: Format
+    ) -> tuple[list[Bits], list[Bits]]:
+        """Iterate ``h[k+1] = f(w[k] * h[k])`` and differentiate every ``h[k]`` by ``h[0]`` in reverse mode.
+
+        Returns the inputs ``w[k] * h[k]`` of each step and the derivatives ``d h[k+1] / d h[0]``, as bits,
+        one array per step. The weights are exact in ``fmt``. On a backend without AD the product is
+        accumulated in ``fmt`` from the derivative handed in, in the order reverse mode would use.
+        """
+
+    @abc.abstractmethod
+    def traits(self, fmt: Format) -> Traits:
+        """FTZ and DAZ, probed on arrays large enough to reach every thread; cached per format."""
+
+
+COMPILED_LENGTHS: Final = (4096, 65536)
+"""Lengths of compiled calls, each compiled anew: the least that fits, then multiples of the last."""
+
+
+def padded(bits: Bits, *, few_lengths: bool = False) -> Bits:
+    """``bits`` flattened and padded with its last element to a multiple of ``LANES``.
+
+    With ``few_lengths`` to one of COMPILED_LENGTHS or a multiple of the greatest.
+    """
+    flat = np.ascontiguousarray(bits).ravel()
+    lengths = COMPILED_LENGTHS if few_lengths else (LANES,)
+    unit = next((n for n in lengths if n >= flat.size), lengths[-1])
+    missing = -flat.size % unit
+    return np.concatenate([flat, np.repeat(flat[-1:], missing)]) if missing else flat.copy()

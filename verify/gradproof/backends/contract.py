@@ -1,0 +1,126 @@
+"""Holding an implementation to its contract: what may go in, what must come out, and what an exception means.
+
+Shared by every backend. The fault kinds are those of ``gradproof.errors.ImplementationFault``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+import numpy as np
+
+from gradproof.backends.base import Implementation
+from gradproof.errors import GradproofError, ImplementationFault, Unsupported
+from gradproof.formats import Format
+from gradproof.formats.arrays import Bits
+
+T = TypeVar("T")
+Missing = Callable[[BaseException], bool]
+"""Whether an exception says that the framework lacks a kernel or a derivative."""
+
+ORDINAL = ("the value", "the first derivative", "the second derivative")
+
+
+def check_offered(implementation: Implementation, fmt: Format, order: int) -> None:
+    """Raise Unsupported for a format that the implementation does not claim, or an order nobody offers."""
+    if implementation.formats is not None and fmt.name not in implementation.formats:
+        claimed = ", ".join(implementation.formats)
+        raise Unsupported(f"{implementation.name} claims {claimed} only, not {fmt.name}")
+    if order not in (0, 1, 2):
+        raise Unsupported(f"order {order} is not offered; expected 0, 1 or 2")
+
+
+def callable_of(implementation: Implementation, order: int) -> Callable[[Any], Any]:
+    """The callable handed in for f^(order).
+
+    Raises Unsupported where the hand-in does not go that far.
+    """
+    if order == 0:
+        return implementation.call
+    given = len(implementation.derivatives)
+    if order > given:
+        reason = (
+            "no derivative= was handed in"
+            if given == 0
+            else f"derivative= covers order {given} only; hand in a pair (f', f'') for order 2"
+        )
+        raise Unsupported(f"{ORDINAL[order]} of {implementation.name}: {reason}")
+    return implementation.derivatives[order - 1]
+
+
+def called(implementation: Implementation, call: Callable[[Any], Any], x: Any, missing: Missing) -> Any:
+    """``call(x)``, its exceptions translated: Unsupported where ``missing`` says so, a fault otherwise.
+
+    KeyboardInterrupt and gradproof's own errors pass through; a SystemExit would end the run, so it does not.
+    """
+    try:
+        return call(x)
+    except GradproofError:
+        raise
+    except (Exception, SystemExit) as error:
+        if missing(error):
+            raise Unsupported(f"{implementation.name}: {told(error)}") from error
+        raised(implementation, error)
+
+
+def unless_user(implementation: Implementation, missing: Missing) -> Missing:
+    """``missing`` for a framework's own function; never for a user's, whose exceptions are its faults."""
+    return lambda error: not implementation.user and missing(error)
+
+
+def differentiated(
+    implementation: Implementation, order: int, action: Callable[[], T], missing: Missing
+) -> T:
+    """``action()``, which runs the framework's AD over the implementation, its exceptions translated.
+
+    A derivative that the framework lacks is Unsupported whoever wrote the function: its author did not raise.
+    """
+    try:
+        return action()
+    except GradproofError:
+        raise
+    except (Exception, SystemExit) as error:
+        if missing(error):
+            raise Unsupported(f"{ORDINAL[order]} of {implementation.name}: {told(error)}") from error
+        raised(implementation, error)
+
+
+def raised(implementation: Implementation, error: BaseException) -> NoReturn:
+    """Raise the fault of an implementation that raised ``error``."""
+    raise ImplementationFault("raised", f"{implementation.name} raised {told(error)}") from error
+
+
+def told(error: BaseException) -> str:
+    """Type and message of an exception on one line, cut at 300 characters."""
+    text = " ".join(str(error).split())
+    text = text if len(text) <= 300 else text[:297] + "..."
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def wrong(
+    kind: str, implementation: Implementation, what: str, expected: str, got: str
+) -> ImplementationFault:
+    """The fault of a result that is not what the contract says; the caller raises it."""
+    return ImplementationFault(
+        kind,
+        f"{implementation.name} returned {what} {got}, expected {expected}: "
+        "one result per input, in the input's format and on its device",
+    )
+
+
+def check_shape(implementation: Implementation, got: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    """Raise the fault ``wrong-shape`` when the shapes differ."""
+    if tuple(got) != tuple(expected):
+        raise wrong("wrong-shape", implementation, "shape", str(tuple(expected)), str(tuple(got)))
+
+
+def check_unchanged(implementation: Implementation, before: Bits, after: Bits) -> None:
+    """Raise the fault ``wrote-input`` when the input's bits (both of shape (n,)) have changed."""
+    if not np.array_equal(before, after):
+        at = int(np.flatnonzero(before != after)[0])
+        raise ImplementationFault(
+            "wrote-input",
+            f"{implementation.name} wrote into its input: element {at} was {int(before[at]):#x}, "
+            f"is {int(after[at]):#x} after the call; return a new array instead",
+        )

@@ -1,0 +1,169 @@
+"""The jax backend: eager and jitted, reverse and forward AD, CPU and CUDA.
+
+Requirements: JAX is imported by the constructor and never by this module; 64-bit types are enabled inside a
+context for float64 only, so the process keeps its own setting and the narrower formats see the JAX their
+users see; arrays are committed to the device; lengths are few, since JAX compiles for each.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final, final
+
+import numpy as np
+
+from gradproof.backends import traits as probing
+from gradproof.backends.base import Availability, Backend, Call, Implementation, Traits, padded
+from gradproof.backends.chains import reverse_passes, rows_of
+from gradproof.backends.contract import check_offered
+from gradproof.backends.cuda import driver_version
+from gradproof.errors import Unsupported
+from gradproof.formats import Format
+from gradproof.formats.arrays import Bits, storage
+
+_PLATFORM: Final = {"cpu": "cpu", "cuda": "gpu"}
+
+
+@final
+class JaxBackend(Backend):
+    """JAX on the first device of a platform."""
+
+    name: ClassVar[str] = "jax"
+    devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
+    modes: ClassVar[tuple[str, ...]] = ("eager", "compiled")
+    default_modes: ClassVar[tuple[str, ...]] = ("eager", "compiled")
+
+    def __init__(self, device: str = "cpu") -> None:
+        super().__init__(device)
+        _share_gpu_memory()
+        import jax
+
+        from gradproof.backends import jax_calls
+
+        self._calls = jax_calls
+        self._device = jax.devices(_PLATFORM[device])[0]
+        self._functions = jax_calls.Functions(self._device)
+        self._traits: dict[str, Traits] = {}
+
+    @classmethod
+    def availability(cls, device: str) -> Availability:
+        """Whether JAX is installed; for ``cuda`` it is imported and asked for its devices."""
+        if device not in cls.devices:
+            return Availability(False, f"expected jax:cpu or jax:cuda, got jax:{device}")
+        if importlib.util.find_spec("jax") is None:
+            return Availability(False, "JAX is not installed; pip install 'gradproof[jax]'")
+        if device == "cpu" and not os.environ.get("JAX_PLATFORMS"):
+            return Availability(True)
+        return _platform_availability(device)
+
+    def versions(self) -> dict[str, str]:
+        """Versions of JAX and jaxlib, what XLA says about the platform, and the device."""
+        found = {
+            "jax": importlib.metadata.version("jax"),
+            "jaxlib": importlib.metadata.version("jaxlib"),
+            "platform": str(self._device.client.platform_version),
+            "device": str(self._device.device_kind),
+        }
+        return found if self.device == "cpu" else {**found, "driver": driver_version()}
+
+    def catalogue(self) -> Sequence[Implementation]:
+        """The functions of ``jax.nn``."""
+        from gradproof.backends.catalogue_jax import catalogue
+
+        return catalogue()
+
+    def formulations(self, function: str, params: Mapping[str, Any]) -> Sequence[Implementation]:
+        """The piecewise linear functions by ``maximum``, ``clip`` and ``where``."""
+        from gradproof.backends.catalogue_jax import formulations
+
+        return formulations(function, params)
+
+    def paths(self, implementation: Implementation) -> tuple[str, ...]:
+        """Reverse and forward AD, or only the derivatives handed in."""
+        return ("given",) if implementation.derivatives else ("reverse", "forward")
+
+    def evaluate(self, implementation: Implementation, bits: Bits, fmt: Format, call: Call) -> Bits:
+        """See the base class."""
+        check_offered(implementation, fmt, call.order)
+        if call.mode not in self.modes:
+            raise Unsupported(f"jax has no mode {call.mode!r}; expected one of {', '.join(self.modes)}")
+        if bits.size == 0:
+            return np.asarray(bits, storage(fmt)).copy()
+        lanes = padded(np.asarray(bits, storage(fmt)), few_lengths=True)
+        with self._calls.configured(fmt, self._device):
+            result = self._functions.evaluated(implementation, lanes, fmt, call)
+        answer: Bits = result[: bits.size].reshape(bits.shape)
+        return answer
+
+    def dot(self, x: Bits, w: Bits, bias: Bits | None, fmt: Format) -> Bits:
+        """``(x * w).sum(-1) + bias``; JAX sums 16-bit formats in float32 and rounds at the end."""
+        calls, device = self._calls, self._device
+        with calls.configured(fmt, device):
+            total = (calls.array(x, fmt, device) * calls.array(w, fmt, device)).sum(-1)
+            if bias is not None:
+                total = total + calls.array(bias, fmt, device)
+            answer: Bits = calls.bits_of(total, fmt)
+        return answer
+
+    def chain(
+        self, implementation: Implementation, weights: Sequence[float], bits: Bits, fmt: Format
+    ) -> tuple[list[Bits], list[Bits]]:
+        """See the base class; each step's pull-back is the vjp of ``h -> f(w h)``, eagerly."""
+        check_offered(implementation, fmt, 1)
+        lanes = padded(np.asarray(bits, storage(fmt)))
+        shape, size, depth = bits.shape, bits.size, len(weights)
+        with self._calls.configured(fmt, self._device):
+            chain = self._calls.Chain(implementation, weights, lanes, fmt, self._functions)
+            rows = reverse_passes(depth, chain.ones(), chain.pull, chain.start)
+            derivatives = [self._calls.bits_of(row, fmt) for row in rows_of(rows, depth)]
+        return (
+            [i[:size].reshape(shape) for i in chain.inputs],
+            [d[:size].reshape(shape) for d in derivatives],
+        )
+
+    def traits(self, fmt: Format) -> Traits:
+        """See the base class."""
+        if fmt.name not in self._traits:
+            calls, device = self._calls, self._device
+
+            def multiply(a: Bits, b: Bits) -> Bits:
+                with calls.configured(fmt, device):
+                    product = calls.array(a, fmt, device) * calls.array(b, fmt, device)
+                    answer: Bits = calls.bits_of(product, fmt)
+                return answer
+
+            self._traits[fmt.name] = probing.probe(multiply, fmt)
+        return self._traits[fmt.name]
+
+
+def _share_gpu_memory() -> None:
+    # JAX takes most of a GPU's memory when its platforms start, and torch runs in the same process.
+    # The user's own setting wins.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+
+
+def _platform_availability(device: str) -> Availability:
+    _share_gpu_memory()
+    try:
+        import jax
+    except Exception as error:  # a broken installation raises others besides ImportError
+        return Availability(False, f"JAX is installed but cannot be imported: {error}")
+    try:
+        jax.devices(_PLATFORM[device])
+    except RuntimeError as error:
+        return Availability(False, _reason(device, jax.__version__, error))
+    return Availability(True)
+
+
+def _reason(device: str, version: str, error: RuntimeError) -> str:
+    if device == "cpu":
+        chosen = os.environ["JAX_PLATFORMS"]
+        return f"JAX {version} offers no cpu platform with JAX_PLATFORMS={chosen!r}: {error}"
+    plugins = [p for p in ("jax_cuda12_plugin", "jax_cuda13_plugin") if importlib.util.find_spec(p)]
+    if not plugins:
+        return f"JAX {version} is installed without CUDA; pip install 'jax[cuda13]' or 'jax[cuda12]'"
+    found = f"JAX {version} with {plugins[0]} finds no CUDA device"
+    return f"{found}; it takes an NVIDIA GPU and its driver: {error}"

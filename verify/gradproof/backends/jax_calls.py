@@ -1,0 +1,229 @@
+"""Calls and derivatives in JAX. Imports jax; only ``JaxBackend`` imports this module, and late.
+
+Arrays here are one-dimensional and of the format's dtype, committed to one device. Everything that touches
+arrays runs inside ``configured``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from importlib import import_module
+from typing import Any, Final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gradproof.backends.base import Call, Implementation
+from gradproof.backends.contract import (
+    callable_of,
+    called,
+    check_shape,
+    check_unchanged,
+    differentiated,
+    unless_user,
+    wrong,
+)
+from gradproof.errors import ImplementationFault, Unsupported
+from gradproof.formats import Format
+from gradproof.formats.arrays import Bits, storage
+
+Function = Callable[[Any], Any]
+
+DTYPES: Final[dict[str, Any]] = {
+    "float64": np.dtype(np.float64),
+    "float32": np.dtype(np.float32),
+    "float16": np.dtype(np.float16),
+    "bfloat16": np.dtype(jnp.bfloat16),
+}
+
+_GAPS: Final = (
+    "not implemented",
+    "unimplemented",
+    "forward-mode differentiation",
+    "forward-mode autodiff",
+    "reverse-mode differentiation does not work",
+)
+"""What JAX says, in lower case, when it lacks a kernel, a derivative or an AD rule."""
+
+_UNTRACEABLE: Final = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+    jax.errors.NonConcreteBooleanIndexError,
+)
+
+
+@contextmanager
+def configured(fmt: Format, device: Any) -> Iterator[None]:
+    """New arrays on ``device``; 64-bit types for float64. Nothing of it outlives the context."""
+    with ExitStack() as stack:
+        stack.enter_context(jax.default_device(device))
+        if fmt.name == "float64":
+            stack.enter_context(_enable_x64())
+        yield
+
+
+def _enable_x64() -> Any:
+    home: Any = jax if hasattr(jax, "enable_x64") else import_module("jax.experimental")
+    return home.enable_x64(True)
+
+
+def array(bits: Bits, fmt: Format, device: Any) -> Any:
+    """An array on ``device`` with exactly these bits; shape kept. float64 takes ``configured``."""
+    return jax.device_put(np.array(bits, dtype=storage(fmt), order="C").view(DTYPES[fmt.name]), device)
+
+
+def bits_of(values: Any, fmt: Format) -> Bits:
+    """The bits of an array of the format's dtype; shape kept."""
+    return np.array(np.asarray(values), order="C").view(storage(fmt))
+
+
+def lacks(error: BaseException) -> bool:
+    """Whether ``error`` says that JAX does not offer what was asked."""
+    return isinstance(error, NotImplementedError) or any(gap in str(error).lower() for gap in _GAPS)
+
+
+class Functions:
+    """f^(order) as functions of one array, made once per implementation, order, path and mode."""
+
+    def __init__(self, device: Any) -> None:
+        self.device = device
+        self._made: dict[tuple[int, int, str, str], tuple[Implementation, Function]] = {}
+
+    def evaluated(self, implementation: Implementation, lanes: Bits, fmt: Format, call: Call) -> Bits:
+        """Bits of f^(order) at ``lanes`` of shape (n,); the faults are those of ``Backend.evaluate``."""
+        function = self._function(implementation, call)
+        x = array(lanes, fmt, self.device)
+        compiled = call.mode == "compiled"
+
+        def missing(error: BaseException) -> bool:
+            # By now a user's own exceptions have become faults: what arrives here came from JAX.
+            return lacks(error) or (compiled and isinstance(error, _UNTRACEABLE))
+
+        y = differentiated(
+            implementation, call.order, lambda: function(x).block_until_ready(), missing
+        )
+        self._check_placed(implementation, y)
+        if x.is_deleted():
+            raise ImplementationFault(
+                "wrote-input",
+                f"{implementation.name} donated its input's buffer; the input must survive the call",
+            )
+        check_unchanged(implementation, lanes, bits_of(x, fmt))
+        return bits_of(y, fmt)
+
+    def _check_placed(self, implementation: Implementation, y: Any) -> None:
+        if y.devices() != {self.device}:
+            placed = ", ".join(sorted(map(str, y.devices())))
+            raise wrong("wrong-device", implementation, "an array on", str(self.device), placed)
+
+    def _function(self, implementation: Implementation, call: Call) -> Function:
+        key = (id(implementation), call.order, call.path, call.mode)
+        if key not in self._made:
+            made = _derivative(implementation, call)
+            # The implementation is kept beside the function, so that its id stays its own.
+            self._made[key] = implementation, jax.jit(made) if call.mode == "compiled" else made
+        return self._made[key][1]
+
+
+def guarded(implementation: Implementation, function: Function, *, compiled: bool = False) -> Function:
+    """``function`` with its exceptions translated and its result's type, shape and format checked.
+
+    The checks hold for tracers as well, so they work inside jit and AD.
+    """
+    own = unless_user(implementation, lacks)
+
+    def missing(error: BaseException) -> bool:
+        return (compiled and isinstance(error, _UNTRACEABLE)) or own(error) or _no_rule(error)
+
+    def call(x: Any) -> Any:
+        y = called(implementation, function, x, missing)
+        if not isinstance(y, jax.Array):
+            raise wrong("wrong-type", implementation, "a", "a jax.Array", type(y).__name__)
+        check_shape(implementation, y.shape, x.shape)
+        if y.dtype != x.dtype:
+            raise wrong("wrong-format", implementation, "dtype", str(x.dtype), str(y.dtype))
+        return y
+
+    return call
+
+
+def _no_rule(error: BaseException) -> bool:
+    """JAX refuses a custom_vjp in forward mode inside the user's call, yet it is no fault of the user's."""
+    return isinstance(error, TypeError) and "forward-mode" in str(error).lower()
+
+
+def _derivative(implementation: Implementation, call: Call) -> Function:
+    compiled = call.mode == "compiled"
+    if implementation.derivatives:
+        return guarded(implementation, callable_of(implementation, call.order), compiled=compiled)
+    function = guarded(implementation, implementation.call, compiled=compiled)
+    if call.order == 0:
+        return function
+    if call.path == "reverse":
+        for _ in range(call.order):
+            function = partial(_reverse, function)
+        return function
+    if call.path == "forward":
+        return partial(_forward, function if call.order == 1 else partial(_reverse, function))
+    raise Unsupported(f"jax has no path {call.path!r} for {implementation.name}; no derivative was handed in")
+
+
+def _reverse(function: Function, x: Any) -> Any:
+    y, pull = jax.vjp(function, x)
+    return pull(jnp.ones_like(y))[0]
+
+
+def _forward(function: Function, x: Any) -> Any:
+    return jax.jvp(function, (x,), (jnp.ones_like(x),))[1]
+
+
+class Chain:
+    """The steps ``h -> f(w h)`` of one chain, and their pull-backs on rows of shape (depth, n)."""
+
+    def __init__(
+        self,
+        implementation: Implementation,
+        weights: Sequence[float],
+        lanes: Bits,
+        fmt: Format,
+        functions: Functions,
+    ) -> None:
+        self.implementation = implementation
+        self.fmt = fmt
+        self.functions = functions
+        self.weights = [np.asarray(w, np.float64).astype(DTYPES[fmt.name]) for w in weights]
+        self.hidden: list[Any] = []
+        self.inputs: list[Bits] = []
+        self._call = guarded(implementation, implementation.call)
+        h = array(lanes, fmt, functions.device)
+        for w in self.weights:
+            self.hidden.append(h)
+            into = bits_of(w * h, fmt)
+            self.inputs.append(into)
+            h = array(functions.evaluated(implementation, into, fmt, Call()), fmt, functions.device)
+
+    def ones(self) -> Any:
+        """Rows of ones."""
+        return jnp.ones((len(self.weights), self.hidden[0].size), self.hidden[0].dtype)
+
+    def start(self, rows: Any, k: int) -> Any:
+        """``rows`` with row k set to 1."""
+        return rows.at[k].set(1)
+
+    def pull(self, k: int, rows: Any) -> Any:
+        """Every row times d h[k+1] / d h[k]."""
+        w = self.weights[k]
+        if self.implementation.derivatives:
+            slope = self.functions.evaluated(self.implementation, self.inputs[k], self.fmt, Call(order=1))
+            return (rows * array(slope, self.fmt, self.functions.device)) * w
+        h = jnp.tile(self.hidden[k], len(self.weights))
+
+        def gradient() -> Any:
+            _, pull = jax.vjp(lambda h: self._call(w * h), h)
+            return pull(rows.reshape(-1))[0]
+
+        return differentiated(self.implementation, 1, gradient, lacks).reshape(rows.shape)

@@ -1,0 +1,188 @@
+"""The numpy backend: plain arrays on the CPU, no AD, bfloat16 by ``ml_dtypes``.
+
+Requirements: derivatives are the callables handed in with the implementation; NumPy's floating-point
+warnings are silenced around the call, since a check feeds infinities and NaNs on purpose.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, final
+
+import numpy as np
+
+from gradproof.backends import traits as probing
+from gradproof.backends.base import Availability, Backend, Call, Implementation, Traits, padded
+from gradproof.backends.chains import reverse_passes, rows_of
+from gradproof.backends.contract import (
+    callable_of,
+    called,
+    check_offered,
+    check_shape,
+    check_unchanged,
+    unless_user,
+    wrong,
+)
+from gradproof.errors import Unsupported
+from gradproof.formats import Format
+from gradproof.formats.arrays import Bits, storage
+
+
+@final
+class NumpyBackend(Backend):
+    """NumPy on the CPU; mode eager."""
+
+    name: ClassVar[str] = "numpy"
+
+    def __init__(self, device: str = "cpu") -> None:
+        super().__init__(device)
+        self._traits: dict[str, Traits] = {}
+
+    @classmethod
+    def availability(cls, device: str) -> Availability:
+        """Always there on the CPU."""
+        if device not in cls.devices:
+            return Availability(False, f"NumPy runs on the cpu only; expected numpy:cpu, got numpy:{device}")
+        return Availability(True)
+
+    def versions(self) -> dict[str, str]:
+        """Versions of NumPy and ml_dtypes, and the widest vector instructions NumPy's kernels found."""
+        found = {"numpy": np.__version__, "cpu_capability": _cpu_capability()}
+        if importlib.util.find_spec("ml_dtypes"):
+            found["ml_dtypes"] = importlib.metadata.version("ml_dtypes")
+        return found
+
+    def catalogue(self) -> Sequence[Implementation]:
+        """gradproof's own reference implementations, since NumPy has no activation functions."""
+        from gradproof.backends.catalogue_numpy import catalogue
+
+        return catalogue()
+
+    def formulations(self, function: str, params: Mapping[str, Any]) -> Sequence[Implementation]:
+        """The piecewise linear functions by ``maximum``, ``clip`` and ``where``."""
+        from gradproof.backends.catalogue_numpy import formulations
+
+        return formulations(function, params)
+
+    def paths(self, implementation: Implementation) -> tuple[str, ...]:
+        """Only derivatives handed in."""
+        return ("given",)
+
+    def evaluate(self, implementation: Implementation, bits: Bits, fmt: Format, call: Call) -> Bits:
+        """See the base class. Order 1 and 2 are Unsupported where no such derivative was handed in."""
+        check_offered(implementation, fmt, call.order)
+        if call.mode not in self.modes:
+            raise Unsupported(f"numpy has no mode {call.mode!r}; expected eager")
+        function = callable_of(implementation, call.order)
+        if bits.size == 0:
+            return np.asarray(bits, storage(fmt)).copy()
+        lanes = padded(np.asarray(bits, storage(fmt)))
+        result = _checked_call(implementation, function, lanes, fmt)
+        return result[: bits.size].reshape(bits.shape)
+
+    def dot(self, x: Bits, w: Bits, bias: Bits | None, fmt: Format) -> Bits:
+        """``(x * w).sum(-1) + bias``; NumPy sums pairwise along a contiguous axis."""
+        with np.errstate(all="ignore"):
+            total = (_array(x, fmt) * _array(w, fmt)).sum(axis=-1)
+            if bias is not None:
+                total = total + _array(bias, fmt)
+        return _bits(np.asarray(total, dtype_of(fmt)), fmt)
+
+    def chain(
+        self, implementation: Implementation, weights: Sequence[float], bits: Bits, fmt: Format
+    ) -> tuple[list[Bits], list[Bits]]:
+        """See the base class: products of the derivative handed in, in reverse order, in ``fmt``."""
+        check_offered(implementation, fmt, 1)
+        first = callable_of(implementation, 1)
+        dtype = dtype_of(fmt)
+        lanes = padded(np.asarray(bits, storage(fmt)))
+        shape, size, depth = bits.shape, bits.size, len(weights)
+        scale = [np.asarray(w, np.float64).astype(dtype) for w in weights]
+        hidden, inputs, slopes = _array(lanes, fmt), [], []
+        with np.errstate(all="ignore"):
+            for w in scale:
+                into = _bits(w * hidden, fmt)
+                inputs.append(into)
+                slopes.append(_array(_checked_call(implementation, first, into, fmt), fmt))
+                hidden = _array(_checked_call(implementation, implementation.call, into, fmt), fmt)
+            rows = reverse_passes(
+                depth,
+                np.ones((depth, lanes.size), dtype),
+                lambda k, rows: (rows * slopes[k]) * scale[k],
+                _start,
+            )
+        return (
+            [i[:size].reshape(shape) for i in inputs],
+            [_bits(row, fmt)[:size].reshape(shape) for row in rows_of(rows, depth)],
+        )
+
+    def traits(self, fmt: Format) -> Traits:
+        """See the base class."""
+        if fmt.name not in self._traits:
+            self._traits[fmt.name] = probing.probe(lambda a, b: _product(a, b, fmt), fmt)
+        return self._traits[fmt.name]
+
+
+def dtype_of(fmt: Format) -> np.dtype[Any]:
+    """NumPy's dtype for ``fmt``; Unsupported where it takes ml_dtypes and that is missing."""
+    if fmt.name != "bfloat16":
+        return np.dtype(fmt.name)
+    try:
+        import ml_dtypes
+    except ImportError:
+        raise Unsupported("bfloat16 on NumPy needs ml_dtypes; pip install ml_dtypes") from None
+    kind: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+    return kind
+
+
+def _array(bits: Bits, fmt: Format) -> Any:
+    """A fresh contiguous array of the format's dtype with exactly these bits."""
+    return np.array(bits, dtype=storage(fmt), order="C").view(dtype_of(fmt))
+
+
+def _bits(values: Any, fmt: Format) -> Bits:
+    return np.ascontiguousarray(values).view(storage(fmt))
+
+
+def _product(a: Bits, b: Bits, fmt: Format) -> Bits:
+    with np.errstate(all="ignore"):
+        return _bits(_array(a, fmt) * _array(b, fmt), fmt)
+
+
+def _start(rows: Any, k: int) -> Any:
+    rows[k] = 1
+    return rows
+
+
+def _lacks(error: BaseException) -> bool:
+    return isinstance(error, NotImplementedError)
+
+
+def _checked_call(
+    implementation: Implementation, function: Callable[[Any], Any], lanes: Bits, fmt: Format
+) -> Bits:
+    x = _array(lanes, fmt)
+    with np.errstate(all="ignore"):
+        y = called(implementation, function, x, unless_user(implementation, _lacks))
+    if not isinstance(y, np.ndarray):
+        raise wrong("wrong-type", implementation, "a", "a numpy.ndarray", type(y).__name__)
+    check_shape(implementation, y.shape, x.shape)
+    if y.dtype != x.dtype:
+        raise wrong("wrong-format", implementation, "dtype", str(x.dtype), str(y.dtype))
+    check_unchanged(implementation, lanes, x.view(storage(fmt)))
+    return _bits(y, fmt)
+
+
+def _cpu_capability() -> str:
+    """The widest of the instruction sets NumPy dispatches on, in torch's words; ``default`` when unknown."""
+    try:
+        features = importlib.import_module("numpy._core._multiarray_umath").__cpu_features__
+    except (ImportError, AttributeError):
+        return "default"
+    for flag, word in (("AVX512_SKX", "AVX512"), ("AVX2", "AVX2"), ("SVE", "SVE"), ("ASIMD", "NEON")):
+        if features.get(flag):
+            return word
+    return "default"

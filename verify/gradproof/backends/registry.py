@@ -1,0 +1,114 @@
+"""Finding backends: the built-in ones and those of the entry-point group ``gradproof.backends``.
+
+A third party registers ``name = "module:Class"`` with Class a subclass of ``Backend`` whose ``name`` is the
+entry point's. GRADPROOF_NO_PLUGINS=1 switches these off. No framework is imported before a backend is made.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Final
+
+from gradproof.backends.base import Availability, Backend
+from gradproof.errors import BackendUnavailable, UsageError
+
+GROUP: Final = "gradproof.backends"
+
+_BUILT_IN: Final = {
+    "numpy": "gradproof.backends.numpy_backend:NumpyBackend",
+    "torch": "gradproof.backends.torch_backend:TorchBackend",
+    "jax": "gradproof.backends.jax_backend:JaxBackend",
+}
+
+
+@cache
+def available_backends() -> dict[str, type[Backend]]:
+    """Every backend class known here by name, built-in ones first, whether or not it can run.
+
+    Raises UsageError for an entry point that offers something else than a backend, or a taken name.
+    """
+    found: dict[str, type[Backend]] = {}
+    for name, target in _BUILT_IN.items():
+        module, _, attribute = target.partition(":")
+        found[name] = getattr(import_module(module), attribute)
+    if os.environ.get("GRADPROOF_NO_PLUGINS") == "1":
+        return found
+    for point in entry_points(group=GROUP):
+        if _BUILT_IN.get(point.name) == point.value:
+            continue
+        where = f"entry point {point.name!r} ({point.value}) of group {GROUP}"
+        if point.name in found:
+            raise UsageError(
+                f"{where} offers a second backend of that name; rename it or uninstall one of the two"
+            )
+        try:
+            offered = point.load()
+        except Exception as error:
+            raise UsageError(
+                f"{where} cannot be loaded: {error}; mend it or set GRADPROOF_NO_PLUGINS=1"
+            ) from error
+        if not (isinstance(offered, type) and issubclass(offered, Backend)):
+            raise UsageError(
+                f"{where} must be a subclass of gradproof.backends.base.Backend, got {offered!r}"
+            )
+        if offered.name != point.name:
+            raise UsageError(f"{where} must carry its backend's name; the class says name={offered.name!r}")
+        found[point.name] = offered
+    return found
+
+
+def backend_ids() -> tuple[str, ...]:
+    """``name:device`` of every backend and device known here, whether or not it can run."""
+    return tuple(f"{name}:{device}" for name, kind in available_backends().items() for device in kind.devices)
+
+
+def split_id(backend: str) -> tuple[type[Backend], str]:
+    """Class and device of ``torch:cuda``; without a device, the backend's first.
+
+    Raises UsageError with a suggestion for an unknown name or device.
+    """
+    name, colon, device = backend.partition(":")
+    kinds = available_backends()
+    if name not in kinds or (colon and device not in kinds[name].devices):
+        known = backend_ids()
+        near = difflib.get_close_matches(backend, [*kinds, *known], n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+        raise UsageError(f"unknown backend {backend!r}; {hint}")
+    return kinds[name], device or kinds[name].devices[0]
+
+
+def availability(backend: str) -> Availability:
+    """Whether ``torch:cpu`` and the like can be used here, and if not, why; UsageError for an unknown one."""
+    kind, device = split_id(backend)
+    return _availability(kind, device)
+
+
+@cache
+def _availability(kind: type[Backend], device: str) -> Availability:
+    return kind.availability(device)
+
+
+def get_backend(backend: str) -> Backend:
+    """The backend ``torch:cuda``, made once per process.
+
+    Raises UsageError for an unknown name, BackendUnavailable with the reason where it cannot run.
+    """
+    kind, device = split_id(backend)
+    return _made(kind, device)
+
+
+@cache
+def _made(kind: type[Backend], device: str) -> Backend:
+    state = _availability(kind, device)
+    if not state.available:
+        raise BackendUnavailable(f"{kind.name}:{device}: {state.reason}")
+    try:
+        return kind(device)
+    except ImportError as error:
+        raise BackendUnavailable(
+            f"{kind.name}:{device} is installed but cannot be imported: {error}"
+        ) from error

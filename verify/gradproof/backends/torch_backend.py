@@ -1,0 +1,165 @@
+"""The torch backend: eager and compiled, reverse and forward AD, CPU and CUDA.
+
+Requirements: PyTorch is imported by the constructor and never by this module; CPU kernels run on one thread,
+so that no result depends on how an array was split; whatever is switched for a call is switched back.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, final
+
+import numpy as np
+
+from gradproof.backends import traits as probing
+from gradproof.backends.base import Availability, Backend, Call, Implementation, Traits, padded
+from gradproof.backends.chains import reverse_passes, rows_of
+from gradproof.backends.contract import check_offered
+from gradproof.backends.cuda import driver_version
+from gradproof.errors import Unsupported
+from gradproof.formats import Format
+from gradproof.formats.arrays import Bits, storage
+
+if TYPE_CHECKING:
+    import torch
+
+
+@final
+class TorchBackend(Backend):
+    """PyTorch on one device; ``cuda`` is the current CUDA device."""
+
+    name: ClassVar[str] = "torch"
+    devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
+    modes: ClassVar[tuple[str, ...]] = ("eager", "compiled")
+    default_modes: ClassVar[tuple[str, ...]] = ("eager",)
+
+    def __init__(self, device: str = "cpu") -> None:
+        super().__init__(device)
+        import torch
+
+        from gradproof.backends import torch_calls
+
+        self._calls = torch_calls
+        self._device: torch.device = (
+            torch.device("cuda", torch.cuda.current_device()) if device == "cuda" else torch.device("cpu")
+        )
+        self._compiled = torch_calls.Compiler()
+        self._traits: dict[str, Traits] = {}
+
+    @classmethod
+    def availability(cls, device: str) -> Availability:
+        """Whether PyTorch is installed; for ``cuda`` it is imported and a kernel is tried."""
+        if device not in cls.devices:
+            return Availability(False, f"expected torch:cpu or torch:cuda, got torch:{device}")
+        if importlib.util.find_spec("torch") is None:
+            return Availability(False, "PyTorch is not installed; pip install 'gradproof[torch]'")
+        return Availability(True) if device == "cpu" else _cuda_availability()
+
+    def versions(self) -> dict[str, str]:
+        """Versions of PyTorch; on CUDA its runtime, driver and device; on CPU the vector capability."""
+        import torch
+
+        found = {"torch": torch.__version__}
+        if self.device == "cpu":
+            return {**found, "cpu_capability": torch.backends.cpu.get_cpu_capability()}
+        properties = torch.cuda.get_device_properties(self._device)
+        return {
+            **found,
+            "cuda": str(torch.version.cuda),
+            "driver": driver_version(),
+            "device": properties.name,
+            "capability": f"{properties.major}.{properties.minor}",
+        }
+
+    def catalogue(self) -> Sequence[Implementation]:
+        """PyTorch's own activation functions."""
+        from gradproof.backends.catalogue_torch import catalogue
+
+        return catalogue()
+
+    def formulations(self, function: str, params: Mapping[str, Any]) -> Sequence[Implementation]:
+        """The piecewise linear functions by ``maximum``, ``clamp`` and ``where``."""
+        from gradproof.backends.catalogue_torch import formulations
+
+        return formulations(function, params)
+
+    def paths(self, implementation: Implementation) -> tuple[str, ...]:
+        """Reverse and forward AD, or only the derivatives handed in."""
+        return ("given",) if implementation.derivatives else ("reverse", "forward")
+
+    def evaluate(self, implementation: Implementation, bits: Bits, fmt: Format, call: Call) -> Bits:
+        """See the base class. ``compiled`` pads to few fixed lengths, since each length compiles anew."""
+        check_offered(implementation, fmt, call.order)
+        if call.mode not in self.modes:
+            raise Unsupported(f"torch has no mode {call.mode!r}; expected one of {', '.join(self.modes)}")
+        if bits.size == 0:
+            return np.asarray(bits, storage(fmt)).copy()
+        compiled = call.mode == "compiled"
+        lanes = padded(np.asarray(bits, storage(fmt)), few_lengths=compiled)
+        with self._calls.one_thread():
+            result = self._calls.evaluated(
+                implementation, lanes, fmt, self._device, call, self._compiled if compiled else None
+            )
+        answer: Bits = result[: bits.size].reshape(bits.shape)
+        return answer
+
+    def dot(self, x: Bits, w: Bits, bias: Bits | None, fmt: Format) -> Bits:
+        """``(x * w).sum(-1) + bias``; PyTorch sums 16-bit formats in float32 and rounds at the end."""
+        calls = self._calls
+        with calls.one_thread(), calls.no_grad():
+            total = (calls.tensor(x, fmt, self._device) * calls.tensor(w, fmt, self._device)).sum(-1)
+            if bias is not None:
+                total = total + calls.tensor(bias, fmt, self._device)
+            answer: Bits = calls.bits_of(total, fmt)
+        return answer
+
+    def chain(
+        self, implementation: Implementation, weights: Sequence[float], bits: Bits, fmt: Format
+    ) -> tuple[list[Bits], list[Bits]]:
+        """See the base class; each step's pull-back is autograd's."""
+        check_offered(implementation, fmt, 1)
+        lanes = padded(np.asarray(bits, storage(fmt)))
+        shape, size, depth = bits.shape, bits.size, len(weights)
+        with self._calls.one_thread():
+            chain = self._calls.Chain(implementation, weights, lanes, fmt, self._device)
+            rows = reverse_passes(depth, chain.ones(), chain.pull, chain.start)
+            derivatives = [self._calls.bits_of(row, fmt) for row in rows_of(rows, depth)]
+        return (
+            [i[:size].reshape(shape) for i in chain.inputs],
+            [d[:size].reshape(shape) for d in derivatives],
+        )
+
+    def traits(self, fmt: Format) -> Traits:
+        """See the base class; probed with the process's own number of threads."""
+        if fmt.name not in self._traits:
+            calls, device = self._calls, self._device
+
+            def multiply(a: Bits, b: Bits) -> Bits:
+                with calls.no_grad():
+                    product = calls.tensor(a, fmt, device) * calls.tensor(b, fmt, device)
+                    answer: Bits = calls.bits_of(product, fmt)
+                return answer
+
+            self._traits[fmt.name] = probing.probe(multiply, fmt)
+        return self._traits[fmt.name]
+
+
+def _cuda_availability() -> Availability:
+    try:
+        import torch
+    except Exception as error:  # a broken installation raises OSError and others besides ImportError
+        return Availability(False, f"PyTorch is installed but cannot be imported: {error}")
+    if torch.version.cuda is None:
+        return Availability(
+            False, f"PyTorch {torch.__version__} is built without CUDA; install a CUDA build from pytorch.org"
+        )
+    if not torch.cuda.is_available():
+        return Availability(
+            False, f"PyTorch {torch.__version__} finds no CUDA device; it takes an NVIDIA GPU and its driver"
+        )
+    try:
+        (torch.ones(1, device="cuda") + 1).item()
+    except RuntimeError as error:
+        return Availability(False, f"the CUDA device runs no kernel of PyTorch {torch.__version__}: {error}")
+    return Availability(True)

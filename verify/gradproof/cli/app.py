@@ -1,0 +1,159 @@
+"""The group of commands: lazy loading, exit codes, and errors without tracebacks for the user's mistakes."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import io
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, Final, NoReturn
+
+import click
+
+from gradproof._version import __version__
+from gradproof.cli import codes
+from gradproof.errors import GradproofError, UsageError
+
+COMMANDS: Final = {
+    "run": ("gradproof.cli.run", "Check the catalogue on the frameworks of this machine."),
+    "check": ("gradproof.cli.run", "Check what your files register."),
+    "list": ("gradproof.cli.listing", "Functions, backends, properties, formats, implementations."),
+    "doctor": ("gradproof.cli.doctor", "What is here, what is missing, and what it would take."),
+    "repro": ("gradproof.cli.repro", "Evaluate one input again, from its bits."),
+    "report": ("gradproof.cli.reporting", "Make HTML, Markdown or JUnit from results files."),
+    "combine": ("gradproof.cli.reporting", "Many results files into one."),
+    "compare": ("gradproof.cli.compare", "What changed between two results files."),
+    "config": ("gradproof.cli.configuration", "The settings in force, and where each comes from."),
+}
+"""Command -> module that defines it as ``<name>_command``, and its line in ``gradproof --help``."""
+
+TRACEBACK: Final = "GRADPROOF_TRACEBACK"
+
+
+class Program(click.Group):
+    """The ``gradproof`` command."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order people meet them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of one command; None for an unknown one."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(import_module(COMMANDS[cmd_name][0]), f"{cmd_name}_command")
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that was named; a usage error with a suggestion when there is none."""
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(COMMANDS)}"
+            ctx.fail(f"unknown command {args[0]!r}; {hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands with one line each, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = "gradproof",
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> NoReturn:
+        """Run and exit: every error becomes one line on stderr and an exit code of ``codes``."""
+        _speak_any_encoding()
+        try:
+            code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _close_stdout()
+            sys.exit(codes.FAILED)
+        except BaseException as fault:
+            sys.exit(_told(fault))
+        sys.exit(code if isinstance(code, int) else codes.OK)
+
+
+def _told(fault: BaseException) -> int:
+    """Say what went wrong, on stderr, and return the exit code."""
+    match fault:
+        case click.exceptions.Exit():
+            return fault.exit_code
+        case SystemExit():
+            return fault.code if isinstance(fault.code, int) else codes.INTERNAL
+        case click.exceptions.NoArgsIsHelpError():
+            fault.show()
+            return codes.USAGE
+        case click.ClickException():
+            hint = ""
+            if isinstance(fault, click.UsageError) and fault.ctx is not None:
+                hint = f"\ntry '{fault.ctx.command_path} --help'"
+            _say(f"error: {_lowered(fault.format_message())}{hint}")
+            return codes.USAGE
+        case UsageError():
+            _say(f"error: {fault}")
+            _trace()
+            return codes.USAGE
+        case KeyboardInterrupt() | click.Abort():
+            _say("interrupted")
+            return codes.INTERRUPTED
+        case GradproofError():
+            _say(f"error: {type(fault).__name__}: {fault}")
+        case _:
+            _say(f"internal error: {type(fault).__name__}: {fault}")
+    if not _trace():
+        click.echo(f"set {TRACEBACK}=1 for the traceback", err=True)
+    return codes.INTERNAL
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):
+        click.echo(f"gradproof: {text}", err=True)
+
+
+def _trace() -> bool:
+    """Print the traceback of the exception being handled, if the user asked for tracebacks."""
+    wanted = os.environ.get(TRACEBACK, "") not in ("", "0")
+    if wanted:
+        click.echo(traceback.format_exc(), err=True)
+    return wanted
+
+
+def _lowered(text: str) -> str:
+    """click's sentences begin with a capital; ours continue after ``error:``."""
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
+
+
+def _speak_any_encoding() -> None:
+    """A name that the terminal's encoding lacks is shown escaped rather than ending the run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _close_stdout() -> None:
+    """Keep the interpreter from complaining again when it flushes a pipe that nobody reads."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@click.group(
+    cls=Program,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: gradproof run --backend numpy --function silu",
+)
+@click.version_option(__version__, "-V", "--version", message="gradproof %(version)s")
+def program() -> None:
+    """Certified verdicts about activation functions and their derivatives."""

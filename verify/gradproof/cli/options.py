@@ -1,0 +1,88 @@
+"""The options that ``run`` and ``check`` share, and the selection they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from gradproof.config import SETTINGS, Value, check_known
+from gradproof.errors import UsageError
+
+if TYPE_CHECKING:
+    from gradproof.engine.selection import Selection
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def run_options(command: F) -> F:
+    """Add one option per setting, and how much to say."""
+    command = click.option("-v", "--verbose", is_flag=True, help="Say more: every cell as it is judged, every group.")(
+        command
+    )
+    command = click.option("-q", "--quiet", is_flag=True, help="Say nothing until the summary.")(command)
+    for setting in reversed(SETTINGS):
+        command = click.option(
+            f"--{setting.name}",
+            setting.key,
+            multiple=setting.repeatable,
+            metavar=setting.metavar,
+            help=setting.help + (" Repeatable." if setting.repeatable else ""),
+        )(command)
+    return command
+
+
+def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The command line's texts by setting name."""
+    return {s.name: options.get(s.key) for s in SETTINGS}
+
+
+def selection(settings: Mapping[str, Value], files: tuple[str, ...] = ()) -> Selection:
+    """The selection that the effective settings ask for.
+
+    Raises UsageError for values out of range and for backends or devices that exist nowhere.
+    """
+    from gradproof.engine.selection import Selection
+
+    values = {name: v.value for name, v in settings.items()}
+    for name, least in (("jobs", 0), ("seed", 0), ("time-limit", 0)):
+        if name in values and values[name] < least:
+            raise UsageError(f"expected {name} of at least {least}, got {values[name]} ({settings[name].origin})")
+    fields = {s.field: values[s.name] for s in SETTINGS if s.field and s.name in values}
+    if fields.get("backends") or values.get("device"):
+        fields["backends"] = backends(fields.get("backends", ()), values.get("device", ()))
+    return Selection(**fields, files=files)
+
+
+def backends(names: tuple[str, ...], devices: tuple[str, ...]) -> tuple[str, ...]:
+    """Backend ids from names and devices: ``torch`` and ``cuda`` make ``torch:cuda``.
+
+    Devices alone mean every backend that has them; a name alone means its first device. Raises UsageError for
+    unknown names, and for a name that carries a device beside ``--device``.
+    """
+    from gradproof.backends import available_backends, backend_ids
+
+    kinds = available_backends()
+    every = list(dict.fromkeys(device for kind in kinds.values() for device in kind.devices))
+    for device in devices:
+        check_known(device, every, "device")
+    ids: list[str] = []
+    for name in names:
+        if ":" in name:
+            if devices:
+                raise UsageError(
+                    f"expected a backend without a device beside --device {devices[0]}, got {name!r}; "
+                    "drop one of the two devices"
+                )
+            check_known(name, backend_ids(), "backend")
+            ids.append(name)
+            continue
+        check_known(name, kinds, "backend")
+        for device in devices or kinds[name].devices[:1]:
+            if device not in kinds[name].devices:
+                raise UsageError(f"{name} has no device {device!r}; it has {', '.join(kinds[name].devices)}")
+            ids.append(f"{name}:{device}")
+    if not names:
+        ids = [i for i in backend_ids() if i.partition(":")[2] in devices]
+    return tuple(dict.fromkeys(ids))

@@ -1,0 +1,62 @@
+"""``gradproof run`` and ``gradproof check``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from gradproof.cli import outputs
+from gradproof.cli.options import given_options, run_options, selection
+from gradproof.config import effective
+
+
+@click.command(
+    "run",
+    epilog="Example: gradproof run --backend torch --format bfloat16 --property accuracy --profile quick",
+)
+@run_options
+def run_command(**options: Any) -> int:
+    """Check the catalogue on every framework installed.
+
+    Prints a summary and writes results.json and report.html into the current folder (`--html none` keeps one from
+    being written). Settings also come from [tool.gradproof] in pyproject.toml and from GRADPROOF_<OPTION>.
+
+    Exits 0 when there is nothing but passes and known deviations, 1 on a new failure, 2 when interrupted, 3 on an
+    internal error, 4 on wrong usage, 5 when nothing ran.
+    """
+    return _judge(options, (), outputs.DEFAULTS)
+
+
+@click.command("check", epilog="Example: gradproof check mine.py --format float32 --html mine.html")
+@click.argument("files", nargs=-1, required=True, metavar="FILE.py...")
+@run_options
+def check_command(files: tuple[str, ...], **options: Any) -> int:
+    """Check the implementations that FILE.py registers with @gradproof.implements.
+
+    By default in every format, to the second derivative, all claims, contract `stable`. Writes no file unless one
+    is named. Exits like `gradproof run`.
+    """
+    return _judge(options, files, {})
+
+
+def _judge(options: Mapping[str, Any], files: tuple[str, ...], defaults: Mapping[str, str]) -> int:
+    settings = effective(given_options(options))
+    chosen = outputs.chosen(
+        {kind: settings[kind].value for kind in (outputs.RESULTS, *outputs.REPORTS) if kind in settings}, defaults
+    )
+    made = selection(settings, files)
+    writers = outputs.prepare(chosen)
+
+    from gradproof.cli.progress import Progress
+    from gradproof.cli.summary import summarise
+    from gradproof.engine.run import exit_code, run
+
+    with Progress(quiet=options["quiet"], verbose=options["verbose"]) as progress:
+        result = run(made, progress)
+    # Written before anything is printed: a closed pipe or a second Ctrl-C must not cost the results.
+    outputs.write(result, chosen, writers)
+    code = exit_code(result)
+    summarise(result, code, [output.path for output in chosen], verbose=options["verbose"])
+    return code

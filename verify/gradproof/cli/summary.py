@@ -1,0 +1,130 @@
+"""What a run says at its end: new failures with how to repeat them, the ledger, what was not run, the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from gradproof.cli import codes
+from gradproof.cli.console import STYLES, console, count, duration, text
+from gradproof.cli.failures import failing, grouped, show
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gradproof.results.model import Cell, RunResult
+
+SHOWN: Final = 20
+"""Failures and ledger problems listed; the rest are counted, and are in the results file."""
+SHOWN_DEVIATIONS: Final = 12
+
+
+def summarise(result: RunResult, code: int, files: Sequence[str], *, verbose: bool = False) -> None:
+    """Print the summary to stdout; ``code`` is the run's exit code, ``files`` are the paths written."""
+    out = console()
+    _failures(out, result, verbose)
+    _ledger(out, result, verbose)
+    _deviations(out, result, verbose)
+    _reasons(out, result, "undecided", "Undecided")
+    if verbose:
+        _reasons(out, result, "unsupported", "Unsupported")
+    _reasons(out, result, "not-run", "Not run")
+    counts = result.counts()
+    words: list[str | tuple[str, str]] = []
+    for status in ("pass", "fail", "error", "known", "undecided", "unsupported", "not-run"):
+        words += [(f"{counts[status]} {status}", STYLES[status] if counts[status] else "dim"), ", "]
+    out.print(text(*words[:-1]))
+    profile = result.run.settings.get("profile", "?")
+    out.print(text(f"{duration(result.run.seconds)}, profile {profile}, seed {result.run.seed}"))
+    if files:
+        out.print(text(f"written: {', '.join(files)}"))
+    out.print(_verdict(result, code))
+
+
+def _failures(out: Console, result: RunResult, verbose: bool) -> None:
+    cells = failing(result)
+    if not cells:
+        return
+    groups = grouped(cells)
+    out.print(text((f"New failures: {count(len(cells), 'cell')}, the worst first", "bold red")))
+    shown = groups if verbose else groups[:SHOWN]
+    for group in shown:
+        out.print()
+        show(out, group)
+    if len(groups) > len(shown):
+        left = sum(len(g) for g in groups[len(shown) :])
+        out.print(text(f"\n... and {count(left, 'more cell')}; see the results file or the report"))
+    out.print()
+
+
+def _ledger(out: Console, result: RunResult, verbose: bool) -> None:
+    problems = [s for s in result.ledger if s.state in ("grown", "gone")]
+    if problems:
+        out.print(text((f"Known deviations that changed: {len(problems)}", "bold red")))
+        for state in problems if verbose else problems[:SHOWN]:
+            out.print(text(f"  {state.state:<6} {state.entry}: {state.detail}"))
+        if len(problems) > SHOWN and not verbose:
+            out.print(text(f"  ... and {len(problems) - SHOWN} more"))
+        out.print()
+    stale = sum(s.state == "stale" for s in result.ledger)
+    if stale:
+        entries = "1 entry of the ledger does" if stale == 1 else f"{stale} entries of the ledger do"
+        out.print(text(f"Note: {entries} not show here, on other versions or hardware than recorded"))
+        out.print()
+
+
+def _deviations(out: Console, result: RunResult, verbose: bool) -> None:
+    known = [c for c in result.cells if c.status == "known"]
+    if not known:
+        return
+    tally: dict[str, int] = {}
+    for cell in known:
+        tally[cell.known_ref or "?"] = tally.get(cell.known_ref or "?", 0) + 1
+    ordered = sorted(tally.items(), key=lambda item: -item[1])
+    out.print(text((f"Known deviations: {len(tally)}, in {count(len(known), 'cell')}", "bold")))
+    width = len(str(ordered[0][1]))
+    for name, number in ordered if verbose else ordered[:SHOWN_DEVIATIONS]:
+        about = result.deviations.get(name, {})
+        upstream = f" ({', '.join(about['upstream'])})" if about.get("upstream") else ""
+        out.print(text(f"  {number:>{width}}  {about.get('title', name)}{upstream}"))
+    if len(ordered) > SHOWN_DEVIATIONS and not verbose:
+        out.print(text(f"  ... and {len(ordered) - SHOWN_DEVIATIONS} more"))
+    out.print()
+
+
+def _reasons(out: Console, result: RunResult, status: str, title: str) -> None:
+    """Cells of one status, counted by reason and backend."""
+    cells = [c for c in result.cells if c.status == status]
+    if not cells:
+        return
+    rows = [(f"{backend}", count(n, "cell"), reason) for (backend, reason), n in _tally(cells)]
+    out.print(text((f"{title}: {count(len(cells), 'cell')}", "bold")))
+    first, second = (max(len(row[i]) for row in rows) for i in (0, 1))
+    for backend, number, reason in rows:
+        out.print(text(f"  {backend:<{first}}  {number:>{second}}  {reason}"))
+    out.print()
+
+
+def _tally(cells: Iterable[Cell]) -> list[tuple[tuple[str, str], int]]:
+    tally: dict[tuple[str, str], int] = {}
+    for cell in cells:
+        key = f"{cell.backend}:{cell.device}", " ".join(cell.reason.split())
+        tally[key] = tally.get(key, 0) + 1
+    return sorted(tally.items(), key=lambda item: -item[1])
+
+
+def _verdict(result: RunResult, code: int) -> object:
+    problems = sum(s.state in ("grown", "gone") for s in result.ledger)
+    found = [count(len(failing(result)), "new failure")] if failing(result) else []
+    found += [f"{count(problems, 'known deviation')} changed"] if problems else []
+    told = {
+        codes.OK: ("OK", "bold green", "nothing but passes and known deviations"),
+        codes.FAILED: ("FAILED", "bold red", ", ".join(found)),
+        codes.INTERRUPTED: ("INTERRUPTED", "bold yellow", ", ".join(["the results hold what was reached", *found])),
+        codes.INTERNAL: ("INTERNAL ERROR", "bold magenta", "a check itself raised; see the cells with status error"),
+        codes.NOTHING: ("NOTHING RAN", "bold yellow", "no cell of this selection could be judged here"),
+    }
+    word, style, rest = told[code]
+    if code == codes.OK and not result.run.complete:
+        rest += "; the run is incomplete"
+    return text((word, style), f": {rest}")

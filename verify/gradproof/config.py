@@ -1,0 +1,235 @@
+"""Settings of a run and where each came from: command line over environment over ``[tool.gradproof]``.
+
+Every setting has one name (that of its option), one parser and one set of errors, whichever of the three it
+came by. Nothing heavy is imported here: ``--help`` and the pytest plugin read this table too.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from gradproof.errors import UsageError
+from gradproof.formats import FORMATS
+
+TABLE: Final = "tool.gradproof"
+PREFIX: Final = "GRADPROOF_"
+NONE: Final = "none"
+"""What switches a default output off, as in ``--html none``."""
+
+SWITCHES: Final = ("GRADPROOF_NO_PLUGINS", "GRADPROOF_TRACEBACK")
+"""Environment variables that are no settings of a run."""
+
+Kind = Literal["names", "integers", "name", "integer", "number", "path"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting. ``field`` is its name in ``Selection``; empty for those that are no part of one.
+
+    ``choices`` limits names that are known without loading anything; others are checked by the plan.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    metavar: str
+    field: str = ""
+    choices: tuple[str, ...] = ()
+
+    @property
+    def variable(self) -> str:
+        """The environment variable: ``GRADPROOF_MAX_SECONDS``."""
+        return PREFIX + self.name.replace("-", "_").upper()
+
+    @property
+    def key(self) -> str:
+        """The name as a Python identifier."""
+        return self.name.replace("-", "_")
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it holds several values."""
+        return self.kind in ("names", "integers")
+
+
+SETTINGS: Final[tuple[Setting, ...]] = (
+    Setting("backend", "names", "numpy, torch, jax or one with its device, torch:cuda.", "NAME[:DEVICE]", "backends"),
+    Setting("device", "names", "cpu or cuda, for the backends named without a device.", "DEVICE"),
+    Setting("format", "names", f"{', '.join(FORMATS)}.", "FORMAT", "formats", tuple(FORMATS)),
+    Setting("order", "integers", "0 the value, 1 the first derivative, 2 the second.", "N", "orders"),
+    Setting("function", "names", "A function, see `gradproof list functions`.", "NAME", "functions"),
+    Setting("property", "names", "A claim, see `gradproof list properties`.", "ID", "properties"),
+    Setting("mode", "names", "eager or compiled.", "MODE", "modes"),
+    Setting(
+        "contract", "name", "The accuracy a cell is held to: faithful, stable (default) or training.", "NAME",
+        "contract", ("faithful", "stable", "training"),
+    ),
+    Setting(
+        "profile", "name", "How much work each cell gets: quick, default or deep.", "NAME", "profile",
+        ("quick", "default", "deep"),
+    ),
+    Setting("seed", "integer", "Seed of everything that is drawn; the same seed gives the same run.", "N", "seed"),
+    Setting("max-seconds", "number", "End the run after this long; what was not reached is not-run.", "S", "max_seconds"),
+    Setting("jobs", "integer", "Worker processes; default one per core, 0 for this process.", "N", "jobs"),
+    Setting("time-limit", "number", "Seconds that one call of your code may take.", "S", "time_limit"),
+    Setting("json", "path", "Write the results file.", "PATH"),
+    Setting("html", "path", "Write the report as one HTML file.", "PATH"),
+    Setting("junit", "path", "Write JUnit XML.", "PATH"),
+    Setting("markdown", "path", "Write a Markdown summary.", "PATH"),
+)  # fmt: skip
+"""Every setting of ``run`` and ``check``, in the order ``--help`` shows them."""
+
+BY_NAME: Final = {s.name: s for s in SETTINGS}
+
+
+@dataclass(frozen=True)
+class Value:
+    """A setting's value and where it came from, in words."""
+
+    value: Any
+    origin: str
+
+
+def effective(
+    given: Mapping[str, Any], *, environ: Mapping[str, str] | None = None, start: Path | None = None
+) -> dict[str, Value]:
+    """The settings that are set anywhere, by name.
+
+    ``given`` are the command line's texts by setting name; None and empty ones are not set. ``start`` is the
+    folder whose nearest pyproject.toml counts, the current one by default. Raises UsageError that says what
+    was expected, what came and where.
+    """
+    found = from_file(nearest_pyproject(start or Path.cwd()))
+    found |= from_environment(os.environ if environ is None else environ)
+    for name, value in given.items():
+        if value is not None and value != ():
+            found[name] = Value(parse(BY_NAME[name], value, f"--{name}"), "command line")
+    return found
+
+
+def nearest_pyproject(start: Path) -> Path | None:
+    """The first pyproject.toml of ``start`` and the folders above it, with or without our table."""
+    return next((f for d in (start, *start.parents) if (f := d / "pyproject.toml").is_file()), None)
+
+
+def from_file(file: Path | None) -> dict[str, Value]:
+    """The settings of ``[tool.gradproof]``; paths count from the file's folder.
+
+    Raises UsageError for a file that is no TOML, an unknown key or a value of the wrong type.
+    """
+    if file is None:
+        return {}
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
+        raise UsageError(f"expected a readable TOML file, but {file} is not: {fault}") from None
+    tool = document.get("tool")
+    table = tool.get("gradproof", {}) if isinstance(tool, dict) else {}
+    if not isinstance(table, dict):
+        raise UsageError(f"expected [{TABLE}] to be a table, got {table!r} in {file}")
+    found = {}
+    for key, value in table.items():
+        check_known(key, BY_NAME, f"key in [{TABLE}] of {file}")
+        setting = BY_NAME[key]
+        parsed = parse(setting, value, f"{key!r} in [{TABLE}] of {file}")
+        if setting.kind == "path" and parsed != NONE:
+            parsed = str(file.parent / parsed)
+        found[key] = Value(parsed, f"[{TABLE}] of {file}")
+    return found
+
+
+def from_environment(environ: Mapping[str, str]) -> dict[str, Value]:
+    """The settings of ``GRADPROOF_<NAME>``; several values are separated by commas; empty is not set.
+
+    The environment belongs to others too, so an unknown variable is refused only when it looks like a slip.
+    """
+    known = {s.variable: s for s in SETTINGS}
+    found = {}
+    for variable, text in environ.items():
+        if not variable.startswith(PREFIX) or variable in SWITCHES or not text.strip():
+            continue
+        if variable in known:
+            found[known[variable].name] = Value(
+                parse(known[variable], text, f"the environment variable {variable}"), f"environment {variable}"
+            )
+        elif near := difflib.get_close_matches(variable, [*known, *SWITCHES], n=1, cutoff=0.85):
+            raise UsageError(f"unknown environment variable {variable!r}; did you mean {near[0]!r}?")
+    return found
+
+
+def parse(setting: Setting, value: Any, where: str) -> Any:
+    """``value`` (text, a list of texts, or what TOML made of it) as the setting's type.
+
+    Names and integers come as tuples, paths as text. Raises UsageError naming ``where``.
+    """
+    if setting.repeatable:
+        one = _name if setting.kind == "names" else _integer
+        return tuple(dict.fromkeys(one(setting, item, value, where) for item in _items(value)))
+    convert = {"name": _name, "integer": _integer, "number": _number, "path": _path}[setting.kind]
+    return convert(setting, value, value, where)
+
+
+def check_known(name: str, known: Iterable[str], what: str) -> None:
+    """UsageError with a suggestion when ``name`` is none of ``known``."""
+    names = list(known)
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
+        raise UsageError(f"unknown {what}: {name!r}; {hint}")
+
+
+def _items(value: Any) -> list[Any]:
+    """The values of a list, with texts split at commas and empty ones left out."""
+    items: list[Any] = []
+    for item in value if isinstance(value, list | tuple) else [value]:
+        items += filter(None, map(str.strip, item.split(","))) if isinstance(item, str) else [item]
+    return items
+
+
+def _name(setting: Setting, item: Any, value: Any, where: str) -> str:
+    if not isinstance(item, str):
+        raise _wrong("a name in quotes" + (", or a list of them" if setting.repeatable else ""), value, where)
+    if setting.choices and item not in setting.choices:
+        near = difflib.get_close_matches(item, setting.choices, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise UsageError(
+            f"unknown {setting.name} {item!r} for {where}; expected one of {', '.join(setting.choices)}{hint}"
+        )
+    return item
+
+
+def _integer(setting: Setting, item: Any, value: Any, where: str) -> int:
+    # TOML's true is no number, although Python's True is an int.
+    if isinstance(item, int) and not isinstance(item, bool):
+        return item
+    try:
+        return int(item if isinstance(item, str) else "")
+    except ValueError:
+        several = ", or a list of them" if setting.repeatable else ""
+        raise _wrong(f"a whole number{several}", value, where) from None
+
+
+def _number(setting: Setting, item: Any, value: Any, where: str) -> float:
+    if isinstance(item, int | float) and not isinstance(item, bool):
+        return float(item)
+    try:
+        return float(item if isinstance(item, str) else "")
+    except ValueError:
+        raise _wrong("a number (of seconds)", value, where) from None
+
+
+def _path(setting: Setting, item: Any, value: Any, where: str) -> str:
+    if isinstance(item, str) and item:
+        return item
+    raise _wrong(f"a path in quotes, or {NONE!r}", value, where)
+
+
+def _wrong(expected: str, value: Any, where: str) -> UsageError:
+    shown = value[0] if isinstance(value, tuple) and len(value) == 1 else value
+    return UsageError(f"expected {expected} for {where}, got {shown!r}")

@@ -1,0 +1,169 @@
+"""Certificates: what a failure carries so that somebody else can check it again."""
+
+from __future__ import annotations
+
+import math
+import shlex
+
+import numpy as np
+
+from gradproof.engine.plan import Task
+from gradproof.engine.probe import Probe
+from gradproof.engine.property import Violations
+from gradproof.engine.regions import Fails, Span, simplest, spans, widen
+from gradproof.errors import ImplementationFault, Unsupported
+from gradproof.formats import Format
+from gradproof.formats import arrays as fa
+from gradproof.formats.arrays import Bits
+from gradproof.measure.causes import probable_cause
+from gradproof.oracle import Certified
+from gradproof.results.model import Certificate, Enclosure, Interval, Number
+
+
+def number(bits: int, fmt: Format) -> Number:
+    """One datum as bits, C99 hex and decimal."""
+    return Number(fmt.bits_text(bits), fmt.hexfloat(bits), fmt.decimal(bits))
+
+
+def reproduction(task: Task, bits: int | None, source: str | None = None) -> str:
+    """The command line that shows the failure again, from bits alone."""
+    words = ["gradproof", "repro", task.function.name]
+    if source:
+        words += ["--file", source]
+    if task.implementation.user or "." not in task.implementation.name:
+        words += ["--implementation", task.implementation.name]
+    for key, value in sorted(task.function.params.items()):
+        if value != task.function.defaults.get(key):
+            words += ["--param", f"{key}={value}"]
+    words += ["--backend", task.backend, "--format", task.format, "--order", str(task.order)]
+    if task.mode != "eager":
+        words += ["--mode", task.mode]
+    if task.property != "accuracy":
+        words += ["--property", task.property]
+    if bits is not None:
+        words += ["--bits", f"{bits:#x}"]
+    return shlex.join(words)
+
+
+def certify_failure(task: Task, probe: Probe, violations: Violations, source: str | None) -> Certificate:
+    """The certificate of the worst row of ``violations``: severity first, then magnitude."""
+    fmt = probe.format
+    worst = int(np.lexsort((-np.nan_to_num(violations.magnitude, posinf=1e308), violations.severity))[0])
+    if not violations.bits.size:
+        raise ValueError("a certificate needs at least one violation")
+    bits, got = int(violations.bits[worst]), int(violations.got[worst])
+    magnitude = float(violations.magnitude[worst])
+    if not violations.pointwise:
+        return Certificate(
+            number(bits, fmt), number(got, fmt), None, None, [], None, None, None, _finite(magnitude), None,
+            _plain_region(violations.bits, fmt), violations.cause or "rounding", violations.explanation,
+            reproduction(task, bits, source),
+        )  # fmt: skip
+    expected = probe.oracle.certified(bits, fmt, task.order)
+    u, m, absolute = _errors(probe, task, bits, got)
+    cause = violations.cause or probable_cause(probe.oracle, fmt, task.order, bits, got, expected, u)
+    fails = _fails(probe, task.order)
+    region, simple = _region(probe, violations, bits, fails)
+    return Certificate(
+        input=number(bits, fmt),
+        got=number(got, fmt),
+        expected=number(expected.bits, fmt) if expected.kind in ("finite", "infinite", "nan") else None,
+        enclosure=enclosure(expected),
+        neighbours=_neighbours(probe, task.order, bits),
+        u=_finite(u),
+        m=_finite(m),
+        abs_error=_finite(absolute),
+        magnitude=_finite(magnitude),
+        simplest=None if simple is None else number(simple, fmt),
+        region=region,
+        cause=cause,
+        explanation=violations.explanation,
+        reproduce=reproduction(task, bits if simple is None else simple, source),
+    )
+
+
+def enclosure(value: Certified) -> Enclosure | None:
+    """The oracle's interval as text; None where there is none."""
+    if value.lower is None or value.upper is None:
+        return None
+    how = {"exact": "exact", "arb": "arb"}.get(value.how, "uncertified")
+    return Enclosure(value.lower.decimal(30), value.upper.decimal(30), how, value.precision)
+
+
+def _errors(probe: Probe, task: Task, bits: int, got: int) -> tuple[float, float, float]:
+    dtype = fa.storage(probe.format)
+    point, result = np.array([bits], dtype), np.array([got], dtype)
+    judgement = probe.judge(point, result, task.order)
+    return float(judgement.u[0]), float(judgement.m[0]), float(judgement.absolute[0])
+
+
+def _fails(probe: Probe, order: int) -> Fails:
+    def fails(bits: Bits) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        return probe.judge(bits, probe.evaluate(bits, order), order).failing
+
+    return fails
+
+
+def _region(probe: Probe, violations: Violations, worst: int, fails: Fails) -> tuple[list[Interval], int | None]:
+    """Intervals of failing inputs, the one around the worst widened, and the simplest input there."""
+    fmt = probe.format
+    numeric = ~fa.is_nan(violations.bits, fmt)
+    if not numeric.any():
+        return _plain_region(violations.bits, fmt), None
+    base = probe.base_points
+    tried = fa.ordinals(base[~fa.is_nan(base, fmt)], fmt)
+    found = spans(tried, fa.ordinals(violations.bits[numeric], fmt))
+    simple = None
+    if not fmt.is_nan(worst):
+        at = fmt.ordinal(worst)
+        home = next(i for i, s in enumerate(found) if s.low <= at <= s.high)
+        try:
+            if not fmt.is_16_bit:
+                found[home] = widen(found[home], tried, fmt, fails)
+            simple = simplest(found[home], fmt, fails)
+        except (ImplementationFault, Unsupported):
+            simple = None  # a callable that fails now and then keeps its unwidened region
+    return [_interval(span, fmt, fmt.is_16_bit) for span in found], simple
+
+
+def _interval(span: Span, fmt: Format, exhaustive: bool) -> Interval:
+    low, high = fmt.from_ordinal(span.low), fmt.from_ordinal(span.high)
+    return Interval(number(low, fmt), number(high, fmt), span.tried, span.failing, exhaustive)
+
+
+def _plain_region(bits: Bits, fmt: Format) -> list[Interval]:
+    """Runs of the failing inputs alone, with no claim about what lies between."""
+    nans = bits[fa.is_nan(bits, fmt)]
+    rest = fa.ordinals(bits[~fa.is_nan(bits, fmt)], fmt)
+    intervals = [_interval(span, fmt, False) for span in spans(rest, rest)] if rest.size else []
+    for pattern in nans[:1]:
+        intervals.append(
+            Interval(number(int(pattern), fmt), number(int(pattern), fmt), int(nans.size), int(nans.size), False)
+        )
+    return intervals
+
+
+def _neighbours(probe: Probe, order: int, bits: int) -> list[dict[str, Number]]:
+    """Input, result and expectation at two neighbours on either side."""
+    fmt = probe.format
+    if fmt.is_nan(bits):
+        return []
+    limit = fmt.infinity_bits
+    ordinals = [fmt.ordinal(bits) + d for d in (-2, -1, 1, 2)]
+    near = np.array([fmt.from_ordinal(o) for o in ordinals if abs(o) <= limit], dtype=fa.storage(fmt))
+    try:
+        got = probe.evaluate(near, order)
+    except (ImplementationFault, Unsupported):
+        return []
+    rows = []
+    for x, g in zip(near, got, strict=True):
+        due = probe.oracle.certified(int(x), fmt, order)
+        row = {"input": number(int(x), fmt), "got": number(int(g), fmt)}
+        if due.kind in ("finite", "infinite", "nan"):
+            row["expected"] = number(due.bits, fmt)
+        rows.append(row)
+    return rows
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,224 @@
+"""The ledger of known deviations: reading it, matching it, and noticing when it is out of date.
+
+A ledger file is TOML: ``[deviation.<id>]`` tables (title, reason, upstream) and ``[[entry]]`` rows, one per cell
+they explain. Witnesses are tried in every run, so a sampled run cannot miss a deviation by luck.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import Version
+
+from gradproof.engine.plan import Task
+from gradproof.engine.property import Outcome
+from gradproof.errors import UsageError
+from gradproof.formats import Format, get_format
+from gradproof.formats import arrays as fa
+from gradproof.results.model import LedgerState
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """What is known about one deviation of a framework: a line, the reason, where it was reported."""
+
+    id: str
+    title: str
+    reason: str
+    upstream: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One cell that a deviation explains.
+
+    ``regions`` are pairs of bit patterns, both ends included, along the number line (one pattern twice for a
+    NaN). ``ceiling`` bounds the error over the cell's bound (inf where a class is wrong). ``witnesses`` are
+    inputs that fail. ``versions`` is a PEP 440 range of the framework, ``recorded`` the exact version and
+    ``hardware`` the SIMD levels it was seen on.
+    """
+
+    deviation: str
+    backend: str
+    versions: SpecifierSet
+    recorded: str
+    hardware: tuple[str, ...]
+    function: str
+    params: dict[str, Any]
+    modes: tuple[str, ...]
+    format: str
+    order: int
+    property: str
+    regions: tuple[tuple[int, int], ...]
+    ceiling: float
+    witnesses: tuple[int, ...]
+
+    @property
+    def id(self) -> str:
+        """Readable identifier, unique within a ledger."""
+        params = "".join(f",{k}={v}" for k, v in sorted(self.params.items()))
+        return (
+            f"{self.deviation}: {self.function}{params} {self.backend} {'/'.join(self.modes)} {self.format} "
+            f"order{self.order} {self.property}"
+        )
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What an entry's environment is compared with: framework version by backend id, and the SIMD level."""
+
+    versions: dict[str, str]
+    simd: str
+
+
+class Ledger:
+    """All entries and deviations in force."""
+
+    def __init__(self, entries: Iterable[Entry] = (), deviations: Iterable[Deviation] = ()) -> None:
+        self.entries = list(entries)
+        self.deviations = {d.id: d for d in deviations}
+
+    @classmethod
+    def read(cls, directories: Iterable[Path]) -> Ledger:
+        """Every ``*.toml`` of the directories; UsageError naming file and entry for a malformed one."""
+        entries: list[Entry] = []
+        deviations: list[Deviation] = []
+        for file in sorted(f for d in directories for f in Path(d).glob("*.toml")):
+            try:
+                document = tomllib.loads(file.read_text(encoding="utf-8"))
+            except tomllib.TOMLDecodeError as fault:
+                raise UsageError(f"ledger file {file} is not valid TOML: {fault}") from None
+            for key, table in document.get("deviation", {}).items():
+                deviations.append(_deviation(key, table, file))
+            for number, table in enumerate(document.get("entry", []), 1):
+                entries.append(_entry(table, f"{file}, entry {number}"))
+        ledger = cls(entries, deviations)
+        for entry in entries:
+            if entry.deviation not in ledger.deviations:
+                raise UsageError(f"ledger entry {entry.id!r} names no deviation of the ledger")
+        return ledger
+
+    def about(self, task: Task, surroundings: Surroundings) -> list[Entry]:
+        """Entries for the cell of ``task`` whose version range holds here."""
+        version = surroundings.versions.get(task.backend, "")
+        return [
+            e
+            for e in self.entries
+            if (e.backend, e.function, e.format, e.order, e.property)
+            == (task.backend, task.function.name, task.format, task.order, task.property)
+            and task.mode in e.modes
+            and not task.implementation.user
+            and {k: float(v) for k, v in e.params.items()}
+            == {k: float(v) for k, v in task.function.exact_params.items()}
+            and _covers(e.versions, version)
+        ]
+
+
+def _covers(versions: SpecifierSet, version: str) -> bool:
+    try:
+        # A local build tag (2.13.0+cpu) does not leave the range its release is in.
+        return versions.contains(Version(version).public, prereleases=True)
+    except ValueError:
+        return False
+
+
+def explain(
+    outcome: Outcome, entries: list[Entry], task: Task, surroundings: Surroundings
+) -> tuple[str | None, list[LedgerState]]:
+    """The deviation that explains every violation of ``outcome`` (None when one does not), and entry states."""
+    failing = [v for v in outcome.violations if len(v)]
+    if not entries:
+        return None, []
+    fmt = get_format(task.format)
+    if not failing:
+        return None, [_vanished(e, task, surroundings) for e in entries]
+    bits = np.concatenate([v.bits for v in failing])
+    magnitude = np.concatenate([v.magnitude for v in failing])
+    ordinals = fa.ordinals(bits, fmt)
+    explained = np.zeros(bits.size, bool)
+    states = []
+    for entry in entries:
+        inside = _inside(ordinals, entry, fmt)
+        above = inside & (magnitude > entry.ceiling)
+        explained |= inside & ~above
+        if above.any():
+            worst = float(magnitude[above].max())
+            states.append(
+                LedgerState(entry.id, entry.deviation, "grown", f"error over bound {worst:.4g} above {entry.ceiling:.4g}")
+            )
+        elif inside.any():
+            states.append(LedgerState(entry.id, entry.deviation, "seen"))
+        else:
+            states.append(_vanished(entry, task, surroundings))
+    if explained.all():
+        return entries[0].deviation, states
+    stray = int(bits[int(np.argmax(~explained))])
+    states = [
+        LedgerState(s.entry, s.deviation, "grown", f"fails outside the region, at {fmt.bits_text(stray)}")
+        if s.state == "seen"
+        else s
+        for s in states
+    ]
+    return None, states
+
+
+def _inside(ordinals: Any, entry: Entry, fmt: Format) -> Any:
+    inside = np.zeros(ordinals.size, bool)
+    for low, high in entry.regions:
+        ends = fa.ordinals(np.array([low, high], dtype=fa.storage(fmt)), fmt)
+        if max(abs(int(e)) for e in ends) > fmt.infinity_bits:  # NaN inputs: any payload
+            inside |= np.abs(ordinals) > fmt.infinity_bits
+        else:
+            inside |= (ordinals >= ends[0]) & (ordinals <= ends[1])
+    return inside
+
+
+def _vanished(entry: Entry, task: Task, surroundings: Surroundings) -> LedgerState:
+    version = surroundings.versions.get(task.backend, "")
+    at_home = version == entry.recorded and surroundings.simd in entry.hardware
+    detail = (
+        "no longer shows where it was recorded; remove the entry"
+        if at_home
+        else f"does not show here ({version}, {surroundings.simd}); recorded on {entry.recorded}, "
+        f"{', '.join(entry.hardware)}"
+    )
+    return LedgerState(entry.id, entry.deviation, "gone" if at_home else "stale", detail)
+
+
+def _deviation(key: str, table: Any, file: Path) -> Deviation:
+    try:
+        return Deviation(key, str(table["title"]), str(table["reason"]), tuple(table.get("upstream", ())))
+    except (KeyError, TypeError) as fault:
+        raise UsageError(f"ledger file {file}: deviation {key!r} lacks {fault}") from None
+
+
+def _entry(table: dict[str, Any], where: str) -> Entry:
+    try:
+        fmt = get_format(table["format"])
+        return Entry(
+            deviation=table["deviation"],
+            backend=table["backend"],
+            versions=SpecifierSet(table["versions"]),
+            recorded=table["recorded"],
+            hardware=tuple(table["hardware"]),
+            function=table["function"],
+            params=dict(table.get("params", {})),
+            modes=tuple(table.get("modes", ["eager"])),
+            format=fmt.name,
+            order=int(table["order"]),
+            property=table["property"],
+            regions=tuple((fmt.parse_bits(a), fmt.parse_bits(b)) for a, b in table["regions"]),
+            ceiling=math.inf if table["ceiling"] == "inf" else float(table["ceiling"]),
+            witnesses=tuple(fmt.parse_bits(w) for w in table.get("witnesses", ())),
+        )
+    except KeyError as missing:
+        raise UsageError(f"{where} lacks {missing}") from None
+    except (InvalidSpecifier, TypeError, ValueError) as fault:
+        raise UsageError(f"{where}: {fault}") from None

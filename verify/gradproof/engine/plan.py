@@ -1,0 +1,225 @@
+"""From a selection to the cells of a run: what will be judged, and what cannot be and why."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from gradproof.backends import availability, backend_ids, get_backend
+from gradproof.backends.base import Implementation
+from gradproof.engine.packs import properties
+from gradproof.engine.property import Property
+from gradproof.engine.selection import Selection
+from gradproof.errors import UsageError
+from gradproof.formats import FORMATS
+from gradproof.functions import CATALOGUE, Function, all_functions, get_function
+from gradproof.results.model import Cell, Evidence
+
+ORDERS = (0, 1, 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One cell to judge: a claim at one order about one implementation, format and mode.
+
+    Compared and hashed by identity: callables and parameter maps have no useful equality.
+    """
+
+    function: Function
+    implementation: Implementation
+    backend: str
+    mode: str
+    format: str
+    order: int
+    property: str
+
+    def cell(self, status: str, reason: str = "", **more: object) -> Cell:
+        """The results cell of this task."""
+        name, _, device = self.backend.partition(":")
+        return Cell(
+            function=self.function.name,
+            params=dict(self.function.params),
+            implementation=self.implementation.name,
+            backend=name,
+            device=device,
+            mode=self.mode,
+            format=self.format,
+            order=self.order,
+            property=self.property,
+            status=status,  # type: ignore[arg-type]
+            reason=reason,
+            **more,  # type: ignore[arg-type]
+        )
+
+
+@dataclass
+class Group:
+    """Tasks that share oracle values: one function in one format, over all backends and modes."""
+
+    function: Function
+    format: str
+    tasks: list[Task] = field(default_factory=list)
+
+
+@dataclass
+class Plan:
+    """Groups to judge, and the cells already decided: not-run or unsupported, each with its reason."""
+
+    groups: list[Group]
+    settled: list[Cell]
+    unavailable: dict[str, str]
+    """Backend id -> reason."""
+
+    @property
+    def tasks(self) -> int:
+        """Number of cells to judge."""
+        return sum(len(g.tasks) for g in self.groups)
+
+
+def plan(selection: Selection, implementations: Sequence[Implementation] | None = None) -> Plan:
+    """Lay out the cells of ``selection``.
+
+    ``implementations`` are the user's; without them the catalogue of every backend is planned. Raises
+    UsageError for names that exist nowhere.
+    """
+    chosen = _properties(selection)
+    ids, missing = _backends(selection, implementations)
+    _check_functions(selection)
+    if selection.modes:
+        _check_modes(selection, [get_backend(i) for i in ids])
+    groups: dict[tuple[str, str], Group] = {}
+    settled: list[Cell] = []
+    for task in _tasks(selection, chosen, ids, implementations):
+        backend = get_backend(task.backend)
+        if task.order and "given" in backend.paths(task.implementation):
+            have = len(task.implementation.derivatives)
+            if task.order > have:
+                why = f"the backend has no AD and {have or 'no'} derivative= was handed in"
+                settled.append(task.cell("unsupported", why, evidence=Evidence("none", 0)))
+                continue
+        key = (task.function.label, task.format)
+        groups.setdefault(key, Group(task.function, task.format)).tasks.append(task)
+    settled += _absent(selection, chosen, missing, implementations)
+    return Plan(list(groups.values()), settled, missing)
+
+
+def _properties(selection: Selection) -> list[Property]:
+    known = properties()
+    for name in selection.properties:
+        _known(name, known, "property")
+    return [p for p in known.values() if not selection.properties or p.id in selection.properties]
+
+
+def _known(name: str, known: Iterable[str], what: str) -> None:
+    known = list(known)
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
+        raise UsageError(f"unknown {what} {name!r}{hint}")
+
+
+def _check_functions(selection: Selection) -> None:
+    for name in selection.functions:
+        _known(name, all_functions(), "function")
+
+
+def _check_modes(selection: Selection, backends: Sequence[object]) -> None:
+    offered = {"eager", "compiled"} | {m for b in backends for m in getattr(b, "modes", ())}
+    for mode in selection.modes:
+        _known(mode, sorted(offered), "mode")
+
+
+def _backends(
+    selection: Selection, implementations: Sequence[Implementation] | None
+) -> tuple[list[str], dict[str, str]]:
+    """Ids that can run, and the reasons of those that cannot."""
+    wanted = [b if ":" in b else f"{b}:cpu" for b in selection.backends]
+    for name in wanted:
+        _known(name, backend_ids(), "backend")
+    if not wanted:
+        wanted = list(backend_ids())
+        if implementations is not None:
+            used = {i.backend for i in implementations}
+            for name in used:
+                _known(f"{name}:cpu", backend_ids(), "backend")
+            wanted = [w for w in wanted if w.partition(":")[0] in used]
+    ready, missing = [], {}
+    for name in wanted:
+        state = availability(name)
+        if state.available:
+            ready.append(name)
+        else:
+            missing[name] = state.reason
+    return ready, missing
+
+
+def _modes(selection: Selection, backend_id: str) -> tuple[str, ...]:
+    backend = get_backend(backend_id)
+    if selection.modes:
+        return tuple(m for m in backend.modes if m in selection.modes)
+    return backend.modes if selection.profile == "deep" else backend.default_modes
+
+
+def _tasks(
+    selection: Selection,
+    chosen: Sequence[Property],
+    ids: Sequence[str],
+    implementations: Sequence[Implementation] | None,
+) -> Iterable[Task]:
+    for backend_id in ids:
+        backend = get_backend(backend_id)
+        offered = backend.catalogue() if implementations is None else implementations
+        for implementation in offered:
+            if implementation.backend != backend.name:
+                continue
+            if selection.functions and implementation.function not in selection.functions:
+                continue
+            function = get_function(implementation.function, implementation.params)
+            for mode in _modes(selection, backend_id):
+                for fmt in FORMATS:
+                    if not _wants(fmt, selection, implementation, backend.formats):
+                        continue
+                    for claim in chosen:
+                        if claim.modes is not None and mode not in claim.modes:
+                            continue
+                        for order in claim.orders:
+                            if (not selection.orders or order in selection.orders) and claim.applies(
+                                function, order
+                            ):
+                                yield Task(function, implementation, backend_id, mode, fmt, order, claim.id)
+
+
+def _wants(fmt: str, selection: Selection, implementation: Implementation, held: Sequence[str]) -> bool:
+    if fmt not in held or (selection.formats and fmt not in selection.formats):
+        return False
+    return implementation.formats is None or fmt in implementation.formats
+
+
+def _absent(
+    selection: Selection,
+    chosen: Sequence[Property],
+    missing: dict[str, str],
+    implementations: Sequence[Implementation] | None,
+) -> Iterable[Cell]:
+    """The cells an absent backend would have had, so that its absence shows cell by cell."""
+    for backend_id, reason in missing.items():
+        name, _, device = backend_id.partition(":")
+        if implementations is None:
+            rows = [(f, f"{name}.{f.name}", None) for f in CATALOGUE]
+        else:
+            mine = [i for i in implementations if i.backend == name]
+            rows = [(get_function(i.function, i.params), i.name, i.formats) for i in mine]
+        for function, implementation, formats in rows:
+            if selection.functions and function.name not in selection.functions:
+                continue
+            for fmt in FORMATS:
+                if (selection.formats and fmt not in selection.formats) or (formats and fmt not in formats):
+                    continue
+                for claim in chosen:
+                    for order in claim.orders:
+                        if (not selection.orders or order in selection.orders) and claim.applies(function, order):
+                            yield Cell(
+                                function.name, dict(function.params), implementation, name, device, "eager",
+                                fmt, order, claim.id, "not-run", reason,
+                            )  # fmt: skip

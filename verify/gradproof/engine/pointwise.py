@@ -1,0 +1,80 @@
+"""Collecting pointwise judgements: many batches of f^(order) in, one outcome out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradproof.engine.probe import Probe
+from gradproof.engine.property import Outcome, Violations
+from gradproof.formats.arrays import Bits, Floats
+from gradproof.measure.curves import curve
+from gradproof.measure.judge import Judgement
+from gradproof.measure.severity import classify
+from gradproof.oracle import Reference
+from gradproof.results.model import Evidence
+
+
+class Pointwise:
+    """Accumulates judged results of one order of one probe."""
+
+    def __init__(self, probe: Probe, order: int) -> None:
+        self.probe = probe
+        self.order = order
+        self._rows: list[tuple[Bits, Bits, Judgement, np.ndarray[tuple[int], np.dtype[np.int8]]]] = []
+
+    def add(self, bits: Bits, *, path: str | None = None) -> Judgement:
+        """Evaluate and judge ``bits`` of shape (n,)."""
+        reference = self.probe.references(bits)[self.order]
+        got = self.probe.evaluate(bits, self.order, path)
+        return self.add_results(bits, got, reference)
+
+    def add_results(self, bits: Bits, got: Bits, reference: Reference) -> Judgement:
+        """Judge results that were computed already."""
+        judgement = self.probe.judge(bits, got, self.order, reference)
+        severity = classify(got, reference, judgement, self.probe.format, self._limits)
+        self._rows.append((bits, got, judgement, severity))
+        return judgement
+
+    @property
+    def _limits(self) -> tuple[float, ...]:
+        limits = (self.probe.function.limit(side, self.order) for side in ("left", "right"))  # type: ignore[arg-type]
+        return tuple(float(v) for v in limits if v is not None and abs(v) != float("inf"))
+
+    def outcome(self, *, exhaustive: bool, explanation: str = "", with_curve: bool = True) -> Outcome:
+        """The worst errors, every failing input, and the error curve."""
+        bits = np.concatenate([row[0] for row in self._rows])
+        got = np.concatenate([row[1] for row in self._rows])
+        severity = np.concatenate([row[3] for row in self._rows])
+        parts = [row[2] for row in self._rows]
+        judged = np.concatenate([p.judged for p in parts])
+        failing = np.concatenate([p.failing for p in parts])
+        u = np.concatenate([p.u for p in parts])
+        magnitude = np.concatenate([p.magnitude for p in parts])
+        outcome = Outcome(
+            evidence=Evidence("exhaustive" if exhaustive else "sampled", int(judged.sum())),
+            undecided=int(sum(p.undecided.sum() for p in parts)),
+            u_max=_largest(u),
+            m_max=_largest(np.concatenate([p.m for p in parts])),
+            abs_max=_largest(np.concatenate([p.absolute for p in parts])),
+            magnitude=_largest(magnitude),
+            excused=int(sum(p.excused.sum() for p in parts)),
+            u_max_flushed=_largest(np.concatenate([p.u_flushed for p in parts])),
+        )
+        if judged.any():
+            outcome.worst_bits = int(bits[int(np.argmax(np.where(judged, magnitude, -1.0)))])
+        if with_curve:
+            outcome.curve = curve(bits, u, judged, self.probe.format)
+        if failing.any():
+            felt = np.concatenate([p.felt for p in parts])
+            outcome.violations.append(
+                Violations(
+                    bits[failing], got[failing], magnitude[failing], severity[failing], felt[failing], explanation
+                )
+            )
+        return outcome
+
+
+def _largest(values: Floats) -> float | None:
+    """The largest value that is not NaN; inf stays inf; None when there is none."""
+    known = values[~np.isnan(values)]
+    return float(known.max()) if known.size else None

@@ -1,0 +1,151 @@
+"""Worker processes with a hard time limit: a crash or a hang costs one cell, never the run."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from gradproof.engine.plan import Plan, Task
+from gradproof.engine.selection import Selection
+from gradproof.engine.worker import serve
+from gradproof.errors import GradproofError, OracleDisagreement
+from gradproof.results.model import Cell, LedgerState
+
+OnCell = Callable[[Task, Cell, list[LedgerState]], None]
+
+START_LIMIT = 300.0
+"""Seconds a worker may take to import frameworks and plan."""
+FRAMEWORK_LIMIT = 600.0
+"""Seconds one cell of a framework's own function may take."""
+CHECKS_PER_CELL = 40.0
+"""A user's cell may take this many times the limit of one call before its worker is ended."""
+
+
+@dataclass
+class _Worker:
+    process: Any
+    connection: Connection
+    since: float
+    group: int | None = None
+    task: int | None = None
+    ready: bool = False
+
+
+@dataclass
+class Pool:
+    """Judges the groups of a plan on ``jobs`` worker processes."""
+
+    selection: Selection
+    plan: Plan
+    jobs: int
+    on_cell: OnCell
+    deadline: float | None = None
+    _workers: list[_Worker] = field(default_factory=list)
+    _waiting: list[tuple[int, int]] = field(default_factory=list)
+    _hung: set[str] = field(default_factory=set)
+
+    def run(self) -> bool:
+        """Judge everything; False when the deadline passed first.
+
+        Raises OracleDisagreement, or GradproofError when a worker cannot start. Workers are ended in every
+        case.
+        """
+        self._waiting = [(g, 0) for g in range(len(self.plan.groups))]
+        try:
+            for _ in range(min(self.jobs, len(self._waiting))):
+                self._start()
+            while self._waiting or any(w.group is not None for w in self._workers):
+                if self.deadline is not None and time.monotonic() > self.deadline:
+                    return False
+                self._step()
+            return True
+        finally:
+            for worker in self._workers:
+                worker.process.kill()
+                worker.process.join()
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=serve, args=(theirs, self.selection), daemon=True)
+        process.start()
+        theirs.close()
+        self._workers.append(_Worker(process, ours, time.monotonic()))
+
+    def _step(self) -> None:
+        for worker in list(self._workers):
+            if worker.ready and worker.group is None and self._waiting:
+                worker.group, first = self._waiting.pop(0)
+                worker.task = None
+                worker.since = time.monotonic()
+                worker.connection.send((worker.group, first, set(self._hung)))
+        for connection in wait([w.connection for w in self._workers], timeout=0.5):
+            worker = next(w for w in self._workers if w.connection is connection)
+            try:
+                self._take(worker, worker.connection.recv())
+            except (EOFError, ConnectionResetError):
+                self._lost(worker, "crashed", "the worker process ended")
+        for worker in list(self._workers):
+            if time.monotonic() - worker.since > self._limit(worker):
+                self._lost(worker, "timed-out", f"no answer within {self._limit(worker):g} seconds; ended by force")
+
+    def _limit(self, worker: _Worker) -> float:
+        if not worker.ready:
+            return START_LIMIT
+        if worker.group is None:
+            return float("inf")
+        task = self._task(worker)
+        if task is not None and task.implementation.user:
+            return self.selection.time_limit * (1 + CHECKS_PER_CELL)
+        return FRAMEWORK_LIMIT
+
+    def _task(self, worker: _Worker) -> Task | None:
+        if worker.group is None or worker.task is None:
+            return None
+        return self.plan.groups[worker.group].tasks[worker.task]
+
+    def _take(self, worker: _Worker, message: tuple[Any, ...]) -> None:
+        worker.since = time.monotonic()
+        match message:
+            case ("ready",):
+                worker.ready = True
+            case ("begin", index):
+                worker.task = index
+            case ("cell", index, cell, states):
+                assert worker.group is not None
+                worker.task = index
+                task = self.plan.groups[worker.group].tasks[index]
+                if cell.measured.get("fault") == "timed-out":
+                    self._hung.add(task.implementation.name)
+                self.on_cell(task, cell, states)
+            case ("done",):
+                worker.group = worker.task = None
+            case ("fatal", "disagreement", text):
+                raise OracleDisagreement(text)
+            case ("fatal", _, text):
+                raise GradproofError(f"a worker process could not go on: {text}")
+
+    def _lost(self, worker: _Worker, kind: str, why: str) -> None:
+        """Give the cell a worker was busy with its verdict, and hand the rest of its group to a new worker."""
+        worker.process.kill()
+        worker.process.join()
+        self._workers.remove(worker)
+        if not worker.ready:
+            raise GradproofError(f"a worker process could not start: {why} (exit code {worker.process.exitcode})")
+        task, group = self._task(worker), worker.group
+        if group is not None:
+            following = 0
+            if task is not None and worker.task is not None:
+                self._hung.add(task.implementation.name)
+                code = worker.process.exitcode
+                reason = f"{why} while {task.implementation.name} was checked (exit code {code})"
+                self.on_cell(task, task.cell("error", reason, measured={"fault": kind}), [])
+                following = worker.task + 1
+            if following < len(self.plan.groups[group].tasks):
+                self._waiting.insert(0, (group, following))
+        self._start()
+

@@ -1,0 +1,175 @@
+"""What a property sees: one implementation in one format and mode, with the oracle beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections import OrderedDict
+from fractions import Fraction
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from gradproof.backends import get_backend
+from gradproof.backends.base import Backend, Call, Implementation, Traits
+from gradproof.engine.plan import Task
+from gradproof.engine.selection import Budget, Selection
+from gradproof.engine.timelimit import time_limit
+from gradproof.errors import Unsupported
+from gradproof.formats import BFLOAT16, Format, get_format
+from gradproof.formats import arrays as fa
+from gradproof.formats.arrays import Bits, Floats
+from gradproof.functions import Function
+from gradproof.measure import Contract, Flushing, Judgement, get_contract, judge
+from gradproof.oracle import Oracle, Reference
+from gradproof.strategies import landmark_bits, stratified
+
+REFERENCE_CACHE = 12
+"""Reference tables kept in memory (some 10 MB each for 65,536 inputs)."""
+
+_references: OrderedDict[tuple[str, str, str], list[Reference]] = OrderedDict()
+
+
+_oracles: dict[int, Oracle] = {}
+
+
+def oracle_of(function: Function) -> Oracle:
+    """The oracle of a function, one per process and definition."""
+    key = hash((function.label, function.pieces))
+    if key not in _oracles:
+        _oracles[key] = Oracle(function)
+    return _oracles[key]
+
+
+class Probe:
+    """One subject under test. Everything a property needs; nothing about verdicts.
+
+    ``witnesses`` are inputs that the ledger names for this subject; pointwise claims try them first.
+    """
+
+    def __init__(self, task: Task, selection: Selection, witnesses: tuple[int, ...] = ()) -> None:
+        self.function: Function = task.function
+        self.implementation: Implementation = task.implementation
+        self.backend: Backend = get_backend(task.backend)
+        self.mode: str = task.mode
+        self.format: Format = get_format(task.format)
+        self.contract: Contract = get_contract(selection.contract)
+        self.budget: Budget = selection.budget
+        self.oracle: Oracle = oracle_of(task.function)
+        self.witnesses = witnesses
+        self._selection = selection
+        self.seed = zlib.crc32(f"{selection.seed}/{task.function.label}/{task.format}".encode())
+
+    # -- the implementation ----------------------------------------------------------------------------
+
+    def evaluate(self, bits: Bits, order: int = 0, path: str | None = None) -> Bits:
+        """Bits of the implementation's f^(order) at ``bits``; by its first AD path unless one is named.
+
+        Raises Unsupported or ImplementationFault as the backend does; a user's callable that exceeds the
+        time limit is a fault.
+        """
+        return self.evaluate_other(self.implementation, bits, order, path)
+
+    def evaluate_other(
+        self, implementation: Implementation, bits: Bits, order: int = 0, path: str | None = None
+    ) -> Bits:
+        """The same for another implementation on the same backend, format and mode."""
+        call = Call(order=order, mode=self.mode, path=path or self.paths[0])
+        limit = self._selection.time_limit if implementation.user else 0.0
+        with time_limit(limit, implementation.name):
+            return self.backend.evaluate(implementation, bits, self.format, call)
+
+    @cached_property
+    def paths(self) -> tuple[str, ...]:
+        """The AD paths of the implementation."""
+        return self.backend.paths(self.implementation)
+
+    def has_derivative(self, order: int) -> bool:
+        """Whether f^(order) can be asked for at all."""
+        if order == 0 or "given" not in self.paths:
+            return True
+        return order <= len(self.implementation.derivatives)
+
+    def require(self, order: int) -> None:
+        """Raise Unsupported where f^(order) cannot be asked for."""
+        if not self.has_derivative(order):
+            raise Unsupported(f"the backend has no AD and no derivative of order {order} was handed in")
+
+    @cached_property
+    def traits(self) -> Traits:
+        """FTZ and DAZ of the backend in this format."""
+        return self.backend.traits(self.format)
+
+    # -- the oracle ------------------------------------------------------------------------------------
+
+    def references(self, bits: Bits) -> list[Reference]:
+        """References of orders 0, 1, 2 at ``bits``; large arrays are kept for the other backends."""
+        if bits.size < 1024:
+            return self.oracle.references(bits, self.format)
+        digest = hashlib.blake2b(np.ascontiguousarray(bits).tobytes(), digest_size=16).hexdigest()
+        key = (f"{self.function.label}#{id(self.function.pieces)}", self.format.name, digest)
+        if key in _references:
+            _references.move_to_end(key)
+        else:
+            _references[key] = self.oracle.references(bits, self.format)
+            while len(_references) > REFERENCE_CACHE:
+                _references.popitem(last=False)
+        return _references[key]
+
+    def judge(self, bits: Bits, got: Bits, order: int, reference: Reference | None = None) -> Judgement:
+        """Errors of ``got`` = f^(order)(``bits``) under the cell's contract and the backend's traits."""
+        reference = self.references(bits)[order] if reference is None else reference
+        return judge(
+            bits, got, reference, self.format, order, self.contract, self.scale(order, reference), self.flushing(order)
+        )
+
+    @lru_cache(maxsize=8)  # noqa: B019  a probe lives as long as its cells
+    def flushing(self, order: int) -> Flushing:
+        """The backend's flushing, with f^(order)(0) for inputs read as zero."""
+        traits = self.traits
+        if not (traits.flushes_results or traits.zeros_inputs):
+            return Flushing(results=False, inputs=False)
+        return Flushing.of(traits.flushes_results, traits.zeros_inputs, self.oracle.certified(0, self.format, order))
+
+    def scale(self, order: int, reference: Reference) -> Floats | float:
+        """sup|f^(order)|, the unit of the training contract.
+
+        For a derivative that is bounded, its supremum over [-32, 32]; where |f| grows without bound, the
+        larger of that over [-8, 8] and |f(x)| itself.
+        """
+        bounded = all(
+            isinstance(self.function.limit(side, order), Fraction) for side in ("left", "right")
+        )
+        reach = 32 if bounded else 8
+        largest = _supremum(self.oracle, order, reach)
+        if bounded:
+            return largest
+        values = np.abs(reference.values)
+        return np.where(np.isfinite(values), np.maximum(values, largest), largest)
+
+    # -- points ----------------------------------------------------------------------------------------
+
+    @cached_property
+    def base_points(self) -> Bits:
+        """The inputs every pointwise claim tries: every bit pattern of a 16-bit format; otherwise an even
+        spread over all ordinals, landmarks with their neighbours, and the ledger's witnesses."""
+        if self.format.is_16_bit:
+            return fa.all_bits(self.format)
+        count = self.budget.base_32 if self.format.width <= 32 else self.budget.base_64
+        spread = stratified(self.format, count, self.seed)
+        near = landmark_bits(self.function, self.format)
+        return np.concatenate([near, spread])
+
+    @property
+    def batch_size(self) -> int:
+        """Inputs per Hypothesis example."""
+        return self.budget.batch_32 if self.format.width <= 32 else self.budget.batch_64
+
+
+@lru_cache(maxsize=256)
+def _supremum(oracle: Oracle, order: int, reach: int) -> float:
+    """sup|f^(order)| over [-reach, reach], from the oracle's values at every bfloat16 input there."""
+    bits = fa.all_bits(BFLOAT16)
+    inside = bits[np.abs(np.nan_to_num(fa.values(bits, BFLOAT16), nan=np.inf)) <= reach]
+    values = np.abs(oracle.references(inside, BFLOAT16)[order].values)
+    return float(np.nanmax(values, initial=0.0))

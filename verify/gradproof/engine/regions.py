@@ -1,0 +1,121 @@
+"""From failing inputs to the region they belong to, and to the simplest input in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from gradproof.formats import Format
+from gradproof.formats import arrays as fa
+from gradproof.formats.arrays import Bits, Ints
+
+MAX_INTERVALS: Final = 8
+"""A region is reported as at most this many intervals; the nearest ones are merged beyond that."""
+
+Fails = Callable[[Bits], npt.NDArray[np.bool_]]
+
+
+@dataclass
+class Span:
+    """Failing ordinals from ``low`` to ``high``; ``failing`` of the ``tried`` inputs between them failed."""
+
+    low: int
+    high: int
+    tried: int
+    failing: int
+
+
+def spans(tried: Ints, failing: Ints) -> list[Span]:
+    """Maximal runs of failing ordinals with no passing one between, at most ``MAX_INTERVALS`` after merging.
+
+    ``tried`` and ``failing`` are ordinals in any order; every failing one counts as tried.
+    """
+    failing = np.unique(failing)
+    tried = np.unique(np.concatenate([tried, failing]))
+    mask = np.isin(tried, failing, assume_unique=True)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
+    runs = [
+        Span(int(tried[a]), int(tried[b - 1]), int(b - a), int(b - a))
+        for a, b in zip(edges[0::2], edges[1::2], strict=True)
+    ]
+    if len(runs) <= MAX_INTERVALS:
+        return runs
+    # Merge over the gaps that hold the fewest passing inputs relative to what they join.
+    gaps = np.array([b.low - a.high for a, b in zip(runs, runs[1:], strict=False)], dtype=np.float64)
+    keep = set(np.argsort(gaps)[::-1][: MAX_INTERVALS - 1].tolist())
+    merged = [runs[0]]
+    for i, run in enumerate(runs[1:]):
+        if i in keep:
+            merged.append(run)
+        else:
+            merged[-1] = Span(merged[-1].low, run.high, 0, merged[-1].failing + run.failing)
+    for span in merged:
+        inside = np.searchsorted(tried, [span.low, span.high + 1])
+        span.tried = int(inside[1] - inside[0])
+    return merged
+
+
+def widen(span: Span, tried: Ints, fmt: Format, fails: Fails, sections: int = 16) -> Span:
+    """Move both ends of a sampled span out to the last failing input before a passing one.
+
+    Bisection in ``sections`` parts between each end and its passing neighbour among ``tried``. Assumes that
+    failing and passing inputs alternate at most once there; what is reported has failed.
+    """
+    ordered = np.unique(tried)
+    below = ordered[ordered < span.low]
+    above = ordered[ordered > span.high]
+    low_pass = int(below[-1]) if below.size else -fmt.infinity_bits - 1
+    high_pass = int(above[0]) if above.size else fmt.infinity_bits + 1
+    low = _frontier(span.low, low_pass, fmt, fails, sections)
+    high = _frontier(span.high, high_pass, fmt, fails, sections)
+    return Span(low, high, span.tried, span.failing)
+
+
+def _frontier(inside: int, outside: int, fmt: Format, fails: Fails, sections: int) -> int:
+    """The failing ordinal next to a passing one, between a failing ``inside`` and a passing ``outside``."""
+    while abs(outside - inside) > 1:
+        step = max(1, abs(outside - inside) // sections)
+        sign = 1 if outside > inside else -1
+        candidates = [inside + sign * step * k for k in range(1, sections + 1)]
+        candidates = [c for c in candidates if (c - outside) * sign < 0]
+        if not candidates:
+            candidates = [inside + sign]
+        bad = fails(fa.from_ordinals(np.array(candidates, dtype=np.int64), fmt))
+        first_good = int(np.argmin(bad)) if not bad.all() else len(candidates)
+        if first_good < len(candidates):
+            outside = candidates[first_good]
+        if first_good > 0:
+            inside = candidates[first_good - 1]
+    return inside
+
+
+def simplest(span: Span, fmt: Format, fails: Fails) -> int | None:
+    """Bits of the failing input in the span with the fewest significand bits; None when none is found.
+
+    Tries multiples of decreasing powers of two, the one nearest to zero first.
+    """
+    candidates: list[int] = []
+    low, high = fmt.from_ordinal(span.low), fmt.from_ordinal(span.high)
+    if not (fmt.is_finite(low) and fmt.is_finite(high)):
+        return low if not fmt.is_finite(low) else high
+    a, b = fmt.value(low), fmt.value(high)
+    if a <= 0 <= b:
+        candidates.append(0)
+    for exponent in range(fmt.e_max, fmt.e_min - fmt.precision, -1):
+        unit = type(a)(2) ** exponent
+        first, last = -(-a // unit), b // unit
+        if first > last:
+            continue
+        nearest = min((first, last), key=abs)
+        candidates.append(fmt.round(nearest * unit))
+        if len(candidates) >= 12:
+            break
+    if not candidates:
+        return None
+    bits = np.array(candidates, dtype=fa.storage(fmt))
+    bad = fails(bits)
+    return int(bits[int(np.argmax(bad))]) if bad.any() else None

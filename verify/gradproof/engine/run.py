@@ -1,0 +1,127 @@
+"""Running a selection from beginning to end."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import os
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from gradproof.engine.environment import backend_table, environment
+from gradproof.engine.plan import Plan, Task
+from gradproof.engine.pool import Pool
+from gradproof.engine.selection import Selection
+from gradproof.engine.worker import Desk, prepare
+from gradproof.results.model import Cell, LedgerState, RunResult, Shard
+
+
+class Listener(Protocol):
+    """Who wants to know how a run is getting on."""
+
+    def planned(self, plan: Plan) -> None:
+        """The plan is laid out; ``plan.tasks`` cells will be judged."""
+
+    def judged(self, cell: Cell, done: int, total: int) -> None:
+        """One more cell has its verdict."""
+
+
+class Silent:
+    """A listener that does nothing."""
+
+    def planned(self, plan: Plan) -> None:
+        """Ignore the plan."""
+
+    def judged(self, cell: Cell, done: int, total: int) -> None:
+        """Ignore the cell."""
+
+
+def run(selection: Selection, listener: Listener | None = None) -> RunResult:
+    """Judge every cell of ``selection`` and return the results; nothing is written.
+
+    An interrupt (Ctrl-C) ends the run early: the result says ``complete: false`` and what was not reached is
+    ``not-run``. Raises UsageError for a selection that names nothing, OracleDisagreement when the oracle's
+    routes contradict each other.
+    """
+    listener = listener or Silent()
+    started = datetime.datetime.now(datetime.UTC)
+    clock = time.monotonic()
+    desk = prepare(selection)
+    listener.planned(desk.plan)
+    cells: dict[Task, Cell] = {}
+    states: list[LedgerState] = []
+
+    def take(task: Task, cell: Cell, seen: list[LedgerState]) -> None:
+        cells[task] = cell
+        states.extend(seen)
+        listener.judged(cell, len(cells), desk.plan.tasks)
+
+    deadline = None if selection.max_seconds is None else clock + selection.max_seconds
+    try:
+        finished = _judge_all(desk, selection, take, deadline)
+        reason = f"not reached within --max-seconds {selection.max_seconds}"
+    except KeyboardInterrupt:
+        finished, reason = False, "not reached: the run was interrupted"
+    left = [task.cell("not-run", reason) for g in desk.plan.groups for task in g.tasks if task not in cells]
+    ids = sorted({task.backend for g in desk.plan.groups for task in g.tasks})
+    shard = Shard(
+        environment=environment(),
+        backends=backend_table(ids, desk.plan.unavailable),
+        settings=_settings(selection),
+        seed=selection.seed,
+        started=started.isoformat(timespec="seconds"),
+        seconds=round(time.monotonic() - clock, 3),
+        complete=finished,
+    )
+    ordered = [cells[task] for g in desk.plan.groups for task in g.tasks if task in cells]
+    named = {c.known_ref for c in ordered} | {s.deviation for s in states}
+    return RunResult(
+        run=shard,
+        cells=[*ordered, *left, *desk.plan.settled],
+        ledger=states,
+        deviations={
+            d.id: {"title": d.title, "reason": d.reason, "upstream": list(d.upstream)}
+            for d in desk.ledger.deviations.values()
+            if d.id in named
+        },
+    )
+
+
+def _judge_all(
+    desk: Desk,
+    selection: Selection,
+    take: Callable[[Task, Cell, list[LedgerState]], None],
+    deadline: float | None,
+) -> bool:
+    jobs = selection.jobs if selection.jobs is not None else len(os.sched_getaffinity(0))
+    if jobs > 0:
+        return Pool(selection, desk.plan, jobs, take, deadline).run()
+    for group in desk.plan.groups:
+        for task in group.tasks:
+            if deadline is not None and time.monotonic() > deadline:
+                return False
+            cell, states = desk.judge(task)
+            take(task, cell, states)
+    return True
+
+
+def _settings(selection: Selection) -> dict[str, object]:
+    settings = dataclasses.asdict(selection)
+    settings["files"] = [os.path.basename(f) for f in selection.files]
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}
+
+
+def exit_code(result: RunResult) -> int:
+    """The process exit code of a run: 0 passes and known deviations only, 1 a new failure or a ledger out of
+    date, 2 interrupted, 3 a check that raised, 5 nothing ran."""
+    counts = result.counts()
+    reached = sum(counts[s] for s in ("pass", "fail", "known", "undecided", "error"))
+    interrupted = any(c.reason.startswith("not reached: the run was interrupted") for c in result.cells)
+    if any(c.measured.get("fault") == "internal" for c in result.cells):
+        return 3
+    if interrupted:
+        return 2
+    if counts["fail"] or counts["error"] or any(s.state in ("grown", "gone") for s in result.ledger):
+        return 1
+    return 5 if not reached else 0

@@ -1,0 +1,78 @@
+"""What a run is asked to cover, and how much work it may spend on each cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from gradproof.errors import UsageError
+from gradproof.formats import get_format
+from gradproof.measure import get_contract
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Work per cell, by width of the format: stratified base points, then Hypothesis examples of batches."""
+
+    base_32: int
+    base_64: int
+    examples: int
+    batch_32: int
+    batch_64: int
+    pairs: int
+    """Pairs (x, h) of the Taylor claim."""
+    samples: int
+    """Simulated pre-activations of the zero-input claim."""
+    depth: int
+    """Layers of the underflow-noise chain."""
+
+
+PROFILES: Final[dict[str, Budget]] = {
+    "quick": Budget(1 << 14, 512, 4, 1024, 24, 256, 1 << 16, 48),
+    "default": Budget(1 << 16, 2048, 12, 2048, 32, 512, 1 << 18, 96),
+    "deep": Budget(1 << 18, 1 << 15, 120, 8192, 512, 8192, 1 << 22, 256),
+}
+DEFAULT_SEED: Final = 20261121
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The part of all cells that a run covers. An empty tuple means everything there is.
+
+    ``backends`` holds ids (``torch:cuda``) or names (``torch``, on cpu). ``files`` are Python files whose
+    registered implementations are checked; without them the catalogue is.
+    """
+
+    functions: tuple[str, ...] = ()
+    backends: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
+    orders: tuple[int, ...] = ()
+    properties: tuple[str, ...] = ()
+    modes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    contract: str = "stable"
+    profile: str = "default"
+    seed: int = DEFAULT_SEED
+    max_seconds: float | None = None
+    jobs: int | None = None
+    """Worker processes; None for one per available core, 0 to run in this process."""
+    time_limit: float = 60.0
+    """Seconds a user's callable may take in one call."""
+    use_ledger: bool = True
+
+    def __post_init__(self) -> None:
+        for name in self.formats:
+            get_format(name)
+        get_contract(self.contract)
+        if self.profile not in PROFILES:
+            raise UsageError(f"unknown profile {self.profile!r}; expected one of {', '.join(PROFILES)}")
+        for order in self.orders:
+            if order not in (0, 1, 2):
+                raise UsageError(f"expected an order of 0, 1 or 2, got {order}")
+        if self.max_seconds is not None and not self.max_seconds > 0:
+            raise UsageError(f"expected --max-seconds above 0, got {self.max_seconds}")
+
+    @property
+    def budget(self) -> Budget:
+        """The work per cell that the profile allows."""
+        return PROFILES[self.profile]

@@ -1,0 +1,35 @@
+"""A soft time limit for one call of a user's code; the worker pool adds a hard one."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+from gradproof.errors import ImplementationFault
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float, what: str) -> Iterator[None]:
+    """Raise ImplementationFault("timed-out") when the block runs longer than ``seconds``.
+
+    Works by SIGALRM, so in the main thread of a POSIX process and between byte codes only; elsewhere it does
+    nothing and the pool's hard limit remains.
+    """
+    usable = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
+    if not usable or seconds <= 0:
+        yield
+        return
+
+    def ring(_signal: int, _frame: FrameType | None) -> None:
+        raise ImplementationFault("timed-out", f"{what} did not return within {seconds:g} seconds")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,52 @@
+"""Importing the files that ``gradproof check`` is given."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from gradproof.backends.base import Implementation
+from gradproof.engine.implementations import collect
+from gradproof.engine.marked import marked_in
+from gradproof.errors import GradproofError, UsageError
+
+
+def load(path: str) -> list[Implementation]:
+    """Import one Python file (its folder importable) and return what it registers.
+
+    Functions under the pytest marker ``gradproof`` count as registered. Raises UsageError when the file is
+    missing, raises while imported, or registers nothing.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise UsageError(f"expected a Python file, got {path!r}, which does not exist")
+    modules: list[ModuleType] = []
+    found = collect(lambda: modules.append(_import(file)))
+    found += marked_in(modules[0])
+    if not found:
+        raise UsageError(
+            f"{path} registers no implementation; decorate a function with "
+            '@gradproof.implements("silu", backend="torch")'
+        )
+    return found
+
+
+def _import(file: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{file} cannot be imported as Python; expected a .py file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[file.stem] = module
+    folder = str(file.resolve().parent)
+    sys.path.insert(0, folder)
+    try:
+        spec.loader.exec_module(module)
+    except GradproofError:
+        raise
+    except Exception as fault:
+        raise UsageError(f"{file} raised {type(fault).__name__} while it was imported: {fault}") from fault
+    finally:
+        sys.path.remove(folder)
+    return module

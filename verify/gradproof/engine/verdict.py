@@ -1,0 +1,132 @@
+"""From a task to its cell: run the check, weigh the outcome, ask the ledger, attach the certificate."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from gradproof.engine.certificates import certify_failure, reproduction
+from gradproof.engine.ledger import Entry, Ledger, Surroundings, explain
+from gradproof.engine.packs import properties
+from gradproof.engine.plan import Task
+from gradproof.engine.probe import Probe
+from gradproof.engine.property import Outcome, Violations
+from gradproof.engine.selection import Selection
+from gradproof.errors import BackendUnavailable, ImplementationFault, OracleDisagreement, Unsupported
+from gradproof.results.model import SEVERITIES, Cell, Certificate, Evidence, LedgerState
+
+
+def decide(
+    task: Task,
+    selection: Selection,
+    ledger: Ledger,
+    surroundings: Surroundings,
+    source: str | None = None,
+) -> tuple[Cell, list[LedgerState]]:
+    """Judge one cell. Whatever the implementation does wrong becomes its verdict.
+
+    ``source`` is the user's file, for the reproduction command. Raises OracleDisagreement, which ends the
+    run, and KeyboardInterrupt.
+    """
+    started = time.perf_counter()
+    entries = ledger.about(task, surroundings) if selection.use_ledger else []
+    witnesses = tuple(w for e in entries for w in e.witnesses)
+    try:
+        probe = Probe(task, selection, witnesses)
+        outcome = properties()[task.property].check(probe, task.order)
+        cell, states = _weigh(task, probe, outcome, entries, surroundings, source)
+    except Unsupported as why:
+        cell, states = task.cell("unsupported", str(why)), []
+    except BackendUnavailable as why:
+        cell, states = task.cell("not-run", str(why)), []
+    except ImplementationFault as fault:
+        cell, states = task.cell("error", str(fault), **_fault(task, fault, source)), []
+    except (OracleDisagreement, KeyboardInterrupt):
+        raise
+    except Exception as bug:  # a property's own fault must not take the rest of the run with it
+        reason = f"the check itself raised {type(bug).__name__}: {bug}"
+        cell, states = task.cell("error", reason, measured={"fault": "internal"}), []
+    return replace(cell, contract=selection.contract, seconds=round(time.perf_counter() - started, 4)), states
+
+
+def _fault(task: Task, fault: ImplementationFault, source: str | None) -> dict[str, object]:
+    certificate = Certificate(
+        None, None, None, None, [], None, None, None, None, None, [], "fault", str(fault),
+        reproduction(task, None, source),
+    )  # fmt: skip
+    return {"measured": {"fault": fault.kind}, "certificate": certificate, "severity": SEVERITIES[0]}
+
+
+def _weigh(
+    task: Task,
+    probe: Probe,
+    outcome: Outcome,
+    entries: list[Entry],
+    surroundings: Surroundings,
+    source: str | None,
+) -> tuple[Cell, list[LedgerState]]:
+    status, reason = _status(outcome)
+    known, states = explain(outcome, entries, task, surroundings)
+    if status == "fail" and known is not None:
+        status = "known"
+    fmt = probe.format
+    cell = task.cell(
+        status,
+        reason,
+        evidence=outcome.evidence,
+        u_max=_finite(outcome.u_max),
+        m_max=_finite(outcome.m_max),
+        abs_max=_finite(outcome.abs_max),
+        worst_bits=None if outcome.worst_bits is None else fmt.bits_text(outcome.worst_bits),
+        magnitude=_finite(outcome.magnitude),
+        excused=outcome.excused,
+        u_max_flushed=_finite(outcome.u_max_flushed),
+        measured=outcome.measured,
+        curve=outcome.curve,
+        known_ref=known if status == "known" else None,
+    )
+    if status not in ("fail", "known"):
+        return cell, states
+    worst = _worst(outcome)
+    certificate = certify_failure(task, probe, worst, source)
+    severity = min(int(v.severity.min()) for v in outcome.violations if len(v))
+    magnitude = max(float(v.magnitude.max()) for v in outcome.violations if len(v))
+    return replace(
+        cell,
+        reason=certificate.explanation or _sentence(certificate),
+        magnitude=_finite(magnitude),
+        felt=any(bool(v.felt.any()) for v in outcome.violations),
+        severity=SEVERITIES[severity],
+        certificate=certificate,
+    ), states
+
+
+def _status(outcome: Outcome) -> tuple[str, str]:
+    if any(len(v) for v in outcome.violations):
+        return "fail", ""
+    if outcome.undecided:
+        return "undecided", f"the oracle could not certify {outcome.undecided} value(s)"
+    if outcome.evidence.n == 0:
+        return "undecided", "nothing could be judged"
+    return "pass", ""
+
+
+def _worst(outcome: Outcome) -> Violations:
+    """The violations whose worst row is the gravest."""
+    rows = [v for v in outcome.violations if len(v)]
+    return min(rows, key=lambda v: (int(v.severity.min()), -float(np.max(v.magnitude))))
+
+
+def _sentence(certificate: Certificate) -> str:
+    assert certificate.input is not None
+    assert certificate.got is not None
+    due = certificate.expected.decimal if certificate.expected else "a convention"
+    error = "a class mismatch" if certificate.u is None else f"{certificate.u:.4g} ulp"
+    return f"at {certificate.input.decimal}: got {certificate.got.decimal}, expected {due} ({error})"
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)

@@ -1,0 +1,93 @@
+"""A worker process: rebuilds the plan, judges the groups it is sent, reports each cell as it is done.
+
+Callables do not travel between processes; the selection and the user's file names do, and planning is
+deterministic, so an index names the same group on both sides.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+
+from gradproof.engine.environment import surroundings
+from gradproof.engine.ledger import Ledger, Surroundings
+from gradproof.engine.packs import ledger_directories
+from gradproof.engine.plan import Plan, Task, plan
+from gradproof.engine.selection import Selection
+from gradproof.engine.userfiles import load
+from gradproof.engine.verdict import decide
+from gradproof.errors import OracleDisagreement
+from gradproof.results.model import Cell, LedgerState
+
+
+@dataclass
+class Desk:
+    """What judging needs beside the task: the plan, the ledger, the surroundings, where user code came from."""
+
+    selection: Selection
+    plan: Plan
+    ledger: Ledger
+    surroundings: Surroundings
+    sources: dict[str, str]
+
+    def judge(self, task: Task) -> tuple[Cell, list[LedgerState]]:
+        """One cell, and what became of the ledger's entries about it."""
+        source = self.sources.get(task.implementation.name)
+        return decide(task, self.selection, self.ledger, self.surroundings, source)
+
+
+def prepare(selection: Selection, planned: Plan | None = None) -> Desk:
+    """Load the user's files, plan, and read the ledger. Raises UsageError for any of them."""
+    sources: dict[str, str] = {}
+    implementations = None
+    if selection.files:
+        implementations = []
+        for path in selection.files:
+            for implementation in load(path):
+                sources[implementation.name] = path
+                implementations.append(implementation)
+    made = planned or plan(selection, implementations)
+    ids = sorted({task.backend for group in made.groups for task in group.tasks})
+    ledger = Ledger.read(ledger_directories()) if selection.use_ledger else Ledger()
+    return Desk(selection, made, ledger, surroundings(ids), sources)
+
+
+def serve(connection: Connection, selection: Selection) -> None:
+    """Answer ``(group, first task)`` requests until None comes.
+
+    Sends ``("begin", task)`` before each cell, ``("cell", task, cell, states)`` after it, ``("done",)`` at
+    the end of a group, and ``("fatal", kind, text)`` when the run cannot go on.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    try:
+        desk = prepare(replace(selection, jobs=0))
+        connection.send(("ready",))
+        while (request := connection.recv()) is not None:
+            group, first, skipped = request
+            for index, task in enumerate(desk.plan.groups[group].tasks):
+                if index < first:
+                    continue
+                if task.implementation.name in skipped:
+                    cell, states = gave_up(task), []
+                else:
+                    connection.send(("begin", index))
+                    cell, states = desk.judge(task)
+                    if cell.measured.get("fault") == "timed-out":
+                        skipped.add(task.implementation.name)
+                connection.send(("cell", index, cell, states))
+            connection.send(("done",))
+    except OracleDisagreement as fault:
+        connection.send(("fatal", "disagreement", str(fault)))
+    except KeyboardInterrupt:
+        pass
+    except (EOFError, BrokenPipeError):
+        pass
+    except Exception as bug:
+        connection.send(("fatal", "internal", f"{type(bug).__name__}: {bug}"))
+
+
+def gave_up(task: Task) -> Cell:
+    """The cell of a task that is not tried, because its implementation hung before."""
+    return task.cell("not-run", f"{task.implementation.name} hung in an earlier cell and was not called again")
+

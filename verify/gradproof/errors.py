@@ -1,0 +1,35 @@
+"""The errors that gradproof raises at its boundary. Each says what was expected, what came, what to do."""
+
+from __future__ import annotations
+
+
+class GradproofError(Exception):
+    """Base of every error that gradproof raises on purpose."""
+
+
+class UsageError(GradproofError):
+    """The caller asked for something that cannot be: an unknown name, a value out of range, a bad file."""
+
+
+class BackendUnavailable(GradproofError):
+    """A backend or device that was asked for is not here; the message is the reason."""
+
+
+class OracleDisagreement(GradproofError):
+    """The two oracle routes contradict each other: an error of the run, never a verdict."""
+
+
+class Unsupported(GradproofError):
+    """The backend or the implementation does not offer this (format, order, path); the message says why."""
+
+
+class ImplementationFault(GradproofError):
+    """An implementation broke its contract.
+
+    ``kind`` is one of ``raised``, ``wrong-type``, ``wrong-shape``, ``wrong-format``, ``wrong-device``,
+    ``wrote-input``, ``timed-out``, ``crashed``.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind

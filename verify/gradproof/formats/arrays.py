@@ -1,0 +1,134 @@
+"""The same formats over NumPy arrays of bit patterns.
+
+Arrays of bits are unsigned integers of the format's width. Values travel as float64, which holds every
+format here exactly; ordinals as int64.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gradproof.errors import GradproofError
+from gradproof.formats.format import Format
+
+Bits = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+_STORAGE = {8: np.uint8, 16: np.uint16, 32: np.uint32, 64: np.uint64}
+
+
+def storage(fmt: Format) -> np.dtype[Any]:
+    """The unsigned integer dtype that holds one bit pattern of ``fmt``."""
+    return np.dtype(_STORAGE[fmt.width])
+
+
+def all_bits(fmt: Format) -> Bits:
+    """Every bit pattern of a format of at most 16 bits, in numerical order of the pattern."""
+    if not fmt.is_16_bit:
+        raise ValueError(f"{fmt.name} has 2**{fmt.width} patterns; enumerate intervals instead")
+    return np.arange(1 << fmt.width, dtype=np.uint32).astype(storage(fmt))
+
+
+def values(bits: Bits, fmt: Format) -> Floats:
+    """Exact values of ``bits`` as float64, infinities and NaNs included; shape kept."""
+    bits = np.asarray(bits, dtype=storage(fmt))
+    if fmt.name == "float64":
+        return bits.view(np.float64)
+    if fmt.name == "float32":
+        with np.errstate(invalid="ignore"):
+            return bits.view(np.float32).astype(np.float64)
+    if fmt.name == "float16":
+        with np.errstate(invalid="ignore"):
+            return bits.view(np.float16).astype(np.float64)
+    if fmt.name == "bfloat16":
+        with np.errstate(invalid="ignore"):  # widening a signalling NaN raises the flag
+            return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32).astype(np.float64)
+    return np.array([_value(int(b), fmt) for b in bits.ravel()]).reshape(bits.shape)
+
+
+def _value(bits: int, fmt: Format) -> float:
+    return float(fmt.hexfloat(bits)) if not fmt.is_finite(bits) else float.fromhex(fmt.hexfloat(bits))
+
+
+def round_values(x: Floats, fmt: Format) -> Bits:
+    """Round float64 values to ``fmt`` once, to nearest, ties to even; the result as bits.
+
+    Written over the quantum rather than by a cast: casts to bfloat16 may go through float32 and round twice.
+    """
+    x = np.asarray(x, dtype=np.float64)
+    if fmt.name == "float64":
+        return x.view(np.uint64).copy()
+    if fmt.name in ("float32", "float16"):
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            return x.astype(np.dtype(fmt.name)).view(storage(fmt))
+    magnitude = np.where(np.isfinite(x), np.abs(x), 0.0)
+    quantum = quantum_exponents(magnitude, fmt)
+    units = np.rint(np.ldexp(magnitude, -quantum)).astype(np.int64)
+    base = (quantum - (fmt.e_min - fmt.precision + 1)) << (fmt.precision - 1)
+    # The implicit bit of a normal number is part of ``units`` and adds one exponent step to ``base``.
+    pattern = np.minimum(base + units, fmt.infinity_bits)
+    pattern = np.where(np.isinf(x), fmt.infinity_bits, pattern)
+    pattern = np.where(np.isnan(x), fmt.nan_bits, pattern)
+    pattern = np.where(np.signbit(x), pattern | fmt.sign_bit, pattern)
+    return pattern.astype(storage(fmt))
+
+
+def require_gradual_underflow() -> None:
+    """Raise GradproofError on a thread whose processor reads or returns subnormal numbers as zero.
+
+    Code under test can switch that on for the whole thread (``torch.set_flush_denormal``, libraries built with
+    ``-ffast-math``); every value computed here would silently be wrong among the subnormals.
+    """
+    least = np.array([5e-324, 2.0**-1022])
+    if not (least[0] + least[0] == 2.0**-1073 and least[1] * 0.5 == 2.0**-1023):
+        raise GradproofError(
+            "this thread flushes subnormal numbers to zero, so that reference values cannot be trusted; something "
+            "switched it on in this process, such as torch.set_flush_denormal(True): switch it off before the run"
+        )
+
+
+def is_nan(bits: Bits, fmt: Format) -> npt.NDArray[np.bool_]:
+    """Where ``bits`` encode a NaN."""
+    return magnitudes(bits, fmt) > fmt.infinity_bits
+
+
+def is_finite(bits: Bits, fmt: Format) -> npt.NDArray[np.bool_]:
+    """Where ``bits`` encode a finite number."""
+    return magnitudes(bits, fmt) < fmt.infinity_bits
+
+
+def magnitudes(bits: Bits, fmt: Format) -> Ints:
+    """The patterns without their sign, as int64."""
+    mask = storage(fmt).type(fmt.sign_bit - 1)
+    return (np.asarray(bits, dtype=storage(fmt)) & mask).astype(np.int64)
+
+
+def signs(bits: Bits, fmt: Format) -> npt.NDArray[np.bool_]:
+    """Where the sign bit is set."""
+    return (np.asarray(bits, dtype=storage(fmt)) >> storage(fmt).type(fmt.width - 1)) != 0
+
+
+def ordinals(bits: Bits, fmt: Format) -> Ints:
+    """Positions on the ordered line of floats, both zeros at 0. NaNs land beyond the infinities."""
+    magnitude = magnitudes(bits, fmt)
+    return np.where(signs(bits, fmt), -magnitude, magnitude)
+
+
+def from_ordinals(ordinal: npt.ArrayLike, fmt: Format) -> Bits:
+    """Bits at the given positions (0 gives +0), clamped to the infinities."""
+    position = np.clip(np.asarray(ordinal, dtype=np.int64), -fmt.infinity_bits, fmt.infinity_bits)
+    magnitude = np.abs(position).astype(np.uint64)
+    pattern = np.where(position < 0, magnitude | np.uint64(fmt.sign_bit), magnitude)
+    return pattern.astype(storage(fmt))
+
+
+def quantum_exponents(values_: Floats, fmt: Format) -> Ints:
+    """``log2`` of the quantum of each float64 value (0 and non-finite: the least quantum)."""
+    magnitude = np.where(np.isfinite(values_), np.abs(values_), 0.0)
+    _, exponent = np.frexp(magnitude)
+    exponent = np.where(magnitude == 0.0, fmt.e_min, exponent.astype(np.int64) - 1)
+    return np.maximum(exponent, fmt.e_min) - (fmt.precision - 1)

@@ -1,0 +1,192 @@
+"""What a function is, mathematically: pieces over a math context, breakpoints, limits, symmetries.
+
+A definition is a callable ``(m, x, **params)`` where ``m`` is a math context (see ``oracle.context``) and ``x``
+the variable in that context's own number type. The same callable is evaluated by every oracle route.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, Final, Literal
+
+from gradproof.errors import UsageError
+
+Definition = Callable[..., Any]
+Exact = int | float | str | Fraction | Decimal
+Point = Exact | Callable[[Mapping[str, Fraction]], Fraction]
+Limit = Exact | Callable[[Mapping[str, Fraction]], Exact]
+Side = Literal["left", "right"]
+
+UNKNOWN_LIMITS: Final[tuple[None, None, None]] = (None, None, None)
+
+
+def exact(value: Exact) -> Fraction:
+    """``value`` as the real number it stands for.
+
+    A float is its binary64 value; text and Decimal are their decimal value (``"0.1"`` is one tenth). Raises
+    UsageError for anything that is no finite real number.
+    """
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        # NumPy's scalars offer as_integer_ratio or are Rational with numerators that overflow: Python ints only.
+        ratio = value.as_integer_ratio() if hasattr(value, "as_integer_ratio") else Fraction(value)
+        top, bottom = ratio if isinstance(ratio, tuple) else (ratio.numerator, ratio.denominator)
+        return Fraction(int(top), int(bottom))
+    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
+        raise UsageError(
+            f"expected a finite real parameter (int, float, Fraction, Decimal or decimal text), got {value!r}"
+        ) from None
+
+
+def _extended(value: Exact) -> Fraction | float:
+    """A real number, or an infinity given as a float or as text."""
+    if isinstance(value, (float, str)) and value in (math.inf, -math.inf, "inf", "-inf"):
+        return float(value)
+    return exact(value)
+
+
+@dataclass(frozen=True)
+class Function:
+    """A mathematical specification.
+
+    ``pieces`` are smooth definitions from left to right, separated by ``breakpoints`` (numbers, or callables
+    of the parameters). At a breakpoint the piece to the right gives the value, or the one to the left with
+    ``closed="left"``. ``limits`` holds (f, f', f'') at -infinity and at +infinity; None where not declared.
+    ``params`` maps names to the values as given; an oracle sees them as exact reals.
+    """
+
+    name: str
+    pieces: tuple[Definition, ...]
+    params: Mapping[str, Exact] = field(default_factory=dict)
+    breakpoints: tuple[Point, ...] = ()
+    closed: Side = "right"
+    limits: tuple[tuple[Limit | None, ...], tuple[Limit | None, ...]] = (UNKNOWN_LIMITS, UNKNOWN_LIMITS)
+    odd: bool = False
+    even: bool = False
+    monotone: bool = False
+    """Non-decreasing on the whole line."""
+    range: tuple[Exact, Exact] | None = None
+    requires: tuple[tuple[str, Callable[[Mapping[str, Fraction]], bool]], ...] = ()
+    """Conditions on the parameters, each in words and as a test: ``(("beta > 0", ...),)``."""
+    catalogued: bool = False
+    defaults: Mapping[str, Exact] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.pieces) != len(self.breakpoints) + 1:
+            raise UsageError(
+                f"function {self.name!r}: {len(self.breakpoints)} breakpoints separate "
+                f"{len(self.breakpoints) + 1} pieces, got {len(self.pieces)}"
+            )
+        if not self.defaults:
+            object.__setattr__(self, "defaults", dict(self.params))
+
+    def bind(self, params: Mapping[str, Exact]) -> Function:
+        """The same function with some parameters replaced.
+
+        Raises UsageError for an unknown parameter, one that is no real number, one the function does not admit,
+        and for declared limits that are none.
+        """
+        unknown = set(params) - set(self.params)
+        if unknown:
+            raise UsageError(
+                f"function {self.name!r} has no parameter {', '.join(sorted(map(repr, unknown)))}; "
+                f"it takes {', '.join(map(repr, self.params)) or 'none'}"
+            )
+        for value in params.values():
+            exact(value)
+        bound = replace(self, params={**self.params, **params})
+        bound.validate()
+        return bound
+
+    def validate(self) -> None:
+        """Raise UsageError now for what would otherwise surface in the middle of a run."""
+        for words, admits in self.requires:
+            if not admits(self.exact_params):
+                given = ", ".join(f"{k}={v!r}" for k, v in self.params.items())
+                raise UsageError(f"function {self.name!r} requires {words}, got {given}")
+        self.kinks  # noqa: B018  raises for breakpoints that do not increase
+        if len(self.limits) != 2:
+            raise UsageError(
+                f"function {self.name!r}: limits are two tuples (f, f', f''), at -infinity and at +infinity, "
+                f"got {self.limits!r}"
+            )
+        for order in (0, 1, 2):
+            self.limit("left", order)
+            self.limit("right", order)
+        if self.range is not None:
+            low, high = (_extended(end) for end in self.range)
+            if low > high:
+                raise UsageError(f"function {self.name!r}: the range must be (low, high), got {self.range!r}")
+
+    @property
+    def label(self) -> str:
+        """Name with the parameters that were bound: ``elu(alpha=2.0)``."""
+        shown = ", ".join(f"{k}={v}" for k, v in self.params.items())
+        return f"{self.name}({shown})" if shown else self.name
+
+    @cached_property
+    def exact_params(self) -> dict[str, Fraction]:
+        """The parameters as exact reals."""
+        return {k: exact(v) for k, v in self.params.items()}
+
+    @cached_property
+    def kinks(self) -> tuple[Fraction, ...]:
+        """The breakpoints as exact reals, in increasing order."""
+        params = self.exact_params
+        points = tuple(exact(p(params) if callable(p) else p) for p in self.breakpoints)
+        if any(b < a for a, b in zip(points, points[1:], strict=False)):
+            raise UsageError(f"function {self.label}: breakpoints must increase, got {points}")
+        return points
+
+    def piece_at(self, x: Fraction) -> int:
+        """Index of the piece that gives the value at ``x``."""
+        search = bisect_right if self.closed == "right" else bisect_left
+        return search(self.kinks, x)
+
+    def limit(self, side: Side, order: int) -> Fraction | float | None:
+        """The limit of f^(order) at -infinity (``left``) or +infinity; None where none was declared.
+
+        Infinite limits come as float infinities.
+        """
+        declared = self.limits[0 if side == "left" else 1]
+        entry = declared[order] if order < len(declared) else None
+        value = entry(self.exact_params) if callable(entry) else entry
+        return None if value is None else _extended(value)
+
+
+def piecewise(*parts: Definition | Exact) -> tuple[tuple[Definition, ...], tuple[Exact, ...]]:
+    """Alternate definitions and breakpoints: ``piecewise(left, 0, right)``.
+
+    For use as ``oracle=`` of ``gradproof.function``. Raises UsageError when they do not alternate.
+    """
+    definitions, points = parts[0::2], parts[1::2]
+    if len(parts) % 2 == 0 or not all(map(callable, definitions)) or any(map(callable, points)):
+        raise UsageError(
+            "piecewise expects definition, breakpoint, definition, ..., such as piecewise(left, 0, right)"
+        )
+    return tuple(definitions), tuple(points)  # type: ignore[arg-type]
+
+
+def checked_definitions(
+    name: str, pieces: Sequence[Definition], params: Mapping[str, Exact]
+) -> tuple[Definition, ...]:
+    """``pieces`` after checking that each takes ``(m, x, **params)``; UsageError otherwise."""
+    for piece in pieces:
+        try:
+            inspect.signature(piece).bind(None, None, **params)
+        except TypeError as mismatch:
+            raise UsageError(
+                f"function {name!r}: the oracle must take (m, x"
+                f"{''.join(', ' + p for p in params)}); {mismatch}"
+            ) from None
+        except ValueError:  # builtins without a signature are called and fail there
+            continue
+    return tuple(pieces)

@@ -1,0 +1,106 @@
+"""Finding functions by name: the catalogue, third parties' entry points, and those defined in this process."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import entry_points
+
+from gradproof.errors import UsageError
+from gradproof.functions.catalogue import CATALOGUE
+from gradproof.functions.function import Definition, Exact, Function, Limit, Point, checked_definitions
+
+GROUP = "gradproof.functions"
+_NAME = re.compile(r"[A-Za-z_][\w.]*")
+"""Names become part of cell identifiers, file names and addresses."""
+
+_defined: dict[str, Function] = {}
+
+
+@cache
+def _installed() -> dict[str, Function]:
+    """The catalogue and what entry points of ``gradproof.functions`` offer (a Function or an iterable)."""
+    found = {f.name: f for f in CATALOGUE}
+    if os.environ.get("GRADPROOF_NO_PLUGINS") == "1":
+        return found
+    for point in entry_points(group=GROUP):
+        offered: Function | Iterable[Function] = point.load()
+        for function in [offered] if isinstance(offered, Function) else offered:
+            if function.name in found:
+                raise UsageError(
+                    f"entry point {point.name!r} ({point.value}) offers a second function called "
+                    f"{function.name!r}; rename it or uninstall one of the two"
+                )
+            found[function.name] = function
+    return found
+
+
+def all_functions() -> dict[str, Function]:
+    """Every function known in this process by name, with its default parameters."""
+    return {**_installed(), **_defined}
+
+
+def get_function(name: str, params: Mapping[str, Exact] | None = None) -> Function:
+    """The function called ``name`` with ``params`` bound; UsageError with a suggestion if there is none."""
+    known = all_functions()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
+        raise UsageError(f"unknown function {name!r}{hint}")
+    return known[name].bind(params or {})
+
+
+def function(
+    name: str,
+    oracle: Definition | tuple[tuple[Definition, ...], tuple[Point, ...]],
+    params: Mapping[str, Exact] | None = None,
+    *,
+    odd: bool = False,
+    even: bool = False,
+    monotone: bool = False,
+    range: tuple[Exact, Exact] | None = None,
+    limits: tuple[tuple[Limit | None, ...], tuple[Limit | None, ...]] | None = None,
+) -> Function:
+    """Define and register a function of your own from one definition over the math context ``m``.
+
+    ``oracle`` is ``lambda m, x, **params``, or ``gradproof.piecewise(left, 0, right)``. ``m`` offers exp,
+    expm1, log, log1p, sqrt, sin, cos, atan, tanh, sigmoid, softplus, erf, erfc, pi and ``real("0.1")`` for
+    exact decimals; x takes + - * / and non-negative integer powers. ``limits`` are (f, f', f'') at -infinity
+    and +infinity; where they are not given, results at the infinities stay ``undecided``. Defining a name
+    again replaces it; a catalogued name is refused.
+
+    Raises UsageError for a name that is taken or no name, an oracle of the wrong signature, and parameters,
+    breakpoints, limits or a range that are not real numbers in order.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise UsageError(
+            f"expected a name of letters, digits, '_' and '.', starting with a letter, such as 'softcap', got {name!r}"
+        )
+    if name in _installed():
+        raise UsageError(f"the function {name!r} is catalogued already; choose another name")
+    params = dict(params or {})
+    pieces, points = oracle if isinstance(oracle, tuple) else ((oracle,), ())
+    made = Function(
+        name,
+        checked_definitions(name, pieces, params),
+        params=params,
+        breakpoints=points,
+        odd=odd,
+        even=even,
+        monotone=monotone,
+        range=range,
+        **({"limits": limits} if limits else {}),
+    ).bind(params)
+    _defined[name] = made
+    return made
+
+
+def forget(names: Iterable[str]) -> None:
+    """Remove functions defined in this process (tests and long-lived sessions)."""
+    for name in names:
+        _defined.pop(name, None)
+
+

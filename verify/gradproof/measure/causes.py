@@ -1,0 +1,75 @@
+"""The probable cause of one failure, from what was returned, what was due, and what lies around.
+
+Rules, tried in this order; each is a heuristic and says *probable*:
+
+1. ``class-mismatch`` / ``intermediate-overflow``: a NaN or infinity where a number was due (or the reverse).
+   At a finite input, or where the limit is finite, a NaN is inf - inf, 0 * inf or inf / inf on the way.
+2. ``flush``: zero where a subnormal number, or one next to the subnormals, was due.
+3. ``wrong-branch``: what a neighbouring piece of the function gives at this input.
+4. ``early-saturation``: exactly the limit (0 or the asymptote) although the exact value is still away from
+   it: a quantity such as 1 - s or 1 - t**2 that rounded to its limit before it was used.
+5. ``cancellation``: the absolute error is what rounding a quantity of size 1 leaves (a few 2**-p), the
+   relative error much more.
+6. ``rounding``: anything else; several roundings that add up.
+"""
+
+from __future__ import annotations
+
+import math
+
+from gradproof.formats import Format
+from gradproof.functions import Function
+from gradproof.oracle import Certified, Oracle
+from gradproof.results.model import CAUSES
+
+CANCELLATION_UNITS = 64.0
+"""An absolute error up to this many ``2**-p`` counts as what cancellation of unit quantities leaves."""
+
+
+def probable_cause(
+    oracle: Oracle, fmt: Format, order: int, bits: int, got: int, expected: Certified, u: float
+) -> str:
+    """One of ``results.model.CAUSES`` for a result ``got`` at ``bits`` of error ``u`` ulps."""
+    cause = _cause(oracle, fmt, order, bits, got, expected, u)
+    assert cause in CAUSES
+    return cause
+
+
+def _cause(oracle: Oracle, fmt: Format, order: int, bits: int, got: int, expected: Certified, u: float) -> str:
+    if fmt.is_nan(bits):
+        return "class-mismatch"
+    if not fmt.is_finite(got):
+        return "intermediate-overflow"
+    if expected.kind != "finite" or expected.value is None:
+        return "class-mismatch"
+    y = float(expected.value)
+    g = float.fromhex(fmt.hexfloat(got))
+    if g == 0 and 0 < abs(y) < 2 * float(fmt.min_normal):
+        return "flush"
+    if fmt.is_finite(bits) and _other_piece(oracle.function, oracle, fmt, order, bits, g):
+        return "wrong-branch"
+    limits = [oracle.function.limit(side, order) for side in ("left", "right")]  # type: ignore[arg-type]
+    near_one = abs(g - y) <= CANCELLATION_UNITS * 2.0**-fmt.precision
+    if (g == 0 or any(v is not None and g == float(v) for v in limits)) and near_one:
+        return "early-saturation"
+    if near_one and abs(y) < 0.5 and u > 4:
+        return "cancellation"
+    return "rounding" if math.isfinite(u) else "class-mismatch"
+
+
+def _other_piece(function: Function, oracle: Oracle, fmt: Format, order: int, bits: int, g: float) -> bool:
+    """Whether ``g`` is what another piece of the function gives at this input, within 4 ulps."""
+    if len(function.pieces) < 2:
+        return False
+    x = fmt.value(bits)
+    own = function.piece_at(x)
+    for piece in range(len(function.pieces)):
+        if piece == own:
+            continue
+        other = oracle.piece_value(piece, x, fmt, order)
+        if other.value is not None and math.isfinite(g):
+            value = float(other.value)
+            room = 4 * 2.0 ** (math.frexp(value)[1] - fmt.precision) if value else 0.0
+            if abs(g - value) <= room:
+                return True
+    return False

@@ -1,0 +1,51 @@
+"""Error curves: the envelope of u over ordinals, its histogram and quantiles (see ``results.model.Curve``)."""
+
+from __future__ import annotations
+
+import base64
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from gradproof.formats import Format
+from gradproof.formats import arrays as fa
+from gradproof.formats.arrays import Bits, Floats
+from gradproof.results.model import Curve
+
+BINS: Final = 512
+EMPTY: Final = 254
+MISMATCH: Final = 255
+HISTOGRAM_EDGES: Final = (0.5, 1.0, *(2.0**k for k in range(1, 13)))
+QUANTILES: Final = (0.5, 0.9, 0.99, 1.0)
+
+
+def curve(bits: Bits, u: Floats, judged: npt.NDArray[np.bool_], fmt: Format) -> Curve:
+    """The envelope by maximum of ``u`` (ulps, inf for a mismatch) over all ordinals of the format."""
+    limit = fmt.infinity_bits
+    chosen = judged & ~np.isnan(u) & ~fa.is_nan(bits, fmt)
+    ordinals, errors = fa.ordinals(bits[chosen], fmt), u[chosen]
+    # Integer arithmetic: float64 ordinals do not fit a float64, and counted from -infinity not even an int64.
+    width = -(-(2 * limit + 1) // BINS)
+    from_left = ordinals.astype(np.uint64) + np.uint64(limit)
+    index = (from_left // np.uint64(width)).astype(np.int64)
+    envelope = np.full(BINS, -1.0)
+    np.maximum.at(envelope, index, errors)
+    with np.errstate(invalid="ignore", over="ignore"):
+        levels = np.minimum(np.rint(8 * np.log2(1 + np.maximum(envelope, 0))), 253)
+    levels = np.where(np.isinf(envelope), MISMATCH, np.where(envelope < 0, EMPTY, levels))
+    # Every bin holds its upper edge: u = 1/2 is a correct rounding.
+    bins = np.searchsorted(np.array(HISTOGRAM_EDGES), errors, side="left")
+    counts = np.bincount(bins, minlength=len(HISTOGRAM_EDGES) + 1) if errors.size else []
+    quantiles = [_finite(q) for q in np.quantile(errors, QUANTILES, method="lower")] if errors.size else []
+    return Curve(
+        lo=str(-limit),
+        hi=str(limit),
+        bins=base64.b64encode(levels.astype(np.uint8).tobytes()).decode(),
+        histogram=[int(c) for c in counts],
+        quantiles=quantiles,
+    )
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

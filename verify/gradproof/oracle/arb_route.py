@@ -1,0 +1,164 @@
+"""The certifying route: definitions over FLINT's power series of rigorous balls (python-flint).
+
+Independent of ``oracle.series``: sums, products, quotients and compositions are FLINT's own. Only expm1,
+log1p and tanh, which FLINT has for numbers but not for series, are assembled here, with their constant term
+taken from the number's function. Never read a midpoint without its radius: results leave as both ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+from gradproof.functions.function import Function
+from gradproof.oracle.dyadic import Dyadic
+from gradproof.oracle.series import ORDERS
+
+try:
+    import flint
+    from flint import arb, arb_series, fmpq
+except ImportError:  # the oracle then falls back to agreement of two precisions, labelled uncertified
+    flint = None
+
+AVAILABLE = flint is not None
+
+
+def _number(value: Any) -> Any:
+    """Lift ints, floats (their binary value), Fractions and decimal text to an enclosure."""
+    if isinstance(value, (str, Fraction)):
+        fraction = Fraction(value)
+        return arb(fmpq(fraction.numerator, fraction.denominator))
+    return arb(value) if isinstance(value, (int, float)) else value
+
+
+class _ArbContext:
+    """The math context ``m`` over arb numbers and series."""
+
+    def real(self, value: Any) -> Any:
+        return _number(value)
+
+    @property
+    def pi(self) -> Any:
+        return arb.pi()
+
+    def _call(self, name: str, z: Any) -> Any:
+        return getattr(z if isinstance(z, arb_series) else _number(z), name)()
+
+    def exp(self, z: Any) -> Any:
+        return self._call("exp", z)
+
+    def log(self, z: Any) -> Any:
+        return self._call("log", z)
+
+    def sqrt(self, z: Any) -> Any:
+        return self._call("sqrt", z)
+
+    def sin(self, z: Any) -> Any:
+        return self._call("sin", z)
+
+    def cos(self, z: Any) -> Any:
+        return self._call("cos", z)
+
+    def atan(self, z: Any) -> Any:
+        return self._call("atan", z)
+
+    def erf(self, z: Any) -> Any:
+        return self._call("erf", z)
+
+    def erfc(self, z: Any) -> Any:
+        return self._call("erfc", z)
+
+    def expm1(self, z: Any) -> Any:
+        return _with_constant(z, "expm1", lambda s: s.exp())
+
+    def log1p(self, z: Any) -> Any:
+        return _with_constant(z, "log1p", lambda s: (1 + s).log())
+
+    def tanh(self, z: Any) -> Any:
+        if not isinstance(z, arb_series):
+            return _number(z).tanh()
+        # (1 - t)/(1 + t) with t = exp(-2|z|): no cancellation in the tails, where 1 - tanh**2 would lose all.
+        negative = z[0] < 0
+        folded = z if negative else -z
+        quotient = -self.expm1(2 * folded) / (1 + (2 * folded).exp())
+        return _with_constant(z, "tanh", lambda _: -quotient if negative else quotient)
+
+    def sigmoid(self, z: Any) -> Any:
+        z = z if isinstance(z, arb_series) else _number(z)
+        if _constant(z) < 0:
+            t = z.exp()
+            return t / (1 + t)
+        return 1 / (1 + (-z).exp())
+
+    def softplus(self, z: Any) -> Any:
+        z = z if isinstance(z, arb_series) else _number(z)
+        if _constant(z) < 0:
+            return self.log1p(z.exp())
+        return z + self.log1p((-z).exp())
+
+
+def _constant(z: Any) -> Any:
+    return z[0] if isinstance(z, arb_series) else z
+
+
+def _with_constant(z: Any, name: str, series: Any) -> Any:
+    """The series' higher terms from ``series``, its constant term from the accurate number function."""
+    if not isinstance(z, arb_series):
+        return getattr(_number(z), name)()
+    coefficients = series(z).coeffs()
+    constant = getattr(z[0], name)()
+    return arb_series([constant, *coefficients[1:]], prec=ORDERS)
+
+
+_CONTEXT = _ArbContext()
+
+
+@contextlib.contextmanager
+def _working(precision: int) -> Iterator[None]:
+    """FLINT's global precision and series length, restored afterwards."""
+    before = flint.ctx.prec, flint.ctx.cap
+    flint.ctx.prec, flint.ctx.cap = precision, ORDERS
+    try:
+        yield
+    finally:
+        flint.ctx.prec, flint.ctx.cap = before
+
+
+def _evaluate(function: Function, piece: int, x: Any) -> list[Any]:
+    params = {k: _number(v) for k, v in function.exact_params.items()}
+    result = function.pieces[piece](_CONTEXT, arb_series([x, 1], prec=ORDERS), **params)
+    if not isinstance(result, arb_series):
+        return [_number(result), arb(0), arb(0), arb(0)]
+    if result.prec < ORDERS:  # a quotient of two series that vanish at x: FLINT cancels and forgets the last terms
+        return [arb("nan")] * ORDERS
+    return [result[0], result[1], 2 * result[2], 6 * result[3]]
+
+
+def enclosures(
+    function: Function, piece: int, x: Fraction, precision: int
+) -> list[tuple[Dyadic, Dyadic] | None]:
+    """Rigorous (lower, upper) of f to f''' of one piece at an exact input.
+
+    None for an order whose enclosure is not finite at this precision.
+    """
+    with _working(precision):
+        return [_ends(ball) for ball in _evaluate(function, piece, _number(x))]
+
+
+def enclosures_over(
+    function: Function, piece: int, low: Fraction, high: Fraction, precision: int
+) -> list[tuple[Dyadic, Dyadic] | None]:
+    """Rigorous (lower, upper) of f to f''' of one piece over all of [low, high]."""
+    with _working(precision):
+        return [_ends(ball) for ball in _evaluate(function, piece, _number(low).union(_number(high)))]
+
+
+def _ends(ball: Any) -> tuple[Dyadic, Dyadic] | None:
+    if not ball.is_finite():
+        return None
+    if ball.is_exact():
+        exact = Dyadic(*map(int, ball.man_exp()))
+        return exact, exact
+    return Dyadic(*map(int, ball.lower().man_exp())), Dyadic(*map(int, ball.upper().man_exp()))

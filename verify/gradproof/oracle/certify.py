@@ -1,0 +1,195 @@
+"""Certified values at single inputs: exact where rational, else Ziv's loop over arb with mpmath beside it.
+
+Ziv (ACM TOMS 17, 1991): enclose at a working precision, round both ends; equal ends settle the rounding,
+otherwise double the precision. Past ``PRECISION_CAP`` the value is ``undecided``, never a pass.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Final, Literal
+
+from gradproof.errors import OracleDisagreement
+from gradproof.formats import Format, floor_log2
+from gradproof.functions.function import Function
+from gradproof.oracle import arb_route, exact_route, mpmath_route
+from gradproof.oracle.dyadic import Dyadic
+
+PRECISION_CAP: Final = 16384
+"""Working precision, in bits, at which Ziv's loop gives up."""
+GUARD_BITS: Final = 32
+"""Bits beyond the format's precision that the loop starts with."""
+RESOLUTION: Final = 10
+"""An enclosure must be narrower than ``2**-RESOLUTION`` quanta, so that an error in ulps is known to 0.001."""
+AGREEMENT: Final = 8
+"""mpmath must lie within ``2**-AGREEMENT`` quanta of the enclosure."""
+
+How = Literal["exact", "arb", "uncertified", "undecided"]
+Kind = Literal["finite", "infinite", "nan", "undefined", "undecided"]
+
+
+@dataclass(frozen=True)
+class Certified:
+    """The oracle's answer at one input and order.
+
+    ``lower`` and ``upper`` enclose the exact real; ``value`` is mpmath's (or the exact) value; ``bits`` its
+    correct rounding in the format. ``kind`` is ``undefined`` at a kink whose one-sided derivatives differ:
+    then ``lower`` and ``upper`` are their minimum and maximum, the Clarke interval.
+    """
+
+    kind: Kind
+    bits: int
+    lower: Dyadic | None = None
+    upper: Dyadic | None = None
+    value: Dyadic | None = None
+    how: How = "exact"
+    precision: int = 0
+
+    @property
+    def midpoint(self) -> Dyadic:
+        """Centre of the enclosure; exact when the enclosure is a point.
+
+        An enclosure around a power of two, where the quantum changes, gives that power: no precision may tell on
+        which side of 1 a tanh(1e30) lies, and errors there are measured in the larger of the two quanta.
+        """
+        assert self.lower is not None
+        assert self.upper is not None
+        low, high = self.lower, self.upper
+        if low == high:
+            return low
+        if low.man * high.man > 0 and low.exponent != high.exponent:
+            return Dyadic(1 if high.man > 0 else -1, max(low.exponent, high.exponent))
+        return _halfway(low, high)
+
+
+def _halfway(low: Dyadic, high: Dyadic) -> Dyadic:
+    if not low.man or not high.man or abs(low.exponent - high.exponent) > 1 << 16:
+        larger = high if not low.man or (high.man and high.exponent >= low.exponent) else low
+        return Dyadic(larger.man, larger.exp - 1)
+    base = min(low.exp, high.exp)
+    return Dyadic((low.man << (low.exp - base)) + (high.man << (high.exp - base)), base - 1)
+
+
+def certified_piece(
+    function: Function, piece: int, x: Fraction, fmt: Format, orders: int, *, rational: bool
+) -> list[Certified]:
+    """Certified f to f^(orders - 1) of one smooth piece at a finite input.
+
+    ``rational`` says that the piece is rational arithmetic throughout (``exact_route.is_rational``).
+    Raises OracleDisagreement when mpmath and arb contradict each other at every precision.
+    """
+    answers: dict[int, Certified] = {}
+    if rational or x == 0:
+        for order, value in enumerate(exact_route.derivatives(function, piece, x)[:orders]):
+            if value is not None:
+                answers[order] = exactly(value, fmt)
+    precision = fmt.precision + GUARD_BITS + _headroom(x)
+    while len(answers) < orders and precision <= PRECISION_CAP:
+        wanted = [k for k in range(orders) if k not in answers]
+        answers.update(_attempt(function, piece, x, fmt, wanted, precision))
+        precision *= 2
+    return [answers.get(k, Certified("undecided", fmt.nan_bits, how="undecided")) for k in range(orders)]
+
+
+def _headroom(x: Fraction) -> int:
+    """Bits to start with beyond the format's: series whose terms are of size 1 cancel near x = 0."""
+    return max(0, -2 * floor_log2(x)) if x else 0
+
+
+def exactly(value: Fraction, fmt: Format) -> Certified:
+    """An exact rational; the enclosure of a non-dyadic one is a pair of 256-bit neighbours."""
+    if value.denominator & (value.denominator - 1) == 0:
+        point = Dyadic.of(value)
+        return Certified("finite", fmt.round(value), point, point, point, "exact", 0)
+    shift = 256 + value.denominator.bit_length() - abs(value.numerator).bit_length()
+    scaled = value * Fraction(2) ** shift
+    floor = scaled.numerator // scaled.denominator
+    low, high = Dyadic(floor, -shift), Dyadic(floor + 1, -shift)
+    return Certified("finite", fmt.round(value), low, high, low, "exact", 0)
+
+
+def _attempt(
+    function: Function, piece: int, x: Fraction, fmt: Format, wanted: list[int], precision: int
+) -> dict[int, Certified]:
+    if not arb_route.AVAILABLE:
+        return _two_precisions(function, piece, x, fmt, wanted, precision)
+    try:
+        enclosures = arb_route.enclosures(function, piece, x, precision)
+    except (AttributeError, TypeError):  # the definition uses something arb's series lack
+        return _two_precisions(function, piece, x, fmt, wanted, precision)
+    except (ArithmeticError, ValueError):  # a pole, or a quotient of series that both vanish
+        return {}
+    settled: dict[int, Certified] = {}
+    for order in wanted:
+        ends = enclosures[order]
+        if ends is None:
+            continue
+        low, high = ends
+        bits = low.round(fmt)
+        if fmt.ordinal(bits) == fmt.ordinal(high.round(fmt)) and _narrow(low, high, bits, fmt):
+            settled[order] = Certified("finite", bits, low, high, None, "arb", precision)
+    return settled
+
+
+def _narrow(low: Dyadic, high: Dyadic, bits: int, fmt: Format) -> bool:
+    width = high - low
+    if not width.man:
+        return True
+    quantum = _quantum_exponent(high, fmt)
+    return width.exponent < quantum - RESOLUTION
+
+
+def _quantum_exponent(value: Dyadic, fmt: Format) -> int:
+    exponent = value.exponent if value.man else fmt.e_min
+    return max(exponent, fmt.e_min) - fmt.precision + 1
+
+
+def _two_precisions(
+    function: Function, piece: int, x: Fraction, fmt: Format, wanted: list[int], precision: int
+) -> dict[int, Certified]:
+    """Without arb: accept what mpmath says twice, at w and 2w; labelled uncertified."""
+    try:
+        coarse = mpmath_route.derivatives(function, piece, x, precision)
+        fine = mpmath_route.derivatives(function, piece, x, 2 * precision)
+    except (ArithmeticError, ValueError):  # outside the definition's domain
+        return {}
+    settled: dict[int, Certified] = {}
+    for order in wanted:
+        low, high = sorted((coarse[order], fine[order]), key=lambda d: (d - fine[order]).man)
+        bits = fine[order].round(fmt)
+        if fmt.ordinal(bits) == fmt.ordinal(coarse[order].round(fmt)) and _narrow(low, high, bits, fmt):
+            settled[order] = Certified("finite", bits, low, high, fine[order], "uncertified", 2 * precision)
+    return settled
+
+
+def confirmed(function: Function, piece: int, x: Fraction, fmt: Format, answer: Certified, order: int) -> Certified:
+    """``answer`` with mpmath's value beside arb's enclosure.
+
+    Raises OracleDisagreement, naming the input, when no precision brings the two together.
+    """
+    if answer.kind != "finite" or answer.value is not None:
+        return answer
+    precision = max(answer.precision, fmt.precision + GUARD_BITS)
+    value = None
+    while precision <= PRECISION_CAP:
+        with contextlib.suppress(ArithmeticError, ValueError):
+            value = mpmath_route.derivatives(function, piece, x, precision)[order]
+            if _agrees(value, answer, fmt):
+                return replace(answer, value=value)
+        precision *= 2
+    raise OracleDisagreement(
+        f"{function.label}, derivative of order {order} at x = {float(x)!r} ({float(x).hex()}): mpmath says "
+        f"{value.decimal() if value else 'nothing'}, arb encloses [{answer.lower and answer.lower.decimal()}, "
+        f"{answer.upper and answer.upper.decimal()}]. One of the two routes or the definition is wrong; "
+        "please report it with this line."
+    )
+
+
+def _agrees(value: Dyadic, answer: Certified, fmt: Format) -> bool:
+    assert answer.lower is not None
+    assert answer.upper is not None
+    tolerance = _quantum_exponent(answer.upper, fmt) - AGREEMENT
+    below, above = answer.lower - value, value - answer.upper
+    return all(gap.man <= 0 or gap.exponent < tolerance for gap in (below, above))

@@ -1,0 +1,153 @@
+"""The exact route: definitions over rationals, for what is rational and nothing else.
+
+Values that are no rational number (or are not known to be one) are *unknown*; unknown times an exact zero is
+zero, anything else with an unknown is unknown. So a ReLU-like piece is exact everywhere, GELU is exact in
+value and first derivative at 0, and ties that an enclosure can never resolve are decided here.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+from gradproof.functions.function import Function
+from gradproof.oracle.series import FACTORIALS, ORDERS, Series, SeriesContext, lifted
+
+
+class Known:
+    """A rational number, or unknown (``value`` is None)."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Fraction | None) -> None:
+        self.value = value
+
+    @staticmethod
+    def of(other: Any) -> Known:
+        """Lift an int, float (its binary value) or Fraction."""
+        return other if isinstance(other, Known) else Known(Fraction(other))
+
+    @lifted
+    def __add__(self, other: Known) -> Known:
+        a, b = self.value, other.value
+        return Known(None if a is None or b is None else a + b)
+
+    __radd__ = __add__
+
+    def __neg__(self) -> Known:
+        return Known(None if self.value is None else -self.value)
+
+    @lifted
+    def __sub__(self, other: Known) -> Known:
+        return self + -other
+
+    @lifted
+    def __rsub__(self, other: Known) -> Known:
+        return other - self
+
+    @lifted
+    def __mul__(self, other: Known) -> Known:
+        a, b = self.value, other.value
+        if a == 0 or b == 0:
+            return Known(Fraction(0))
+        return Known(None if a is None or b is None else a * b)
+
+    __rmul__ = __mul__
+
+    @lifted
+    def __truediv__(self, other: Known) -> Known:
+        a, b = self.value, other.value
+        if b is None or b == 0 or a is None:
+            return Known(Fraction(0) if a == 0 and b else None)
+        return Known(a / b)
+
+    @lifted
+    def __rtruediv__(self, other: Known) -> Known:
+        return other / self
+
+
+class _KnownScalars:
+    """Elementary functions where Lindemann-Weierstrass leaves a rational value: at 0 (or 1 for log)."""
+
+    @property
+    def pi(self) -> Known:
+        return Known(None)
+
+    def real(self, value: Any) -> Known:
+        return Known(Fraction(value))
+
+    def ratio(self, x: Any, n: int) -> Any:
+        return x / n
+
+    def sqrt(self, x: Known) -> Known:
+        if x.value is None or x.value < 0:
+            return Known(None)
+        root = Fraction(math.isqrt(x.value.numerator), math.isqrt(x.value.denominator))
+        return Known(root if root * root == x.value else None)
+
+    def _at(self, x: Known, point: int, value: Fraction | int) -> Known:
+        return Known(Fraction(value) if x.value == point else None)
+
+    def exp(self, x: Known) -> Known:
+        return self._at(x, 0, 1)
+
+    def expm1(self, x: Known) -> Known:
+        return self._at(x, 0, 0)
+
+    def log(self, x: Known) -> Known:
+        return self._at(x, 1, 0)
+
+    def log1p(self, x: Known) -> Known:
+        return self._at(x, 0, 0)
+
+    def sin(self, x: Known) -> Known:
+        return self._at(x, 0, 0)
+
+    def cos(self, x: Known) -> Known:
+        return self._at(x, 0, 1)
+
+    def atan(self, x: Known) -> Known:
+        return self._at(x, 0, 0)
+
+    def tanh(self, x: Known) -> Known:
+        return self._at(x, 0, 0)
+
+    def sech2(self, x: Known) -> Known:
+        return self._at(x, 0, 1)
+
+    def sigmoid(self, x: Known) -> Known:
+        return self._at(x, 0, Fraction(1, 2))
+
+    def softplus(self, x: Known) -> Known:
+        return Known(None)
+
+    def erf(self, x: Known) -> Known:
+        return self._at(x, 0, 0)
+
+    def erfc(self, x: Known) -> Known:
+        return self._at(x, 0, 1)
+
+
+_SCALARS = _KnownScalars()
+_CONTEXT = SeriesContext(_SCALARS)
+
+
+def derivatives(function: Function, piece: int, x: Fraction) -> list[Fraction | None]:
+    """f to f''' of one piece at ``x``: the exact rational, or None where it is not known to be one."""
+    params = {k: Known(v) for k, v in function.exact_params.items()}
+    try:
+        series = function.pieces[piece](_CONTEXT, Series.variable(Known(x)), **params)
+    except (TypeError, AttributeError, ZeroDivisionError):
+        return [None] * ORDERS  # the definition uses something rationals do not have
+    coefficients = series.c if isinstance(series, Series) else [series] + [0] * (ORDERS - 1)
+    values = [Known.of(c).value for c in coefficients]
+    return [None if v is None else v * FACTORIALS[k] for k, v in enumerate(values)]
+
+
+def is_rational(function: Function, piece: int) -> bool:
+    """Whether a piece is rational arithmetic throughout, so that the exact route decides all of it.
+
+    Tried at an input with no special structure: a definition that is exact there uses no transcendental.
+    """
+    return None not in derivatives(function, piece, Fraction(355, 113))

@@ -1,0 +1,112 @@
+"""The reference route: definitions over mpmath floats of any precision."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import mpmath
+
+from gradproof.errors import UsageError
+from gradproof.functions.function import Function
+from gradproof.oracle.dyadic import Dyadic
+from gradproof.oracle.series import FACTORIALS, ORDERS, Series, SeriesContext
+
+_ERFC_ASYMPTOTIC = 2**20
+
+
+class _MpScalars:
+    """mpmath numbers in a context of our own, so that the user's ``mpmath.mp.prec`` is left alone."""
+
+    def __init__(self) -> None:
+        self.mp: Any = mpmath.mp.clone()
+        for name in ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "atan", "tanh"):
+            setattr(self, name, getattr(self.mp, name))
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"the math context has no {name!r}")
+
+    def real(self, value: Any) -> Any:
+        if isinstance(value, (str, Fraction)):
+            fraction = Fraction(value)
+            return self.mp.mpf(fraction.numerator) / fraction.denominator
+        return self.mp.mpf(value)
+
+    @property
+    def pi(self) -> Any:
+        return +self.mp.pi
+
+    def erf(self, x: Any) -> Any:
+        if abs(x) < _ERFC_ASYMPTOTIC:
+            return self.mp.erf(x)
+        return self.mp.sign(x) * (1 - self.erfc(abs(x)))
+
+    def erfc(self, x: Any) -> Any:
+        if x < _ERFC_ASYMPTOTIC:
+            return self.mp.erfc(x) if x > -_ERFC_ASYMPTOTIC else 2 - self.erfc(-x)
+        # mpmath overflows here. exp(-x^2)/(x sqrt(pi)) (1 - 1/(2x^2) + 1*3/(2x^2)^2 - ...), DLMF 7.12.1: the
+        # error is below the first term left out.
+        step = 1 / (2 * x * x)
+        total = term = self.mp.mpf(1)
+        k = 1
+        while abs(term) > self.mp.ldexp(1, -self.mp.prec):
+            term *= -(2 * k - 1) * step
+            total += term
+            k += 1
+        return total * self.mp.exp(-x * x) / (x * self.mp.sqrt(self.mp.pi))
+
+    def sech2(self, x: Any) -> Any:
+        t = self.mp.exp(-2 * abs(x))
+        return 4 * t / (1 + t) ** 2
+
+    def sigmoid(self, x: Any) -> Any:
+        return 1 / (1 + self.mp.exp(-x))
+
+    def softplus(self, x: Any) -> Any:
+        tail = self.mp.log1p(self.mp.exp(-abs(x)))
+        return x + tail if x > 0 else tail
+
+    def ratio(self, x: Any, n: int) -> Any:
+        return x / n
+
+
+_SCALARS = _MpScalars()
+_CONTEXT = SeriesContext(_SCALARS)
+
+
+def derivatives(function: Function, piece: int, x: Fraction, precision: int) -> list[Dyadic]:
+    """f to f''' of one piece at an exact input, each in ``precision`` bits of working precision.
+
+    No bound on the error is claimed; the arb route certifies the result. Raises ArithmeticError or ValueError
+    outside the definition's domain, UsageError where the definition cannot be evaluated at all.
+    """
+    mp = _SCALARS.mp
+    with mp.workprec(precision):
+        params = {k: _SCALARS.real(v) for k, v in function.exact_params.items()}
+        point = mp.mpf(x.numerator) / x.denominator
+        try:
+            series = function.pieces[piece](_CONTEXT, Series.variable(point), **params)
+            coefficients = _coefficients(series)
+        except (AttributeError, TypeError) as fault:
+            raise UsageError(
+                f"function {function.label}: its definition fails in the math context: {fault}. A definition takes "
+                "x with + - * / and non-negative integer powers, and from m exp, expm1, log, log1p, sqrt, sin, cos, "
+                "atan, tanh, sigmoid, softplus, erf, erfc, pi and real; pieces that differ by the sign of x or the "
+                "like are given by gradproof.piecewise"
+            ) from None
+        return [_dyadic(c * FACTORIALS[k]) for k, c in enumerate(coefficients)]
+
+
+def _coefficients(series: Any) -> list[Any]:
+    if isinstance(series, Series):
+        return [_SCALARS.mp.convert(c) for c in series.c]
+    return [_SCALARS.mp.convert(series)] + [_SCALARS.mp.mpf(0)] * (ORDERS - 1)
+
+
+def _dyadic(value: Any) -> Dyadic:
+    if not hasattr(value, "_mpf_"):
+        raise ArithmeticError(f"mpmath returned {value}, which is no real number")
+    sign, mantissa, exponent, _ = value._mpf_
+    if not mantissa and exponent:
+        raise ArithmeticError("mpmath returned a non-finite value")
+    return Dyadic(-int(mantissa) if sign else int(mantissa), int(exponent))

@@ -1,0 +1,314 @@
+"""The oracle of one function: certified values, one-sided derivatives, limits, suprema, bulk references."""
+
+from __future__ import annotations
+
+import math
+import sys
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+
+from gradproof.formats import FLOAT64, Format
+from gradproof.formats import arrays as fa
+from gradproof.formats.arrays import Bits, Floats
+from gradproof.functions.function import Function, Side
+from gradproof.oracle import arb_route, balls, exact_route
+from gradproof.oracle.certify import RESOLUTION, Certified, certified_piece, confirmed, exactly
+from gradproof.oracle.dyadic import Dyadic
+from gradproof.oracle.reference import (
+    BY_ARB,
+    BY_EXACT,
+    BY_FILTER,
+    FINITE,
+    INFINITE,
+    NAN,
+    UNCERTIFIED,
+    UNDECIDED,
+    UNDEFINED,
+    Reference,
+)
+
+JUDGED_ORDERS: Final = 3
+"""Orders 0, 1, 2 are judged; order 3 only scales the mixed error of order 2."""
+CROSS_CHECK: Final = 32
+"""In bulk, mpmath confirms one order of every 32nd point that arb certifies; reported points are all confirmed."""
+
+MEMORY: Final = 50_000
+"""Certified inputs an oracle remembers, some 2 kB each."""
+
+_HOW = {"exact": BY_EXACT, "arb": BY_ARB, "uncertified": UNCERTIFIED}
+
+
+class Oracle:
+    """Everything certified about one function with its parameters bound."""
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self._memo: dict[tuple[str, int], list[Certified]] = {}
+        self._rational = [exact_route.is_rational(function, k) for k in range(len(function.pieces))]
+
+    # -- single inputs ---------------------------------------------------------------------------------
+
+    def certified(self, bits: int, fmt: Format, order: int, *, confirm: bool = True) -> Certified:
+        """The certified value at one input, from mpmath and arb both; from arb alone without ``confirm``.
+
+        Raises OracleDisagreement when the two contradict each other.
+        """
+        return self._at_bits(bits, fmt, confirm=(order,) if confirm else ())[order]
+
+    def piece_value(self, piece: int, x: Fraction, fmt: Format, order: int) -> Certified:
+        """What one piece gives at ``x``, inside its interval or not."""
+        return self._smooth(piece, x, fmt, JUDGED_ORDERS, confirm=(order,))[order]
+
+    def _at_bits(self, bits: int, fmt: Format, *, confirm: tuple[int, ...]) -> list[Certified]:
+        if fmt.is_nan(bits):
+            return [Certified("nan", fmt.nan_bits), *(_undefined(fmt) for _ in range(JUDGED_ORDERS))]
+        if fmt.is_infinite(bits):
+            side: Side = "left" if bits & fmt.sign_bit else "right"
+            return [self._limit(side, order, fmt) for order in range(JUDGED_ORDERS)] + [_zero(fmt)]
+        return self._at(fmt.value(bits), fmt, confirm=confirm)
+
+    def _at(self, x: Fraction, fmt: Format, *, confirm: tuple[int, ...]) -> list[Certified]:
+        orders = JUDGED_ORDERS + 1
+        if x not in self.function.kinks:
+            return self._smooth(self.function.piece_at(x), x, fmt, orders, confirm=confirm)
+        left, right = (
+            self._smooth(piece, x, fmt, orders, confirm=confirm) for piece in self._pieces_beside(x)
+        )
+        owner = right if self.function.closed == "right" else left
+        return [owner[0], *(_joined(a, b, fmt) for a, b in zip(left[1:], right[1:], strict=True))]
+
+    def _smooth(self, piece: int, x: Fraction, fmt: Format, orders: int, *, confirm: tuple[int, ...]) -> list[Certified]:
+        answers = certified_piece(
+            self.function, piece, x, fmt, orders, rational=self._rational[piece]
+        )
+        for order in confirm:
+            answers[order] = confirmed(self.function, piece, x, fmt, answers[order], order)
+        return answers
+
+    def _pieces_beside(self, kink: Fraction) -> tuple[int, int]:
+        kinks = self.function.kinks
+        first = kinks.index(kink)
+        return first, first + kinks.count(kink)
+
+    def _limit(self, side: Side, order: int, fmt: Format) -> Certified:
+        limit = self.function.limit(side, order)
+        if limit is None:
+            return Certified("undecided", fmt.nan_bits, how="undecided")
+        if isinstance(limit, float):
+            return Certified("infinite", fmt.infinity_bits | (fmt.sign_bit if limit < 0 else 0))
+        return exactly(limit, fmt)
+
+    # -- one-sided derivatives and suprema -------------------------------------------------------------
+
+    def one_sided(self, kink: Fraction, order: int) -> tuple[Certified, Certified]:
+        """f^(order) just left and just right of a kink, certified in float64 precision."""
+        left, right = (
+            self._smooth(piece, kink, FLOAT64, JUDGED_ORDERS, confirm=(order,)) for piece in self._pieces_beside(kink)
+        )
+        return left[order], right[order]
+
+    def jump(self, kink: Fraction, order: int) -> Fraction:
+        """The right minus the left one-sided value of f^(order), accurate to float64."""
+        left, right = self.one_sided(kink, order)
+        return right.midpoint.fraction() - left.midpoint.fraction()
+
+    def supremum(self, low: Fraction, high: Fraction, order: int, precision: int = 128) -> float:
+        """A rigorous upper bound of |f^(order)| over [low, high], from interval arithmetic; inf if none.
+
+        Kinks inside count with both neighbouring pieces. The interval is halved a few times, because one
+        wide ball overestimates.
+        """
+        if not arb_route.AVAILABLE:
+            return math.inf
+        cuts = [low, *(k for k in self.function.kinks if low < k < high), high]
+        return max(
+            self._supremum_on(a, b, order, precision, depth=4) for a, b in zip(cuts, cuts[1:], strict=False)
+        )
+
+    def _supremum_on(self, low: Fraction, high: Fraction, order: int, precision: int, depth: int) -> float:
+        piece = self.function.piece_at((low + high) / 2) if low != high else self.function.piece_at(low)
+        try:
+            ends = arb_route.enclosures_over(self.function, piece, low, high, precision)[order]
+        except (AttributeError, TypeError):
+            return math.inf
+        bound = math.inf if ends is None else max(abs(float(ends[0])), abs(float(ends[1])))
+        least = 0.0 if ends is None else min(abs(float(ends[0])), abs(float(ends[1])))
+        if depth and low != high and not bound <= 1.5 * least:
+            middle = (low + high) / 2
+            return max(
+                self._supremum_on(low, middle, order, precision, depth - 1),
+                self._supremum_on(middle, high, order, precision, depth - 1),
+            )
+        return math.nextafter(bound, math.inf)
+
+    def suprema(self, low: Floats, high: Floats, order: int, sections: int = 8) -> Floats:
+        """Upper bounds of |f^(order)| over many intervals [low, high] of shape (n,), none across a kink.
+
+        By the float64 balls over ``sections`` equal parts of each; inf where they decide nothing.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):  # intervals too wide for float64 end up with inf
+            edges = np.linspace(low, high, sections + 1)
+            middle, half = (edges[:-1] + edges[1:]) / 2, (edges[1:] - edges[:-1]) / 2 * (1 + 2.0**-40)
+            half += np.abs(middle) * 2.0**-50
+        inside = np.array([kink for kink, _ in self._kink_floats])
+        piece = np.searchsorted(inside, (low + high) / 2, side="right")
+        bounds = np.full(low.size, np.inf)
+        for index in np.unique(piece):
+            lanes = np.flatnonzero(piece == index)
+            points, radii = middle[:, lanes].ravel(), half[:, lanes].ravel()
+            ball = balls.derivatives(self.function, int(index), points, order + 1, radii)[order]
+            top = (np.abs(ball.mid) + ball.rad).reshape(sections, lanes.size).max(axis=0)
+            bounds[lanes] = np.where(np.isnan(top), np.inf, top)
+        return bounds
+
+    # -- bulk ------------------------------------------------------------------------------------------
+
+    def references(self, bits: Bits, fmt: Format) -> list[Reference]:
+        """References of orders 0, 1, 2 at ``bits`` of shape (n,).
+
+        The float64 filter decides what its bound allows (never for float64 itself); the rest goes to the
+        certified routes one by one.
+        """
+        fa.require_gradual_underflow()
+        x = fa.values(bits, fmt)
+        finite = np.isfinite(x)
+        answers = [Reference.empty(bits.size, fa.storage(fmt)) for _ in range(JUDGED_ORDERS)]
+        open_ = ~finite
+        if fmt.precision <= 32:
+            open_ |= self._filter(x, finite, fmt, answers)
+        else:
+            open_ |= finite
+        for number, i in enumerate(np.flatnonzero(open_)):
+            confirm = (number // CROSS_CHECK % JUDGED_ORDERS,) if number % CROSS_CHECK == 0 else ()
+            self._store(int(i), self._remembered(int(bits[i]), fmt, confirm), answers)
+        return answers
+
+    def _remembered(self, bits: int, fmt: Format, confirm: tuple[int, ...]) -> list[Certified]:
+        """``_at_bits`` with a memory: the backends of one function are asked about the same inputs."""
+        key = (fmt.name, bits)
+        if key not in self._memo:
+            if len(self._memo) >= MEMORY:
+                self._memo.clear()
+            self._memo[key] = self._at_bits(bits, fmt, confirm=confirm)
+        return self._memo[key]
+
+    @cached_property
+    def _kink_floats(self) -> list[tuple[float, bool]]:
+        """Kinks rounded up to float64, and whether that is exact."""
+        rows = []
+        for kink in self.function.kinks:
+            try:
+                nearest = float(kink)
+            except OverflowError:
+                nearest = math.copysign(math.inf, kink)
+            if math.isinf(nearest):  # beyond every finite input: no input lies on the far side
+                rows.append((nearest, False))
+                continue
+            if Fraction(nearest) < kink:
+                nearest = math.nextafter(nearest, math.inf)
+            rows.append((nearest, Fraction(nearest) == kink))
+        return rows
+
+    def _filter(self, x: Floats, finite: Any, fmt: Format, answers: list[Reference]) -> Any:
+        """Fill in what the filter decides; return the mask of finite inputs it leaves open."""
+        open_ = np.zeros(x.size, bool)
+        piece = np.zeros(x.size, np.int64)
+        at_kink = np.zeros(x.size, bool)
+        for kink, exact in self._kink_floats:
+            piece += x >= kink
+            if exact:
+                at_kink |= x == kink
+        for index in range(len(self.function.pieces)):
+            lanes = np.flatnonzero(finite & ~at_kink & (piece == index))
+            if lanes.size:
+                open_[lanes] = self._filter_piece(index, x[lanes], lanes, fmt, answers)
+        return open_ | (finite & at_kink)
+
+    def _filter_piece(
+        self, index: int, x: Floats, lanes: Any, fmt: Format, answers: list[Reference]
+    ) -> Any:
+        results = balls.derivatives(self.function, index, x)
+        undecided = np.zeros(x.size, bool)
+        for order, answer in enumerate(answers):
+            mid, rad = results[order].mid, results[order].rad
+            following = results[order + 1]
+            with np.errstate(all="ignore"):
+                low, high = np.nextafter(mid - rad, -np.inf), np.nextafter(mid + rad, np.inf)
+                slope = np.abs(following.mid)
+                middle = _representative(mid, low, high)
+                x_quantum = np.ldexp(1.0, fa.quantum_exponents(x, fmt).astype(np.int32))
+            sound = np.isfinite(low) & np.isfinite(high) & np.isfinite(slope)
+            low, high, mid = (np.where(sound, v, 0.0) for v in (low, high, middle))
+            down, up = fa.round_values(low, fmt), fa.round_values(high, fmt)
+            quantum = np.ldexp(1.0, fa.quantum_exponents(mid, fmt).astype(np.int32))
+            apart = np.abs(fa.ordinals(down, fmt) - fa.ordinals(up, fmt))
+            # In wide formats a near-tie may stay open (errors are known to 2^-RESOLUTION ulp all the same): odd
+            # subnormals alone would send a quarter of a binade to the slow routes. Overflow is never left open.
+            close = (apart <= 1) & fa.is_finite(down, fmt) & fa.is_finite(up, fmt)
+            settled = (apart == 0) | (close & (not fmt.is_16_bit))
+            decided = sound & settled & (rad <= quantum * 2.0**-RESOLUTION)
+            # The slope only scales the mixed error, whose unit must be known to 1 %.
+            with np.errstate(all="ignore"):
+                decided &= following.rad * x_quantum <= 0.01 * (quantum + slope * x_quantum)
+            chosen = lanes[decided]
+            answer.set_floats(chosen, mid[decided], BY_FILTER)
+            answer.slope[chosen] = slope[decided]
+            answer.rounded[chosen] = fa.round_values(mid[decided], fmt)
+            undecided |= ~decided
+        return undecided
+
+    def _store(self, i: int, certified: list[Certified], answers: list[Reference]) -> None:
+        for order, answer in enumerate(answers):
+            value = certified[order]
+            answer.rounded[i] = value.bits
+            if value.kind == "finite":
+                answer.set_dyadic(i, value.midpoint, _HOW[value.how])
+                answer.slope[i] = _magnitude(certified[order + 1])
+            else:
+                answer.kind[i] = _KINDS[value.kind]
+                answer.how[i] = BY_EXACT
+
+
+_KINDS = {"infinite": INFINITE, "nan": NAN, "undefined": UNDEFINED, "undecided": UNDECIDED, "finite": FINITE}
+
+
+def _magnitude(value: Certified) -> float:
+    """|value| as a finite float64; at a kink the larger of the two sides; 0 where nothing is known."""
+    ends = [abs(float(d)) for d in (value.lower, value.upper) if d is not None]
+    return min(max(ends, default=0.0), sys.float_info.max)
+
+
+def _representative(mid: Floats, low: Floats, high: Floats) -> Floats:
+    """``mid``, or the power of two between ``low`` and ``high`` (see ``Certified.midpoint``)."""
+    (down, below), (_, above) = np.frexp(low), np.frexp(high)
+    around = (np.sign(low) * np.sign(high) > 0) & (below != above)
+    return np.where(around, np.copysign(np.ldexp(0.5, np.maximum(below, above)), down), mid)
+
+
+def _undefined(fmt: Format) -> Certified:
+    return Certified("undefined", fmt.nan_bits)
+
+
+def _zero(fmt: Format) -> Certified:
+    return Certified("finite", 0, Dyadic(0, 0), Dyadic(0, 0), Dyadic(0, 0))
+
+
+def _joined(left: Certified, right: Certified, fmt: Format) -> Certified:
+    """The derivative at a kink: the common one-sided value, or the Clarke interval they span."""
+    if left.kind != "finite" or right.kind != "finite":
+        return Certified("undecided", fmt.nan_bits, how="undecided")
+    if left.how == right.how == "exact" and not (left.midpoint - right.midpoint).man:
+        return left
+    assert left.lower is not None
+    assert right.lower is not None
+    assert left.upper is not None
+    assert right.upper is not None
+    low, high = (left, right) if (left.midpoint - right.midpoint).man <= 0 else (right, left)
+    assert low.lower is not None
+    assert high.upper is not None
+    if (low.upper - high.lower).man >= 0:  # type: ignore[operator]
+        return Certified("undecided", fmt.nan_bits, how="undecided")
+    return Certified("undefined", fmt.nan_bits, low.lower, high.upper, how=left.how, precision=left.precision)

@@ -1,0 +1,99 @@
+"""Reference values of many inputs at once, as arrays a judge can measure errors against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from gradproof.formats import Format
+from gradproof.formats.arrays import Bits, Floats, Ints
+from gradproof.oracle.dyadic import Dyadic
+
+FINITE: Final = 0
+INFINITE: Final = 1
+NAN: Final = 2
+UNDEFINED: Final = 3
+"""A convention: the derivative at a NaN, or at a kink whose one-sided derivatives differ."""
+UNDECIDED: Final = 4
+"""The oracle could not certify the value, or the limit was not declared."""
+
+BY_FILTER: Final = 0
+BY_ARB: Final = 1
+BY_EXACT: Final = 2
+UNCERTIFIED: Final = 3
+
+EXPONENT_FLOOR: Final = -8192
+"""Exponents are clamped here; no format reaches anywhere near."""
+
+
+@dataclass
+class Reference:
+    """The exact reals ``(high + low) * 2**exponent`` of one order at an array of inputs, shape (n,).
+
+    ``high`` lies in [0.5, 1) in magnitude (or is 0), ``low`` extends it to about 104 bits. ``slope`` is
+    |f^(order + 1)|, for the mixed error. ``rounded`` are the correctly rounded bits; where the filter decided in
+    a format wider than 16 bits, a value within 2^-10 ulp of a tie may be rounded either way. ``kind`` and ``how``
+    hold the constants of this module; for INFINITE and NAN ``rounded`` says which.
+    """
+
+    high: Floats
+    low: Floats
+    exponent: Ints
+    slope: Floats
+    rounded: Bits
+    kind: npt.NDArray[np.uint8]
+    how: npt.NDArray[np.uint8]
+
+    @classmethod
+    def empty(cls, n: int, bits_dtype: np.dtype[Any]) -> Reference:
+        """All values undecided."""
+        return cls(
+            np.zeros(n), np.zeros(n), np.zeros(n, np.int64), np.zeros(n), np.zeros(n, bits_dtype),
+            np.full(n, UNDECIDED, np.uint8), np.zeros(n, np.uint8),
+        )  # fmt: skip
+
+    def __getitem__(self, index: Any) -> Reference:
+        return Reference(
+            self.high[index], self.low[index], self.exponent[index], self.slope[index],
+            self.rounded[index], self.kind[index], self.how[index],
+        )  # fmt: skip
+
+    def __len__(self) -> int:
+        return int(self.kind.size)
+
+    @property
+    def values(self) -> Floats:
+        """The exact values rounded to float64 (overflowing to infinity), NaN where there is none."""
+        with np.errstate(over="ignore", under="ignore"):
+            finite = np.ldexp(self.high, np.clip(self.exponent, -2000, 2000).astype(np.int32))
+        return np.where(self.kind == FINITE, finite, np.nan)
+
+    def set_floats(self, where: Any, values: Floats, how: int) -> None:
+        """Store float64 values at an index or mask."""
+        mantissa, exponent = np.frexp(values)
+        self.high[where], self.low[where], self.exponent[where] = mantissa, 0.0, exponent
+        self.kind[where], self.how[where] = FINITE, how
+
+    def set_dyadic(self, i: int, value: Dyadic, how: int) -> None:
+        """Store one dyadic value with 104 bits."""
+        self.kind[i], self.how[i] = FINITE, how
+        if not value.man or value.exponent < EXPONENT_FLOOR:
+            self.high[i] = self.low[i] = 0.0
+            self.exponent[i] = 0
+            return
+        man, exponent = abs(value.man), value.exponent + 1
+        length = man.bit_length()
+        top = man << (106 - length) if length < 106 else man >> (length - 106)
+        sign = 1.0 if value.man > 0 else -1.0
+        head = top >> 53
+        self.high[i] = sign * float(head) * 2.0**-53
+        self.low[i] = sign * float(top - (head << 53)) * 2.0**-106
+        self.exponent[i] = min(exponent, -EXPONENT_FLOOR)
+
+    def quantum_exponents(self, fmt: Format) -> Ints:
+        """``log2`` of the quantum of the exact (unrounded) values; 0 has the least quantum."""
+        exponent = np.where(self.high == 0, fmt.e_min, self.exponent - 1)
+        return np.maximum(exponent, fmt.e_min) - (fmt.precision - 1)

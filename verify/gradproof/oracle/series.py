@@ -1,0 +1,273 @@
+"""Truncated Taylor arithmetic over any scalar type: one definition in, f to f''' out.
+
+A ``Series`` holds the coefficients ``c[k] = f^(k) / k!``. Elementary functions extend their constant term by
+the recurrences that follow from their differential equations (Griewank, Walther, "Evaluating Derivatives",
+SIAM 2008, section 13.2). The forms are chosen so that no recurrence cancels away from a true root: sigmoid's
+coefficients come from tanh(z/2), whose equation y' = w z', w' = -2 y w z' starts from an accurate
+w = sech^2 z.
+
+Integer coefficients 0 and 1 are kept as Python ints and short-circuit the arithmetic.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any, Final, Protocol
+
+ORDERS: Final = 4
+"""Number of coefficients carried: f, f', f'', f''' (the last for the sensitivity of f'')."""
+
+FACTORIALS: Final = (1, 1, 2, 6)
+"""f^(k) is the coefficient of order k times this."""
+
+
+class Scalars(Protocol):
+    """The elementary functions of one scalar type, each accurate where it stands."""
+
+    def real(self, value: Any) -> Any: ...
+    @property
+    def pi(self) -> Any: ...
+    def exp(self, x: Any) -> Any: ...
+    def expm1(self, x: Any) -> Any: ...
+    def log(self, x: Any) -> Any: ...
+    def log1p(self, x: Any) -> Any: ...
+    def sqrt(self, x: Any) -> Any: ...
+    def sin(self, x: Any) -> Any: ...
+    def cos(self, x: Any) -> Any: ...
+    def atan(self, x: Any) -> Any: ...
+    def tanh(self, x: Any) -> Any: ...
+    def sech2(self, x: Any) -> Any: ...
+    def sigmoid(self, x: Any) -> Any: ...
+    def softplus(self, x: Any) -> Any: ...
+    def erf(self, x: Any) -> Any: ...
+    def erfc(self, x: Any) -> Any: ...
+    def ratio(self, x: Any, n: int) -> Any:
+        """``x / n`` for a small integer, as exactly as the type can."""
+        ...
+
+
+def lifted(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Let a scalar type's binary operator see its own type only.
+
+    Numbers are lifted by the type's ``of``; anything else, a ``Series`` above all, gets its own turn.
+    """
+
+    @functools.wraps(operation)
+    def operator(self: Any, other: Any) -> Any:
+        if type(other) is not type(self):
+            if not isinstance(other, (int, float, Fraction)):
+                return NotImplemented
+            other = type(self).of(other)
+        return operation(self, other)
+
+    return operator
+
+
+def _is(value: Any, number: int) -> bool:
+    return type(value) is int and value == number
+
+
+def _add(a: Any, b: Any) -> Any:
+    return b if _is(a, 0) else a if _is(b, 0) else a + b
+
+
+def _mul(a: Any, b: Any) -> Any:
+    if _is(a, 0) or _is(b, 0):
+        return 0
+    return b if _is(a, 1) else a if _is(b, 1) else a * b
+
+
+def _sub(a: Any, b: Any) -> Any:
+    return a if _is(b, 0) else -b if _is(a, 0) else a - b
+
+
+class Series:
+    """A polynomial in the perturbation of x, truncated; arithmetic with scalars, ints and exact floats."""
+
+    __slots__ = ("c",)
+    __array_ufunc__ = None  # an array operand must not swallow the series
+
+    def __init__(self, coefficients: Sequence[Any]) -> None:
+        self.c = list(coefficients)
+
+    @classmethod
+    def variable(cls, x: Any, orders: int = ORDERS) -> Series:
+        """The series of the variable itself at ``x``."""
+        return cls([x, 1, *([0] * (orders - 2))][:orders])
+
+    def _lift(self, other: Any) -> Series:
+        return other if isinstance(other, Series) else Series([other] + [0] * (len(self.c) - 1))
+
+    def __add__(self, other: Any) -> Series:
+        return Series([_add(a, b) for a, b in zip(self.c, self._lift(other).c, strict=True)])
+
+    __radd__ = __add__
+
+    def __neg__(self) -> Series:
+        return Series([0 if _is(a, 0) else -a for a in self.c])
+
+    def __sub__(self, other: Any) -> Series:
+        return Series([_sub(a, b) for a, b in zip(self.c, self._lift(other).c, strict=True)])
+
+    def __rsub__(self, other: Any) -> Series:
+        return self._lift(other) - self
+
+    def __mul__(self, other: Any) -> Series:
+        if not isinstance(other, Series):
+            return Series([_mul(a, other) for a in self.c])
+        return Series([_convolve(self.c, other.c, k) for k in range(len(self.c))])
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Any) -> Series:
+        if not isinstance(other, Series):
+            return Series([0 if _is(a, 0) else a / other for a in self.c])
+        quotient: list[Any] = []
+        for k, a in enumerate(self.c):
+            rest = a
+            for j in range(1, k + 1):
+                rest = _sub(rest, _mul(other.c[j], quotient[k - j]))
+            quotient.append(0 if _is(rest, 0) else rest / other.c[0])
+        return Series(quotient)
+
+    def __rtruediv__(self, other: Any) -> Series:
+        return self._lift(other) / self
+
+    def __pow__(self, exponent: int) -> Series:
+        if not isinstance(exponent, int) or exponent < 0:
+            raise TypeError(f"a definition may raise to non-negative integer powers only, got {exponent!r}")
+        result: Series = self._lift(1)
+        for _ in range(exponent):
+            result = result * self
+        return result
+
+
+def _convolve(a: Sequence[Any], b: Sequence[Any], k: int) -> Any:
+    total: Any = 0
+    for j in range(k + 1):
+        total = _add(total, _mul(a[j], b[k - j]))
+    return total
+
+
+class SeriesContext:
+    """The math context ``m`` over ``Series``: elementary functions of series, or of plain scalars."""
+
+    def __init__(self, scalars: Scalars) -> None:
+        self._s = scalars
+
+    def real(self, value: Any) -> Any:
+        """An exact real constant from an int, float (its binary value), Fraction or decimal text."""
+        return self._s.real(value)
+
+    @property
+    def pi(self) -> Any:
+        """The circle constant."""
+        return self._s.pi
+
+    def _integrate(self, z: Series, constant: Any, derivative: Sequence[Any]) -> Series:
+        """The series y with y(0) = ``constant`` and y' = ``derivative`` * z'."""
+        y = [constant]
+        for k in range(1, len(z.c)):
+            total: Any = 0
+            for j in range(1, k + 1):
+                total = _add(total, _mul(_mul(z.c[j], j), derivative[k - j]))
+            y.append(self._over(total, k))
+        return Series(y)
+
+    def _over(self, value: Any, n: int) -> Any:
+        return value if n == 1 or _is(value, 0) else self._s.ratio(value, n)
+
+    def _unary(self, z: Any, value: Callable[[Any], Any], derivative: Callable[[Any], Series]) -> Any:
+        """f(z) from f of the constant term and f' as a series one order shorter suffices."""
+        if not isinstance(z, Series):
+            return value(self._scalar(z))
+        constant = self._scalar(z.c[0])
+        if len(z.c) == 1:
+            return Series([value(constant)])
+        return self._integrate(z, value(constant), derivative(Series([constant, *z.c[1:-1]])).c)
+
+    def _scalar(self, value: Any) -> Any:
+        return self._s.real(value) if isinstance(value, (int, float, Fraction, str)) else value
+
+    def exp(self, z: Any) -> Any:
+        """e**z."""
+        if not isinstance(z, Series):
+            return self._s.exp(self._scalar(z))
+        y = [self._s.exp(self._scalar(z.c[0]))]
+        for k in range(1, len(z.c)):
+            total: Any = 0
+            for j in range(1, k + 1):
+                total = _add(total, _mul(_mul(z.c[j], j), y[k - j]))
+            y.append(self._over(total, k))
+        return Series(y)
+
+    def expm1(self, z: Any) -> Any:
+        """e**z - 1, without cancellation near 0."""
+        return self._unary(z, self._s.expm1, self.exp)
+
+    def log(self, z: Any) -> Any:
+        """Natural logarithm."""
+        return self._unary(z, self._s.log, lambda s: 1 / s)
+
+    def log1p(self, z: Any) -> Any:
+        """log(1 + z), without cancellation near 0."""
+        return self._unary(z, self._s.log1p, lambda s: 1 / (1 + s))
+
+    def sqrt(self, z: Any) -> Any:
+        """Square root."""
+        return self._unary(z, self._s.sqrt, lambda s: 0.5 / self.sqrt(s))
+
+    def sin(self, z: Any) -> Any:
+        """Sine of z in radians."""
+        return self._unary(z, self._s.sin, self.cos)
+
+    def cos(self, z: Any) -> Any:
+        """Cosine of z in radians."""
+        return self._unary(z, self._s.cos, lambda s: -self.sin(s))
+
+    def atan(self, z: Any) -> Any:
+        """Arc tangent."""
+        return self._unary(z, self._s.atan, lambda s: 1 / (1 + s * s))
+
+    def tanh(self, z: Any) -> Any:
+        """Hyperbolic tangent, with derivatives that keep their relative accuracy in the tails."""
+        if not isinstance(z, Series):
+            return self._s.tanh(self._scalar(z))
+        constant = self._scalar(z.c[0])
+        y, w = [self._s.tanh(constant)], [self._s.sech2(constant)]
+        for k in range(1, len(z.c)):
+            dy: Any = 0
+            dw: Any = 0
+            for j in range(1, k + 1):
+                slope = _mul(z.c[j], j)
+                dy = _add(dy, _mul(slope, w[k - j]))
+                dw = _add(dw, _mul(slope, _convolve(y, w, k - j)))
+            y.append(self._over(dy, k))
+            w.append(0 if _is(dw, 0) else self._over(-2 * dw, k))
+        return Series(y)
+
+    def sigmoid(self, z: Any) -> Any:
+        """1 / (1 + e**-z)."""
+        if not isinstance(z, Series):
+            return self._s.sigmoid(self._scalar(z))
+        half = self.tanh(z * 0.5)
+        return Series([self._s.sigmoid(self._scalar(z.c[0])), *(_mul(c, 0.5) for c in half.c[1:])])
+
+    def softplus(self, z: Any) -> Any:
+        """log(1 + e**z)."""
+        return self._unary(z, self._s.softplus, self.sigmoid)
+
+    def erf(self, z: Any) -> Any:
+        """The error function."""
+        return self._unary(z, self._s.erf, self._gauss)
+
+    def erfc(self, z: Any) -> Any:
+        """1 - erf(z), without cancellation for large z."""
+        return self._unary(z, self._s.erfc, lambda s: -self._gauss(s))
+
+    def _gauss(self, z: Series) -> Series:
+        """2/sqrt(pi) exp(-z**2)."""
+        density: Series = self.exp(-(z * z)) * (2 / self._s.sqrt(self._s.pi))
+        return density

@@ -1,0 +1,102 @@
+"""Writing what a session found: the results file, and a report made from it."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gradproof.engine.packs import enabled_entry_points
+from gradproof.engine.selection import DEFAULT_SEED
+from gradproof.errors import GradproofError, UsageError
+from gradproof.plugin.options import FILTERS, Options
+from gradproof.plugin.recorder import Recorder
+from gradproof.results import RunResult, write_results
+from gradproof.results.model import Cell, LedgerState, Shard
+from gradproof.results.rebuild import rebuild
+
+
+def write_files(recorder: Recorder, *, complete: bool, started: float) -> tuple[list[str], list[str]]:
+    """Write the files that were asked for; what was written and what was not, one line each.
+
+    ``started`` is in seconds since the epoch. A session that was broken off says ``complete: false``.
+    """
+    done: list[str] = []
+    failed: list[str] = []
+    result = assemble(recorder.verdicts, recorder.facts, recorder.options, complete=complete, started=started)
+    for name, write in (("json", write_results), ("report", write_report)):
+        path = recorder.options.path(name)
+        if path is None:
+            continue
+        what = {"json": "results", "report": "report"}[name]
+        try:
+            write(result, path)
+            done.append(f"{what}: {_relative(path, recorder)}")
+        except GradproofError as fault:
+            failed.append(f"{what} not written: {fault}")
+    return done, failed
+
+
+def assemble(
+    verdicts: list[dict[str, Any]],
+    facts: list[dict[str, Any]],
+    options: Options,
+    *,
+    complete: bool,
+    started: float,
+) -> RunResult:
+    """The results of a session from what its items, and its workers, told."""
+    cells: dict[Any, Cell] = {}
+    states: list[LedgerState] = []
+    for verdict in verdicts:
+        cell: Cell = rebuild(Cell, verdict["cell"], "cell")
+        cells[cell.key] = cell  # an item that was run again counts as it ended
+        states += [rebuild(LedgerState, s, "ledger state") for s in verdict["ledger"]]
+    backends: dict[str, dict[str, Any]] = {}
+    deviations: dict[str, dict[str, Any]] = {}
+    for one in facts:
+        backends |= one["backends"]
+        deviations |= one["deviations"]
+    named = {c.known_ref for c in cells.values()} | {s.deviation for s in states}
+    seed = options.number("seed")
+    shard = Shard(
+        environment=facts[0]["environment"] if facts else {},
+        backends=backends,
+        settings=_settings(options),
+        seed=DEFAULT_SEED if seed is None else int(seed),
+        started=datetime.datetime.fromtimestamp(started, datetime.UTC).isoformat(timespec="seconds"),
+        seconds=round(time.time() - started, 3),
+        complete=complete and bool(facts),
+    )
+    found = {key: text for key, text in deviations.items() if key in named}
+    # Workers finish in any order; a file should not depend on it.
+    ordered = sorted(cells.values(), key=lambda c: (c.implementation, c.id))
+    return RunResult(shard, ordered, states, deviations=found)
+
+
+def write_report(result: RunResult, path: str | os.PathLike[str]) -> None:
+    """Write the HTML report by the writer of the entry-point group ``gradproof.reports``.
+
+    Raises UsageError where no writer of HTML is installed, or when ``path`` cannot be written.
+    """
+    for point in enabled_entry_points("gradproof.reports"):
+        if point.name == "html":
+            write: Callable[[RunResult, str | os.PathLike[str]], None] = point.load()
+            write(result, path)
+            return
+    raise UsageError("expected a writer called 'html' in the entry-point group gradproof.reports, got none")
+
+
+def _settings(options: Options) -> dict[str, Any]:
+    settings: dict[str, Any] = {name: options.single(name).value for name in ("profile", "contract")}
+    settings |= {f"{f.name}s": list(options.several(f.name)) for f in FILTERS}
+    return {"runner": "pytest", **settings}
+
+
+def _relative(path: Path, recorder: Recorder) -> str:
+    """``path`` as seen from where pytest was called, when it lies below."""
+    here = recorder.config.invocation_params.dir
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

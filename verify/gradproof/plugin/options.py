@@ -1,0 +1,120 @@
+"""The plugin's options: ``--gradproof-NAME`` on the command line, ``gradproof_NAME`` in the configuration file.
+
+Part of what every session loads: nothing of gradproof but its version may be imported here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import pytest
+
+PROFILES = ("quick", "default", "deep")
+UNDECIDED = ("fail", "skip", "pass")
+
+
+class Filter(NamedTuple):
+    """An option that keeps only some cells; given several times, it keeps those of any value."""
+
+    name: str
+    metavar: str
+    help: str
+
+
+FILTERS = (
+    Filter("backend", "NAME", "keep cells of this backend (torch) or backend and device (torch:cuda)"),
+    Filter("device", "NAME", "keep cells on this device (cpu, cuda)"),
+    Filter("format", "NAME", "keep cells in this number format (float64, float32, float16, bfloat16)"),
+    Filter("order", "N", "keep cells of this order of derivative (0, 1, 2)"),
+    Filter("property", "ID", "keep cells of this property (accuracy, taylor, ...)"),
+    Filter("mode", "NAME", "keep cells in this mode (eager, compiled)"),
+)
+DEFAULTS = {"profile": "quick", "contract": "stable"}
+SINGLE = {
+    "profile": "work per cell: quick (the default here), default or deep",
+    "contract": "accuracy that cells are held to: faithful, stable (the default) or training",
+    "seed": "seed of the sampled checks, an integer",
+    "time-limit": "seconds that one call of an implementation may take (default: 60)",
+    "json": "write the results file to this path",
+    "report": "write the HTML report to this path",
+}
+KINDS: dict[str, Any] = {"seed": int, "time-limit": float}
+
+
+class Choice(NamedTuple):
+    """The value of an option and whether the command line gave it."""
+
+    value: str
+    explicit: bool
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare every option and its counterpart in the configuration file."""
+    group = parser.getgroup("gradproof", "gradproof: claims about activation functions")
+    for name, metavar, text in FILTERS:
+        kind: dict[str, Any] = {"type": int, "choices": (0, 1, 2)} if name == "order" else {}
+        group.addoption(
+            f"--gradproof-{name}", action="append", metavar=metavar, help=text + "; repeatable", **kind
+        )
+        parser.addini(f"gradproof_{name}", text, type="args", default=[])
+    for name, text in SINGLE.items():
+        extra = {"choices": PROFILES} if name == "profile" else {"type": KINDS.get(name, str)}
+        metavar = "PATH" if name in ("json", "report") else name.upper()
+        group.addoption(f"--gradproof-{name}", metavar=metavar, help=text, **extra)
+        parser.addini(_ini(name), text, default="")
+    text = "fail, instead of skipping, cells whose backend is missing: NAME (on cpu) or NAME:DEVICE"
+    group.addoption(
+        "--gradproof-require-backend", action="append", metavar="NAME", help=text + "; repeatable"
+    )
+    parser.addini("gradproof_require_backend", text, type="args", default=[])
+    text = "what a cell does that the oracle could not certify: fail (the default), skip or pass"
+    parser.addini("gradproof_undecided", text, default="fail")
+    text = "make items of functions under @gradproof.implements too (default: true)"
+    parser.addini("gradproof_collect_implements", text, type="bool", default=True)
+
+
+class Options:
+    """The options in force: the command line before the configuration file before the default."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+
+    def several(self, name: str) -> tuple[str, ...]:
+        """The values of a repeatable option; empty when nothing is asked for."""
+        given = self.config.getoption(f"gradproof_{name.replace('-', '_')}") or self.config.getini(_ini(name))
+        return tuple(str(value) for value in given)
+
+    def single(self, name: str) -> Choice:
+        """The value of an option that is given once, as text; empty when there is none."""
+        given = self.config.getoption(f"gradproof_{name.replace('-', '_')}")
+        if given is not None:
+            return Choice(str(given), True)
+        return Choice(str(self.config.getini(_ini(name)) or DEFAULTS.get(name, "")), False)
+
+    def number(self, name: str) -> float | None:
+        """The value of ``seed`` or ``time-limit``; None when there is none. ValueError when it is no number."""
+        text = self.single(name).value
+        try:
+            return KINDS[name](text) if text else None  # type: ignore[no-any-return]
+        except ValueError:
+            raise ValueError(f"{_ini(name)}: expected a number, got {text!r}") from None
+
+    @property
+    def filtering(self) -> bool:
+        """Whether any option keeps cells out."""
+        return any(self.several(f.name) for f in FILTERS)
+
+    def path(self, name: str) -> Path | None:
+        """Where to write ``json`` or ``report``.
+
+        Relative paths start where pytest was called for an option, at the root directory for the file's.
+        """
+        given = self.single(name)
+        base = self.config.invocation_params.dir if given.explicit else self.config.rootpath
+        return base / given.value if given.value else None
+
+
+def _ini(name: str) -> str:
+    return f"gradproof_{name.replace('-', '_')}"

@@ -1,0 +1,102 @@
+"""From a declared implementation and the options to its cells, in the order of their items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from gradproof.backends import backend_ids
+from gradproof.backends.registry import split_id
+from gradproof.engine.marked import Declared
+from gradproof.engine.plan import Task, plan
+from gradproof.engine.selection import DEFAULT_SEED, Selection
+from gradproof.errors import UsageError
+from gradproof.plugin.desk import Desk
+from gradproof.results.model import Cell
+
+T = TypeVar("T", str, int)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One item: a task to judge, or a cell that is settled before anything ran. ``absent`` is the reason why
+    its backend is missing."""
+
+    cell: Cell
+    selection: Selection
+    task: Task | None = None
+    absent: str = ""
+
+
+def rows(declared: Declared, desk: Desk) -> list[Row]:
+    """The cells of ``declared`` that the options keep.
+
+    Raises UsageError for unknown names in the mark, and when the mark alone leaves no cell.
+    """
+    ids = _backend_ids(declared, desk)
+    formats = _kept(declared.implementation.formats or (), desk.formats)
+    orders = _kept(declared.orders, desk.orders)
+    claims = _kept(declared.properties, desk.filters["property"])
+    modes = _kept(declared.modes, desk.filters["mode"])
+    if not ids or formats is None or orders is None or claims is None or modes is None:
+        return []
+    selection = Selection(
+        backends=ids,
+        formats=formats,
+        orders=orders,
+        properties=claims,
+        modes=modes,
+        contract=_choice("contract", declared.contract, desk),
+        profile=_choice("profile", declared.profile, desk),
+        seed=int(_number(desk, "seed", DEFAULT_SEED)),
+        jobs=0,
+        time_limit=_number(desk, "time-limit", Selection.time_limit),
+    )
+    made = plan(selection, [declared.implementation])
+    desk.backends.update({name: made.unavailable.get(name, "") for name in ids})
+    found = [Row(task.cell("not-run"), selection, task) for g in made.groups for task in g.tasks]
+    for cell in made.settled:
+        found.append(Row(cell, selection, absent=made.unavailable.get(f"{cell.backend}:{cell.device}", "")))
+    if not found and not desk.options.filtering:
+        raise UsageError(
+            f"expected at least one cell of {declared.implementation.function!r} on {', '.join(ids)}, got none: no "
+            "property applies in the formats, orders and modes that the marker names"
+        )
+    return found
+
+
+def _backend_ids(declared: Declared, desk: Desk) -> tuple[str, ...]:
+    """Ids of the devices to check on: the one the mark names, or every device of its backend."""
+    kind, device = split_id(declared.backend)
+    named = [f"{kind.name}:{device}"] if ":" in declared.backend else [
+        i for i in backend_ids() if i.partition(":")[0] == kind.name
+    ]  # fmt: skip
+    backends, devices = desk.filters["backend"], desk.filters["device"]
+    return tuple(
+        i
+        for i in named
+        if (not backends or i in backends or kind.name in backends)
+        and (not devices or i.partition(":")[2] in devices)
+    )
+
+
+def _kept(declared: Sequence[T], wanted: Sequence[T]) -> tuple[T, ...] | None:
+    """What both sides ask for, where an empty side asks for everything; None when they have nothing in common."""
+    if not declared or not wanted:
+        return tuple(declared or wanted)
+    return tuple(v for v in declared if v in wanted) or None
+
+
+def _choice(name: str, declared: str | None, desk: Desk) -> str:
+    """The command line before the mark before the configuration file."""
+    given = desk.options.single(name)
+    return given.value if given.explicit or declared is None else declared
+
+
+def _number(desk: Desk, name: str, default: float) -> float:
+    try:
+        given = desk.options.number(name)
+    except ValueError as fault:
+        raise UsageError(str(fault)) from None
+    return default if given is None else given

@@ -1,0 +1,90 @@
+"""Hearing every verdict, in this process or from xdist's workers, and telling them at the end.
+
+Part of what every session loads; what writes the results is imported when there are some.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from gradproof.plugin.options import Options
+
+ATTRIBUTE = "gradproof"
+"""Attribute of a test report that holds a verdict as JSON text; xdist carries it from worker to controller."""
+FACTS = "gradproof"
+"""Key of a worker's output that holds what it knows about its surroundings."""
+
+
+class Recorder:
+    """Collects verdicts from test reports; on the controller, or without xdist, writes them and sums them up."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.options = Options(config)
+        self.verdicts: list[dict[str, Any]] = []
+        self.facts: list[dict[str, Any]] = []
+        self.desk: Any = None
+        """What judges cells in this process; set by the first gradproof function that is collected."""
+        self.crashed = False
+        self.lines: list[str] = []
+        self._started = time.time()
+
+    @property
+    def is_worker(self) -> bool:
+        """Whether this process is one of xdist's workers."""
+        return hasattr(self.config, "workerinput")
+
+    @property
+    def wants_file(self) -> bool:
+        """Whether a results file or a report is asked for."""
+        return bool(self.options.path("json") or self.options.path("report"))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the verdict out of a report that carries one."""
+        text = getattr(report, ATTRIBUTE, None)
+        if text is not None:
+            self.verdicts.append(json.loads(text))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """Take what a worker of xdist knows about its surroundings; one that crashed says nothing."""
+        self.crashed |= bool(error)
+        text = getattr(node, "workeroutput", {}).get(FACTS)
+        if text:
+            self.facts.append(json.loads(text))
+
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Hand the facts to the controller, or write the files where this is the controller."""
+        if not self.verdicts or not self.wants_file:
+            return
+        if self.desk is not None:
+            self.facts.append(self.desk.facts())
+        if self.is_worker:
+            output: dict[str, Any] = self.config.workeroutput  # type: ignore[attr-defined]
+            output[FACTS] = json.dumps(self.facts[-1])
+            return
+        from gradproof.plugin.files import write_files
+
+        broken_off = bool(session.shouldstop or session.shouldfail) or exitstatus in (2, 3) or self.crashed
+        done, failed = write_files(self, complete=not broken_off, started=self._started)
+        self.lines += done + failed
+        if failed and exitstatus in (0, 1):
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Counts by status, trouble with the ledger, and where the files are."""
+        if self.verdicts:
+            from gradproof.plugin.summary import summary
+
+            lines = [*summary(self.verdicts), *self.lines]
+        elif self.wants_file and not self.config.getoption("collectonly"):
+            lines = ["no gradproof item ran, so no results were written"]
+        else:
+            return
+        terminalreporter.write_sep("=", "gradproof")
+        for line in lines:
+            terminalreporter.write_line(line)

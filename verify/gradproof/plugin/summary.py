@@ -1,0 +1,23 @@
+"""The lines of the terminal summary."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from gradproof.results.model import STATUSES
+
+TROUBLE = ("grown", "gone", "stale")
+
+
+def summary(verdicts: list[dict[str, Any]]) -> list[str]:
+    """Counts by status, the status that needs attention first, then the ledger entries that are out of date."""
+    counts = Counter(v["cell"]["status"] for v in verdicts)
+    told = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
+    total = sum(counts.values())
+    lines = [f"{total} {'cell' if total == 1 else 'cells'}: {told}"]
+    for verdict in verdicts:
+        for state in verdict["ledger"]:
+            if state["state"] in TROUBLE:
+                lines.append(f"ledger: {state['state']}: {state['entry']}: {state['detail']}")
+    return lines

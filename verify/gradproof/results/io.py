@@ -1,0 +1,100 @@
+"""Reading and writing results files."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gradproof.errors import UsageError
+from gradproof.results.atomic import write_text
+from gradproof.results.model import SCHEMA, RunResult
+from gradproof.results.rebuild import rebuild
+
+
+def dumps(result: RunResult) -> str:
+    """``result`` as one line of compact JSON.
+
+    NaN and infinity are no JSON: an infinite error is written as null and a datum as text, which is the
+    caller's duty. Raises UsageError naming the place of one that slipped through, or of a value that is not
+    JSON at all (an array scalar, a set).
+    """
+    document = result.to_json()
+    try:
+        return json.dumps(document, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
+    except (TypeError, ValueError) as fault:
+        where, value = next(_offenders(document, "document"), ("document", fault))
+        raise UsageError(
+            f"{where}: expected a JSON value (finite number, text, bool, null, list, dict), got {value!r}; "
+            "write an infinite or missing number as None and a datum as its text"
+        ) from fault
+
+
+def write_results(result: RunResult, path: str | os.PathLike[str]) -> None:
+    """Write ``result`` to ``path``, atomically: a reader finds the old file or the new one, never half of it.
+
+    Raises UsageError for values that are no JSON (see ``dumps``) and for a place that cannot be written.
+    """
+    write_text(dumps(result) + "\n", path, "results file")
+
+
+def read_results(path: str | os.PathLike[str]) -> RunResult:
+    """The results file at ``path`` as the frozen shapes of ``model``.
+
+    Keys of a newer minor version (``gradproof-results/1.2``) are passed over. Raises UsageError for a file that
+    is missing, unreadable, half-written, foreign, or of another major version.
+    """
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as fault:
+        reason = fault.strerror or fault
+        raise UsageError(f"expected a results file at {file}, but it cannot be read: {reason}") from fault
+    except UnicodeDecodeError as fault:
+        raise UsageError(f"expected a results file (UTF-8 JSON), got bytes that are not: {file}") from fault
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as fault:
+        state = "it is empty" if not text.strip() else f"its JSON ends or breaks at line {fault.lineno}"
+        raise UsageError(
+            f"expected a whole results file (schema {SCHEMA!r}), but {file} is not: {state}; run again or "
+            "name the file that `gradproof run --json` wrote"
+        ) from fault
+    return loads(document, str(file))
+
+
+def loads(document: Any, source: str = "document") -> RunResult:
+    """A parsed results document as a RunResult; ``source`` names it in the UsageError of a foreign one."""
+    found = document.get("schema") if isinstance(document, dict) else None
+    if not isinstance(found, str) or not (found == SCHEMA or found.startswith(SCHEMA + ".")):
+        came = f"schema {found!r}" if found is not None else "no 'schema' key"
+        raise UsageError(
+            f"expected a results file with schema {SCHEMA!r}, got {came} in {source}; "
+            "read it with the gradproof that wrote it, or run again"
+        )
+    try:
+        result = rebuild(RunResult, document)
+    except UsageError as fault:
+        raise UsageError(f"{source} says schema {found!r} but does not follow it: {fault}") from None
+    assert isinstance(result, RunResult)
+    return result
+
+
+def _offenders(value: Any, where: str) -> Iterator[tuple[str, Any]]:
+    """Places in a document that JSON cannot hold."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str | int | float | bool | None):
+                yield f"{where} (a key)", key
+            yield from _offenders(item, f"{where}.{key}")
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _offenders(item, f"{where}[{index}]")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            yield where, value
+    elif not isinstance(value, str | int | None):
+        yield where, value

@@ -1,0 +1,234 @@
+"""The results file: one frozen shape per thing it holds, nothing else.
+
+``RunResult.to_json`` writes what the JSON Schema beside this file describes; the report, the plugin and
+outside tools read only that. No import of NumPy here: a report can be made anywhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+SCHEMA: Final = "gradproof-results/1"
+
+Status = Literal["pass", "fail", "known", "undecided", "unsupported", "not-run", "error"]
+STATUSES: Final[tuple[Status, ...]] = ("fail", "error", "undecided", "known", "unsupported", "not-run", "pass")
+"""Every status, the one that needs attention first."""
+
+SEVERITIES: Final = ("wrong-class", "lost-signal", "wrong-branch", "large-error", "small-error")
+"""Kinds of failure, worst first."""
+
+CAUSES: Final = (
+    "flush",
+    "cancellation",
+    "intermediate-overflow",
+    "early-saturation",
+    "wrong-branch",
+    "convention",
+    "class-mismatch",
+    "rounding",
+    "fault",
+    "statistics",
+)
+"""Probable causes a certificate can name; README of ``measure`` says how each is recognised."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """One floating-point datum three times over: ``bits`` (0x...), ``hex`` (C99) and ``decimal``."""
+
+    bits: str
+    hex: str
+    decimal: str
+
+
+@dataclass(frozen=True)
+class Enclosure:
+    """A rigorous interval around the exact real: decimal text, and how it was certified.
+
+    ``certified`` is ``exact``, ``arb`` or ``uncertified``; ``bits`` is the working precision.
+    """
+
+    lower: str
+    upper: str
+    certified: str
+    precision: int
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Consecutive inputs that fail: both ends included, in order along the number line.
+
+    ``failing`` of ``tried`` points in it fail; ``exhaustive`` when every pattern was tried.
+    """
+
+    lo: Number
+    hi: Number
+    tried: int
+    failing: int
+    exhaustive: bool
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What a failure carries, enough for somebody else to check it again.
+
+    ``magnitude`` is the error over the bound of the cell (above 1 is a failure; None for infinite).
+    ``u``, ``m`` are in units of the DESIGN's ulp and mixed errors, None where infinite or meaningless.
+    """
+
+    input: Number | None
+    got: Number | None
+    expected: Number | None
+    enclosure: Enclosure | None
+    neighbours: list[dict[str, Number]]
+    u: float | None
+    m: float | None
+    abs_error: float | None
+    magnitude: float | None
+    simplest: Number | None
+    region: list[Interval]
+    cause: str
+    explanation: str
+    reproduce: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """How much a verdict rests on: ``exhaustive`` or ``sampled``, and the number of points (``n``)."""
+
+    kind: Literal["exhaustive", "sampled", "none"]
+    n: int
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The error envelope over ordinals: ``log2(1 + u)`` by maximum per bin, quantised to 1/8 bit.
+
+    ``lo`` and ``hi`` are ordinals as decimal strings (float64 ordinals exceed 2**53). ``bins`` is base64 of
+    one byte per bin: 255 for a class mismatch (NaN or infinity), 254 for no point in the bin, otherwise
+    ``min(253, round(8 * log2(1 + u)))``. ``histogram`` counts u in [0, .5], (.5, 1], (1, 2], (2, 4], ...,
+    doubling, the last entry holding all above and the mismatches. ``quantiles`` of u: 0.5, 0.9, 0.99, 1.
+    """
+
+    lo: str
+    hi: str
+    bins: str
+    histogram: list[int]
+    quantiles: list[float | None]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One verdict, with everything that fixes what was judged."""
+
+    function: str
+    params: dict[str, Any]
+    implementation: str
+    backend: str
+    device: str
+    mode: str
+    format: str
+    order: int
+    property: str
+    status: Status
+    reason: str = ""
+    evidence: Evidence = Evidence("none", 0)
+    contract: str = "stable"
+    u_max: float | None = None
+    m_max: float | None = None
+    abs_max: float | None = None
+    worst_bits: str | None = None
+    magnitude: float | None = None
+    """Worst error over the bound; None when nothing was measured or the error is infinite."""
+    felt: bool | None = None
+    """Whether the failure breaks the ``training`` contract as well; None where nothing failed."""
+    severity: str | None = None
+    certificate: Certificate | None = None
+    known_ref: str | None = None
+    """Identifier of the ledger's deviation that explains a ``known`` cell."""
+    excused: int = 0
+    """Points whose error is the backend's flush-to-zero trait (the second column)."""
+    u_max_flushed: float | None = None
+    """Largest u when subnormal results may be 0 and subnormal inputs may be read as 0."""
+    measured: dict[str, Any] = field(default_factory=dict)
+    """What the property found besides its verdict: the chosen subgradient, a depth, a probability."""
+    curve: Curve | None = None
+    seconds: float = 0.0
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What identifies a cell across runs; ``combine`` refuses two different cells of one key."""
+        params = tuple(sorted((k, repr(v)) for k, v in self.params.items()))
+        return (
+            self.function, params, self.implementation, self.backend, self.device,
+            self.mode, self.format, self.order, self.property,
+        )  # fmt: skip
+
+    @property
+    def id(self) -> str:
+        """Stable identifier for people and for pytest: ``silu-torch-cpu-bfloat16-order1-accuracy``.
+
+        Parameters that differ from the function's defaults and modes other than eager are added in words.
+        """
+        parts = [self.function, *(f"{k}={v}" for k, v in sorted(self.params.items()))]
+        parts += [self.backend, self.device]
+        if self.mode != "eager":
+            parts.append(self.mode)
+        parts += [self.format, f"order{self.order}", self.property]
+        return "-".join(parts)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Where some cells of a results file were run: one per run that went into it."""
+
+    environment: dict[str, Any]
+    """Python, platform, processor, versions of gradproof, NumPy, mpmath, python-flint, Hypothesis."""
+    backends: dict[str, dict[str, Any]]
+    """By ``name:device``: ``available``, ``reason``, ``versions``, ``traits`` by format."""
+    settings: dict[str, Any]
+    seed: int
+    started: str
+    seconds: float
+    complete: bool
+
+
+@dataclass(frozen=True)
+class LedgerState:
+    """What became of a deviation of the ledger in this run.
+
+    ``state``: ``seen``, ``grown``, ``gone`` (fails the run), ``stale`` (no longer shows, on other hardware or
+    versions than it was recorded on), ``not-checked``.
+    """
+
+    entry: str
+    deviation: str
+    state: Literal["seen", "grown", "gone", "stale", "not-checked"]
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A whole results file."""
+
+    run: Shard
+    cells: list[Cell]
+    ledger: list[LedgerState] = field(default_factory=list)
+    shards: list[Shard] = field(default_factory=list)
+    """The runs a combined file was made from; empty for a single run."""
+    claims: list[dict[str, Any]] = field(default_factory=list)
+    deviations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The ledger's deviations that ``known_ref`` names: ``title``, ``reason``, ``upstream``."""
+
+    def counts(self) -> dict[str, int]:
+        """Number of cells per status, every status present."""
+        totals = dict.fromkeys(STATUSES, 0)
+        for cell in self.cells:
+            totals[cell.status] += 1
+        return totals
+
+    def to_json(self) -> dict[str, Any]:
+        """The document that the published JSON Schema describes."""
+        return {"schema": SCHEMA, **dataclasses.asdict(self)}

@@ -1,0 +1,83 @@
+"""From JSON values back to the frozen shapes of ``model``, by their annotations."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from functools import cache
+from typing import Any
+
+from gradproof.errors import UsageError
+
+
+def rebuild(kind: Any, value: Any, where: str = "document") -> Any:
+    """``value`` (parsed JSON) as an instance of ``kind``: a dataclass, scalar, list, dict, Literal or union.
+
+    Keys that a dataclass does not know are passed over: a newer minor version wrote them. Raises UsageError
+    that names the place (``cells[3].status``), what was expected there and what came.
+    """
+    if kind is Any:
+        return value
+    if dataclasses.is_dataclass(kind):
+        return _dataclass(typing.cast("type[Any]", kind), value, where)
+    origin = typing.get_origin(kind)
+    if origin is list:
+        (item,) = typing.get_args(kind)
+        return [rebuild(item, v, f"{where}[{i}]") for i, v in enumerate(_check(list, value, where))]
+    if origin is dict:
+        _, item = typing.get_args(kind)
+        return {k: rebuild(item, v, f"{where}.{k}") for k, v in _check(dict, value, where).items()}
+    if origin is typing.Literal:
+        known = typing.get_args(kind)
+        if value not in known:
+            raise _wrong(where, "one of " + ", ".join(map(repr, known)), value)
+        return value
+    if origin in (types.UnionType, typing.Union):
+        return _optional(typing.get_args(kind), value, where)
+    if kind is float:
+        return _check((int, float), value, where)
+    return _check(kind, value, where)
+
+
+def _optional(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
+    """``T | None``, the only union the model uses."""
+    if value is None and type(None) in kinds:
+        return None
+    (kind,) = (k for k in kinds if k is not type(None))
+    return rebuild(kind, value, where)
+
+
+def _dataclass(kind: type[Any], value: Any, where: str) -> Any:
+    _check(dict, value, where)
+    arguments = {}
+    for name, annotation, required in _fields(kind):
+        if name in value:
+            arguments[name] = rebuild(annotation, value[name], f"{where}.{name}")
+        elif required:
+            raise UsageError(f"{where} lacks {name!r}, which every {kind.__name__} of a results file has")
+    return kind(**arguments)
+
+
+@cache
+def _fields(kind: type[Any]) -> tuple[tuple[str, Any, bool], ...]:
+    """Name, resolved annotation and whether it must be given, for every field."""
+    hints = typing.get_type_hints(kind)
+    missing = dataclasses.MISSING
+    return tuple(
+        (f.name, hints[f.name], f.default is missing and f.default_factory is missing)
+        for f in dataclasses.fields(kind)
+    )
+
+
+def _check(kind: type[Any] | tuple[type[Any], ...], value: Any, where: str) -> Any:
+    # JSON's true is no number, although Python's True is an int.
+    if isinstance(value, kind) and not (isinstance(value, bool) and kind is not bool):
+        return value
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    raise _wrong(where, " or ".join(k.__name__ for k in kinds), value)
+
+
+def _wrong(where: str, expected: str, value: Any) -> UsageError:
+    text = repr(value)
+    return UsageError(f"{where}: expected {expected}, got {text if len(text) < 80 else text[:77] + '...'}")

@@ -15,6 +15,8 @@ from hypothesis import HealthCheck, settings
 
 FRAMEWORKS = ("numpy", "torch", "jax")
 
+pytest_plugins = ["pytester"]
+
 settings.register_profile(
     "suite",
     derandomize=True,

@@ -40,6 +40,7 @@ class FiniteDifferenceJump(Property):
     )
     source: ClassVar[str] = "'very near 0 you get many jumps'"
     orders: ClassVar[tuple[int, ...]] = (0,)
+    modes: ClassVar[tuple[str, ...] | None] = ("eager",)
 
     def check(self, probe: Probe, order: int) -> Outcome:
         """Differences across every kink, then the classifier over the grid."""

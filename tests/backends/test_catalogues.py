@@ -29,7 +29,8 @@ def near_the_reference(function: str, params: dict[str, Any], implementation: An
     x = np.array([-3.0, -0.7, 0.0, 0.3, 1.2, 5.0, 7.5])
     bits = fa.round_values(x, FLOAT64)
     got = get_backend(backend).evaluate(implementation, bits, FLOAT64, Call())
-    np.testing.assert_allclose(fa.values(got, FLOAT64), REFERENCES[function](x, **params), rtol=1e-9, atol=1e-15)
+    expected = REFERENCES[function](x, **params)
+    np.testing.assert_allclose(fa.values(got, FLOAT64), expected, rtol=1e-9, atol=1e-15)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

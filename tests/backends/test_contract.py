@@ -17,7 +17,9 @@ BACKENDS = ("numpy", "torch", "jax")
 FLOAT32 = FORMATS["float32"]
 
 
-def evaluate(backend: str, call: Callable[[Any], Any], order: int = 0, *, user: bool = True, **more: Any) -> Any:
+def evaluate(
+    backend: str, call: Callable[[Any], Any], order: int = 0, *, user: bool = True, **more: Any
+) -> Any:
     implementation = Implementation("any", backend, "mine:wrong", call, user=user, **more)
     bits = fa.round_values(np.array([-1.0, 0.5, np.nan]), FLOAT32)
     return get_backend(backend).evaluate(implementation, bits, FLOAT32, Call(order))
@@ -81,7 +83,8 @@ def test_an_exception_of_a_users_callable_is_its_fault(
     def raising(x: Any) -> Any:
         raise error("out of\nluck")
 
-    with pytest.raises(ImplementationFault, match=f"mine:wrong raised {error.__name__}: out of luck") as caught:
+    words = f"mine:wrong raised {error.__name__}: out of luck"
+    with pytest.raises(ImplementationFault, match=words) as caught:
         evaluate(backend, raising, order, derivatives=(raising,) if backend == "numpy" else ())
     assert caught.value.kind == "raised"
 
@@ -99,7 +102,7 @@ def test_an_interrupt_and_our_own_errors_pass_through(backend: str, error: type[
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_kernel_that_a_framework_lacks_is_unsupported(backend: str) -> None:
     def lacking(x: Any) -> Any:
-        raise NotImplementedError('"elu" not implemented for \'Half\'')
+        raise NotImplementedError("\"elu\" not implemented for 'Half'")
 
     with pytest.raises(Unsupported, match="not implemented for 'Half'"):
         evaluate(backend, lacking, user=False)
@@ -126,13 +129,22 @@ def test_derivatives_handed_in_are_the_ones_evaluated(backend: str) -> None:
         return x * 0 + 7
 
     bits = fa.round_values(np.array([-1.0, 0.5]), FLOAT32)
-    implementation = Implementation("any", backend, "mine:given", lambda x: x, derivatives=(seven,), user=True)
+    implementation = Implementation(
+        "any", backend, "mine:given", lambda x: x, derivatives=(seven,), user=True
+    )
     made = get_backend(backend)
     assert made.paths(implementation) == ("given",)
     got = made.evaluate(implementation, bits, FLOAT32, Call(1, path="given"))
     np.testing.assert_array_equal(fa.values(got, FLOAT32), [7.0, 7.0])
     with pytest.raises(Unsupported, match="covers order 1 only"):
         made.evaluate(implementation, bits, FLOAT32, Call(2, path="given"))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_wrong_derivative_handed_in_is_named_as_that(backend: str) -> None:
+    with pytest.raises(ImplementationFault, match="derivative 1 of mine:wrong returned shape") as caught:
+        evaluate(backend, lambda x: x, 1, derivatives=(lambda x: x[:-1],))
+    assert caught.value.kind == "wrong-shape"
 
 
 def test_numpy_without_a_derivative_is_unsupported() -> None:

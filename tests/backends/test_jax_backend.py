@@ -68,7 +68,7 @@ def test_a_function_that_jit_cannot_trace_is_unsupported_there(order: int) -> No
         return x if bool((x > 0).all()) else 2 * x
 
     np.testing.assert_array_equal(values(branching, 0), [-4.0, -1.0, 0.5, 6.0])
-    with pytest.raises(Unsupported, match="mine:f.*TracerBoolConversionError"):
+    with pytest.raises(Unsupported, match=r"mine:f.*TracerBoolConversionError"):
         values(branching, order, mode="compiled")
 
 

@@ -33,7 +33,7 @@ def quantum(y: Any, fmt: Format) -> Any:
 
 
 def structured_inputs(fmt: Format) -> fa.Bits:
-    """Edges of the format, every few binades, both tails in steps, and the neighbourhoods of roots and kinks."""
+    """Edges of the format, every few binades, both tails in steps, neighbourhoods of roots and kinks."""
     rng = np.random.default_rng(20240611)
     tail = {"float64": 760.0, "float16": 20.0}.get(fmt.name, 110.0)
     roots = np.array([-0.75179, 0.75179, 1.27846, -1.27846, 2.0**0.5, 2.39936, -2.39936, 1.0, 6.0, -1.0])

@@ -67,8 +67,30 @@ def test_a_result_on_another_device_is_named() -> None:
 
 
 def test_a_derivative_that_torch_lacks_is_unsupported_whoever_asks() -> None:
-    with pytest.raises(Unsupported, match="second derivative of mine:f.*not implemented"):
+    with pytest.raises(Unsupported, match=r"second derivative of mine:f.*not implemented"):
         values(torch.nn.functional.hardsigmoid, 2)
+
+
+class Square(torch.autograd.Function):
+    """x^2 with a derivative that cannot be differentiated again and no rule for forward mode."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, cotangent: Any) -> Any:
+        (x,) = ctx.saved_tensors
+        return 2 * x * cotangent
+
+
+@pytest.mark.parametrize(("order", "path"), [(2, "reverse"), (1, "forward")])
+def test_a_rule_the_user_left_out_is_unsupported_not_zero(order: int, path: str) -> None:
+    np.testing.assert_array_equal(values(Square.apply, 1), [-4.0, -1.0, 0.5, 6.0])
+    with pytest.raises(Unsupported):
+        values(Square.apply, order, path)
 
 
 def test_the_number_of_threads_is_put_back() -> None:

@@ -59,7 +59,7 @@ class Setting:
 
 
 SETTINGS: Final[tuple[Setting, ...]] = (
-    Setting("backend", "names", "numpy, torch, jax or one with its device, torch:cuda.", "NAME[:DEVICE]", "backends"),
+    Setting("backend", "names", "numpy, torch, jax; with a device torch:cuda.", "NAME[:DEVICE]", "backends"),
     Setting("device", "names", "cpu or cuda, for the backends named without a device.", "DEVICE"),
     Setting("format", "names", f"{', '.join(FORMATS)}.", "FORMAT", "formats", tuple(FORMATS)),
     Setting("order", "integers", "0 the value, 1 the first derivative, 2 the second.", "N", "orders"),
@@ -74,8 +74,8 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "profile", "name", "How much work each cell gets: quick, default or deep.", "NAME", "profile",
         ("quick", "default", "deep"),
     ),
-    Setting("seed", "integer", "Seed of everything that is drawn; the same seed gives the same run.", "N", "seed"),
-    Setting("max-seconds", "number", "End the run after this long; what was not reached is not-run.", "S", "max_seconds"),
+    Setting("seed", "integer", "Seed of what is drawn; the same seed gives the same run.", "N", "seed"),
+    Setting("max-seconds", "number", "Bounds the run; what was not reached is not-run.", "S", "max_seconds"),
     Setting("jobs", "integer", "Worker processes; default one per core, 0 for this process.", "N", "jobs"),
     Setting("time-limit", "number", "Seconds that one call of your code may take.", "S", "time_limit"),
     Setting("json", "path", "Write the results file.", "PATH"),
@@ -135,7 +135,7 @@ def from_file(file: Path | None) -> dict[str, Value]:
         raise UsageError(f"expected [{TABLE}] to be a table, got {table!r} in {file}")
     found = {}
     for key, value in table.items():
-        check_known(key, BY_NAME, f"key in [{TABLE}] of {file}")
+        check_known(key, BY_NAME, "key", f" in [{TABLE}] of {file}")
         setting = BY_NAME[key]
         parsed = parse(setting, value, f"{key!r} in [{TABLE}] of {file}")
         if setting.kind == "path" and parsed != NONE:
@@ -156,7 +156,8 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Value]:
             continue
         if variable in known:
             found[known[variable].name] = Value(
-                parse(known[variable], text, f"the environment variable {variable}"), f"environment {variable}"
+                parse(known[variable], text, f"the environment variable {variable}"),
+                f"environment {variable}",
             )
         elif near := difflib.get_close_matches(variable, [*known, *SWITCHES], n=1, cutoff=0.85):
             raise UsageError(f"unknown environment variable {variable!r}; did you mean {near[0]!r}?")
@@ -175,13 +176,13 @@ def parse(setting: Setting, value: Any, where: str) -> Any:
     return convert(setting, value, value, where)
 
 
-def check_known(name: str, known: Iterable[str], what: str) -> None:
-    """UsageError with a suggestion when ``name`` is none of ``known``."""
+def check_known(name: str, known: Iterable[str], what: str, where: str = "") -> None:
+    """UsageError with a suggestion when ``name`` is none of ``known``; ``where`` follows the name."""
     names = list(known)
     if name not in names:
         near = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
-        raise UsageError(f"unknown {what}: {name!r}; {hint}")
+        raise UsageError(f"unknown {what} {name!r}{where}; {hint}")
 
 
 def _items(value: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Error envelopes for the eye: decoding, axes with value labels, and a static picture in a few hundred bytes."""
+"""Error envelopes for the eye: decoding, axes with value labels, and a static picture."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ HEIGHT: Final = 26
 STRIP: Final = 4
 """Height of the strip of class mismatches at the top of a static picture, in the units of its view box."""
 
-TICKS: Final = (-1e300, -1e100, -1e30, -1e10, -1e4, -100, -10, -1, -0.1, -1e-2, -1e-4, -1e-7, -1e-15, -1e-30, -1e-100, -1e-300)
+TICKS: Final = tuple(-(10.0**k) for k in (300, 100, 30, 10, 4, 2, 1, 0, -1, -2, -4, -7, -15, -30, -100, -300))
+"""Negative values that may carry a label, from the left; their mirror images and 0 join them."""
 
 
 def levels(curve: Curve) -> bytes:
@@ -38,13 +39,13 @@ def squeeze(bins: Sequence[int], points: int = WIDTH) -> list[int]:
     return [MISMATCH if MISMATCH in g else max((b for b in g if b != EMPTY), default=EMPTY) for g in groups]
 
 
-def sparkline(curve: Curve) -> Markup:
+def sparkline(curve: Curve, points: int = WIDTH) -> Markup:
     """The envelope as inline SVG: log2(1 + u) over ordinals, mismatches as ticks on a strip of their own.
 
     The scale is fixed (0 to 16 bits at least), so that two pictures can be compared. Only numbers go in,
     which is why the markup is safe.
     """
-    bins = squeeze(levels(curve))
+    bins = squeeze(levels(curve), points)
     top = max(128, *(b for b in bins if b < EMPTY)) if any(b < EMPTY for b in bins) else 128
     path, marks, down, last = [], [], False, -1
     for x, level in enumerate(bins):
@@ -60,8 +61,9 @@ def sparkline(curve: Curve) -> Markup:
             path.append(f"{'L' if down else 'M'}{x} {y}")
         down, last = True, y
     return Markup(
-        f'<svg class="spark" viewBox="0 0 {max(1, len(bins))} {HEIGHT + 1}" preserveAspectRatio="none" role="img" '
-        f'aria-label="error envelope"><path d="{"".join(path)}"/><path class="bad" d="{"".join(marks)}"/></svg>'
+        f'<svg class="spark" viewBox="0 0 {max(1, len(bins))} {HEIGHT + 1}" preserveAspectRatio="none" '
+        f'role="img" aria-label="error envelope"><path d="{"".join(path)}"/>'
+        f'<path class="bad" d="{"".join(marks)}"/></svg>'
     )
 
 

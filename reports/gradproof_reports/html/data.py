@@ -20,7 +20,7 @@ PLAIN_LIMIT: Final = 1 << 20
 
 
 def payload(result: RunResult, found: dict[str, Page], stale: set[str]) -> dict[str, Any]:
-    """The results document as it is written to disk, beside an index of pages and the axes of their curves."""
+    """The results document as it is written to disk, an index of pages and the axes of their curves."""
     grids: dict[str, Any] = {}
     for cell in result.cells:
         if cell.curve is not None:
@@ -70,6 +70,10 @@ def drawing_library() -> Markup:
     Taken from the installed vl-convert-python, which carries it; the page unpacks it when the first curve is
     drawn, so that opening costs nothing. Raises ImportError without that package.
     """
-    from vl_convert import javascript_bundle  # noqa: PLC0415 - 32 MB of native code, only when a page is made
+    # Imported late: 30 MB of native code, wanted only when a page with curves is made.
+    from vl_convert import javascript_bundle
 
-    return Markup(base64.b64encode(gzip.compress(javascript_bundle().encode(), compresslevel=9, mtime=0)).decode())
+    packed = gzip.compress(
+        javascript_bundle("window.vegaEmbed = vegaEmbed;").encode(), compresslevel=9, mtime=0
+    )
+    return Markup(base64.b64encode(packed).decode())

@@ -10,7 +10,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from gradproof.results.model import Cell, Certificate, RunResult
-from gradproof_reports.html.curves import sparkline
+from gradproof_reports.html.curves import WIDTH, sparkline
 from gradproof_reports.html.states import State, classify, step
 from gradproof_reports.summary import (
     CAUSE_WORDS,
@@ -24,9 +24,12 @@ from gradproof_reports.summary import (
     unique,
 )
 
-CERTIFICATES: Final = 400
-"""Whole certificates in the markup, the gravest first; more than that are shown by their first line, and whole
-on their cell's page: a run in which everything fails must not become a file that no browser opens."""
+CERTIFICATES: Final = 250
+"""Whole certificates in the markup, the gravest first; those beyond are shown by their first line and
+command, and whole on their cell's page: a run in which everything fails must open as fast as any other."""
+
+COARSE: Final = 48
+"""Points in the static pictures beyond that number."""
 
 NO_CAUSE: Final = "No probable cause found"
 
@@ -90,8 +93,8 @@ class KnownGroup:
 def failure_groups(result: RunResult, slugs: dict[int, str]) -> list[Group]:
     """New failures and crashes by cause, then by function; groups, cards and lines the gravest first."""
     make = _maker(result, slugs)
-    order = sorted((i for i, c in enumerate(result.cells) if c.status in FAILING), key=lambda i: gravity(result.cells[i]))
-    failures = [make(i) for i in order]
+    bad = [i for i, c in enumerate(result.cells) if c.status in FAILING]
+    failures = [make(i) for i in sorted(bad, key=lambda i: gravity(result.cells[i]))]
     groups = []
     for cause, members in _by(failures, _cause):
         cards = [_card(label, lines) for label, lines in _by(members, lambda f: function_label(f.cell))]
@@ -157,18 +160,23 @@ def _maker(result: RunResult, slugs: dict[int, str]) -> Callable[[int], Failure]
         first = slug not in anchored and cell.status in FAILING
         anchored.add(slug)
         printed += 1
+        points = WIDTH if printed <= CERTIFICATES else COARSE
         return Failure(
-            cell, slug, slug if first else "", classify(cell), column_label(cell), short_format(cell.format),
-            "f" + PRIMES[cell.order], "" if cell.certificate is None and cell.magnitude is None else _figure(cell),
-            step(cell.magnitude), Markup() if curve is None else sparkline(curve),
-            cell.certificate if printed <= CERTIFICATES else None,
-        )  # fmt: skip
+            cell=cell,
+            slug=slug,
+            anchor=slug if first else "",
+            state=classify(cell),
+            where=column_label(cell),
+            format=short_format(cell.format),
+            prime="f" + PRIMES[cell.order],
+            figure=figure(cell.magnitude) if cell.status in ("fail", "known") else "",
+            step=step(cell.magnitude),
+            # Known cells have no picture: only the lines of new failures show one.
+            picture=sparkline(curve, points) if curve and cell.status in FAILING else Markup(),
+            certificate=cell.certificate if printed <= CERTIFICATES else None,
+        )
 
     return make
-
-
-def _figure(cell: Cell) -> str:
-    return "" if cell.status == "error" else figure(cell.magnitude)
 
 
 def _cause(failure: Failure) -> str:

@@ -16,7 +16,7 @@ Column = tuple[str, str, str, str]
 
 @dataclass(frozen=True)
 class Entry:
-    """One matrix cell: the gravest state among its properties and the worst error over bound in that state."""
+    """One matrix cell: the gravest state among its properties and the worst error over bound there."""
 
     slug: str
     state: State
@@ -110,8 +110,8 @@ def entry(page: Page, stale: Collection[str]) -> Entry:
     states = [(classify(c, stale), c) for c in page.cells]
     top = min((s for s, _ in states), key=lambda s: RANK[s.key])
     cells = [c for s, c in states if s is top]
-    measured = top.key in ("over", "violated", "known", "mismatch") or any(c.magnitude is not None for c in cells)
-    worst = _worst(cells) if measured and top.key not in ("not-run", "unsupported", "crashed", "undecided") else None
+    sized = top.key in ("mismatch", "over", "violated", "known", "stale", "pass")
+    worst = _worst(cells) if sized else None
     judged = sum(c.status not in ("not-run", "unsupported") for c in page.cells)
     partial = f"{judged}/{len(page.cells)}" if 0 < judged < len(page.cells) else ""
     said = f"{figure(worst[0])}× the bound" if worst else cells[0].reason
@@ -128,10 +128,15 @@ def entry(page: Page, stale: Collection[str]) -> Entry:
     )
 
 
-def _worst(cells: Iterable[Cell]) -> tuple[float | None]:
-    """The greatest error over bound, None for an infinite one; a passing cell without a figure does not count."""
+def _worst(cells: Iterable[Cell]) -> tuple[float | None] | None:
+    """The greatest error over bound, (None,) for an infinite one; None where no cell has a figure.
+
+    No figure means infinity on a failing cell, and nothing measured on a passing one.
+    """
     values = [c.magnitude for c in cells if c.magnitude is not None or c.status in ("fail", "known")]
-    return (None,) if None in values or not values else (max(v for v in values if v is not None),)
+    if not values:
+        return None
+    return (None,) if None in values else (max(v for v in values if v is not None),)
 
 
 def _row(order: int, entries: list[Entry | None]) -> Row:

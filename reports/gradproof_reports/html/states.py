@@ -22,7 +22,7 @@ class State:
 STATES: Final[dict[str, State]] = {
     s.key: s
     for s in (
-        State("mismatch", "≠", "class mismatch", "NaN, infinity, sign or range is wrong; the error is infinite"),
+        State("mismatch", "≠", "class mismatch", "NaN, infinity, sign or range is wrong"),
         State("crashed", "!", "crashed", "the implementation raised, hung or broke its contract"),
         State("over", "▲", "over bound", "an error above the contract; the number is error over bound"),
         State("violated", "✗", "property violated", "a claim other than accuracy does not hold"),
@@ -34,7 +34,7 @@ STATES: Final[dict[str, State]] = {
         State("unsupported", "⊘", "unsupported", "the backend offers no such kernel or derivative"),
     )
 }
-"""By key, the one that needs attention first; a matrix cell shows the first that any of its properties has."""
+"""By key, the one that needs attention first; a matrix cell shows the first that a property of it has."""
 
 RANK: Final = {key: i for i, key in enumerate(STATES)}
 
@@ -64,14 +64,15 @@ def step(magnitude: float | None) -> int:
 
 def subject(cell: Cell) -> str:
     """A cell in the words in which a ledger entry's identifier names it."""
-    return f"{cell.function} {cell.backend}:{cell.device} {cell.mode} {cell.format} order{cell.order} {cell.property}"
+    place = f"{cell.backend}:{cell.device} {cell.mode}"
+    return f"{cell.function} {place} {cell.format} order{cell.order} {cell.property}"
 
 
 def stale_subjects(states: Collection[LedgerState]) -> set[str]:
     """Subjects of ledger entries that no longer show, read from their identifiers.
 
-    An identifier is ``<deviation>: <function>[,params] <backend:device> <modes> <format> order<n> <property>``.
-    One in other words is passed over: it still stands in the ledger's own section.
+    An identifier is ``<deviation>: <function>[,params] <backend:device> <modes> <format> order<n>
+    <property>``. One in other words is passed over: it still stands in the ledger's own section.
     """
     found = set()
     for state in states:

@@ -53,9 +53,7 @@ def catalogue() -> tuple[Implementation, ...]:
     return filled(row)
 
 
-def _made(
-    function: str, name: str, call: Callable[[Any], Any], params: Mapping[str, Any]
-) -> Implementation:
+def _made(function: str, name: str, call: Callable[[Any], Any], params: Mapping[str, Any]) -> Implementation:
     return Implementation(function=function, backend="jax", name=name, call=call, params=dict(params))
 
 

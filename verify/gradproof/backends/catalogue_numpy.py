@@ -48,6 +48,10 @@ def _where(x: Any, slope: float) -> Any:
     return np.where(x > zero, x, x.dtype.type(slope) * x if slope else zero)
 
 
+_CLIPPED = ("float64", "float32", "float16")
+"""Between two bounds NumPy clips a bfloat16 of ml_dtypes as float32, and returns float32."""
+
+
 def formulations(function: str, params: Mapping[str, Any]) -> Sequence[Implementation]:
     """Other ways NumPy users write ``function``; without derivatives."""
     calls: dict[str, Callable[[Any], Any]] = {}
@@ -68,8 +72,7 @@ def formulations(function: str, params: Mapping[str, Any]) -> Sequence[Implement
             name=name,
             call=call,
             params=dict(params),
-            # Between two bounds NumPy clips a bfloat16 of ml_dtypes as float32 and returns that.
-            formats=("float64", "float32", "float16") if name == "numpy.clip" and function != "relu" else None,
+            formats=_CLIPPED if name == "numpy.clip" and function != "relu" else None,
         )
         for name, call in calls.items()
     ]

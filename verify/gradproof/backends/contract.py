@@ -6,6 +6,7 @@ Shared by every backend. The fault kinds are those of ``gradproof.errors.Impleme
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
@@ -31,13 +32,13 @@ def check_offered(implementation: Implementation, fmt: Format, order: int) -> No
         raise Unsupported(f"order {order} is not offered; expected 0, 1 or 2")
 
 
-def callable_of(implementation: Implementation, order: int) -> Callable[[Any], Any]:
-    """The callable handed in for f^(order).
+def handed_in(implementation: Implementation, order: int) -> Implementation:
+    """What was handed in for f^(order), as an implementation that faults can name; itself for order 0.
 
     Raises Unsupported where the hand-in does not go that far.
     """
     if order == 0:
-        return implementation.call
+        return implementation
     given = len(implementation.derivatives)
     if order > given:
         reason = (
@@ -46,7 +47,8 @@ def callable_of(implementation: Implementation, order: int) -> Callable[[Any], A
             else f"derivative= covers order {given} only; hand in a pair (f', f'') for order 2"
         )
         raise Unsupported(f"{ORDINAL[order]} of {implementation.name}: {reason}")
-    return implementation.derivatives[order - 1]
+    name = f"derivative {order} of {implementation.name}"
+    return replace(implementation, name=name, call=implementation.derivatives[order - 1], derivatives=())
 
 
 def called(implementation: Implementation, call: Callable[[Any], Any], x: Any, missing: Missing) -> Any:

@@ -113,6 +113,8 @@ class JaxBackend(Backend):
     ) -> tuple[list[Bits], list[Bits]]:
         """See the base class; each step's pull-back is the vjp of ``h -> f(w h)``, eagerly."""
         check_offered(implementation, fmt, 1)
+        if not weights:
+            return [], []
         lanes = padded(np.asarray(bits, storage(fmt)))
         shape, size, depth = bits.shape, bits.size, len(weights)
         with self._calls.configured(fmt, self._device):

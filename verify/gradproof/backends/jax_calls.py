@@ -18,11 +18,11 @@ import numpy as np
 
 from gradproof.backends.base import Call, Implementation
 from gradproof.backends.contract import (
-    callable_of,
     called,
     check_shape,
     check_unchanged,
     differentiated,
+    handed_in,
     unless_user,
     wrong,
 )
@@ -103,9 +103,7 @@ class Functions:
             # By now a user's own exceptions have become faults: what arrives here came from JAX.
             return lacks(error) or (compiled and isinstance(error, _UNTRACEABLE))
 
-        y = differentiated(
-            implementation, call.order, lambda: function(x).block_until_ready(), missing
-        )
+        y = differentiated(implementation, call.order, lambda: function(x).block_until_ready(), missing)
         self._check_placed(implementation, y)
         if x.is_deleted():
             raise ImplementationFault(
@@ -129,8 +127,8 @@ class Functions:
         return self._made[key][1]
 
 
-def guarded(implementation: Implementation, function: Function, *, compiled: bool = False) -> Function:
-    """``function`` with its exceptions translated and its result's type, shape and format checked.
+def guarded(implementation: Implementation, *, compiled: bool = False) -> Function:
+    """The implementation's callable; exceptions translated; type, shape and format of the result checked.
 
     The checks hold for tracers as well, so they work inside jit and AD.
     """
@@ -140,7 +138,7 @@ def guarded(implementation: Implementation, function: Function, *, compiled: boo
         return (compiled and isinstance(error, _UNTRACEABLE)) or own(error) or _no_rule(error)
 
     def call(x: Any) -> Any:
-        y = called(implementation, function, x, missing)
+        y = called(implementation, implementation.call, x, missing)
         if not isinstance(y, jax.Array):
             raise wrong("wrong-type", implementation, "a", "a jax.Array", type(y).__name__)
         check_shape(implementation, y.shape, x.shape)
@@ -159,8 +157,8 @@ def _no_rule(error: BaseException) -> bool:
 def _derivative(implementation: Implementation, call: Call) -> Function:
     compiled = call.mode == "compiled"
     if implementation.derivatives:
-        return guarded(implementation, callable_of(implementation, call.order), compiled=compiled)
-    function = guarded(implementation, implementation.call, compiled=compiled)
+        return guarded(handed_in(implementation, call.order), compiled=compiled)
+    function = guarded(implementation, compiled=compiled)
     if call.order == 0:
         return function
     if call.path == "reverse":
@@ -198,7 +196,7 @@ class Chain:
         self.weights = [np.asarray(w, np.float64).astype(DTYPES[fmt.name]) for w in weights]
         self.hidden: list[Any] = []
         self.inputs: list[Bits] = []
-        self._call = guarded(implementation, implementation.call)
+        self._call = guarded(implementation)
         h = array(lanes, fmt, functions.device)
         for w in self.weights:
             self.hidden.append(h)

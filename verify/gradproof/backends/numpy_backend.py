@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -18,11 +18,11 @@ from gradproof.backends import traits as probing
 from gradproof.backends.base import Availability, Backend, Call, Implementation, Traits, padded
 from gradproof.backends.chains import reverse_passes, rows_of
 from gradproof.backends.contract import (
-    callable_of,
     called,
     check_offered,
     check_shape,
     check_unchanged,
+    handed_in,
     unless_user,
     wrong,
 )
@@ -76,11 +76,11 @@ class NumpyBackend(Backend):
         check_offered(implementation, fmt, call.order)
         if call.mode not in self.modes:
             raise Unsupported(f"numpy has no mode {call.mode!r}; expected eager")
-        function = callable_of(implementation, call.order)
+        subject = handed_in(implementation, call.order)
         if bits.size == 0:
             return np.asarray(bits, storage(fmt)).copy()
         lanes = padded(np.asarray(bits, storage(fmt)))
-        result = _checked_call(implementation, function, lanes, fmt)
+        result = _checked_call(subject, lanes, fmt)
         return result[: bits.size].reshape(bits.shape)
 
     def dot(self, x: Bits, w: Bits, bias: Bits | None, fmt: Format) -> Bits:
@@ -96,7 +96,9 @@ class NumpyBackend(Backend):
     ) -> tuple[list[Bits], list[Bits]]:
         """See the base class: products of the derivative handed in, in reverse order, in ``fmt``."""
         check_offered(implementation, fmt, 1)
-        first = callable_of(implementation, 1)
+        first = handed_in(implementation, 1)
+        if not weights:
+            return [], []
         dtype = dtype_of(fmt)
         lanes = padded(np.asarray(bits, storage(fmt)))
         shape, size, depth = bits.shape, bits.size, len(weights)
@@ -106,8 +108,8 @@ class NumpyBackend(Backend):
             for w in scale:
                 into = _bits(w * hidden, fmt)
                 inputs.append(into)
-                slopes.append(_array(_checked_call(implementation, first, into, fmt), fmt))
-                hidden = _array(_checked_call(implementation, implementation.call, into, fmt), fmt)
+                slopes.append(_array(_checked_call(first, into, fmt), fmt))
+                hidden = _array(_checked_call(implementation, into, fmt), fmt)
             rows = reverse_passes(
                 depth,
                 np.ones((depth, lanes.size), dtype),
@@ -161,12 +163,10 @@ def _lacks(error: BaseException) -> bool:
     return isinstance(error, NotImplementedError)
 
 
-def _checked_call(
-    implementation: Implementation, function: Callable[[Any], Any], lanes: Bits, fmt: Format
-) -> Bits:
+def _checked_call(implementation: Implementation, lanes: Bits, fmt: Format) -> Bits:
     x = _array(lanes, fmt)
     with np.errstate(all="ignore"):
-        y = called(implementation, function, x, unless_user(implementation, _lacks))
+        y = called(implementation, implementation.call, x, unless_user(implementation, _lacks))
     if not isinstance(y, np.ndarray):
         raise wrong("wrong-type", implementation, "a", "a numpy.ndarray", type(y).__name__)
     check_shape(implementation, y.shape, x.shape)

@@ -108,7 +108,5 @@ def _made(kind: type[Backend], device: str) -> Backend:
         raise BackendUnavailable(f"{kind.name}:{device}: {state.reason}")
     try:
         return kind(device)
-    except ImportError as error:
-        raise BackendUnavailable(
-            f"{kind.name}:{device} is installed but cannot be imported: {error}"
-        ) from error
+    except (ImportError, OSError, RuntimeError) as error:  # broken installations raise all three
+        raise BackendUnavailable(f"{kind.name}:{device} is installed but does not start: {error}") from error

@@ -38,8 +38,9 @@ class TorchBackend(Backend):
         super().__init__(device)
         import torch
 
-        from gradproof.backends import torch_calls
+        from gradproof.backends import torch_arrays, torch_calls
 
+        self._arrays = torch_arrays
         self._calls = torch_calls
         self._device: torch.device = (
             torch.device("cuda", torch.cuda.current_device()) if device == "cuda" else torch.device("cpu")
@@ -97,7 +98,7 @@ class TorchBackend(Backend):
             return np.asarray(bits, storage(fmt)).copy()
         compiled = call.mode == "compiled"
         lanes = padded(np.asarray(bits, storage(fmt)), few_lengths=compiled)
-        with self._calls.one_thread():
+        with self._arrays.one_thread():
             result = self._calls.evaluated(
                 implementation, lanes, fmt, self._device, call, self._compiled if compiled else None
             )
@@ -106,12 +107,12 @@ class TorchBackend(Backend):
 
     def dot(self, x: Bits, w: Bits, bias: Bits | None, fmt: Format) -> Bits:
         """``(x * w).sum(-1) + bias``; PyTorch sums 16-bit formats in float32 and rounds at the end."""
-        calls = self._calls
-        with calls.one_thread(), calls.no_grad():
-            total = (calls.tensor(x, fmt, self._device) * calls.tensor(w, fmt, self._device)).sum(-1)
+        arrays = self._arrays
+        with arrays.one_thread(), arrays.no_grad():
+            total = (arrays.tensor(x, fmt, self._device) * arrays.tensor(w, fmt, self._device)).sum(-1)
             if bias is not None:
-                total = total + calls.tensor(bias, fmt, self._device)
-            answer: Bits = calls.bits_of(total, fmt)
+                total = total + arrays.tensor(bias, fmt, self._device)
+            answer: Bits = arrays.bits_of(total, fmt)
         return answer
 
     def chain(
@@ -119,12 +120,16 @@ class TorchBackend(Backend):
     ) -> tuple[list[Bits], list[Bits]]:
         """See the base class; each step's pull-back is autograd's."""
         check_offered(implementation, fmt, 1)
+        if not weights:
+            return [], []
+        from gradproof.backends.torch_chain import Chain
+
         lanes = padded(np.asarray(bits, storage(fmt)))
         shape, size, depth = bits.shape, bits.size, len(weights)
-        with self._calls.one_thread():
-            chain = self._calls.Chain(implementation, weights, lanes, fmt, self._device)
+        with self._arrays.one_thread():
+            chain = Chain(implementation, weights, lanes, fmt, self._device)
             rows = reverse_passes(depth, chain.ones(), chain.pull, chain.start)
-            derivatives = [self._calls.bits_of(row, fmt) for row in rows_of(rows, depth)]
+            derivatives = [self._arrays.bits_of(row, fmt) for row in rows_of(rows, depth)]
         return (
             [i[:size].reshape(shape) for i in chain.inputs],
             [d[:size].reshape(shape) for d in derivatives],
@@ -133,12 +138,12 @@ class TorchBackend(Backend):
     def traits(self, fmt: Format) -> Traits:
         """See the base class; probed with the process's own number of threads."""
         if fmt.name not in self._traits:
-            calls, device = self._calls, self._device
+            arrays, device = self._arrays, self._device
 
             def multiply(a: Bits, b: Bits) -> Bits:
-                with calls.no_grad():
-                    product = calls.tensor(a, fmt, device) * calls.tensor(b, fmt, device)
-                    answer: Bits = calls.bits_of(product, fmt)
+                with arrays.no_grad():
+                    product = arrays.tensor(a, fmt, device) * arrays.tensor(b, fmt, device)
+                    answer: Bits = arrays.bits_of(product, fmt)
                 return answer
 
             self._traits[fmt.name] = probing.probe(multiply, fmt)

@@ -6,97 +6,27 @@ Tensors here are one-dimensional, contiguous and of the format's dtype. Each cal
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable
+from typing import Any
 
-import numpy as np
 import torch
 from torch.autograd import forward_ad
 
 from gradproof.backends.base import Call, Implementation
 from gradproof.backends.contract import (
-    callable_of,
     called,
     check_shape,
     check_unchanged,
     differentiated,
-    unless_user,
+    handed_in,
     wrong,
 )
+from gradproof.backends.torch_arrays import Tensor, bits_of, by_compiler, lacks, tensor
 from gradproof.errors import Unsupported
 from gradproof.formats import Format
-from gradproof.formats.arrays import Bits, storage
+from gradproof.formats.arrays import Bits
 
-Tensor: TypeAlias = torch.Tensor
 Function = Callable[[Any], Any]
-
-DTYPES: Final = {
-    "float64": torch.float64,
-    "float32": torch.float32,
-    "float16": torch.float16,
-    "bfloat16": torch.bfloat16,
-}
-_SIGNED: Final = {16: np.int16, 32: np.int32, 64: np.int64}
-_INTEGER: Final = {16: torch.int16, 32: torch.int32, 64: torch.int64}
-
-_GAPS: Final = (
-    "not implemented",
-    "has not been implemented",
-    "not currently support",
-    "once_differentiable",
-    "could not run",
-    "forward ad",
-    "forward-mode",
-)
-"""What PyTorch says, in lower case, when it lacks a kernel, a derivative or an AD rule."""
-
-
-def tensor(bits: Bits, fmt: Format, device: torch.device) -> Tensor:
-    """A fresh tensor on ``device`` with exactly these bits; shape kept."""
-    signed = np.array(bits, dtype=storage(fmt), order="C").view(_SIGNED[fmt.width])
-    return torch.from_numpy(signed).to(device).view(DTYPES[fmt.name])
-
-
-def bits_of(values: Tensor, fmt: Format) -> Bits:
-    """The bits of a tensor of the format's dtype; shape kept."""
-    signed = values.detach().contiguous().cpu().view(_INTEGER[fmt.width])
-    bits: Bits = signed.numpy().view(storage(fmt)).copy()
-    return bits
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One intra-op thread inside, the caller's number again afterwards."""
-    before = torch.get_num_threads()
-    if before != 1:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        if before != 1:
-            torch.set_num_threads(before)
-
-
-def no_grad() -> AbstractContextManager[Any]:
-    """No graph inside."""
-    context: AbstractContextManager[Any] = torch.no_grad()
-    return context
-
-
-def lacks(error: BaseException) -> bool:
-    """Whether ``error`` says that PyTorch, or its compiler here, does not offer what was asked."""
-    if _by_compiler(error) or isinstance(error, NotImplementedError):
-        return True
-    return isinstance(error, RuntimeError) and any(gap in str(error).lower() for gap in _GAPS)
-
-
-def _by_compiler(error: BaseException) -> bool:
-    kind = type(error)
-    return (
-        kind.__module__.startswith(("torch._dynamo", "torch._inductor"))
-        and kind.__name__ != "TorchRuntimeError"  # that one wraps an error of the traced code itself
-    )
 
 
 class Compiler:
@@ -135,13 +65,14 @@ def evaluated(
 ) -> Bits:
     """Bits of f^(order) at ``lanes`` of shape (n,); the faults are those of ``Backend.evaluate``."""
     given = bool(implementation.derivatives)
-    function = callable_of(implementation, call.order if given else 0)
+    subject = handed_in(implementation, call.order if given else 0)
+    function = subject.call
     if compiler is not None and call.path == "forward" and call.order and not given:
         # The compiled function drops the tangent without a word, and the 0 that follows would be blamed on f.
         raise Unsupported("torch.compile has no forward AD; use the path reverse, or the mode eager")
     if compiler is not None:
         function = compiler(function)
-    run = _Run(implementation, function, lanes, fmt, device)
+    run = Run(subject, function, lanes, fmt, device)
     if call.order == 0 or given:
         result = run.value()
     elif call.path == "reverse":
@@ -155,8 +86,8 @@ def evaluated(
     return bits_of(result, fmt)
 
 
-class _Run:
-    """One call of one function on one array."""
+class Run:
+    """One call on one array. ``function`` is the implementation's callable, maybe compiled."""
 
     def __init__(
         self,
@@ -173,10 +104,12 @@ class _Run:
         self.device = device
 
     def value(self) -> Tensor:
+        """f(x)."""
         with torch.no_grad():
             return self._call(tensor(self.lanes, self.fmt, self.device), self._lacks_kernel)
 
     def reverse(self, order: int) -> Tensor:
+        """f^(order) by autograd with a cotangent of ones, ``order`` times over."""
         leaf = tensor(self.lanes, self.fmt, self.device).requires_grad_(True)
         with torch.enable_grad():
             # The function gets a copy of the leaf: writing into it is seen below, not refused by autograd.
@@ -186,6 +119,7 @@ class _Run:
         return y
 
     def forward(self, order: int) -> Tensor:
+        """f' by dual numbers, or f'' by dual numbers over autograd."""
         primal = tensor(self.lanes, self.fmt, self.device).requires_grad_(order == 2)
         ones = torch.ones_like(primal)
         with forward_ad.dual_level(), torch.set_grad_enabled(order == 2):
@@ -205,10 +139,12 @@ class _Run:
         return differentiated(self.implementation, order, synchronised, lacks)
 
     def _lacks_kernel(self, error: BaseException) -> bool:
-        return _by_compiler(error) or (not self.implementation.user and lacks(error))
+        return by_compiler(error) or (not self.implementation.user and lacks(error))
 
     def _lacks_forward(self, error: BaseException) -> bool:
-        return self._lacks_kernel(error) or "forward ad" in str(error).lower()
+        # An AD rule is looked up inside the user's call, yet missing it is no fault of the call.
+        text = str(error).lower()
+        return self._lacks_kernel(error) or "forward ad" in text or "forward mode ad" in text
 
     def _call(self, x: Tensor, missing: Callable[[BaseException], bool]) -> Tensor:
         def synchronised(x: Tensor) -> Any:
@@ -254,71 +190,30 @@ def _tangent(y: Tensor) -> Tensor | None:
     return forward_ad.unpack_dual(y).tangent
 
 
+def _dead_end(y: Tensor) -> bool:
+    """Whether y comes from a derivative that refuses to be differentiated.
+
+    Autograd leaves an error node in its place and never runs it, because nothing connects it with the input:
+    the result would pass as unconnected, or miss a term.
+    """
+    seen, waiting = set(), [y.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node not in seen:
+            if node.name().endswith("::Error"):
+                return True
+            seen.add(node)
+            waiting += [following for following, _ in node.next_functions]
+    return False
+
+
 def _vjp(y: Tensor, x: Tensor, *, create_graph: bool) -> Tensor:
     """The gradient of y by x for a cotangent of ones; 0 where the graph does not connect them."""
     if not y.requires_grad:
         return torch.zeros_like(x)
-    (gradient,) = torch.autograd.grad(
-        y, x, torch.ones_like(y), create_graph=create_graph, allow_unused=True
-    )
+    if _dead_end(y):
+        raise NotImplementedError("the graph holds a function marked once_differentiable")
+    # Only a cotangent that requires grad leaves that mark in the graph of the gradient.
+    ones = torch.ones_like(y).requires_grad_(create_graph)
+    (gradient,) = torch.autograd.grad(y, x, ones, create_graph=create_graph, allow_unused=True)
     return torch.zeros_like(x) if gradient is None else gradient
-
-
-class Chain:
-    """The steps ``h -> f(w h)`` of one chain, and their pull-backs on rows of shape (depth, n)."""
-
-    def __init__(
-        self,
-        implementation: Implementation,
-        weights: Sequence[float],
-        lanes: Bits,
-        fmt: Format,
-        device: torch.device,
-    ) -> None:
-        self.implementation = implementation
-        self.weights = weights
-        self.fmt = fmt
-        self.device = device
-        self.hidden: list[Tensor] = []
-        self.inputs: list[Bits] = []
-        h = tensor(lanes, fmt, device)
-        with torch.no_grad():
-            for w in weights:
-                self.hidden.append(h)
-                self.inputs.append(bits_of(w * h, fmt))
-                h = _Run(implementation, implementation.call, self.inputs[-1], fmt, device).value()
-
-    def ones(self) -> Tensor:
-        """Rows of ones."""
-        first = self.hidden[0]
-        return torch.ones((len(self.weights), first.numel()), dtype=first.dtype, device=self.device)
-
-    def start(self, rows: Tensor, k: int) -> Tensor:
-        """``rows`` with row k set to 1."""
-        rows = rows.clone()
-        rows[k] = 1
-        return rows
-
-    def pull(self, k: int, rows: Tensor) -> Tensor:
-        """Every row times d h[k+1] / d h[k]."""
-        w = self.weights[k]
-        if self.implementation.derivatives:
-            first = callable_of(self.implementation, 1)
-            slope = _Run(self.implementation, first, self.inputs[k], self.fmt, self.device).value()
-            return (rows * slope) * w
-        h = self.hidden[k].repeat(len(self.weights)).requires_grad_(True)
-        with torch.enable_grad():
-            y = called(
-                self.implementation,
-                lambda h: self.implementation.call(w * h),
-                h,
-                unless_user(self.implementation, lacks),
-            )
-
-        def gradient() -> Tensor:
-            if not y.requires_grad:
-                return torch.zeros_like(h)
-            (g,) = torch.autograd.grad(y, h, rows.reshape(-1), allow_unused=True)
-            return torch.zeros_like(h) if g is None else g
-
-        return differentiated(self.implementation, 1, gradient, lacks).reshape(rows.shape)

@@ -1,8 +1,8 @@
 """The command line: ``gradproof run``, ``check``, ``list``, ``doctor``, ``repro``, ``report``, ``combine``,
 ``compare``, ``config``.
 
-``app`` holds the group, its exit codes and its errors; one module per command. Nothing heavy is imported before a
-command runs.
+``app`` holds the group, its exit codes and its errors; one module per command. Nothing heavy is imported
+before a command runs.
 """
 
 from __future__ import annotations

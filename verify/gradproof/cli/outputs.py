@@ -50,8 +50,8 @@ def prepare(outputs: list[Output]) -> dict[str, Writer]:
         place = Path(output.path).absolute()
         if place in places:
             raise UsageError(
-                f"expected a path of its own for --{output.kind}, got {output.path!r}, which --{places[place].kind} "
-                "names too"
+                f"expected a path of its own for --{output.kind}, got {output.path!r}, which "
+                f"--{places[place].kind} names too"
             )
         places[place] = output
         check_writable(output)
@@ -75,7 +75,9 @@ def check_writable(output: Output) -> None:
         with contextlib.suppress(OSError):
             trial.unlink()
     if why:
-        raise UsageError(f"expected a file to write for --{output.kind}, but {target} cannot be written: {why}")
+        raise UsageError(
+            f"expected a file to write for --{output.kind}, but {target} cannot be written: {why}"
+        )
 
 
 def writer(kind: str) -> Writer:
@@ -87,8 +89,8 @@ def writer(kind: str) -> Writer:
     points = report_points()
     if not points:
         raise UsageError(
-            f"expected a report writer {kind!r} among the entry points of gradproof.reports, found none; is gradproof "
-            "installed (pip install .), rather than run from its source?"
+            f"expected a report writer {kind!r} among the entry points of gradproof.reports, found none; is "
+            "gradproof installed (pip install .), rather than run from its source?"
         )
     check_known(kind, points, "report format")
     loaded: Writer = points[kind].load()
@@ -114,7 +116,9 @@ def write(result: RunResult, outputs: list[Output], writers: Mapping[str, Writer
         except GradproofError as fault:
             failed.append(fault)
         except Exception as bug:
-            told = GradproofError(f"the {output.kind} report to {output.path} failed: {type(bug).__name__}: {bug}")
+            told = GradproofError(
+                f"the {output.kind} report to {output.path} failed: {type(bug).__name__}: {bug}"
+            )
             told.__cause__ = bug
             failed.append(told)
     if failed:

@@ -20,11 +20,12 @@ from gradproof.config import effective
 def run_command(**options: Any) -> int:
     """Check the catalogue on every framework installed.
 
-    Prints a summary and writes results.json and report.html into the current folder (`--html none` keeps one from
-    being written). Settings also come from [tool.gradproof] in pyproject.toml and from GRADPROOF_<OPTION>.
+    Prints a summary and writes results.json and report.html into the current folder (`--html none` keeps one
+    from being written). Settings also come from [tool.gradproof] in pyproject.toml and from
+    GRADPROOF_<OPTION>.
 
-    Exits 0 when there is nothing but passes and known deviations, 1 on a new failure, 2 when interrupted, 3 on an
-    internal error, 4 on wrong usage, 5 when nothing ran.
+    Exits 0 when there is nothing but passes and known deviations, 1 on a new failure, 2 when interrupted, 3
+    on an internal error, 4 on wrong usage, 5 when nothing ran.
     """
     return _judge(options, (), outputs.DEFAULTS)
 
@@ -35,8 +36,8 @@ def run_command(**options: Any) -> int:
 def check_command(files: tuple[str, ...], **options: Any) -> int:
     """Check the implementations that FILE.py registers with @gradproof.implements.
 
-    By default in every format, to the second derivative, all claims, contract `stable`. Writes no file unless one
-    is named. Exits like `gradproof run`.
+    By default in every format, to the second derivative, all claims, contract `stable`. Writes no file unless
+    one is named. Exits like `gradproof run`.
     """
     return _judge(options, files, {})
 
@@ -44,7 +45,8 @@ def check_command(files: tuple[str, ...], **options: Any) -> int:
 def _judge(options: Mapping[str, Any], files: tuple[str, ...], defaults: Mapping[str, str]) -> int:
     settings = effective(given_options(options))
     chosen = outputs.chosen(
-        {kind: settings[kind].value for kind in (outputs.RESULTS, *outputs.REPORTS) if kind in settings}, defaults
+        {kind: settings[kind].value for kind in (outputs.RESULTS, *outputs.REPORTS) if kind in settings},
+        defaults,
     )
     made = selection(settings, files)
     writers = outputs.prepare(chosen)

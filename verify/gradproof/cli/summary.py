@@ -1,4 +1,4 @@
-"""What a run says at its end: new failures with how to repeat them, the ledger, what was not run, the verdict."""
+"""What a run says at its end: new failures with how to repeat them, the ledger, what was not run."""
 
 from __future__ import annotations
 
@@ -120,8 +120,16 @@ def _verdict(result: RunResult, code: int) -> object:
     told = {
         codes.OK: ("OK", "bold green", "nothing but passes and known deviations"),
         codes.FAILED: ("FAILED", "bold red", ", ".join(found)),
-        codes.INTERRUPTED: ("INTERRUPTED", "bold yellow", ", ".join(["the results hold what was reached", *found])),
-        codes.INTERNAL: ("INTERNAL ERROR", "bold magenta", "a check itself raised; see the cells with status error"),
+        codes.INTERRUPTED: (
+            "INTERRUPTED",
+            "bold yellow",
+            ", ".join(["the results hold what was reached", *found]),
+        ),
+        codes.INTERNAL: (
+            "INTERNAL ERROR",
+            "bold magenta",
+            "a check itself raised; see the cells with status error",
+        ),
         codes.NOTHING: ("NOTHING RAN", "bold yellow", "no cell of this selection could be judged here"),
     }
     word, style, rest = told[code]

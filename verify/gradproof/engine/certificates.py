@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import shlex
 
@@ -11,6 +12,7 @@ from gradproof.engine.plan import Task
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Violations
 from gradproof.engine.regions import Fails, Span, simplest, spans, widen
+from gradproof.engine.selection import Selection
 from gradproof.errors import ImplementationFault, Unsupported
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
@@ -25,8 +27,14 @@ def number(bits: int, fmt: Format) -> Number:
     return Number(fmt.bits_text(bits), fmt.hexfloat(bits), fmt.decimal(bits))
 
 
-def reproduction(task: Task, bits: int | None, source: str | None = None) -> str:
-    """The command line that shows the failure again, from bits alone."""
+def reproduction(
+    task: Task, bits: int | None, source: str | None = None, selection: Selection | None = None
+) -> str:
+    """The command line that shows the failure again, from bits alone.
+
+    A contract other than the default is named. So are profile and seed where the claim has to be searched again
+    because one input does not show it.
+    """
     words = ["gradproof", "repro", task.function.name]
     if source:
         words += ["--file", source]
@@ -40,6 +48,12 @@ def reproduction(task: Task, bits: int | None, source: str | None = None) -> str
         words += ["--mode", task.mode]
     if task.property != "accuracy":
         words += ["--property", task.property]
+    if selection is not None:
+        searched = bits is None or task.property != "accuracy"
+        usual = {f.name: f.default for f in dataclasses.fields(Selection)}
+        for name in ("contract", *(("profile", "seed") if searched else ())):
+            if getattr(selection, name) != usual[name]:
+                words += [f"--{name}", str(getattr(selection, name))]
     if bits is not None:
         words += ["--bits", f"{bits:#x}"]
     return shlex.join(words)
@@ -57,7 +71,7 @@ def certify_failure(task: Task, probe: Probe, violations: Violations, source: st
         return Certificate(
             number(bits, fmt), number(got, fmt), None, None, [], None, None, None, _finite(magnitude), None,
             _plain_region(violations.bits, fmt), violations.cause or "rounding", violations.explanation,
-            reproduction(task, bits, source),
+            reproduction(task, bits, source, probe.selection),
         )  # fmt: skip
     expected = probe.oracle.certified(bits, fmt, task.order)
     u, m, absolute = _errors(probe, task, bits, got)
@@ -78,7 +92,7 @@ def certify_failure(task: Task, probe: Probe, violations: Violations, source: st
         region=region,
         cause=cause,
         explanation=violations.explanation,
-        reproduce=reproduction(task, bits if simple is None else simple, source),
+        reproduce=reproduction(task, bits if simple is None else simple, source, probe.selection),
     )
 
 

@@ -30,7 +30,8 @@ def implements(
 
     The callable takes the array alone and returns an array of the same shape and format; it is returned
     unchanged. ``derivative`` is a callable for f', or a sequence (f', f''), for backends without AD or to
-    check a derivative of your own. ``formats`` narrows the check. ``name`` replaces ``<file stem>:<callable>``.
+    check a derivative of your own. ``formats`` narrows the check. ``name`` replaces
+    ``<file stem>:<callable>``.
 
     Raises UsageError for an unknown function, parameter or format, or for something that cannot be called.
     """
@@ -98,7 +99,8 @@ def _derivatives(given: Any) -> tuple[Callable[[Any], Any], ...]:
 
 def _name_of(call: Callable[..., Any]) -> str:
     module = sys.modules.get(getattr(call, "__module__", ""), None)
-    file = getattr(module, "__file__", None) or getattr(getattr(call, "__code__", None), "co_filename", "user")
+    code = getattr(call, "__code__", None)
+    file: str = getattr(module, "__file__", None) or getattr(code, "co_filename", "user")
     own = getattr(call, "__qualname__", None) or type(call).__name__
     return f"{Path(file).stem}:{own}"
 

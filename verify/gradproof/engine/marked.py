@@ -1,7 +1,7 @@
 """Implementations declared by the pytest marker: ``@pytest.mark.gradproof("silu", backend="torch")``.
 
-A mark is read by its attributes ``name``, ``args`` and ``kwargs``, so that ``gradproof check`` and ``gradproof
-repro`` understand a test file without pytest.
+A mark is read by its attributes ``name``, ``args`` and ``kwargs``, so that ``gradproof check`` and
+``gradproof repro`` understand a test file without pytest.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ NARROWS: Final = ("orders", "properties", "modes", "contract", "profile")
 class Declared:
     """One implementation and what its mark says about checking it. Empty tuples mean everything there is.
 
-    ``backend`` is the name as given, with or without a device; ``contract`` and ``profile`` are None where the
-    mark leaves them to the run.
+    ``backend`` is the name as given, with or without a device; ``contract`` and ``profile`` are None where
+    the mark leaves them to the run.
     """
 
     implementation: Implementation

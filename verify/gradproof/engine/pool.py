@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -23,6 +25,23 @@ FRAMEWORK_LIMIT = 600.0
 """Seconds one cell of a framework's own function may take."""
 CHECKS_PER_CELL = 40.0
 """A user's cell may take this many times the limit of one call before its worker is ended."""
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """What is started inside never sees Ctrl-C, which a terminal sends to the whole group of processes.
+
+    A worker that is still importing would answer it with a traceback; the pool ends its workers itself. An
+    interrupt that comes meanwhile reaches this process afterwards.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @dataclass
@@ -72,7 +91,8 @@ class Pool:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=serve, args=(theirs, self.selection), daemon=True)
-        process.start()
+        with _without_interrupts():
+            process.start()
         theirs.close()
         self._workers.append(_Worker(process, ours, time.monotonic()))
 

@@ -57,7 +57,7 @@ class Probe:
         self.budget: Budget = selection.budget
         self.oracle: Oracle = oracle_of(task.function)
         self.witnesses = witnesses
-        self._selection = selection
+        self.selection = selection
         self.seed = zlib.crc32(f"{selection.seed}/{task.function.label}/{task.format}".encode())
 
     # -- the implementation ----------------------------------------------------------------------------
@@ -75,7 +75,7 @@ class Probe:
     ) -> Bits:
         """The same for another implementation on the same backend, format and mode."""
         call = Call(order=order, mode=self.mode, path=path or self.paths[0])
-        limit = self._selection.time_limit if implementation.user else 0.0
+        limit = self.selection.time_limit if implementation.user else 0.0
         with time_limit(limit, implementation.name):
             return self.backend.evaluate(implementation, bits, self.format, call)
 
@@ -157,8 +157,11 @@ class Probe:
             return fa.all_bits(self.format)
         count = self.budget.base_32 if self.format.width <= 32 else self.budget.base_64
         spread = stratified(self.format, count, self.seed)
-        near = landmark_bits(self.function, self.format)
-        return np.concatenate([near, spread])
+        near = landmark_bits(self.function, self.format, radius=8 if count > 4096 else 2)
+        # Exactly ``count`` inputs: compiling backends pay for every other length. The strata given up for the
+        # landmarks are spread evenly.
+        given_up = np.linspace(0, spread.size - 1, min(near.size, spread.size // 2)).astype(np.int64)
+        return np.concatenate([near[: spread.size // 2], np.delete(spread, given_up)])
 
     @property
     def batch_size(self) -> int:

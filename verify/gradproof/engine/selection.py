@@ -28,8 +28,8 @@ class Budget:
 
 
 PROFILES: Final[dict[str, Budget]] = {
-    "quick": Budget(1 << 14, 512, 4, 1024, 24, 256, 1 << 16, 48),
-    "default": Budget(1 << 16, 2048, 12, 2048, 32, 512, 1 << 18, 96),
+    "quick": Budget(1 << 14, 512, 4, 1024, 24, 256, 1 << 16, 32),
+    "default": Budget(1 << 16, 2048, 12, 2048, 32, 512, 1 << 18, 64),
     "deep": Budget(1 << 18, 1 << 15, 120, 8192, 512, 8192, 1 << 22, 256),
 }
 DEFAULT_SEED: Final = 20261121

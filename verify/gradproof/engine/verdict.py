@@ -43,7 +43,7 @@ def decide(
     except BackendUnavailable as why:
         cell, states = task.cell("not-run", str(why)), []
     except ImplementationFault as fault:
-        cell, states = task.cell("error", str(fault), **_fault(task, fault, source)), []
+        cell, states = task.cell("error", str(fault), **_fault(task, fault, source, selection)), []
     except (OracleDisagreement, KeyboardInterrupt):
         raise
     except Exception as bug:  # a property's own fault must not take the rest of the run with it
@@ -52,10 +52,12 @@ def decide(
     return replace(cell, contract=selection.contract, seconds=round(time.perf_counter() - started, 4)), states
 
 
-def _fault(task: Task, fault: ImplementationFault, source: str | None) -> dict[str, object]:
+def _fault(
+    task: Task, fault: ImplementationFault, source: str | None, selection: Selection
+) -> dict[str, object]:
     certificate = Certificate(
         None, None, None, None, [], None, None, None, None, None, [], "fault", str(fault),
-        reproduction(task, None, source),
+        reproduction(task, None, source, selection),
     )  # fmt: skip
     return {"measured": {"fault": fault.kind}, "certificate": certificate, "severity": SEVERITIES[0]}
 

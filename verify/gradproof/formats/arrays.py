@@ -83,8 +83,9 @@ def require_gradual_underflow() -> None:
     Code under test can switch that on for the whole thread (``torch.set_flush_denormal``, libraries built with
     ``-ffast-math``); every value computed here would silently be wrong among the subnormals.
     """
-    least = np.array([5e-324, 2.0**-1022])
-    if not (least[0] + least[0] == 2.0**-1073 and least[1] * 0.5 == 2.0**-1023):
+    product = np.array([2.0**-1074, 2.0**-1022]) * np.array([2.0, 0.5])
+    # As integers: where inputs are read as zero, a comparison of floats would not tell either.
+    if not product.view(np.uint64).all():
         raise GradproofError(
             "this thread flushes subnormal numbers to zero, so that reference values cannot be trusted; something "
             "switched it on in this process, such as torch.set_flush_denormal(True): switch it off before the run"

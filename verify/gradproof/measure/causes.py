@@ -5,9 +5,9 @@ Rules, tried in this order; each is a heuristic and says *probable*:
 1. ``class-mismatch`` / ``intermediate-overflow``: a NaN or infinity where a number was due (or the reverse).
    At a finite input, or where the limit is finite, a NaN is inf - inf, 0 * inf or inf / inf on the way.
 2. ``flush``: zero where a subnormal number, or one next to the subnormals, was due.
-3. ``wrong-branch``: what a neighbouring piece of the function gives at this input.
-4. ``early-saturation``: exactly the limit (0 or the asymptote) although the exact value is still away from
+3. ``early-saturation``: exactly the limit (0 or the asymptote) although the exact value is still away from
    it: a quantity such as 1 - s or 1 - t**2 that rounded to its limit before it was used.
+4. ``wrong-branch``: what a neighbouring piece of the function gives at this input.
 5. ``cancellation``: the absolute error is what rounding a quantity of size 1 leaves (a few 2**-p), the
    relative error much more.
 6. ``rounding``: anything else; several roundings that add up.
@@ -46,12 +46,12 @@ def _cause(oracle: Oracle, fmt: Format, order: int, bits: int, got: int, expecte
     g = float.fromhex(fmt.hexfloat(got))
     if g == 0 and 0 < abs(y) < 2 * float(fmt.min_normal):
         return "flush"
-    if fmt.is_finite(bits) and _other_piece(oracle.function, oracle, fmt, order, bits, g):
-        return "wrong-branch"
     limits = [oracle.function.limit(side, order) for side in ("left", "right")]  # type: ignore[arg-type]
     near_one = abs(g - y) <= CANCELLATION_UNITS * 2.0**-fmt.precision
-    if (g == 0 or any(v is not None and g == float(v) for v in limits)) and near_one:
+    if near_one and (g == 0 or any(v is not None and g == float(v) for v in limits)):
         return "early-saturation"
+    if fmt.is_finite(bits) and _other_piece(oracle.function, oracle, fmt, order, bits, g):
+        return "wrong-branch"
     if near_one and abs(y) < 0.5 and u > 4:
         return "cancellation"
     return "rounding" if math.isfinite(u) else "class-mismatch"

@@ -138,10 +138,10 @@ def derivatives(function: Function, piece: int, x: Fraction) -> list[Fraction | 
     params = {k: Known(v) for k, v in function.exact_params.items()}
     try:
         series = function.pieces[piece](_CONTEXT, Series.variable(Known(x)), **params)
+        coefficients = series.c if isinstance(series, Series) else [series] + [0] * (ORDERS - 1)
+        values = [Known.of(c).value for c in coefficients]
     except (TypeError, AttributeError, ZeroDivisionError):
         return [None] * ORDERS  # the definition uses something rationals do not have
-    coefficients = series.c if isinstance(series, Series) else [series] + [0] * (ORDERS - 1)
-    values = [Known.of(c).value for c in coefficients]
     return [None if v is None else v * FACTORIALS[k] for k, v in enumerate(values)]
 
 

@@ -28,6 +28,7 @@ from gradproof.oracle.reference import (
     UNDECIDED,
     UNDEFINED,
     Reference,
+    Row,
 )
 
 JUDGED_ORDERS: Final = 3
@@ -36,7 +37,7 @@ CROSS_CHECK: Final = 32
 """In bulk, mpmath confirms one order of every 32nd point that arb certifies; reported points are all confirmed."""
 
 MEMORY: Final = 50_000
-"""Certified inputs an oracle remembers, some 2 kB each."""
+"""Certified inputs an oracle remembers, some 0.5 kB each."""
 
 _HOW = {"exact": BY_EXACT, "arb": BY_ARB, "uncertified": UNCERTIFIED}
 
@@ -46,7 +47,7 @@ class Oracle:
 
     def __init__(self, function: Function) -> None:
         self.function = function
-        self._memo: dict[tuple[str, int], list[Certified]] = {}
+        self._memo: dict[tuple[str, int], tuple[Row, ...]] = {}
         self._rational = [exact_route.is_rational(function, k) for k in range(len(function.pieces))]
 
     # -- single inputs ---------------------------------------------------------------------------------
@@ -181,19 +182,28 @@ class Oracle:
             open_ |= self._filter(x, finite, fmt, answers)
         else:
             open_ |= finite
-        for number, i in enumerate(np.flatnonzero(open_)):
-            confirm = (number // CROSS_CHECK % JUDGED_ORDERS,) if number % CROSS_CHECK == 0 else ()
-            self._store(int(i), self._remembered(int(bits[i]), fmt, confirm), answers)
+        lanes = np.flatnonzero(open_)
+        if lanes.size:
+            packed = [
+                self._remembered(int(bits[i]), fmt, (n // CROSS_CHECK % JUDGED_ORDERS,) if n % CROSS_CHECK == 0 else ())
+                for n, i in enumerate(lanes)
+            ]
+            for order, answer in enumerate(answers):
+                answer.set_rows(lanes, [rows[order] for rows in packed])
         return answers
 
-    def _remembered(self, bits: int, fmt: Format, confirm: tuple[int, ...]) -> list[Certified]:
-        """``_at_bits`` with a memory: the backends of one function are asked about the same inputs."""
+    def _remembered(self, bits: int, fmt: Format, confirm: tuple[int, ...]) -> tuple[Row, ...]:
+        """Reference rows of one input, with a memory: the backends of a function ask about the same inputs."""
         key = (fmt.name, bits)
-        if key not in self._memo:
+        rows = self._memo.get(key)
+        if rows is None:
             if len(self._memo) >= MEMORY:
                 self._memo.clear()
-            self._memo[key] = self._at_bits(bits, fmt, confirm=confirm)
-        return self._memo[key]
+            certified = self._at_bits(bits, fmt, confirm=confirm)
+            rows = self._memo[key] = tuple(
+                _row(certified[order], certified[order + 1]) for order in range(JUDGED_ORDERS)
+            )
+        return rows
 
     @cached_property
     def _kink_floats(self) -> list[tuple[float, bool]]:
@@ -203,7 +213,7 @@ class Oracle:
             try:
                 nearest = float(kink)
             except OverflowError:
-                nearest = math.copysign(math.inf, kink)
+                nearest = math.inf if kink > 0 else -math.inf
             if math.isinf(nearest):  # beyond every finite input: no input lies on the far side
                 rows.append((nearest, False))
                 continue
@@ -260,16 +270,12 @@ class Oracle:
             undecided |= ~decided
         return undecided
 
-    def _store(self, i: int, certified: list[Certified], answers: list[Reference]) -> None:
-        for order, answer in enumerate(answers):
-            value = certified[order]
-            answer.rounded[i] = value.bits
-            if value.kind == "finite":
-                answer.set_dyadic(i, value.midpoint, _HOW[value.how])
-                answer.slope[i] = _magnitude(certified[order + 1])
-            else:
-                answer.kind[i] = _KINDS[value.kind]
-                answer.how[i] = BY_EXACT
+
+def _row(value: Certified, following: Certified) -> Row:
+    """A certified value as a reference row, with the next derivative as its slope."""
+    if value.kind != "finite":
+        return Row(value.bits, _KINDS[value.kind], BY_EXACT)
+    return Row.of(value.midpoint, value.bits, _HOW[value.how], _magnitude(following))
 
 
 _KINDS = {"infinite": INFINITE, "nan": NAN, "undefined": UNDEFINED, "undecided": UNDECIDED, "finite": FINITE}

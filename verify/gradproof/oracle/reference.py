@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,31 @@ UNCERTIFIED: Final = 3
 
 EXPONENT_FLOOR: Final = -8192
 """Exponents are clamped here; no format reaches anywhere near."""
+
+
+class Row(NamedTuple):
+    """One input's entry of a ``Reference``."""
+
+    rounded: int
+    kind: int
+    how: int
+    high: float = 0.0
+    low: float = 0.0
+    exponent: int = 0
+    slope: float = 0.0
+
+    @classmethod
+    def of(cls, value: Dyadic, rounded: int, how: int, slope: float) -> Row:
+        """A finite value with 104 bits."""
+        if not value.man or value.exponent < EXPONENT_FLOOR:
+            return cls(rounded, FINITE, how, slope=slope)
+        man, exponent = abs(value.man), value.exponent + 1
+        length = man.bit_length()
+        top = man << (106 - length) if length < 106 else man >> (length - 106)
+        sign = 2.0**-53 if value.man > 0 else -(2.0**-53)
+        head = top >> 53
+        rest = float(top - (head << 53)) * sign * 2.0**-53
+        return cls(rounded, FINITE, how, float(head) * sign, rest, min(exponent, -EXPONENT_FLOOR), slope)
 
 
 @dataclass
@@ -77,21 +102,13 @@ class Reference:
         self.high[where], self.low[where], self.exponent[where] = mantissa, 0.0, exponent
         self.kind[where], self.how[where] = FINITE, how
 
-    def set_dyadic(self, i: int, value: Dyadic, how: int) -> None:
-        """Store one dyadic value with 104 bits."""
-        self.kind[i], self.how[i] = FINITE, how
-        if not value.man or value.exponent < EXPONENT_FLOOR:
-            self.high[i] = self.low[i] = 0.0
-            self.exponent[i] = 0
-            return
-        man, exponent = abs(value.man), value.exponent + 1
-        length = man.bit_length()
-        top = man << (106 - length) if length < 106 else man >> (length - 106)
-        sign = 1.0 if value.man > 0 else -1.0
-        head = top >> 53
-        self.high[i] = sign * float(head) * 2.0**-53
-        self.low[i] = sign * float(top - (head << 53)) * 2.0**-106
-        self.exponent[i] = min(exponent, -EXPONENT_FLOOR)
+    def set_rows(self, where: Any, rows: list[Row]) -> None:
+        """Store one row per index of ``where``."""
+        columns = list(zip(*rows, strict=True))
+        self.rounded[where] = np.array(columns[0], dtype=np.uint64).astype(self.rounded.dtype)
+        self.kind[where], self.how[where] = columns[1], columns[2]
+        self.high[where], self.low[where], self.exponent[where] = columns[3], columns[4], columns[5]
+        self.slope[where] = columns[6]
 
     def quantum_exponents(self, fmt: Format) -> Ints:
         """``log2`` of the quantum of the exact (unrounded) values; 0 has the least quantum."""

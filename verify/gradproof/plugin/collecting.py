@@ -66,7 +66,9 @@ class ImplementationCollector(pytest.Collector):
             )
         for mark in self.own_markers:
             if mark.name in NOT_SUPPORTED:
-                raise UsageError(f"expected no @pytest.mark.{mark.name} beside gradproof: items take no fixtures")
+                raise UsageError(
+                    f"expected no @pytest.mark.{mark.name} beside gradproof: items take no fixtures"
+                )
         desk = desk_of(self.config)
         for declared in self._declared():
             for row in rows(declared, desk):

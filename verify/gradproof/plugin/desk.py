@@ -1,13 +1,14 @@
-"""What judging needs beside the cell, once per process: options, ledger, surroundings, what was met before."""
+"""What judging needs beside the cell, once per process: options, ledger, surroundings, what came before."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
-from gradproof.backends.registry import split_id
+from gradproof.backends.registry import backend_ids, split_id
 from gradproof.engine.environment import backend_table, environment, surroundings
 from gradproof.engine.ledger import Ledger, Surroundings
 from gradproof.engine.packs import ledger_directories, properties
@@ -23,6 +24,8 @@ from gradproof.results.model import Cell, LedgerState
 
 MODES = ("eager", "compiled")
 
+T = TypeVar("T")
+
 
 class Desk:
     """One per process. Collectors plan with it, items judge with it.
@@ -32,19 +35,17 @@ class Desk:
 
     def __init__(self, config: pytest.Config) -> None:
         self.options = Options(config)
-        self.filters = {name: self.options.several(name) for name in ("backend", "device", "property", "mode")}
-        self.formats = tuple(get_format(name).name for name in self.options.several("format"))
-        self.orders = _orders(self.options.several("order"))
-        self.required = self.options.several("require-backend")
+        texts = ("backend", "device", "property", "mode")
+        self.filters = {name: self.options.several(name) for name in texts}
+        self.formats = tuple(self._checked("format", lambda name: get_format(name).name))
+        self.orders = tuple(self._checked("order", _order))
+        self.required = tuple(self._checked("require-backend", _backend_id))
         self.undecided: str = config.getini("gradproof_undecided")
-        for name in (*self.filters["backend"], *self.required):
-            split_id(name)
-        for name in self.filters["property"]:
-            if name not in properties():
-                raise UsageError(f"unknown property {name!r}; known: {', '.join(properties())}")
-        for name in self.filters["mode"]:
-            if name not in MODES:
-                raise UsageError(f"unknown mode {name!r}; known: {', '.join(MODES)}")
+        devices = {i.partition(":")[2] for i in backend_ids()}
+        self._checked("backend", split_id)
+        self._checked("device", lambda name: _known(name, devices))
+        self._checked("property", lambda name: _known(name, properties()))
+        self._checked("mode", lambda name: _known(name, MODES))
         self.backends: dict[str, str] = {}
         """Backend ids of the planned cells; the reason where one is missing, else empty."""
         self._claimed: dict[int, tuple[object, str]] = {}
@@ -53,8 +54,15 @@ class Desk:
         self._hung: set[str] = set()
         register_profiles()
 
+    def _checked(self, option: str, check: Callable[[str], T]) -> list[T]:
+        """The values of an option as ``check`` turns them out; its UsageError names the option."""
+        try:
+            return [check(value) for value in self.options.several(option)]
+        except UsageError as fault:
+            raise UsageError(f"--gradproof-{option}: {fault}") from None
+
     def claim(self, thing: object, where: str) -> bool:
-        """Whether ``thing`` is to be collected at ``where`` (a node id): true for the first place that asks."""
+        """Whether to collect ``thing`` at ``where`` (a node id): true for the first place that asks."""
         # The object is kept, so that its id cannot be given to another.
         return self._claimed.setdefault(id(thing), (thing, where))[1] == where
 
@@ -63,8 +71,8 @@ class Desk:
         other = self._keys.setdefault(cell.key, node)
         if other != node:
             raise UsageError(
-                f"expected one implementation called {cell.implementation!r} for {cell.id}, got two: the other "
-                f"is {other}; tell them apart by name="
+                f"expected one implementation called {cell.implementation!r} for {cell.id}, got two: the "
+                f"other is {other}; tell them apart by name="
             )
 
     def judge(self, task: Task, selection: Selection, source: str) -> tuple[Cell, list[LedgerState]]:
@@ -87,8 +95,7 @@ class Desk:
 
     def requires(self, cell: Cell) -> bool:
         """Whether the backend of ``cell`` was demanded; a name alone means its first device."""
-        own = f"{cell.backend}:{cell.device}"
-        return any(f"{kind.name}:{device}" == own for kind, device in map(split_id, self.required))
+        return f"{cell.backend}:{cell.device}" in self.required
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -109,8 +116,16 @@ class Desk:
         }
 
 
-def _orders(given: tuple[str, ...]) -> tuple[int, ...]:
-    try:
-        return tuple(map(int, given))
-    except ValueError:
-        raise UsageError(f"gradproof_order: expected orders 0, 1 or 2, got {' '.join(given)}") from None
+def _order(text: str) -> int:
+    return int(_known(text, ("0", "1", "2")))
+
+
+def _backend_id(name: str) -> str:
+    kind, device = split_id(name)
+    return f"{kind.name}:{device}"
+
+
+def _known(name: str, known: Iterable[str]) -> str:
+    if name not in known:
+        raise UsageError(f"expected one of {', '.join(known)}, got {name!r}")
+    return name

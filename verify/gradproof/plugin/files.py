@@ -92,7 +92,7 @@ def write_report(result: RunResult, path: str | os.PathLike[str]) -> None:
 
 def _settings(options: Options) -> dict[str, Any]:
     settings: dict[str, Any] = {name: options.single(name).value for name in ("profile", "contract")}
-    settings |= {f"{f.name}s": list(options.several(f.name)) for f in FILTERS}
+    settings |= {f.plural: list(options.several(f.name)) for f in FILTERS}
     return {"runner": "pytest", **settings}
 
 

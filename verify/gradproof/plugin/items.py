@@ -26,6 +26,7 @@ class CellItem(pytest.Item):
 
     def __init__(self, parent: pytest.Collector, *, thing: Any, row: Row, desk: Desk) -> None:
         super().__init__(row.cell.id, parent)
+        self._owner = parent.name
         self.row = row
         self.desk = desk
         self._line = _line_of(thing, self.path)
@@ -40,8 +41,8 @@ class CellItem(pytest.Item):
         self._tell(cell, states)
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
-        """The function's place, and the cell's id as the headline."""
-        return self.path, self._line, self.name
+        """The function's place, and function and cell as the headline."""
+        return self.path, self._line, f"{self._owner}: {self.name}"
 
     def gradproof_finish(self, report: pytest.TestReport) -> None:
         """Attach the verdict to ``report``; an item that was not run says so in a verdict of its own."""
@@ -82,7 +83,9 @@ class CellItem(pytest.Item):
                     pytest.fail(messages.missing(cell, cell.reason), pytrace=False)
                 pytest.skip(f"not run: {cell.backend}:{cell.device}: {cell.reason}")
             case _ if gone:
-                pytest.fail("the ledger of known deviations is out of date: " + "; ".join(gone), pytrace=False)
+                pytest.fail(
+                    f"the ledger of known deviations is out of date: {'; '.join(gone)}", pytrace=False
+                )
 
     def _is_absent(self) -> bool:
         """Whether a cell that was not run lacks its backend; otherwise its implementation hung before."""

@@ -26,8 +26,8 @@ def failure(cell: Cell) -> str:
 def undecided(cell: Cell) -> str:
     """What an undecided cell says where that counts as a failure."""
     advice = (
-        "a function of your own needs limits= for its values at the infinities; gradproof_undecided = skip or "
-        "pass lets such cells through"
+        "a function of your own needs limits= for its values at the infinities; gradproof_undecided = skip "
+        "or pass lets such cells through"
     )
     return "\n".join([f"undecided: {cell.reason}", *_table([*_about(cell), ("advice", advice)])])
 
@@ -46,8 +46,9 @@ def _about(cell: Cell) -> list[tuple[str, str]]:
         "exhaustive": f"; every input tried ({cell.evidence.n})",
         "sampled": f"; {cell.evidence.n} inputs tried",
     }.get(cell.evidence.kind, "")
+    claim = f"{cell.property} of {function}, {what} in {cell.format}; contract {cell.contract}{evidence}"
     return [
-        ("claim", f"{cell.property} of {function}, {what} in {cell.format}; contract {cell.contract}{evidence}"),
+        ("claim", claim),
         ("by", f"{cell.implementation} on {cell.backend}:{cell.device}, {cell.mode}"),
     ]
 
@@ -85,7 +86,8 @@ def _truth(found: Certificate) -> str:
     assert found.enclosure is not None
     low, high, how = found.enclosure.lower, found.enclosure.upper, found.enclosure.certified
     interval = low if low == high else f"[{low}, {high}]"
-    return f"{interval} ({how})" if how == "exact" else f"{interval} ({how}, {found.enclosure.precision} bits)"
+    precision = "" if how == "exact" else f", {found.enclosure.precision} bits"
+    return f"{interval} ({how}{precision})"
 
 
 def _error(found: Certificate) -> str:
@@ -102,8 +104,8 @@ def _error(found: Certificate) -> str:
 
 
 def _interval(interval: Interval) -> str:
-    ends = _ends(interval.lo, interval.hi)
-    return f"{ends}: {interval.failing} of {interval.tried} {'' if interval.exhaustive else 'tried '}inputs fail"
+    what = "inputs" if interval.exhaustive else "tried inputs"
+    return f"{_ends(interval.lo, interval.hi)}: {interval.failing} of {interval.tried} {what} fail"
 
 
 def _ends(low: Number, high: Number) -> str:

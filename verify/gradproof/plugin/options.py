@@ -1,4 +1,4 @@
-"""The plugin's options: ``--gradproof-NAME`` on the command line, ``gradproof_NAME`` in the configuration file.
+"""The plugin's options: ``--gradproof-NAME`` on the command line, ``gradproof_NAME`` in pytest's settings.
 
 Part of what every session loads: nothing of gradproof but its version may be imported here.
 """
@@ -19,17 +19,18 @@ class Filter(NamedTuple):
     """An option that keeps only some cells; given several times, it keeps those of any value."""
 
     name: str
+    plural: str
     metavar: str
     help: str
 
 
 FILTERS = (
-    Filter("backend", "NAME", "keep cells of this backend (torch) or backend and device (torch:cuda)"),
-    Filter("device", "NAME", "keep cells on this device (cpu, cuda)"),
-    Filter("format", "NAME", "keep cells in this number format (float64, float32, float16, bfloat16)"),
-    Filter("order", "N", "keep cells of this order of derivative (0, 1, 2)"),
-    Filter("property", "ID", "keep cells of this property (accuracy, taylor, ...)"),
-    Filter("mode", "NAME", "keep cells in this mode (eager, compiled)"),
+    Filter("backend", "backends", "NAME", "keep cells of this backend (torch or torch:cuda)"),
+    Filter("device", "devices", "NAME", "keep cells on this device (cpu, cuda)"),
+    Filter("format", "formats", "NAME", "keep cells in this number format (float64, bfloat16, ...)"),
+    Filter("order", "orders", "N", "keep cells of this order of derivative (0, 1, 2)"),
+    Filter("property", "properties", "ID", "keep cells of this property (accuracy, taylor, ...)"),
+    Filter("mode", "modes", "NAME", "keep cells in this mode (eager, compiled)"),
 )
 DEFAULTS = {"profile": "quick", "contract": "stable"}
 SINGLE = {
@@ -53,7 +54,7 @@ class Choice(NamedTuple):
 def add_options(parser: pytest.Parser) -> None:
     """Declare every option and its counterpart in the configuration file."""
     group = parser.getgroup("gradproof", "gradproof: claims about activation functions")
-    for name, metavar, text in FILTERS:
+    for name, _, metavar, text in FILTERS:
         kind: dict[str, Any] = {"type": int, "choices": (0, 1, 2)} if name == "order" else {}
         group.addoption(
             f"--gradproof-{name}", action="append", metavar=metavar, help=text + "; repeatable", **kind
@@ -94,10 +95,13 @@ class Options:
         return Choice(str(self.config.getini(_ini(name)) or DEFAULTS.get(name, "")), False)
 
     def number(self, name: str) -> float | None:
-        """The value of ``seed`` or ``time-limit``; None when there is none. ValueError when it is no number."""
+        """The value of ``seed`` or ``time-limit``; None when there is none.
+
+        Raises ValueError when it is no number.
+        """
         text = self.single(name).value
         try:
-            return KINDS[name](text) if text else None  # type: ignore[no-any-return]
+            return KINDS[name](text) if text else None
         except ValueError:
             raise ValueError(f"{_ini(name)}: expected a number, got {text!r}") from None
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from gradproof.backends import backend_ids
 from gradproof.backends.registry import split_id
 from gradproof.engine.marked import Declared
 from gradproof.engine.plan import Task, plan
@@ -20,8 +19,10 @@ T = TypeVar("T", str, int)
 
 @dataclass(frozen=True)
 class Row:
-    """One item: a task to judge, or a cell that is settled before anything ran. ``absent`` is the reason why
-    its backend is missing."""
+    """One item: a task to judge, or a cell that is settled before anything ran.
+
+    ``absent`` is the reason why its backend is missing.
+    """
 
     cell: Cell
     selection: Selection
@@ -56,12 +57,14 @@ def rows(declared: Declared, desk: Desk) -> list[Row]:
     made = plan(selection, [declared.implementation])
     desk.backends.update({name: made.unavailable.get(name, "") for name in ids})
     found = [Row(task.cell("not-run"), selection, task) for g in made.groups for task in g.tasks]
-    for cell in made.settled:
-        found.append(Row(cell, selection, absent=made.unavailable.get(f"{cell.backend}:{cell.device}", "")))
+    found += [
+        Row(cell, selection, absent=made.unavailable.get(f"{cell.backend}:{cell.device}", ""))
+        for cell in made.settled
+    ]
     if not found and not desk.options.filtering:
         raise UsageError(
-            f"expected at least one cell of {declared.implementation.function!r} on {', '.join(ids)}, got none: no "
-            "property applies in the formats, orders and modes that the marker names"
+            f"expected at least one cell of {declared.implementation.function!r} on {', '.join(ids)}, got "
+            "none: no property applies in the formats, orders and modes that the marker names"
         )
     return found
 
@@ -69,20 +72,19 @@ def rows(declared: Declared, desk: Desk) -> list[Row]:
 def _backend_ids(declared: Declared, desk: Desk) -> tuple[str, ...]:
     """Ids of the devices to check on: the one the mark names, or every device of its backend."""
     kind, device = split_id(declared.backend)
-    named = [f"{kind.name}:{device}"] if ":" in declared.backend else [
-        i for i in backend_ids() if i.partition(":")[0] == kind.name
-    ]  # fmt: skip
-    backends, devices = desk.filters["backend"], desk.filters["device"]
+    devices = (device,) if ":" in declared.backend else kind.devices
+    named = [f"{kind.name}:{device}" for device in devices]
+    backends, kept = desk.filters["backend"], desk.filters["device"]
     return tuple(
         i
         for i in named
         if (not backends or i in backends or kind.name in backends)
-        and (not devices or i.partition(":")[2] in devices)
+        and (not kept or i.partition(":")[2] in kept)
     )
 
 
 def _kept(declared: Sequence[T], wanted: Sequence[T]) -> tuple[T, ...] | None:
-    """What both sides ask for, where an empty side asks for everything; None when they have nothing in common."""
+    """What both sides ask for; an empty side asks for everything. None when they have nothing in common."""
     if not declared or not wanted:
         return tuple(declared or wanted)
     return tuple(v for v in declared if v in wanted) or None

@@ -1,7 +1,7 @@
 """The pytest hooks of gradproof, loaded by every session of an environment that has it.
 
-Nothing heavy is imported here: no NumPy, no Hypothesis, no engine. A function under the marker ``gradproof`` (or
-registered with ``gradproof.implements``) loads the rest, through ``gradproof.plugin.collecting``.
+Nothing heavy is imported here: no NumPy, no Hypothesis, no engine. A function under the marker ``gradproof``
+(or registered with ``gradproof.implements``) loads the rest, through ``gradproof.plugin.collecting``.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from gradproof.plugin.options import UNDECIDED, Options, add_options
 from gradproof.plugin.recorder import Recorder
 
 MARKER = (
-    "gradproof(function, *, backend, params=None, derivative=None, formats=None, orders=None, properties=None, "
-    "modes=None, contract=None, profile=None, name=None): check an implementation of a function, one item per cell"
+    "gradproof(function, *, backend, params=None, derivative=None, formats=None, orders=None, "
+    "properties=None, modes=None, contract=None, profile=None, name=None): check an implementation of a "
+    "function, one item per cell"
 )
 
 
@@ -75,7 +76,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def _is_marked(obj: object) -> bool:
-    # Read from __dict__: getattr would wake objects that invent attributes (mocks, lazy modules, pytest.mark).
+    # Read from __dict__: getattr would wake objects that invent attributes (mocks, lazy modules).
     own = getattr(obj, "__dict__", None)
     marks: Any = own.get("pytestmark") if isinstance(own, Mapping) else None
     return isinstance(marks, list) and callable(obj) and any(m.name == "gradproof" for m in marks)

@@ -14,13 +14,13 @@ import pytest
 from gradproof.plugin.options import Options
 
 ATTRIBUTE = "gradproof"
-"""Attribute of a test report that holds a verdict as JSON text; xdist carries it from worker to controller."""
+"""Attribute of a test report that holds a verdict as JSON text; xdist carries it to the controller."""
 FACTS = "gradproof"
 """Key of a worker's output that holds what it knows about its surroundings."""
 
 
 class Recorder:
-    """Collects verdicts from test reports; on the controller, or without xdist, writes them and sums them up."""
+    """Collects verdicts from test reports; writes them and sums them up, except on xdist's workers."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config

@@ -11,13 +11,10 @@ TROUBLE = ("grown", "gone", "stale")
 
 
 def summary(verdicts: list[dict[str, Any]]) -> list[str]:
-    """Counts by status, the status that needs attention first, then the ledger entries that are out of date."""
+    """Counts by status, what needs attention first, then the ledger entries that are out of date."""
     counts = Counter(v["cell"]["status"] for v in verdicts)
     told = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
     total = sum(counts.values())
     lines = [f"{total} {'cell' if total == 1 else 'cells'}: {told}"]
-    for verdict in verdicts:
-        for state in verdict["ledger"]:
-            if state["state"] in TROUBLE:
-                lines.append(f"ledger: {state['state']}: {state['entry']}: {state['detail']}")
-    return lines
+    states = [state for verdict in verdicts for state in verdict["ledger"] if state["state"] in TROUBLE]
+    return lines + [f"ledger: {s['state']}: {s['entry']}: {s['detail']}" for s in states]

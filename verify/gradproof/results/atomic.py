@@ -27,7 +27,7 @@ def write_text(text: str, path: str | os.PathLike[str], what: str = "file") -> N
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(temporary, target)
+        temporary.replace(target)  # os.replace: atomic
     except OSError as fault:
         raise UsageError(
             f"expected a place to write the {what} to, but {target} cannot be written: "

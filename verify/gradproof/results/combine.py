@@ -12,8 +12,9 @@ from gradproof.results.model import Cell, LedgerState, RunResult, Shard
 LEDGER_ORDER: Final = ("grown", "gone", "seen", "stale", "not-checked")
 """Which state of a ledger entry survives when runs differ, the strongest first.
 
-What fails a run (``grown``, ``gone``) may not be hidden by another run. A run that saw the deviation counts more
-than one on other hardware or versions where it does not show (``stale``), and either more than one that never looked.
+What fails a run (``grown``, ``gone``) may not be hidden by another run. A run that saw the deviation counts
+more than one on other hardware or versions where it does not show (``stale``), and either more than one that
+never looked.
 """
 
 

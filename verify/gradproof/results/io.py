@@ -44,8 +44,8 @@ def write_results(result: RunResult, path: str | os.PathLike[str]) -> None:
 def read_results(path: str | os.PathLike[str]) -> RunResult:
     """The results file at ``path`` as the frozen shapes of ``model``.
 
-    Keys of a newer minor version (``gradproof-results/1.2``) are passed over. Raises UsageError for a file that
-    is missing, unreadable, half-written, foreign, or of another major version.
+    Keys of a newer minor version (``gradproof-results/1.2``) are passed over. Raises UsageError for a file
+    that is missing, unreadable, half-written, foreign, or of another major version.
     """
     file = Path(path)
     try:

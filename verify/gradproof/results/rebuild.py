@@ -51,7 +51,7 @@ def _optional(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
 def _dataclass(kind: type[Any], value: Any, where: str) -> Any:
     _check(dict, value, where)
     arguments = {}
-    for name, annotation, required in _fields(kind):
+    for name, annotation, required in _fields(typing.cast("typing.Hashable", kind)):
         if name in value:
             arguments[name] = rebuild(annotation, value[name], f"{where}.{name}")
         elif required:
@@ -60,7 +60,7 @@ def _dataclass(kind: type[Any], value: Any, where: str) -> Any:
 
 
 @cache
-def _fields(kind: type[Any]) -> tuple[tuple[str, Any, bool], ...]:
+def _fields(kind: Any) -> tuple[tuple[str, Any, bool], ...]:
     """Name, resolved annotation and whether it must be given, for every field."""
     hints = typing.get_type_hints(kind)
     missing = dataclasses.MISSING

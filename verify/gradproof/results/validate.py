@@ -32,11 +32,12 @@ def validate(document: RunResult | dict[str, Any]) -> None:
     that lists the breaches with their places.
     """
     # Imported late: only those who ask for validation pay for it.
-    from jsonschema import Draft202012Validator  # noqa: PLC0415 - see above
+    from jsonschema import Draft202012Validator
 
     # Through text, so that tuples and the like are judged as what a reader of the file would see.
     instance = json.loads(json.dumps(document.to_json() if isinstance(document, RunResult) else document))
-    breaches = sorted(Draft202012Validator(schema()).iter_errors(instance), key=lambda e: list(map(str, e.path)))
+    found = Draft202012Validator(schema()).iter_errors(instance)
+    breaches = sorted(found, key=lambda e: [str(step) for step in e.path])
     if not breaches:
         return
     lines = [f"{e.json_path.replace('$', 'document', 1)}: {e.message[:200]}" for e in breaches[:SHOWN]]

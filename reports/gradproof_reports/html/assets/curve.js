@@ -70,7 +70,7 @@
     const colour = {
       field: "s", type: "nominal", title: null,
       scale: { domain: names, range: names.map((_, i) => (dark ? DARK : COLOURS)[i % COLOURS.length]) },
-      legend: { orient: "top", direction: "horizontal", columns: 4, symbolType: "stroke", symbolSize: 260, labelLimit: 320, offset: 6 },
+      legend: { orient: "top", direction: "horizontal", columns: Math.max(1, Math.min(4, Math.floor(width / 170))), symbolType: "stroke", symbolSize: 260, labelLimit: 320, offset: 6 },
     };
     const dash = {
       field: "s", type: "nominal", title: null, legend: colour.legend,

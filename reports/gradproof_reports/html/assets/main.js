@@ -19,7 +19,10 @@
     return "#" + path + (parts.length ? "?" + parts.join("&") : "");
   }
 
+  let filtered = false;
   function applyFilter({ q, s }) {
+    if (!filtered && !q && !s.length) return;
+    filtered = true;
     if (filter.value !== q && document.activeElement !== filter) filter.value = q;
     chips.forEach((c) => c.setAttribute("aria-pressed", String(s.includes(c.dataset.status))));
     const words = q.toLowerCase().split(/\s+/).filter(Boolean);
@@ -92,7 +95,7 @@
   }
 
   async function copy(button) {
-    const text = button.dataset.copy;
+    const text = button.dataset.copy ?? button.previousElementSibling.textContent;
     try {
       await navigator.clipboard.writeText(text);
     } catch {

@@ -1,0 +1,101 @@
+"""The Markdown report: a page for a pull request or a job's summary."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+
+from gradproof.results.atomic import write_text
+from gradproof.results.model import Cell, RunResult
+from gradproof_reports.summary import (
+    CAUSE_WORDS,
+    DEFINITION_M,
+    DEFINITION_U,
+    PRIMES,
+    STATUS_WORDS,
+    column_label,
+    counts_line,
+    duration,
+    failing,
+    figure,
+    function_label,
+    unique,
+    verdict,
+)
+
+SHOWN = 100
+"""Failures in the table; the rest are counted. Summaries of hosted CI end at about a megabyte."""
+
+
+def render_markdown(result: RunResult) -> str:
+    """Verdict, counts by backend, failures (the gravest first), known deviations and the ledger."""
+    return "\n".join(_lines(result)) + "\n"
+
+
+def write_markdown(result: RunResult, path: str | os.PathLike[str]) -> None:
+    """Write the report to ``path``, atomically. Raises UsageError where that cannot be written."""
+    write_text(render_markdown(result), path, "Markdown report")
+
+
+def _lines(result: RunResult) -> Iterator[str]:
+    yield f"# gradproof: {verdict(result)}"
+    yield f"\n{counts_line(result)}; {duration(result.run.seconds)}.\n"
+    if not result.run.complete:
+        yield "**The run did not finish.**\n"
+    yield f"{DEFINITION_U} {DEFINITION_M}\n"
+    yield from _by_backend(result)
+    yield from _failures(failing(result))
+    known = [c for c in result.cells if c.status == "known"]
+    if known:
+        yield "\n## Known deviations\n"
+    for ref in unique(c.known_ref for c in known):
+        text = result.deviations.get(ref or "", {})
+        count = sum(c.known_ref == ref for c in known)
+        title = _text(text.get("title") or ref or "without a reference")
+        yield f"- {title} ({count} cells): {_text(text.get('reason', ''))}"
+    changed = [s for s in result.ledger if s.state in ("grown", "gone", "stale")]
+    if changed:
+        yield "\n## Ledger\n"
+        yield from (f"- {s.state}: {_text(s.entry)} {_text(s.detail)}".rstrip() for s in changed)
+
+
+def _by_backend(result: RunResult) -> Iterator[str]:
+    statuses = ("pass", "fail", "error", "known", "undecided", "unsupported", "not-run")
+    yield "| backend | " + " | ".join(STATUS_WORDS[s] for s in statuses) + " |"
+    yield "|---|" + "---:|" * len(statuses)
+    for place in unique(column_label(c) for c in result.cells):
+        cells: list[str] = [c.status for c in result.cells if column_label(c) == place]
+        yield f"| {_text(place)} | " + " | ".join(str(cells.count(s)) for s in statuses) + " |"
+
+
+def _failures(cells: list[Cell]) -> Iterator[str]:
+    if not cells:
+        return
+    yield "\n## New failures\n"
+    yield "| cell | error over bound | severity | cause | felt | reproduce |"
+    yield "|---|---:|---|---|---|---|"
+    for c in cells[:SHOWN]:
+        cause = CAUSE_WORDS.get(c.certificate.cause, c.certificate.cause) if c.certificate else ""
+        name = f"{function_label(c)}{PRIMES[c.order]} {column_label(c)} {c.format} {c.property}"
+        size = "" if c.status == "error" else figure(c.magnitude)
+        row: Iterable[str] = (
+            _text(name), size, c.severity or c.status, _text(cause), "yes" if c.felt else "no",
+            _code(c.certificate.reproduce) if c.certificate else _text(c.reason),
+        )  # fmt: skip
+        yield "| " + " | ".join(row) + " |"
+    if len(cells) > SHOWN:
+        yield f"\nand {len(cells) - SHOWN} more: see the HTML report or the results file."
+
+
+def _text(text: object) -> str:
+    """Text that stays text: no markup, no table borders, no line breaks."""
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(str(text).split())).replace("&", "&amp;")
+
+
+def _code(text: str) -> str:
+    """A code span that holds any text: its fence is longer than any run of backticks inside."""
+    text = " ".join(text.split()).replace("|", "\\|")
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    pad = " " if "`" in text else ""
+    return f"{fence}{pad}{text}{pad}{fence}" if text else ""

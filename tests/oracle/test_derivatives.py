@@ -1,0 +1,80 @@
+"""Certified values against derivatives written by hand, and against numerical differentiation in 80 digits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import mpmath as mp
+import pytest
+from gradproof.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, Format
+from gradproof.functions import Function
+from gradproof.oracle import Dyadic, Oracle
+
+from tests.backends.closed_forms import DERIVATIVES
+from tests.oracle.samples import VARIANTS, dyadic, inputs, inside, quantum
+
+each_variant = pytest.mark.parametrize("f", VARIANTS, ids=lambda f: f.label)
+
+
+def real(value: Fraction) -> Any:
+    return mp.mpf(value.numerator) / value.denominator
+
+
+def by_hand(f: Function, x: Fraction, digits: int) -> list[Dyadic]:
+    with mp.workdps(digits):
+        params = {k: real(v) for k, v in f.exact_params.items()}
+        return [dyadic(v) for v in DERIVATIVES[f.name](real(x), **params)[:3]]
+
+
+@each_variant
+@pytest.mark.parametrize("fmt", [FLOAT64, FLOAT32, FLOAT16, BFLOAT16], ids=lambda fmt: fmt.name)
+def test_certified_values_are_those_of_the_closed_forms(f: Function, fmt: Format) -> None:
+    oracle = Oracle(f)
+    for bits in inputs(f, fmt, random=12).tolist():
+        x = fmt.value(bits)
+        if not inside(f, x):
+            continue
+        for order, expected in enumerate(by_hand(f, x, 400)):
+            answer = oracle.certified(bits, fmt, order)
+            assert answer.kind == "finite", (x, order)
+            assert fmt.ordinal(answer.bits) == fmt.ordinal(expected.round(fmt)), (float(x), order)
+            unit = quantum(expected, fmt)
+            for end, sign in ((answer.lower, 1), (answer.upper, -1)):
+                assert end is not None
+                # The hand-written value carries an error of its own, far below 2^-60 quanta.
+                gap = end - expected if sign == 1 else expected - end
+                assert gap.man <= 0 or gap.exponent < unit.exp - 60, (float(x), order)
+            assert answer.value is not None
+            error = answer.value - expected
+            assert not error.man or error.exponent < unit.exp - 7
+
+
+VALUES: dict[str, Callable[..., Any]] = {
+    "elu": lambda x, alpha: x if x > 0 else alpha * (mp.exp(x) - 1),
+    "gelu": lambda x: x * mp.ncdf(x),
+    "gelu_tanh": lambda x: x / 2 * (1 + mp.tanh(mp.sqrt(2 / mp.pi) * (x + mp.mpf("0.044715") * x**3))),
+    "silu": lambda x: x / (1 + mp.exp(-x)),
+    "softplus": lambda x, beta: mp.log(1 + mp.exp(beta * x)) / beta,
+    "sigmoid": lambda x: 1 / (1 + mp.exp(-x)),
+    "logsigmoid": lambda x: -mp.log(1 + mp.exp(-x)),
+    "tanh": mp.tanh,
+    "selu": lambda x: mp.mpf("1.0507009873554804934193349852946")
+    * (x if x > 0 else mp.mpf("1.6732632423543772848170429916717") * (mp.exp(x) - 1)),
+}
+"""The functions as their papers write them; nothing but the value."""
+
+
+@pytest.mark.parametrize("f", [f for f in VARIANTS if f.name in VALUES], ids=lambda f: f.label)
+def test_certified_derivatives_are_those_of_numerical_differentiation(f: Function) -> None:
+    oracle = Oracle(f)
+    for x in (-11.5, -3.25, -1.0, -0.28125, -(2.0**-20), 2.0**-9, 0.5, 1.0, 2.75, 8.0):
+        bits = FLOAT64.round(Fraction(x)) if x else 0
+        with mp.workdps(80):
+            params = {k: real(v) for k, v in f.exact_params.items()}
+            for order in (1, 2):
+                expected = mp.diff(lambda t: VALUES[f.name](t, **params), mp.mpf(x), order)
+                answer = oracle.certified(bits, FLOAT64, order)
+                error = abs(real(answer.midpoint.fraction()) - expected)
+                assert error < mp.mpf(10) ** -17 * max(abs(expected), mp.mpf(10) ** -6), (x, order)

@@ -1,0 +1,88 @@
+"""The words of a verdict, on cells made up for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gradproof.plugin.messages import failure
+from gradproof.plugin.summary import summary
+from gradproof.results.model import Cell, Certificate, Enclosure, Evidence, Interval, Number
+
+X = Number("0xc2ca", "-0x1.94p+6", "-101.0")
+NAN = Number("0x7fc0", "nan", "nan")
+ZERO = Number("0x8000", "-0x0.0p+0", "-0.0")
+LOW = Number("0xff7f", "-0x1.fep+127", "-3.3895313892515355e+38")
+HIGH = Number("0xc2b2", "-0x1.64p+6", "-89.0")
+
+TRIED = "; every input tried (65280)"
+CERTIFICATE = Certificate(
+    input=X,
+    got=NAN,
+    expected=ZERO,
+    enclosure=Enclosure("-1.4e-42", "-1.3e-42", "arb", 40),
+    neighbours=[],
+    u=None,
+    m=None,
+    abs_error=None,
+    magnitude=None,
+    simplest=Number("0xc300", "-0x1.0p+7", "-128.0"),
+    region=[Interval(LOW, HIGH, 100, 100, True), *[Interval(X, X, 9, 1, False)] * 4],
+    cause="intermediate-overflow",
+    explanation="",
+    reproduce="gradproof repro silu --bits 0xc300",
+)
+FAILED = Cell(
+    "silu", {}, "mine:silu", "torch", "cpu", "eager", "bfloat16", 1, "accuracy", "fail",
+    reason="at -101.0: got nan, expected -0.0 (a class mismatch)", evidence=Evidence("exhaustive", 65280),
+    felt=False, certificate=CERTIFICATE,
+)  # fmt: skip
+
+
+def test_a_class_mismatch_is_told_line_by_line() -> None:
+    assert failure(FAILED).splitlines() == [
+        "at -101.0: got nan, expected -0.0 (a class mismatch)",
+        "  claim      accuracy of silu, the first derivative in bfloat16; contract stable" + TRIED,
+        "  by         mine:silu on torch:cpu, eager",
+        "  input      -101.0   -0x1.94p+6   0xc2ca",
+        "  got        nan   nan   0x7fc0",
+        "  expected   -0.0   -0x0.0p+0   0x8000",
+        "  truth      [-1.4e-42, -1.3e-42] (arb, 40 bits)",
+        "  error      of class (NaN, infinity or sign)",
+        "  region     [-3.3895313892515355e+38, -89.0]: 100 of 100 inputs fail",
+        "             -101.0: 1 of 9 tried inputs fail",
+        "             -101.0: 1 of 9 tried inputs fail",
+        "             and 2 more",
+        "  simplest   -128.0   -0x1.0p+7   0xc300",
+        "  cause      probably intermediate-overflow",
+        "  felt       no, within the training contract",
+        "  reproduce  gradproof repro silu --bits 0xc300",
+    ]
+
+
+def test_a_fault_of_the_check_is_not_blamed_on_the_implementation() -> None:
+    cell = replace(
+        FAILED, status="error", reason="the check itself raised KeyError: 'x'", certificate=None,
+        measured={"fault": "internal"}, params={"beta": 2.0}, function="softplus", felt=None,
+    )  # fmt: skip
+    assert failure(cell).splitlines() == [
+        "the check itself raised KeyError: 'x'",
+        "  claim      accuracy of softplus(beta=2.0), the first derivative in bfloat16; contract stable"
+        + TRIED,
+        "  by         mine:silu on torch:cpu, eager",
+        "  fault      internal: a fault of the check, not of the implementation; please report it",
+    ]
+
+
+def test_a_property_that_knows_more_than_one_point_needs_no_certificate_of_one() -> None:
+    assert "  error " not in failure(replace(FAILED, certificate=None))
+
+
+def test_the_summary_counts_and_names_what_is_wrong_with_the_ledger() -> None:
+    def verdict(status: str, *states: str) -> dict[str, object]:
+        ledger = [{"state": s, "entry": "elu tail", "detail": "no longer shows"} for s in states]
+        return {"cell": {"status": status}, "ledger": ledger}
+
+    assert summary([verdict("known", "seen"), verdict("pass", "gone"), verdict("fail"), verdict("pass")]) == [
+        "4 cells: 1 fail, 1 known, 2 pass",
+        "ledger: gone: elu tail: no longer shows",
+    ]

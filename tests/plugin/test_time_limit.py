@@ -1,0 +1,29 @@
+"""The soft time limit beside a test runner's own alarm."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from gradproof.engine.timelimit import time_limit
+
+
+@pytest.fixture
+def _alarm() -> Iterator[None]:
+    """An alarm an hour away, as a plugin that limits tests would set it."""
+    if not hasattr(signal, "setitimer"):
+        pytest.skip("no interval timers on this platform")
+    before = signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.setitimer(signal.ITIMER_REAL, 3600)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("_alarm")
+def test_an_alarm_that_was_set_before_stays_set() -> None:
+    with time_limit(60.0, "nothing"):
+        assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= 60
+    assert 3000 < signal.getitimer(signal.ITIMER_REAL)[0] <= 3600

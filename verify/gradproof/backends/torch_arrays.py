@@ -1,0 +1,86 @@
+"""Bits to tensors and back, one thread at a time, and what PyTorch's errors mean.
+
+Imports torch; only ``TorchBackend`` and its modules import this one, and late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import torch
+
+from gradproof.formats import Format
+from gradproof.formats.arrays import Bits, storage
+
+Tensor: TypeAlias = torch.Tensor
+DTYPES: Final = {
+    "float64": torch.float64,
+    "float32": torch.float32,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+}
+_SIGNED: Final = {16: np.int16, 32: np.int32, 64: np.int64}
+_INTEGER: Final = {16: torch.int16, 32: torch.int32, 64: torch.int64}
+
+_GAPS: Final = (
+    "not implemented",
+    "has not been implemented",
+    "not currently support",
+    "once_differentiable",
+    "could not run",
+    "forward ad",
+    "forward mode ad",
+    "forward-mode",
+)
+"""What PyTorch says, in lower case, when it lacks a kernel, a derivative or an AD rule."""
+
+
+def tensor(bits: Bits, fmt: Format, device: torch.device) -> Tensor:
+    """A fresh tensor on ``device`` with exactly these bits; shape kept."""
+    signed = np.array(bits, dtype=storage(fmt), order="C").view(_SIGNED[fmt.width])
+    return torch.from_numpy(signed).to(device).view(DTYPES[fmt.name])
+
+
+def bits_of(values: Tensor, fmt: Format) -> Bits:
+    """The bits of a tensor of the format's dtype; shape kept."""
+    signed = values.detach().contiguous().cpu().view(_INTEGER[fmt.width])
+    bits: Bits = signed.numpy().view(storage(fmt)).copy()
+    return bits
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One intra-op thread inside, the caller's number again afterwards."""
+    before = torch.get_num_threads()
+    if before != 1:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        if before != 1:
+            torch.set_num_threads(before)
+
+
+def no_grad() -> AbstractContextManager[Any]:
+    """No graph inside."""
+    context: AbstractContextManager[Any] = torch.no_grad()
+    return context
+
+
+def lacks(error: BaseException) -> bool:
+    """Whether ``error`` says that PyTorch, or its compiler here, does not offer what was asked."""
+    if by_compiler(error) or isinstance(error, NotImplementedError):
+        return True
+    return isinstance(error, RuntimeError) and any(gap in str(error).lower() for gap in _GAPS)
+
+
+def by_compiler(error: BaseException) -> bool:
+    """Whether ``error`` is torch.compile's own."""
+    kind = type(error)
+    return (
+        kind.__module__.startswith(("torch._dynamo", "torch._inductor"))
+        and kind.__name__ != "TorchRuntimeError"  # that one wraps an error of the traced code itself
+    )

@@ -1,0 +1,133 @@
+"""``gradproof compare``: what changed between two results files, cell by cell."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from gradproof.cli import codes
+from gradproof.cli.console import console, count, figure, text
+from gradproof.cli.failures import gravity
+from gradproof.cli.reporting import read
+
+if TYPE_CHECKING:
+    from gradproof.results.model import Cell, RunResult
+
+JUDGED: Final = ("pass", "fail", "known", "error")
+"""Statuses that say whether the claim holds."""
+FAILING: Final = ("fail", "error")
+
+CLASSES: Final = ("new failure", "worse", "fixed", "better", "newly run", "no longer run")
+REGRESSIONS: Final = ("new failure", "worse")
+
+FACTOR: Final = 1.5
+"""An error has changed when it is this many times the other."""
+FLOOR: Final = 0.5
+"""Errors below this share of the bound are both small: no change between them counts."""
+SHOWN: Final = 20
+
+
+@dataclass(frozen=True)
+class Change:
+    """One cell whose verdict or error differs; ``base`` or ``head`` is None where the file lacks it."""
+
+    kind: str
+    base: Cell | None
+    head: Cell | None
+
+    @property
+    def cell(self) -> Cell:
+        """The cell as HEAD has it, or as BASE had it."""
+        found = self.head or self.base
+        assert found is not None
+        return found
+
+
+def changes(base: RunResult, head: RunResult) -> list[Change]:
+    """The cells of both by key, each with the class of its change; unchanged ones are left out."""
+    before = {c.key: c for c in base.cells}
+    after = {c.key: c for c in head.cells}
+    found = []
+    for key in dict.fromkeys([*after, *before]):
+        old, new = before.get(key), after.get(key)
+        kind = classify(old, new)
+        if kind:
+            found.append(Change(kind, old, new))
+    return found
+
+
+def classify(base: Cell | None, head: Cell | None) -> str:
+    """One of CLASSES, or empty for no change.
+
+    A failure that BASE did not have is a new one, whether BASE passed the cell or never judged it.
+    """
+    was = base is not None and base.status in JUDGED
+    now = head is not None and head.status in JUDGED
+    if now and head is not None and head.status in FAILING and not (was and base and base.status in FAILING):
+        return "new failure"
+    if not (was and now) or base is None or head is None:
+        return "newly run" if now else "no longer run" if was else ""
+    if base.status != "pass" and head.status == "pass":
+        return "fixed"
+    return _moved(base, head)
+
+
+def _moved(base: Cell, head: Cell) -> str:
+    """Whether the error grew or shrank between two verdicts of one kind."""
+    if "error" in (base.status, head.status):
+        return ""
+    old, new = (math.inf if _infinite(c) else c.magnitude or 0.0 for c in (base, head))
+    if max(old, new) < FLOOR or old == new:
+        return ""
+    if new > FACTOR * old:
+        return "worse"
+    return "better" if old > FACTOR * new else ""
+
+
+def _infinite(cell: Cell) -> bool:
+    """A failure without a finite error; a pass without one measured nothing."""
+    return cell.magnitude is None and cell.status != "pass"
+
+
+@click.command("compare", epilog="Example: gradproof compare torch-2.12.json torch-2.13.json")
+@click.argument("base", metavar="BASE.json")
+@click.argument("head", metavar="HEAD.json")
+@click.option("-v", "--verbose", is_flag=True, help=f"List every change, not {SHOWN} of each class.")
+def compare_command(base: str, head: str, verbose: bool) -> int:
+    """Compare two results files cell by cell.
+
+    Says which failures are new, fixed, worse or better, and which cells were newly run or no longer run. An
+    error counts as changed when it moved by half as much again and matters beside the bound. Exits 1 when
+    something fails that did not, or became worse.
+    """
+    found = changes(read([base]), read([head]))
+    out = console()
+    for kind in CLASSES:
+        some = sorted((c for c in found if c.kind == kind), key=lambda c: gravity(c.cell))
+        if not some:
+            continue
+        out.print(
+            text((f"{kind}: {count(len(some), 'cell')}", "bold red" if kind in REGRESSIONS else "bold"))
+        )
+        for change in some if verbose else some[:SHOWN]:
+            out.print(text(f"  {change.cell.id}  {_told(change.base)} -> {_told(change.head)}"))
+        if len(some) > SHOWN and not verbose:
+            out.print(text(f"  ... and {len(some) - SHOWN} more"))
+        out.print()
+    tally = [f"{sum(c.kind == kind for c in found)} {kind}" for kind in CLASSES]
+    out.print(text(", ".join(tally)))
+    return codes.FAILED if any(c.kind in REGRESSIONS for c in found) else codes.OK
+
+
+def _told(cell: Cell | None) -> str:
+    if cell is None:
+        return "absent"
+    measured = cell.magnitude is not None or _infinite(cell)
+    return (
+        f"{cell.status} ({figure(cell.magnitude)})"
+        if cell.status in ("pass", "fail", "known") and measured
+        else cell.status
+    )

@@ -1,0 +1,103 @@
+"""``gradproof doctor``: what is here, what is missing, and what it would take."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from gradproof.cli.console import console, text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+EXTRAS: Final = {
+    "python-flint": "certifies the oracle's values; without it verdicts rest on mpmath at two precisions and "
+    "say uncertified: pip install python-flint",
+    "vl-convert-python": "draws the static pictures of reports: pip install vl-convert-python",
+    "ml_dtypes": "holds bfloat16 on NumPy: pip install ml_dtypes",
+    "pytest": "runs the plugin's items, needed for `pytest` only: pip install 'gradproof[pytest]'",
+}
+"""Distributions that a command can do without, and what they are for."""
+
+
+@click.command("doctor", epilog="Example: gradproof doctor --json")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor_command(as_json: bool) -> None:
+    """Say which backends run here, and of the others why not and what it would take.
+
+    Always exits 0: an absent backend is a fact, not an error.
+    """
+    found = examine()
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    out = console()
+    out.print(text((f"gradproof {found['environment']['gradproof']}", "bold")))
+    _facts(out, {k: v for k, v in found["environment"].items() if k != "gradproof"})
+    out.print(text(("\nbackends", "bold")))
+    for name, row in found["backends"].items():
+        _backend(out, name, row)
+    for title, key in (("packages", "packages"), ("packs", "packs")):
+        out.print(text((f"\n{title}", "bold")))
+        _facts(out, found[key])
+    out.print(text(("\ncache", "bold"), f"\n  {found['cache']}"))
+
+
+def examine() -> dict[str, Any]:
+    """Everything ``doctor`` says, as plain JSON values. A backend that breaks when it is made is missing."""
+    from gradproof.backends import availability, backend_ids
+    from gradproof.engine.environment import backend_table, environment, package_version
+    from gradproof.engine.packs import enabled_entry_points
+
+    table: dict[str, Any] = {}
+    for name in backend_ids():
+        state = availability(name)
+        if not state.available:
+            table |= backend_table([], {name: state.reason})
+            continue
+        try:
+            table |= backend_table([name], {})
+        except Exception as fault:
+            table |= backend_table([], {name: f"installed, but unusable: {type(fault).__name__}: {fault}"})
+    packages = {}
+    for name, use in EXTRAS.items():
+        version = package_version(name)
+        packages[name] = f"not installed; {use}" if version == "not installed" else version
+    groups = ("gradproof.properties", "gradproof.ledgers", "gradproof.reports")
+    return {
+        "environment": {k: v for k, v in environment().items() if k not in EXTRAS},
+        "backends": table,
+        "packages": packages,
+        "packs": {
+            group: ", ".join(f"{p.name} ({p.value})" for p in enabled_entry_points(group)) or "none installed"
+            for group in groups
+        },
+        "cache": "none on disk: every run computes its reference values anew, so there is nothing to clear",
+    }
+
+
+def _facts(out: Console, facts: dict[str, Any]) -> None:
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        out.print(text((f"  {name:<{width}}  ", "dim"), str(value)))
+
+
+def _backend(out: Console, name: str, row: dict[str, Any]) -> None:
+    if not row["available"]:
+        out.print(text(f"  {name:<11} ", ("missing", "yellow"), f"    {row['reason']}"))
+        return
+    versions = ", ".join(f"{k} {' '.join(str(v).split())}" for k, v in row["versions"].items())
+    out.print(text(f"  {name:<11} ", ("available", "green"), f"  {versions}"))
+    out.print(text((f"  {'':<11} ", ""), f"           {_traits(row['traits'])}"))
+
+
+def _traits(traits: dict[str, dict[str, bool]]) -> str:
+    """``subnormals kept in float64, float16; flushed in float32 (results, inputs)``."""
+    kinds: dict[str, list[str]] = {}
+    for fmt, t in traits.items():
+        lost = [word for word, on in (("results", t["flushes_results"]), ("inputs", t["zeros_inputs"])) if on]
+        told = f"flushed to zero ({' and '.join(lost)})" if lost else "kept"
+        kinds.setdefault(told, []).append(fmt)
+    return "subnormals " + "; ".join(f"{told} in {', '.join(fmts)}" for told, fmts in kinds.items())

@@ -1,0 +1,231 @@
+"""One input evaluated and judged again: which implementation, what it returns, what was due."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradproof.backends import get_backend
+from gradproof.config import check_known
+from gradproof.engine.certificates import enclosure, number
+from gradproof.engine.environment import surroundings
+from gradproof.engine.ledger import Ledger
+from gradproof.engine.packs import ledger_directories, properties
+from gradproof.engine.plan import Task
+from gradproof.engine.probe import Probe
+from gradproof.engine.selection import Selection
+from gradproof.engine.userfiles import load
+from gradproof.engine.verdict import decide
+from gradproof.errors import UsageError
+from gradproof.formats import Format, get_format
+from gradproof.formats import arrays as fa
+from gradproof.functions import all_functions, get_function
+from gradproof.measure.causes import probable_cause
+from gradproof.oracle import Certified
+from gradproof.results.model import Cell, Enclosure, Number
+
+if TYPE_CHECKING:
+    from gradproof.backends.base import Implementation
+    from gradproof.functions import Function
+
+POINTWISE = ("accuracy", "special-values", "saturation")
+"""Claims about single inputs: one input that fails the contract shows them broken."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One input with what came back and what was due (None at a convention)."""
+
+    input: Number
+    got: Number
+    expected: Number | None
+
+
+@dataclass(frozen=True)
+class Point:
+    """One input, judged. ``u``, ``m``, ``absolute`` are inf for a wrong class, NaN where nothing is due."""
+
+    row: Row
+    enclosure: Enclosure | None
+    convention: tuple[str, str] | None
+    """Ends of the Clarke interval, where any value between them is right."""
+    decided: bool
+    """Whether the oracle could certify what is due."""
+    u: float
+    m: float
+    absolute: float
+    magnitude: float
+    failing: bool
+    felt: bool
+    excused: bool
+    cause: str
+    neighbours: list[Row]
+
+
+def subject(
+    name: str,
+    params: Mapping[str, str],
+    backend: str,
+    *,
+    files: Sequence[str] = (),
+    implementation: str | None = None,
+) -> tuple[Function, Implementation]:
+    """The function with its parameters bound, and the implementation to call.
+
+    ``params`` are texts as a reproduction command shows them. Raises UsageError that lists what there is when
+    the description fits no implementation or several, BackendUnavailable where the backend is missing.
+    """
+    offered = [i for file in files for i in load(file)]
+    check_known(name, all_functions(), "function")
+    for key in params:
+        check_known(key, get_function(name).params, "parameter", f" of {name}")
+    framework = get_backend(backend)
+    if not files:
+        offered = [*framework.catalogue(), *framework.formulations(name, get_function(name).params)]
+    fitting = [i for i in offered if i.function == name and i.backend == framework.name]
+    if implementation:
+        check_known(
+            implementation,
+            dict.fromkeys(i.name for i in fitting),
+            "implementation",
+            f" of {name} on {framework.name}",
+        )
+        fitting = [i for i in fitting if i.name == implementation]
+    wanted = [
+        i for i in fitting if all(_same(get_function(name, i.params).params[k], v) for k, v in params.items())
+    ]
+    if len(wanted) > 1:
+        usual = get_function(name).params
+        unnamed = {k: str(v) for k, v in usual.items() if k not in params}
+        plain = [
+            i
+            for i in wanted
+            if all(_same(get_function(name, i.params).params[k], v) for k, v in unnamed.items())
+        ]
+        # Formulations follow the catalogue: without a name, the framework's own function is meant.
+        wanted = (plain if files else plain[:1]) or wanted
+    if len(wanted) != 1:
+        text = (
+            "; ".join(dict.fromkeys(f"{i.name} ({_told(i.params)})" for i in wanted or fitting)) or "nothing"
+        )
+        where = ", ".join(files) or framework.id
+        hint = " (name one with --implementation)" if wanted else ""
+        raise UsageError(
+            f"expected one implementation of {name} ({_told(params)}) in {where}, found {len(wanted)}{hint}; "
+            f"there is: {text}"
+        )
+    return get_function(name, wanted[0].params), wanted[0]
+
+
+def _same(value: Any, given: str) -> bool:
+    """Whether a parameter is what a command line says: by its text, or by its number."""
+    if str(value) == given:
+        return True
+    try:
+        return float(value) == float(given)
+    except ValueError:
+        return False
+
+
+def _told(params: Mapping[str, Any]) -> str:
+    return ", ".join(f"{k}={v}" for k, v in params.items()) or "no parameters"
+
+
+def check_claim(task: Task, mode: str) -> None:
+    """UsageError when the property, its order or the mode does not exist for the task."""
+    check_known(task.property, properties(), "property")
+    check_known(mode, get_backend(task.backend).modes, "mode", f" of {task.backend}")
+    claim = properties()[task.property]
+    if task.order not in claim.orders or not claim.applies(task.function, task.order):
+        orders = [str(o) for o in claim.orders if claim.applies(task.function, o)]
+        raise UsageError(
+            f"{task.property} says nothing about {task.function.label} at order {task.order}; "
+            f"its orders there: {', '.join(orders) or 'none'}"
+        )
+
+
+def judged(task: Task, selection: Selection, source: str | None) -> Cell:
+    """The whole cell, judged as in a run; what the ledger knows about counts as failing still."""
+    cell, _ = decide(task, selection, Ledger.read(ledger_directories()), surroundings([task.backend]), source)
+    return cell
+
+
+def evaluate(probe: Probe, bits: int, order: int, path: str | None) -> Point:
+    """``bits`` through the implementation and the oracle.
+
+    The call holds copies of this one input only, so that nothing but its bits matters. Raises Unsupported and
+    ImplementationFault as the backend does, UsageError for a path there is not.
+    """
+    if path is not None:
+        check_known(path, probe.paths, "path", f" of {probe.implementation.name}")
+    fmt = probe.format
+    inputs = np.array([bits], dtype=fa.storage(fmt))
+    got = probe.evaluate(inputs, order, path)
+    due = probe.oracle.certified(bits, fmt, order)
+    judgement = probe.judge(inputs, got, order)
+    failing = bool(judgement.failing[0])
+    u = float(judgement.u[0])
+    return Point(
+        row=Row(number(bits, fmt), number(int(got[0]), fmt), _expected(due, fmt)),
+        enclosure=enclosure(due) if due.kind == "finite" else None,
+        convention=_convention(due),
+        decided=due.kind != "undecided",
+        u=u,
+        m=float(judgement.m[0]),
+        absolute=float(judgement.absolute[0]),
+        magnitude=float(judgement.magnitude[0]),
+        failing=failing,
+        felt=bool(judgement.felt[0]),
+        excused=bool(judgement.excused[0]),
+        cause=probable_cause(probe.oracle, fmt, order, bits, int(got[0]), due, u) if failing else "",
+        neighbours=_neighbours(probe, bits, order, path),
+    )
+
+
+def _expected(due: Certified, fmt: Format) -> Number | None:
+    return number(due.bits, fmt) if due.kind in ("finite", "infinite", "nan") else None
+
+
+def _convention(due: Certified) -> tuple[str, str] | None:
+    if due.kind != "undefined":
+        return None
+    if due.lower is None or due.upper is None:
+        return "nan", "nan"
+    return due.lower.decimal(), due.upper.decimal()
+
+
+def _neighbours(probe: Probe, bits: int, order: int, path: str | None) -> list[Row]:
+    """Two inputs on either side, each in a call of its own."""
+    fmt = probe.format
+    if fmt.is_nan(bits):
+        return []
+    rows = []
+    for step in (-2, -1, 1, 2):
+        ordinal = fmt.ordinal(bits) + step
+        if abs(ordinal) > fmt.infinity_bits:
+            continue
+        near = fmt.from_ordinal(ordinal)
+        got = probe.evaluate(np.array([near], dtype=fa.storage(fmt)), order, path)
+        rows.append(
+            Row(
+                number(near, fmt),
+                number(int(got[0]), fmt),
+                _expected(probe.oracle.certified(near, fmt, order), fmt),
+            )
+        )
+    return rows
+
+
+def parse_bits(texts: Sequence[str], format: str) -> list[int]:
+    """Bit patterns of a format; UsageError for text that is none."""
+    fmt = get_format(format)
+    return [fmt.parse_bits(text) for text in texts]
+
+
+def finite(value: float) -> float | None:
+    """None for an infinite error or none at all."""
+    return value if math.isfinite(value) else None

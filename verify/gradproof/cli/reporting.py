@@ -1,0 +1,79 @@
+"""``gradproof report`` and ``gradproof combine``: from results files to pages, and to one results file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from gradproof.cli import outputs
+from gradproof.cli.console import count
+
+if TYPE_CHECKING:
+    from gradproof.results import RunResult
+
+
+@click.command(
+    "report", epilog="Example: gradproof report numpy.json torch.json --html all.html --junit all.xml"
+)
+@click.argument("results", nargs=-1, required=True, metavar="RESULTS.json...")
+@click.option("--html", metavar="PATH", help="Write one HTML file (the default: report.html).")
+@click.option("--markdown", metavar="PATH", help="Write Markdown.")
+@click.option("--junit", metavar="PATH", help="Write JUnit XML.")
+@click.option(
+    "--write",
+    "others",
+    nargs=2,
+    multiple=True,
+    metavar="NAME PATH",
+    help="Write another installed format. Repeatable.",
+)
+def report_command(
+    results: tuple[str, ...],
+    html: str | None,
+    markdown: str | None,
+    junit: str | None,
+    others: tuple[tuple[str, str], ...],
+) -> None:
+    """Make reports from results files; several are combined first.
+
+    Nothing is checked again: a report can be made on another machine, later.
+    """
+    named = {"html": html, "markdown": markdown, "junit": junit}
+    chosen = [outputs.Output(kind, path) for kind, path in [*named.items(), *others] if path]
+    chosen = chosen or [outputs.Output("html", outputs.DEFAULTS["html"])]
+    writers = outputs.prepare(chosen)
+    result = read(results)
+    outputs.write(result, chosen, writers)
+    click.echo(
+        f"{count(len(result.cells), 'cell')} from {count(len(results), 'results file')}: {_written(chosen)}"
+    )
+
+
+@click.command("combine", epilog="Example: gradproof combine numpy.json torch.json --json all.json")
+@click.argument("results", nargs=-1, required=True, metavar="IN.json...")
+@click.option("--json", "path", required=True, metavar="OUT.json", help="The file to write.")
+def combine_command(results: tuple[str, ...], path: str) -> None:
+    """Combine results files of different cells into one.
+
+    A cell that one file judged and another did not run is kept as judged. Two verdicts on one cell contradict
+    each other: an error; `gradproof compare` is for two runs of the same cells.
+    """
+    output = outputs.Output(outputs.RESULTS, path)
+    writers = outputs.prepare([output])
+    result = read(results)
+    outputs.write(result, [output], writers)
+    click.echo(f"{count(len(result.cells), 'cell')} from {count(len(results), 'results file')}: {path}")
+
+
+def read(paths: Sequence[str]) -> RunResult:
+    """The results files of ``paths`` as one; UsageError for one that is none, or that contradicts another."""
+    from gradproof.results import combine, read_results
+
+    found = [read_results(path) for path in paths]
+    return found[0] if len(found) == 1 else combine(found)
+
+
+def _written(chosen: Sequence[outputs.Output]) -> str:
+    return ", ".join(output.path for output in chosen)

@@ -1,0 +1,258 @@
+"""A stand-alone script of one input, for a bug report: the framework's result beside mpmath's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Final
+
+from gradproof._version import __version__
+from gradproof.backends.base import LANES
+from gradproof.cli.script_tables import CALLS, FORMULAS, LOGISTIC
+from gradproof.errors import UsageError
+from gradproof.formats import Format, get_format
+
+if TYPE_CHECKING:
+    from gradproof.engine.plan import Task
+    from gradproof.engine.probe import Probe
+
+ORDER_WORDS: Final = ("value", "first derivative", "second derivative")
+PRECISION: Final = 1024
+"""Working precision of the script in bits."""
+
+_INTEGERS: Final = {16: "int16", 32: "int32", 64: "int64"}
+
+
+def script(probe: Probe, task: Task, bits: int, path: str | None) -> str:
+    """Python source that shows f^(order) at ``bits`` on the framework and in mpmath.
+
+    Raises UsageError for what cannot stand alone: an implementation of the user's, a function that is not
+    catalogued, a formulation.
+    """
+    function, framework = task.function, probe.backend.name
+    if task.implementation.user or function.name not in FORMULAS:
+        raise UsageError(
+            "expected a framework's own function of the catalogue with --script, got "
+            f"{task.implementation.name} of {function.name}: a script that stands alone cannot hold your "
+            "code; leave --script out"
+        )
+    fmt = get_format(task.format)
+    way = path or probe.paths[0]
+    if framework == "numpy":
+        parts = _numpy(task, fmt, bits)
+    elif framework in CALLS and task.implementation in tuple(probe.backend.catalogue()):
+        make = {"torch": _torch, "jax": _jax}[framework]
+        parts = make(task, fmt, bits, way, probe.backend.device)
+    else:
+        raise UsageError(
+            f"no script is known for {task.implementation.name} on {task.backend}; leave --script out"
+        )
+    free = probe.oracle.certified(bits, fmt, task.order).kind == "undefined"
+    exact = ["expected = None  # a convention: any value between the one-sided derivatives is right"]
+    if not free:
+        exact = _mathematics(task, fmt, bits)
+    return "\n".join(
+        [*_head(probe, task, fmt, bits, way), *parts, f"mp.mp.prec = {PRECISION}", *exact, _comparison(fmt)]
+    )
+
+
+def _head(probe: Probe, task: Task, fmt: Format, bits: int, way: str) -> list[str]:
+    versions = ", ".join(f"{k} {v}" for k, v in probe.backend.versions().items())
+    how = f" by {way}-mode AD" if task.order and way != "given" else ""
+    mode = "" if task.mode == "eager" else f", {task.mode}"
+    what = f"{task.implementation.name}: {ORDER_WORDS[task.order]}{how}"
+    needs = "gradproof" if probe.backend.name == "numpy" else probe.backend.name
+    return [
+        f'"""{what} in {fmt.name} at x = {fmt.decimal(bits)} ({fmt.bits_text(bits)}), {task.backend}{mode}.',
+        "",
+        f"Needs {needs} and mpmath. Written by gradproof {__version__}; seen with {_plain(versions)}.",
+        '"""',
+        "",
+        "import mpmath as mp",
+    ]
+
+
+def _plain(text: str) -> str:
+    """Text that cannot end a docstring or escape from it."""
+    return " ".join(text.replace("\\", "/").replace('"', "'").split())
+
+
+def _torch(task: Task, fmt: Format, bits: int, way: str, device: str) -> list[str]:
+    integer = _INTEGERS[fmt.width]
+    signed = bits - (1 << fmt.width) if bits & fmt.sign_bit else bits
+    lines = ["import torch", *_called(task, "torch")]
+    if task.mode == "compiled":
+        lines += ["f = torch.compile(f, dynamic=False)", ""]
+    lines += [
+        f"# {LANES} copies of the input, so that it goes through the vectorised kernel.",
+        f'x = torch.full(({LANES},), {signed}, dtype=torch.{integer}, device="{device}")',
+        f"x = x.view(torch.{fmt.name})",
+    ]
+    derivative = {
+        (0, way): ["y = f(x)"],
+        (1, "reverse"): [
+            "x.requires_grad_(True)",
+            "(y,) = torch.autograd.grad(f(x), x, torch.ones_like(x))",
+        ],
+        (2, "reverse"): [
+            "x.requires_grad_(True)",
+            "(d,) = torch.autograd.grad(f(x), x, torch.ones_like(x), create_graph=True)",
+            "y = torch.zeros_like(x)",
+            "if d.requires_grad:",
+            "    (y,) = torch.autograd.grad(d, x, torch.ones_like(x))",
+        ],
+        (1, "forward"): [
+            "with torch.autograd.forward_ad.dual_level():",
+            "    dual = torch.autograd.forward_ad.make_dual(x, torch.ones_like(x))",
+            "    y = torch.autograd.forward_ad.unpack_dual(f(dual)).tangent",
+        ],
+        (2, "forward"): [
+            "x.requires_grad_(True)",
+            "with torch.autograd.forward_ad.dual_level():",
+            "    dual = torch.autograd.forward_ad.make_dual(x.clone(), torch.ones_like(x))",
+            "    (d,) = torch.autograd.grad(f(dual), dual, torch.ones_like(x), create_graph=True)",
+            "    y = torch.autograd.forward_ad.unpack_dual(d).tangent",
+            "y = torch.zeros_like(x) if y is None else y",
+        ],
+    }[task.order, way]
+    return [*lines, *derivative, "got = y[0].item()", ""]
+
+
+def _jax(task: Task, fmt: Format, bits: int, way: str, device: str) -> list[str]:
+    lines = ["import jax", "import jax.numpy as jnp", "import numpy as np"]
+    if fmt.name == "float64":
+        lines += ["", 'jax.config.update("jax_enable_x64", True)']
+    lines += _called(task, "jax")
+    one_reverse = "lambda x: jax.vjp(f, x)[1](jnp.ones_like(x))[0]"
+    steps = {
+        (0, way): [],
+        (1, "reverse"): [f"g = {one_reverse}"],
+        (2, "reverse"): [f"d = {one_reverse}", "g = lambda x: jax.vjp(d, x)[1](jnp.ones_like(x))[0]"],
+        (1, "forward"): ["g = lambda x: jax.jvp(f, (x,), (jnp.ones_like(x),))[1]"],
+        (2, "forward"): [f"d = {one_reverse}", "g = lambda x: jax.jvp(d, (x,), (jnp.ones_like(x),))[1]"],
+    }[task.order, way]
+    name = "g" if steps else "f"
+    platform = "gpu" if device == "cuda" else device
+    call = f"jax.jit({name})(x)" if task.mode == "compiled" else f"{name}(x)"
+    return [
+        *lines,
+        *steps,
+        f"x = np.full({LANES}, {fmt.bits_text(bits)}, np.uint{fmt.width}).view(jnp.{fmt.name})",
+        f'x = jax.device_put(x, jax.devices("{platform}")[0])',
+        f"got = float({call}[0])",
+        "",
+    ]
+
+
+def _numpy(task: Task, fmt: Format, bits: int) -> list[str]:
+    call = ("reference", "reference.first", "reference.second")[task.order]
+    params = "".join(f", {k}={_number(v)}" for k, v in task.function.params.items())
+    dtype = "ml_dtypes.bfloat16" if fmt.name == "bfloat16" else f"np.{fmt.name}"
+    imports = ["import ml_dtypes"] if fmt.name == "bfloat16" else []
+    return [
+        *imports,
+        "import numpy as np",
+        "",
+        "# NumPy has no activation functions: this one is gradproof's own.",
+        f"from gradproof.backends.reference_numpy import {task.function.name} as reference",
+        "",
+        f"x = np.full({LANES}, {fmt.bits_text(bits)}, np.uint{fmt.width}).view({dtype})",
+        f"got = float({call}(x{params})[0])",
+        "",
+    ]
+
+
+def _called(task: Task, framework: str) -> list[str]:
+    params = {k: _number(v) for k, v in task.function.params.items()}
+    return [
+        "",
+        "",
+        "def f(x):",
+        f"    return {CALLS[framework][task.function.name].format(**params)}",
+        "",
+        "",
+    ]
+
+
+def _number(value: Any) -> str:
+    """A parameter as a framework takes it."""
+    return repr(float(Fraction(value)))
+
+
+def _mathematics(task: Task, fmt: Format, bits: int) -> list[str]:
+    """The part that computes ``expected`` from ``x``."""
+    if not fmt.is_finite(bits):
+        return _special(task, fmt, bits)
+    before, formulas = FORMULAS[task.function.name]
+    logistic = (
+        ["", "", "def s(x):", f"    return {LOGISTIC}", "", ""] if any("s(" in b for b in before) else []
+    )
+    return [
+        *logistic,
+        *(f"{name} = {value}" for name, value in parameters(task.function.params).items()),
+        # Exact: the literal is the number that the bits stand for.
+        f'x = mp.mpf(float.fromhex("{fmt.hexfloat(bits)}"))',
+        *(statement for line in before for statement in line.split("; ")),
+        f"expected = {formulas[task.order]}",
+    ]
+
+
+def _special(task: Task, fmt: Format, bits: int) -> list[str]:
+    """What is due at an infinity, or of the value at a NaN."""
+    if fmt.is_nan(bits):
+        return ["expected = mp.nan"]
+    side = "left" if bits & fmt.sign_bit else "right"
+    limit = task.function.limit(side, task.order)  # type: ignore[arg-type]
+    if limit is None:
+        return ["expected = None  # no limit was declared"]
+    due = _exact(limit) if isinstance(limit, Fraction) else "mp.inf" if limit > 0 else "-mp.inf"
+    return [f"expected = {due}  # the limit"]
+
+
+def _safe(name: str) -> str:
+    """A parameter's name that hides no builtin."""
+    return f"{name}_" if name in ("min", "max") else name
+
+
+def _exact(value: Any) -> str:
+    """A parameter as the real number it stands for."""
+    real = Fraction(value)
+    return (
+        f"mp.mpf({real.numerator})"
+        if real.denominator == 1
+        else f"mp.mpf({real.numerator}) / {real.denominator}"
+    )
+
+
+def _comparison(fmt: Format) -> str:
+    return f"""
+
+def ulps(got, exact):
+    \"\"\"The distance in units of the exact value's last place in {fmt.name}.\"\"\"
+    exponent = mp.frexp(exact)[1] - 1 if exact else {fmt.e_min}
+    return abs(mp.mpf(got) - exact) / mp.ldexp(1, max(int(exponent), {fmt.e_min}) - {fmt.precision - 1})
+
+
+def rounds_to_infinity(exact):
+    \"\"\"Whether the exact value lies beyond {fmt.name}.\"\"\"
+    return abs(exact) >= mp.ldexp({(1 << (fmt.precision + 1)) - 1}, {fmt.e_max - fmt.precision})
+
+
+print("got     ", repr(got))
+if expected is None:
+    print("expected", "a convention")
+else:
+    print("expected", mp.nstr(expected, 20))
+    if mp.isfinite(expected) and mp.isfinite(got):
+        print("error   ", mp.nstr(ulps(got, expected), 6), "ulp")
+    else:
+        agree = expected == got or (mp.isnan(expected) and mp.isnan(got))
+        overflow = mp.isinf(got) and mp.sign(got) == mp.sign(expected)
+        agree = agree or (overflow and rounds_to_infinity(expected))
+        print("error   ", "none" if agree else "a NaN or an infinity where another value is due")
+"""
+
+
+def parameters(params: Mapping[str, Any]) -> dict[str, str]:
+    """Parameters as the script names and writes them: ``min_`` -> ``mp.mpf(-1)``."""
+    return {_safe(k): _exact(v) for k, v in params.items()}

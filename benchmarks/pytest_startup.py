@@ -7,6 +7,7 @@ alternates, and prints the medians of the wall time of the whole process. The go
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -22,9 +23,14 @@ GOAL = 0.030
 
 def seconds(folder: Path, *options: str) -> float:
     """Wall time of one pytest process in ``folder``; RuntimeError when its test does not pass."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
+    # Hypothesis' own plugin imports all of Hypothesis at the end of a session; on both sides it would only
+    # add noise a hundred times what is measured.
+    plain = ["-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
+    command = [sys.executable, "-m", "pytest", *plain, *options]
+    # Byte code is kept between starts, as it is for every installed package.
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     start = time.perf_counter()
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     taken = time.perf_counter() - start
     if done.returncode != 0:
         raise RuntimeError(f"pytest failed:\n{done.stdout}{done.stderr}")

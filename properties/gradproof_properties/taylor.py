@@ -35,6 +35,7 @@ class Taylor(Property):
     source: ClassVar[str] = "the local linearity that back-propagation rests on; Taylor's theorem, Lagrange remainder"
     orders: ClassVar[tuple[int, ...]] = (1,)
     modes: ClassVar[tuple[str, ...] | None] = ("eager",)
+    same_in_every_profile: ClassVar[bool] = False
 
     def check(self, probe: Probe, order: int) -> Outcome:
         """Draw pairs (x, h), some across every kink, and compare remainders with their bounds."""

@@ -37,6 +37,7 @@ class UnderflowNoise(Property):
     source: ClassVar[str] = "'chaotic noise from digital rounding dominates the correction signal'"
     orders: ClassVar[tuple[int, ...]] = (1,)
     modes: ClassVar[tuple[str, ...] | None] = ("eager",)
+    same_in_every_profile: ClassVar[bool] = False
 
     def check(self, probe: Probe, order: int) -> Outcome:
         """Run chains of weight 1 from inputs of moderate size and compare every depth."""

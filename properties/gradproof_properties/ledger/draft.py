@@ -24,9 +24,9 @@ from gradproof.engine.ledger import Deviation, Entry, Ledger
 from gradproof.engine.packs import properties
 from gradproof.engine.plan import Task
 from gradproof.engine.probe import Probe
-from gradproof.engine.property import Violations
+from gradproof.engine.property import Outcome, Violations
 from gradproof.engine.regions import spans
-from gradproof.engine.selection import Selection
+from gradproof.engine.selection import PROFILES, Selection
 from gradproof.engine.worker import Desk, prepare
 from gradproof.errors import ImplementationFault, Unsupported
 from gradproof.formats import Format, get_format
@@ -37,6 +37,8 @@ from gradproof_properties.ledger.reasons import deviation_for
 from gradproof_properties.ledger.toml import document
 
 WITNESSES = 3
+SURVEY = replace(PROFILES["default"], base_32=1 << 17, base_64=1 << 12, examples=24, batch_64=48, pairs=1024)
+SURVEY_SEEDS = (1, 2)
 SAMPLED_MARGIN = 0.25
 """Padding of a sampled region, in binades."""
 LARGE_CEILING = 1e6
@@ -66,6 +68,8 @@ def _draft_task(task: Task, selection: Selection, desk: Desk) -> tuple[Entry, De
     found = [v for v in outcome.violations if len(v)]
     if not found:
         return None
+    surveys = [_survey(task, selection, seed) for seed in SURVEY_SEEDS if not probe.format.is_16_bit]
+    found += [v for o in surveys for v in o.violations if len(v)]
     cause = _cause(task, probe, found)
     deviation = deviation_for(task, cause, found[0].explanation)
     bits = np.concatenate([v.bits for v in found])
@@ -88,6 +92,13 @@ def _draft_task(task: Task, selection: Selection, desk: Desk) -> tuple[Entry, De
         witnesses=_witnesses(bits, magnitude),
     )
     return entry, deviation
+
+
+def _survey(task: Task, selection: Selection, seed: int) -> Outcome:
+    """The same check on more and other inputs, for a region that does not depend on one sample."""
+    probe = Probe(task, replace(selection, seed=seed))
+    probe.budget = SURVEY
+    return properties()[task.property].check(probe, task.order)
 
 
 def _cause(task: Task, probe: Probe, found: Sequence[Violations]) -> str:

@@ -91,7 +91,9 @@ def _told(fault: BaseException) -> int:
         case click.exceptions.Exit():
             return fault.exit_code
         case SystemExit():
-            return fault.code if isinstance(fault.code, int) else codes.INTERNAL
+            # Somebody's code called sys.exit: whatever it meant by its code, this run did not end well.
+            _say(f"internal error: the run was ended by sys.exit({fault.code!r})")
+            return codes.INTERNAL
         case click.exceptions.NoArgsIsHelpError():
             fault.show()
             return codes.USAGE

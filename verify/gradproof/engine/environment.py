@@ -27,7 +27,7 @@ def package_version(name: str) -> str:
 def simd_level() -> str:
     """The widest vector instructions NumPy sees: ``AVX512``, ``AVX2``, ``NEON`` ... or the machine's name."""
     try:
-        from numpy._core._multiarray_umath import __cpu_features__ as features  # type: ignore[attr-defined]
+        from numpy._core._multiarray_umath import __cpu_features__ as features  # type: ignore[import-not-found]  # private, but the only record
     except ImportError:
         return platform.machine()
     for level, needed in (("AVX512", "AVX512F"), ("AVX2", "AVX2"), ("NEON", "NEON"), ("VSX", "VSX")):

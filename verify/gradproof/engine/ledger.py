@@ -6,6 +6,7 @@ they explain. Witnesses are tried in every run, so a sampled run cannot miss a d
 
 from __future__ import annotations
 
+import builtins
 import math
 import tomllib
 from collections.abc import Iterable
@@ -60,7 +61,7 @@ class Entry:
     ceiling: float
     witnesses: tuple[int, ...]
 
-    @property
+    @builtins.property  # the field of that name hides the decorator
     def id(self) -> str:
         """Readable identifier, unique within a ledger."""
         params = "".join(f",{k}={v}" for k, v in sorted(self.params.items()))

@@ -206,6 +206,7 @@ def _absent(
     for backend_id, reason in missing.items():
         name, _, device = backend_id.partition(":")
         if implementations is None:
+            rows: list[tuple[Function, str, tuple[str, ...] | None]]
             rows = [(f, f"{name}.{f.name}", None) for f in CATALOGUE]
         else:
             mine = [i for i in implementations if i.backend == name]

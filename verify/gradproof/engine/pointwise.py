@@ -37,7 +37,7 @@ class Pointwise:
 
     @property
     def _limits(self) -> tuple[float, ...]:
-        limits = (self.probe.function.limit(side, self.order) for side in ("left", "right"))  # type: ignore[arg-type]
+        limits = (self.probe.function.limit(side, self.order) for side in ("left", "right"))
         return tuple(float(v) for v in limits if v is not None and abs(v) != float("inf"))
 
     def outcome(self, *, exhaustive: bool, explanation: str = "", with_curve: bool = True) -> Outcome:

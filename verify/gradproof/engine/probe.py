@@ -55,6 +55,7 @@ class Probe:
         self.format: Format = get_format(task.format)
         self.contract: Contract = get_contract(selection.contract)
         self.budget: Budget = selection.budget
+        self.profile: str = selection.profile
         self.oracle: Oracle = oracle_of(task.function)
         self.witnesses = witnesses
         self.selection = selection

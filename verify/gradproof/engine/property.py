@@ -81,6 +81,10 @@ class Property(abc.ABC):
     modes: ClassVar[tuple[str, ...] | None] = None
     """Modes in which the claim is worth checking; None for all."""
 
+    same_in_every_profile: ClassVar[bool] = True
+    """Whether a deviation that shows in one profile shows in every other: the points are fixed, or the ledger's
+    witnesses are among them. Where it is not, only the default and deep profiles can say that one is gone."""
+
     def applies(self, function: Function, order: int) -> bool:
         """Whether the claim says anything about this function at this order; no cell is planned otherwise."""
         return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -45,6 +46,8 @@ def run(selection: Selection, listener: Listener | None = None) -> RunResult:
     routes contradict each other.
     """
     listener = listener or Silent()
+    # Hypothesis would leave a .hypothesis folder where the user stands; inherited by the worker processes.
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", os.path.join(tempfile.gettempdir(), "gradproof-hypothesis"))
     started = datetime.datetime.now(datetime.UTC)
     clock = time.monotonic()
     desk = prepare(selection)

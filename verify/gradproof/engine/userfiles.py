@@ -45,7 +45,7 @@ def _import(file: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except GradproofError:
         raise
-    except Exception as fault:
+    except (Exception, SystemExit) as fault:  # a script that exits 0 must not look like a passed check
         raise UsageError(f"{file} raised {type(fault).__name__} while it was imported: {fault}") from fault
     finally:
         sys.path.remove(folder)

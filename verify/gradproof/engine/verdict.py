@@ -72,6 +72,8 @@ def _weigh(
 ) -> tuple[Cell, list[LedgerState]]:
     status, reason = _status(outcome)
     known, states = explain(outcome, entries, task, surroundings)
+    if probe.profile == "quick" and not properties()[task.property].same_in_every_profile:
+        states = [replace(s, state="not-checked") if s.state == "gone" else s for s in states]
     if status == "fail" and known is not None:
         status = "known"
     fmt = probe.format

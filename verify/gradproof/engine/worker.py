@@ -69,12 +69,12 @@ def serve(connection: Connection, selection: Selection) -> None:
                 if index < first:
                     continue
                 if task.implementation.name in skipped:
-                    cell, states = gave_up(task), []
-                else:
-                    connection.send(("begin", index))
-                    cell, states = desk.judge(task)
-                    if cell.measured.get("fault") == "timed-out":
-                        skipped.add(task.implementation.name)
+                    connection.send(("cell", index, gave_up(task), []))
+                    continue
+                connection.send(("begin", index))
+                cell, states = desk.judge(task)
+                if cell.measured.get("fault") == "timed-out":
+                    skipped.add(task.implementation.name)
                 connection.send(("cell", index, cell, states))
             connection.send(("done",))
     except OracleDisagreement as fault:

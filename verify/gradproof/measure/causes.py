@@ -46,7 +46,7 @@ def _cause(oracle: Oracle, fmt: Format, order: int, bits: int, got: int, expecte
     g = float.fromhex(fmt.hexfloat(got))
     if g == 0 and 0 < abs(y) < 2 * float(fmt.min_normal):
         return "flush"
-    limits = [oracle.function.limit(side, order) for side in ("left", "right")]  # type: ignore[arg-type]
+    limits = [oracle.function.limit(side, order) for side in ("left", "right")]
     near_one = abs(g - y) <= CANCELLATION_UNITS * 2.0**-fmt.precision
     if near_one and (g == 0 or any(v is not None and g == float(v) for v in limits)):
         return "early-saturation"

@@ -67,7 +67,10 @@ class Dyadic:
         # Keep 64 bits and a sticky one: enough for the rounding that float() then does.
         magnitude = abs(self.man)
         head = magnitude >> excess | bool(magnitude & ((1 << excess) - 1))
-        return math.ldexp(-head if self.man < 0 else head, self.exp + excess)
+        try:
+            return math.ldexp(-head if self.man < 0 else head, self.exp + excess)
+        except OverflowError:  # within half an ulp of 2**1024
+            return -math.inf if self.man < 0 else math.inf
 
     def round(self, fmt: Format) -> int:
         """The bits of the value in ``fmt``, rounded once (see ``Format.round``), in integers throughout."""

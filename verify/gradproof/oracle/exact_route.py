@@ -1,8 +1,9 @@
 """The exact route: definitions over rationals, for what is rational and nothing else.
 
-Values that are no rational number (or are not known to be one) are *unknown*; unknown times an exact zero is
-zero, anything else with an unknown is unknown. So a ReLU-like piece is exact everywhere, GELU is exact in
-value and first derivative at 0, and ties that an enclosure can never resolve are decided here.
+Values that are no rational number (or are not known to be one) are *unknown*. Unknown times an exact zero is
+zero, zero over an unknown that cannot be zero is zero, anything else with an unknown is unknown. So a ReLU-like
+piece is exact everywhere, GELU is exact in value and first derivative at 0, and ties that an enclosure can never
+resolve are decided here.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from gradproof.oracle.series import FACTORIALS, ORDERS, Series, SeriesContext, l
 
 
 class Known:
-    """A rational number, or unknown (``value`` is None)."""
+    """A rational number, or unknown (``value`` is None); of some unknown ones it is known that they are not 0."""
 
-    __slots__ = ("value",)
+    __slots__ = ("nonzero", "value")
 
-    def __init__(self, value: Fraction | None) -> None:
+    def __init__(self, value: Fraction | None, *, nonzero: bool = False) -> None:
         self.value = value
+        self.nonzero = nonzero if value is None else value != 0
 
     @staticmethod
     def of(other: Any) -> Known:
@@ -36,7 +38,7 @@ class Known:
     __radd__ = __add__
 
     def __neg__(self) -> Known:
-        return Known(None if self.value is None else -self.value)
+        return Known(None if self.value is None else -self.value, nonzero=self.nonzero)
 
     @lifted
     def __sub__(self, other: Known) -> Known:
@@ -51,15 +53,18 @@ class Known:
         a, b = self.value, other.value
         if a == 0 or b == 0:
             return Known(Fraction(0))
-        return Known(None if a is None or b is None else a * b)
+        both = self.nonzero and other.nonzero
+        return Known(None if a is None or b is None else a * b, nonzero=both)
 
     __rmul__ = __mul__
 
     @lifted
     def __truediv__(self, other: Known) -> Known:
         a, b = self.value, other.value
-        if b is None or b == 0 or a is None:
-            return Known(Fraction(0) if a == 0 and b else None)
+        if a == 0 and other.nonzero:
+            return Known(Fraction(0))
+        if a is None or b is None or b == 0:
+            return Known(None, nonzero=self.nonzero and other.nonzero)
         return Known(a / b)
 
     @lifted
@@ -72,7 +77,7 @@ class _KnownScalars:
 
     @property
     def pi(self) -> Known:
-        return Known(None)
+        return Known(None, nonzero=True)
 
     def real(self, value: Any) -> Known:
         return Known(Fraction(value))
@@ -82,9 +87,9 @@ class _KnownScalars:
 
     def sqrt(self, x: Known) -> Known:
         if x.value is None or x.value < 0:
-            return Known(None)
+            return Known(None, nonzero=x.nonzero)
         root = Fraction(math.isqrt(x.value.numerator), math.isqrt(x.value.denominator))
-        return Known(root if root * root == x.value else None)
+        return Known(root if root * root == x.value else None, nonzero=x.value != 0)
 
     def _at(self, x: Known, point: int, value: Fraction | int) -> Known:
         return Known(Fraction(value) if x.value == point else None)

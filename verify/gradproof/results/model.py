@@ -6,6 +6,7 @@ outside tools read only that. No import of NumPy here: a report can be made anyw
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -13,7 +14,15 @@ from typing import Any, Final, Literal
 SCHEMA: Final = "gradproof-results/1"
 
 Status = Literal["pass", "fail", "known", "undecided", "unsupported", "not-run", "error"]
-STATUSES: Final[tuple[Status, ...]] = ("fail", "error", "undecided", "known", "unsupported", "not-run", "pass")
+STATUSES: Final[tuple[Status, ...]] = (
+    "fail",
+    "error",
+    "undecided",
+    "known",
+    "unsupported",
+    "not-run",
+    "pass",
+)
 """Every status, the one that needs attention first."""
 
 SEVERITIES: Final = ("wrong-class", "lost-signal", "wrong-branch", "large-error", "small-error")
@@ -157,7 +166,7 @@ class Cell:
     curve: Curve | None = None
     seconds: float = 0.0
 
-    @property
+    @builtins.property  # the field of that name hides the decorator
     def key(self) -> tuple[Any, ...]:
         """What identifies a cell across runs; ``combine`` refuses two different cells of one key."""
         params = tuple(sorted((k, repr(v)) for k, v in self.params.items()))
@@ -166,7 +175,7 @@ class Cell:
             self.mode, self.format, self.order, self.property,
         )  # fmt: skip
 
-    @property
+    @builtins.property  # the field of that name hides the decorator
     def id(self) -> str:
         """Stable identifier for people and for pytest: ``silu-torch-cpu-bfloat16-order1-accuracy``.
 
@@ -224,7 +233,7 @@ class RunResult:
 
     def counts(self) -> dict[str, int]:
         """Number of cells per status, every status present."""
-        totals = dict.fromkeys(STATUSES, 0)
+        totals: dict[str, int] = dict.fromkeys(STATUSES, 0)
         for cell in self.cells:
             totals[cell.status] += 1
         return totals

@@ -1,0 +1,106 @@
+"""One exit code per outcome, for ``run`` and ``check`` alike."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gradproof.errors import GradproofError, OracleDisagreement
+from tests.cli.conftest import TINY, Invoke
+
+
+def test_passes_alone_exit_0(gradproof: Invoke) -> None:
+    done = gradproof("run", *TINY, "--html", "none")
+    assert done.exit_code == 0, done.stderr
+    assert "OK: nothing but passes" in done.stdout
+
+
+def test_a_right_implementation_exits_0(gradproof: Invoke, right: Path) -> None:
+    done = gradproof("check", str(right), "--property", "accuracy", "--jobs", "0")
+    assert done.exit_code == 0, done.stdout
+    assert "2 pass, 0 fail" in done.stdout
+
+
+def test_a_wrong_implementation_exits_1_and_names_its_simplest_input(gradproof: Invoke, wrong: Path) -> None:
+    done = gradproof("check", str(wrong), "--property", "accuracy", "--order", "0", "--jobs", "0")
+    assert done.exit_code == 1
+    assert "FAILED: 1 new failure" in done.stdout
+    assert "relu-numpy-cpu-bfloat16-order0-accuracy" in done.stdout
+    # 1 is the input of (0, 1] with the fewest significand bits; 0x3f80 is 1 in bfloat16.
+    assert "simplest  1.0 (0x3f80)" in done.stdout
+    assert "--bits 0x3f80" in done.stdout
+
+
+INTERRUPTING = """
+import numpy as np
+import gradproof as gp
+
+calls = 0
+
+@gp.implements("relu", backend="numpy", formats=["bfloat16", "float16"])
+def mine(x):
+    global calls
+    calls += 1
+    if calls > 1:
+        raise KeyboardInterrupt
+    return np.maximum(x, x.dtype.type(0))
+"""
+
+
+def test_an_interrupt_exits_2_and_keeps_what_was_reached(gradproof: Invoke, folder: Path) -> None:
+    (folder / "interrupting.py").write_text(INTERRUPTING, encoding="utf-8")
+    done = gradproof(
+        "check", "interrupting.py", "--property", "accuracy", "--order", "0", "--jobs", "0", "--json", "left.json"
+    )
+    assert done.exit_code == 2
+    assert "INTERRUPTED" in done.stdout
+    document = json.loads((folder / "left.json").read_text("utf-8"))
+    assert document["run"]["complete"] is False
+    assert [c["status"] for c in document["cells"]] == ["pass", "not-run"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (OracleDisagreement("at x = 2"), "OracleDisagreement: at x = 2"),
+        (GradproofError("a worker could not start"), "a worker could not start"),
+        (ZeroDivisionError("seeded"), "internal error: ZeroDivisionError: seeded"),
+        (SystemExit(0), "ended by sys.exit(0)"),
+    ],
+)
+def test_what_is_nobodys_mistake_exits_3_in_one_line(
+    gradproof: Invoke, monkeypatch: pytest.MonkeyPatch, fault: BaseException, told: str
+) -> None:
+    def broken(*_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr("gradproof.engine.run.run", broken)
+    done = gradproof("run", *TINY, "--html", "none")
+    assert done.exit_code == 3
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_traceback_is_there_for_the_asking(gradproof: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("seeded")
+
+    monkeypatch.setattr("gradproof.engine.run.run", broken)
+    assert "GRADPROOF_TRACEBACK=1" in gradproof("run", *TINY).stderr
+    monkeypatch.setenv("GRADPROOF_TRACEBACK", "1")
+    assert "Traceback (most recent call last)" in gradproof("run", *TINY).stderr
+
+
+def test_a_selection_without_cells_exits_5(gradproof: Invoke) -> None:
+    done = gradproof("run", *TINY, "--mode", "compiled", "--html", "none")
+    assert done.exit_code == 5
+    assert "NOTHING RAN" in done.stdout
+
+
+def test_a_file_that_exits_while_imported_is_no_passed_check(gradproof: Invoke, folder: Path) -> None:
+    (folder / "leaving.py").write_text("raise SystemExit(0)", encoding="utf-8")
+    done = gradproof("check", "leaving.py")
+    assert done.exit_code == 4
+    assert "SystemExit" in done.stderr

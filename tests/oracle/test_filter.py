@@ -1,0 +1,232 @@
+"""The float64 filter: its enclosures hold the truth, its assumption about libraries holds, and a lie is noticed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import flint
+import numpy as np
+import pytest
+from gradproof.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64
+from gradproof.formats import arrays as fa
+from gradproof.formats.arrays import Floats
+from gradproof.functions import CATALOGUE, Function, function
+from gradproof.functions.registry import forget
+from gradproof.oracle import Oracle, arb_route, balls
+from gradproof.strategies import landmark_bits, stratified
+
+from tests.oracle.containment import escapes
+from tests.oracle.samples import VARIANTS
+
+SMOOTH = [f for f in VARIANTS if f.name not in ("relu", "leaky_relu", "prelu", "relu6", "hardtanh")]
+LINEAR = [f for f in VARIANTS if f not in SMOOTH]
+
+ROOTS = {"gelu": (1, 2), "gelu_tanh": (1, 2), "silu": (1, 2)}
+"""Orders that cross zero away from x = 0, where relative accuracy is lost."""
+
+
+def root_inputs(f: Function, count: int) -> Floats:
+    """Inputs around the sign changes of f' and f'' on [-8, 8], the closest of them neighbours of the root."""
+    found: list[float] = []
+    for order in ROOTS.get(f.name, ()):
+        signs = {x: _sign(f, x, order) for x in np.linspace(-8, 8, 65).tolist() if x != 0}
+        for a, b in zip(list(signs), list(signs)[1:], strict=False):
+            if signs[a] * signs[b] < 0:
+                low, high = a, b
+                while np.nextafter(low, high) != high:
+                    middle = (low + high) / 2
+                    if _sign(f, middle, order) == signs[a]:
+                        low = middle
+                    else:
+                        high = middle
+                gaps = np.concatenate([[0.0], 2.0 ** -np.linspace(8, 50, count // 2)])
+                found += [*(low - gaps), *(high + gaps)]
+    return np.array(found)
+
+
+def _sign(f: Function, x: float, order: int) -> int:
+    ends = arb_route.enclosures(f, 0, Fraction(x), 256)[order]
+    assert ends is not None
+    return 1 if ends[0].man > 0 else -1
+
+
+def test_the_roots_near_which_the_filter_is_tried_are_found() -> None:
+    silu = next(f for f in CATALOGUE if f.name == "silu")
+    roots = root_inputs(silu, 2)
+    minimum, turn = -1.2784645427610738, 2.3993572805154676
+    assert abs(1 + minimum / (1 + math.exp(minimum))) < 1e-15  # silu' = s (1 + x (1 - s)) vanishes
+    assert abs(turn * math.tanh(turn / 2) - 2) < 1e-14  # silu'' = s (1 - s) (2 - x tanh(x/2)) vanishes
+    assert np.abs(roots - minimum).min() < 1e-15
+    assert np.abs(np.abs(roots) - turn).min() < 1e-15
+
+
+def tried(f: Function, count: int) -> Floats:
+    """``count`` float64 inputs or a few more: tails, tiny numbers, landmarks of all formats, roots."""
+    rng = np.random.default_rng(3)
+    marks = [fa.values(landmark_bits(f, fmt, 2), fmt) for fmt in (FLOAT64, FLOAT32, FLOAT16, BFLOAT16)]
+    n = count // 5
+    parts = [
+        fa.values(stratified(FLOAT64, 2 * (n // 2), 1), FLOAT64),
+        fa.values(stratified(FLOAT32, 2 * (n // 2), 2), FLOAT32),
+        rng.normal(0, 3, n),
+        rng.uniform(-110, 110, n),  # float32's tails
+        rng.uniform(-760, 760, n),  # float64's
+        root_inputs(f, 60),
+    ]
+    x = np.unique(np.concatenate(marks + parts))
+    return x[np.isfinite(x)]
+
+
+def worst(f: Function, x: Floats) -> tuple[list[list[float]], list[int]]:
+    """``escapes`` over all pieces, each on its own side of the kinks (and at them)."""
+    cuts = [-math.inf, *map(float, f.kinks), math.inf]
+    wrong: list[list[float]] = [[], [], [], []]
+    compared = [0, 0, 0, 0]
+    for piece, (low, high) in enumerate(zip(cuts, cuts[1:], strict=False)):
+        bad, seen = escapes(f, piece, x[(x >= low) & (x <= high)])
+        wrong = [a + b for a, b in zip(wrong, bad, strict=True)]
+        compared = [a + b for a, b in zip(compared, seen, strict=True)]
+    return wrong, compared
+
+
+@pytest.mark.parametrize("f", SMOOTH, ids=lambda f: f.label)
+def test_the_filters_enclosure_holds_arbs_everywhere(f: Function) -> None:
+    x = tried(f, 20_000)
+    assert x.size >= 20_000
+    wrong, compared = worst(f, x)
+    assert wrong == [[], [], [], []]
+    assert min(compared) > 0.9 * x.size
+
+
+@pytest.mark.parametrize("f", LINEAR, ids=lambda f: f.label)
+def test_the_filters_enclosure_holds_arbs_on_linear_pieces(f: Function) -> None:
+    wrong, compared = worst(f, tried(f, 2000))
+    assert wrong == [[], [], [], []]
+    assert min(compared) >= 2000
+
+
+def _constants(m: Any, x: Any) -> Any:
+    # Constants that float64 cannot hold, and every elementary function once.
+    shifted = m.log(x * x + Fraction(1, 3)) + m.sqrt(x * x + m.real("0.1")) * 9007199254740993
+    waves = m.sin(x) * m.cos(x / 3) + m.atan(x) * m.erf(x) + m.log1p(x * x) / m.pi
+    return shifted + waves + m.expm1(x) / (1 + m.exp(x) ** 2)
+
+
+def test_a_definition_of_the_users_own_is_enclosed_as_well() -> None:
+    # arb's series know no Python fractions, so the reference definition lifts them by hand.
+    ours = function("ours", _constants)
+    theirs = function(
+        "theirs",
+        lambda m, x: m.log(x * x + m.real(Fraction(1, 3)))
+        + m.sqrt(x * x + m.real("0.1")) * m.real(9007199254740993)
+        + m.sin(x) * m.cos(x / 3) + m.atan(x) * m.erf(x) + m.log1p(x * x) / m.pi
+        + m.expm1(x) / (1 + m.exp(x) ** 2),
+    )  # fmt: skip
+    forget(["ours", "theirs"])
+    x = np.random.default_rng(0).normal(0, 3, 400)
+    for k, ball in enumerate(balls.derivatives(ours, 0, x)):
+        for i, point in enumerate(x.tolist()):
+            ends = arb_route.enclosures(theirs, 0, Fraction(point), 200)[k]
+            assert ends is not None
+            mid, rad = Fraction(float(ball.mid[i])), Fraction(float(ball.rad[i]))
+            assert mid - rad <= ends[0].fraction()
+            assert ends[1].fraction() <= mid + rad
+
+
+def test_a_constant_between_two_floats_keeps_its_distance() -> None:
+    third = balls.Balls.of(Fraction(1, 3))
+    assert abs(Fraction(third.mid) - Fraction(1, 3)) <= Fraction(third.rad)
+    assert third.rad > 0
+    assert balls.Balls.of(2**53 + 1).rad >= 1
+    assert balls.Balls.of(0.5).rad == 0
+    assert balls.Balls.of(Fraction(10) ** 400).rad == math.inf
+
+
+def test_balls_hold_every_value_of_a_wide_input() -> None:
+    rng = np.random.default_rng(8)
+    centre, radius = rng.normal(0, 4, 200), np.exp(rng.uniform(-12, 2, 200))
+    for f in SMOOTH:
+        if len(f.pieces) > 1:
+            continue
+        wide = balls.derivatives(f, 0, centre, radius=radius)
+        for part in (-1.0, -0.5, 0.25, 1.0):
+            point = balls.derivatives(f, 0, centre + part * radius * (1 - 2.0**-40))
+            for outer, inner in zip(wide, point, strict=True):
+                with np.errstate(invalid="ignore"):
+                    held = np.abs(inner.mid - outer.mid) <= outer.rad + inner.rad
+                assert (held | ~np.isfinite(outer.rad)).all(), (f.label, part)
+
+
+LIBRARY: dict[str, Callable[[Any], Any]] = {
+    "exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p, "tanh": np.tanh, "sin": np.sin,
+    "cos": np.cos, "atan": np.arctan, "erf": np.frompyfunc(math.erf, 1, 1), "erfc": np.frompyfunc(math.erfc, 1, 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_the_platforms_libraries_keep_the_bound_the_filter_assumes(name: str) -> None:
+    rng = np.random.default_rng(11)
+    sizes = np.exp(rng.uniform(math.log(1e-320), math.log(700), 4000))
+    x = np.concatenate([sizes, -sizes, rng.normal(0, 2, 4000), rng.uniform(-30, 30, 4000)])
+    if name in ("log", "log1p"):
+        x = np.concatenate([x[x > 0], 1 - sizes[sizes < 1] / 2]) - (name == "log1p") * 0.99
+    with np.errstate(all="ignore"):
+        results = np.asarray(LIBRARY[name](x), dtype=np.float64)
+    # The bound balls._BallScalars._ball adds for a point.
+    room = balls.LIBRARY_ULPS * balls.EPS * np.abs(results) + balls.LIBRARY_ULPS * balls.TINY
+    before = flint.ctx.prec
+    try:
+        flint.ctx.prec = 128
+        for point, got, allowed in zip(x.tolist(), results.tolist(), room.tolist(), strict=True):
+            if math.isfinite(got):
+                error = abs(getattr(flint.arb(point), name)() - flint.arb(got))
+                # Half the bound: what is assumed must not be what happens to be measured here.
+                assert error <= flint.arb(allowed) / 2, (point, got)
+    finally:
+        flint.ctx.prec = before
+
+
+def test_a_lane_that_leaves_the_numbers_goes_up_instead_of_being_guessed() -> None:
+    f = function("steep", lambda m, x: m.exp(m.exp(x)) - m.exp(m.exp(x)))
+    forget(["steep"])
+    for ball in balls.derivatives(f, 0, np.array([8.0, 1.0])):
+        assert not np.isfinite(ball.rad[0])
+        assert np.isfinite(ball.rad[1])
+
+
+LIES: dict[str, Callable[[Any], Any]] = {
+    "tanh": lambda honest: lambda self, x: balls.Balls(np.tanh(x.mid) * (1 + 2e-13), honest(self, x).rad),
+    "sech2": lambda honest: lambda self, x: balls.Balls(honest(self, x).mid * (1 + 1e-14), honest(self, x).rad),
+    "exp": lambda honest: lambda self, x: balls.Balls(
+        np.where(np.abs(x.mid) > 90, 0.0, honest(self, x).mid), honest(self, x).rad
+    ),
+    "erfc": lambda honest: lambda self, x: balls.Balls(1 - balls._as_float(balls._erf(x.mid)), honest(self, x).rad),
+}
+
+
+@pytest.mark.parametrize(("scalar", "name"), [("tanh", "tanh"), ("sech2", "sigmoid"), ("exp", "elu"), ("erfc", "gelu")])
+def test_a_filter_that_lies_is_noticed(scalar: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    f = next(f for f in CATALOGUE if f.name == name)
+    x = tried(f, 1000)
+    assert worst(f, x)[0] == [[], [], [], []]
+    monkeypatch.setattr(balls._BallScalars, scalar, LIES[scalar](getattr(balls._BallScalars, scalar)))
+    assert any(worst(f, x)[0])
+
+
+def test_the_slope_of_a_filtered_point_is_known_to_one_percent_of_the_unit_it_scales() -> None:
+    for f in SMOOTH:
+        oracle = Oracle(f)
+        bits = stratified(FLOAT32, 256, 4)
+        x_quantum = 2.0 ** fa.quantum_exponents(fa.values(bits, FLOAT32), FLOAT32)
+        for order, reference in enumerate(oracle.references(bits, FLOAT32)):
+            unit = 2.0 ** reference.quantum_exponents(FLOAT32)
+            for i in np.flatnonzero(reference.how == 0)[::8].tolist():
+                piece = f.piece_at(Fraction(float(fa.values(bits[i : i + 1], FLOAT32)[0])))
+                ends = arb_route.enclosures(f, piece, FLOAT32.value(int(bits[i])), 2048)[order + 1]
+                assert ends is not None
+                exact = abs(float(ends[0]))
+                error = abs(reference.slope[i] - exact) * x_quantum[i]
+                assert error <= 0.011 * (unit[i] + exact * x_quantum[i]), (f.label, order, bits[i])

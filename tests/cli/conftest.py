@@ -13,10 +13,21 @@ from gradproof.cli.app import program
 
 Invoke = Callable[..., Result]
 
-TINY = ("--backend", "numpy", "--function", "relu", "--format", "bfloat16", "--property", "accuracy", "--jobs", "0")
+TINY = (
+    "--backend",
+    "numpy",
+    "--function",
+    "relu",
+    "--format",
+    "bfloat16",
+    "--property",
+    "accuracy",
+    "--jobs",
+    "0",
+)
 """Three cells of one function, judged in this process."""
 
-RIGHT = '''
+RIGHT = """
 import numpy as np
 import gradproof as gp
 
@@ -26,7 +37,7 @@ def slope(x):
 @gp.implements("relu", backend="numpy", derivative=slope, formats=["bfloat16"])
 def mine(x):
     return np.where(x > 0, x, x.dtype.type(0))
-'''
+"""
 
 WRONG = RIGHT.replace("np.where(x > 0", "np.where(x > 1")
 """Gives 0 for all inputs in (0, 1], where relu is x; the simplest of them is 1."""

@@ -1,4 +1,4 @@
-"""Settings: command line over environment over pyproject.toml over default; mistakes are named with their place."""
+"""Settings: command line over environment over pyproject.toml; mistakes are named with their place."""
 
 from __future__ import annotations
 
@@ -81,9 +81,15 @@ def test_several_values_of_the_environment_are_separated_by_commas(tmp_path: Pat
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("[tool.gradproof]\nfromat = 1\n", "unknown key 'fromat' in [tool.gradproof] of {file}; did you mean 'format'?"),
+        (
+            "[tool.gradproof]\nfromat = 1\n",
+            "unknown key 'fromat' in [tool.gradproof] of {file}; did you mean 'format'?",
+        ),
         ("[tool.gradproof]\nmax_seconds = 1\n", "did you mean 'max-seconds'?"),
-        ('[tool.gradproof]\nseed = "x"\n', "expected a whole number for 'seed' in [tool.gradproof] of {file}, got 'x'"),
+        (
+            '[tool.gradproof]\nseed = "x"\n',
+            "expected a whole number for 'seed' in [tool.gradproof] of {file}, got 'x'",
+        ),
         ("[tool.gradproof]\nseed = true\n", "got True"),
         ("[tool.gradproof]\nbackend = 3\n", "expected a name in quotes, or a list of them for 'backend'"),
         ("[tool.gradproof]\nmax-seconds = [1]\n", "expected a number (of seconds) for 'max-seconds'"),

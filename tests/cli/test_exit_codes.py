@@ -52,7 +52,16 @@ def mine(x):
 def test_an_interrupt_exits_2_and_keeps_what_was_reached(gradproof: Invoke, folder: Path) -> None:
     (folder / "interrupting.py").write_text(INTERRUPTING, encoding="utf-8")
     done = gradproof(
-        "check", "interrupting.py", "--property", "accuracy", "--order", "0", "--jobs", "0", "--json", "left.json"
+        "check",
+        "interrupting.py",
+        "--property",
+        "accuracy",
+        "--order",
+        "0",
+        "--jobs",
+        "0",
+        "--json",
+        "left.json",
     )
     assert done.exit_code == 2
     assert "INTERRUPTED" in done.stdout

@@ -29,6 +29,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "backends": frozenset({"functions", "formats", "errors"}),
     "strategies": frozenset({"functions", "formats", "errors"}),
     "results": frozenset({"errors"}),
+    "config": frozenset({"formats", "errors"}),
 }
 """The rooms of the engine that may not know all others, and the rooms each may import."""
 

@@ -60,7 +60,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "torch-gelu-infinity", "torch", ("gelu", "gelu_tanh"),
         "gelu and its derivatives are NaN at the infinities",
-        "x * Phi(x) is evaluated as inf * 0 at -inf, and the vectorised kernel's erf or tanh argument overflows at +inf. "
+        "x * Phi(x) is evaluated as inf * 0 at -inf; in float32 and bfloat16 the vector kernel gives NaN at +inf too. "
         "Second derivatives already overflow at finite inputs, where x^2 does.",
         ("pytorch/pytorch#185770",), (), ("special-values",),
     ),
@@ -68,7 +68,7 @@ RULES: tuple[Rule, ...] = (
         "torch-gelu-tail", "torch", ("gelu",),
         "gelu (erf form) loses its negative tail",
         "The value is computed as x/2 (1 + erf(x / sqrt 2)), which cancels for negative x: in float32 it is wrong from "
-        "about -2, 57 % off at -5.5 and 0 from -5.5 on, in float64 0 at -10. Vectors and scalars use different erf "
+        "about -2, 57 % off at -5.5 and 0 at -6, in float64 0 at -10. Vectors and scalars use different erf "
         "approximations and disagree (11 % at -4.9963). At 1.7e38 the float32 kernel overflows. The derivative cancels "
         "the same way; the second one overflows where x^2 does.",
         ("pytorch/pytorch#187806", "pytorch/pytorch#188382"), (), POINTWISE,
@@ -105,8 +105,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "torch-tanh-tail", "torch", ("tanh",),
         "tanh' is 0 in both tails",
-        "AD uses 1 - y^2 with the rounded y: it cancels from |x| = 2.5 or so and is 0 from |x| = 9.01 on in float32, "
-        "where 5.96e-8 is due. The chain product of tanh derivatives inherits the error.",
+        "AD uses 1 - y^2 with the rounded y: it cancels from |x| = 2.5 or so and is 0 from |x| = 9 or so on in float32, "
+        "where 5.96e-8 is due (at 9.01). The chain product of tanh derivatives inherits the error.",
         ("pytorch/pytorch#195685", "pytorch/pytorch#195681"),
     ),
     Rule(

@@ -23,10 +23,20 @@ STYLES: Final = {
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console that never wraps what it writes to a file, and reads no markup out of a user's names."""
+    """A console that never wraps what it writes to a file, and reads no markup out of a user's names.
+
+    When nobody reads stdout any more it raises BrokenPipeError; without readers of stderr it falls silent,
+    since a run must not end because nobody watches it.
+    """
     from rich.console import Console
 
-    return Console(
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:
+            if not stderr:
+                raise BrokenPipeError
+            self.quiet = True
+
+    return Plain(
         file=sys.stderr if stderr else sys.stdout, soft_wrap=True, highlight=False, markup=False, emoji=False
     )
 

@@ -45,7 +45,7 @@ def _failures(out: Console, result: RunResult, verbose: bool) -> None:
     cells = failing(result)
     if not cells:
         return
-    groups = grouped(cells)
+    groups = [[cell] for cell in cells] if verbose else grouped(cells)
     out.print(text((f"New failures: {count(len(cells), 'cell')}, the worst first", "bold red")))
     shown = groups if verbose else groups[:SHOWN]
     for group in shown:

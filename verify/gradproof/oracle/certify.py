@@ -129,6 +129,8 @@ def _attempt(
         low, high = ends
         bits = low.round(fmt)
         if fmt.ordinal(bits) == fmt.ordinal(high.round(fmt)) and _narrow(low, high, bits, fmt):
+            if low.man < 0 < high.man:  # both ends round to zero, and nothing tells its sign
+                bits = 0
             settled[order] = Certified("finite", bits, low, high, None, "arb", precision)
     return settled
 
@@ -177,7 +179,9 @@ def confirmed(function: Function, piece: int, x: Fraction, fmt: Format, answer: 
         with contextlib.suppress(ArithmeticError, ValueError):
             value = mpmath_route.derivatives(function, piece, x, precision)[order]
             if _agrees(value, answer, fmt):
-                return replace(answer, value=value)
+                # The sign of a zero that the enclosure leaves open is mpmath's.
+                bits = fmt.sign_bit if answer.bits == 0 and value.man < 0 else answer.bits
+                return replace(answer, value=value, bits=bits)
         precision *= 2
     raise OracleDisagreement(
         f"{function.label}, derivative of order {order} at x = {float(x)!r} ({float(x).hex()}): mpmath says "

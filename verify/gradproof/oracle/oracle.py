@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 import sys
 from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -38,6 +40,9 @@ CROSS_CHECK: Final = 32
 
 MEMORY: Final = 50_000
 """Certified inputs an oracle remembers, some 0.5 kB each."""
+
+SUPREMUM_SPLITS: Final = 400
+SUPREMUM_SLACK: Final = 1.01
 
 _HOW = {"exact": BY_EXACT, "arb": BY_ARB, "uncertified": UNCERTIFIED}
 
@@ -119,31 +124,36 @@ class Oracle:
     def supremum(self, low: Fraction, high: Fraction, order: int, precision: int = 128) -> float:
         """A rigorous upper bound of |f^(order)| over [low, high], from interval arithmetic; inf if none.
 
-        Kinks inside count with both neighbouring pieces. The interval is halved a few times, because one
-        wide ball overestimates.
+        Branch and bound: the part with the largest bound is halved until that bound is within SUPREMUM_SLACK of a
+        value taken, or SUPREMUM_SPLITS are spent. At a kink inside, both neighbouring pieces count.
         """
         if not arb_route.AVAILABLE:
             return math.inf
         cuts = [low, *(k for k in self.function.kinks if low < k < high), high]
-        return max(
-            self._supremum_on(a, b, order, precision, depth=4) for a, b in zip(cuts, cuts[1:], strict=False)
-        )
+        parts = [(-self._magnitude_over(a, b, order, precision)[1], a, b) for a, b in pairwise(cuts)]
+        heapq.heapify(parts)
+        taken = 0.0
+        for _ in range(SUPREMUM_SPLITS):
+            bound, a, b = parts[0]
+            middle = (a + b) / 2
+            taken = max(taken, self._magnitude_over(middle, middle, order, precision)[0])
+            if -bound <= SUPREMUM_SLACK * taken or a == b:
+                break
+            heapq.heapreplace(parts, (-self._magnitude_over(a, middle, order, precision)[1], a, middle))
+            heapq.heappush(parts, (-self._magnitude_over(middle, b, order, precision)[1], middle, b))
+        return math.nextafter(-parts[0][0], math.inf)
 
-    def _supremum_on(self, low: Fraction, high: Fraction, order: int, precision: int, depth: int) -> float:
-        piece = self.function.piece_at((low + high) / 2) if low != high else self.function.piece_at(low)
+    def _magnitude_over(self, low: Fraction, high: Fraction, order: int, precision: int) -> tuple[float, float]:
+        """Least and largest |f^(order)| that an enclosure over [low, high] allows; no kink lies inside."""
+        piece = self.function.piece_at((low + high) / 2)
         try:
             ends = arb_route.enclosures_over(self.function, piece, low, high, precision)[order]
-        except (AttributeError, TypeError):
-            return math.inf
-        bound = math.inf if ends is None else max(abs(float(ends[0])), abs(float(ends[1])))
-        least = 0.0 if ends is None else min(abs(float(ends[0])), abs(float(ends[1])))
-        if depth and low != high and not bound <= 1.5 * least:
-            middle = (low + high) / 2
-            return max(
-                self._supremum_on(low, middle, order, precision, depth - 1),
-                self._supremum_on(middle, high, order, precision, depth - 1),
-            )
-        return math.nextafter(bound, math.inf)
+        except (AttributeError, TypeError, ArithmeticError, ValueError):
+            ends = None
+        if ends is None:
+            return 0.0, math.inf
+        a, b = float(ends[0]), float(ends[1])
+        return (0.0 if a <= 0 <= b else min(abs(a), abs(b))), max(abs(a), abs(b))
 
     def suprema(self, low: Floats, high: Floats, order: int, sections: int = 8) -> Floats:
         """Upper bounds of |f^(order)| over many intervals [low, high] of shape (n,), none across a kink.

@@ -1,0 +1,95 @@
+"""``compare``: each change has one class, and only regressions exit 1."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gradproof.cli.compare import classify
+from gradproof.results import Cell, RunResult, write_results
+from gradproof.results.model import Shard, Status
+from tests.cli.conftest import Invoke
+
+
+def cell(status: Status, magnitude: float | None = None, function: str = "relu") -> Cell:
+    return Cell(
+        function,
+        {},
+        f"lib.{function}",
+        "torch",
+        "cpu",
+        "eager",
+        "float32",
+        0,
+        "accuracy",
+        status,
+        magnitude=magnitude,
+    )
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "kind"),
+    [
+        (cell("pass", 0.1), cell("fail", 3.0), "new failure"),
+        (cell("known", 3.0), cell("fail", 3.0), "new failure"),
+        (cell("pass", 0.1), cell("error"), "new failure"),
+        (None, cell("fail", 3.0), "new failure"),
+        (cell("not-run"), cell("fail", 3.0), "new failure"),
+        (cell("fail", 3.0), cell("pass", 0.1), "fixed"),
+        (cell("error"), cell("pass", 0.1), "fixed"),
+        (cell("known", 3.0), cell("pass", 0.1), "fixed"),
+        (cell("fail", 3.0), cell("fail", 9.0), "worse"),
+        (cell("fail", 3.0), cell("fail", None), "worse"),
+        (cell("pass", 0.2), cell("pass", 0.9), "worse"),
+        (cell("fail", 9.0), cell("fail", 3.0), "better"),
+        (cell("fail", None), cell("known", 3.0), "better"),
+        (cell("not-run"), cell("pass", 0.1), "newly run"),
+        (None, cell("pass", 0.1), "newly run"),
+        (cell("undecided"), cell("pass", 0.1), "newly run"),
+        (cell("pass", 0.1), cell("not-run"), "no longer run"),
+        (cell("pass", 0.1), cell("undecided"), "no longer run"),
+        (cell("fail", 3.0), None, "no longer run"),
+        (cell("pass", 0.1), cell("pass", 0.4), ""),  # both far below the bound
+        (cell("fail", 3.0), cell("fail", 3.1), ""),
+        (cell("fail", None), cell("fail", None), ""),
+        (cell("pass"), cell("pass"), ""),
+        (cell("not-run"), cell("unsupported"), ""),
+        (None, cell("not-run"), ""),
+    ],
+)
+def test_every_change_has_one_class(base: Cell | None, head: Cell | None, kind: str) -> None:
+    assert classify(base, head) == kind
+
+
+def written(path: Path, *cells: Cell) -> str:
+    run = Shard({}, {}, {}, 1, "2026-01-01T00:00:00+00:00", 1.0, complete=True)
+    write_results(RunResult(run, list(cells)), path)
+    return str(path)
+
+
+def test_a_new_failure_exits_1_and_is_named(gradproof: Invoke, folder: Path) -> None:
+    base = written(folder / "base.json", cell("pass", 0.1), cell("fail", 3.0, "tanh"))
+    head = written(folder / "head.json", cell("fail", 5.0), cell("pass", 0.3, "tanh"))
+    done = gradproof("compare", base, head)
+    assert done.exit_code == 1
+    assert (
+        "new failure: 1 cell\n  relu-torch-cpu-float32-order0-accuracy  pass (0.1) -> fail (5)" in done.stdout
+    )
+    assert "fixed: 1 cell" in done.stdout
+    assert gradproof("compare", head, base).exit_code == 1  # tanh fails the other way round
+
+
+def test_what_only_became_better_exits_0(gradproof: Invoke, folder: Path) -> None:
+    base = written(folder / "base.json", cell("fail", 9.0))
+    head = written(folder / "head.json", cell("pass", 0.3), cell("pass", 0.3, "tanh"))
+    done = gradproof("compare", base, head)
+    assert done.exit_code == 0
+    assert "0 new failure, 0 worse, 1 fixed, 0 better, 1 newly run, 0 no longer run" in done.stdout
+
+
+def test_the_same_file_twice_has_no_change(gradproof: Invoke, folder: Path) -> None:
+    base = written(folder / "base.json", cell("fail", 9.0))
+    done = gradproof("compare", base, base)
+    assert done.exit_code == 0
+    assert "->" not in done.stdout

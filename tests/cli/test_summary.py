@@ -1,0 +1,121 @@
+"""The summary of results made by hand: order, ledger, deviations, verdict."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gradproof.cli import codes
+from gradproof.cli.failures import failing, gravity
+from gradproof.cli.summary import SHOWN, summarise
+from gradproof.results import Cell, RunResult
+from gradproof.results.model import Certificate, Interval, LedgerState, Number, Shard
+
+SHARD = Shard({}, {}, {"profile": "quick"}, 7, "2026-01-01T00:00:00+00:00", 75.0, complete=True)
+
+
+def cell(function: str = "relu", **more: Any) -> Cell:
+    base = Cell(function, {}, f"lib.{function}", "torch", "cpu", "eager", "float32", 0, "accuracy", "pass")
+    return replace(base, **more)
+
+
+def said(capsys: pytest.CaptureFixture[str], result: RunResult, code: int) -> str:
+    summarise(result, code, ["results.json"])
+    return capsys.readouterr().out
+
+
+def test_the_worst_failure_comes_first() -> None:
+    cells = [
+        cell("a", status="fail", severity="small-error", felt=True, magnitude=2.0),
+        cell("b", status="fail", severity="wrong-class", felt=False, magnitude=None),
+        cell("c", status="fail", severity="wrong-class", felt=True, magnitude=5.0),
+        cell("d", status="fail", severity="wrong-class", felt=True, magnitude=None),
+        cell("e"),
+    ]
+    assert [c.function for c in failing(RunResult(SHARD, cells))] == ["d", "c", "b", "a"]
+    assert gravity(cells[3]) < gravity(cells[2])
+
+
+def test_the_region_shown_is_the_one_around_the_input(capsys: pytest.CaptureFixture[str]) -> None:
+    one, two, inf = (Number(f"0x{n}", str(n), str(n)) for n in (1, 2, "inf"))
+    region = [Interval(one, two, 5, 5, False), Interval(inf, inf, 1, 1, False)]
+    found = Certificate(
+        inf, one, inf, None, [], None, None, None, None, None, region, "class-mismatch", "", "gradproof repro"
+    )
+    failed = cell(status="fail", severity="wrong-class", felt=True, certificate=found)
+    shown = said(capsys, RunResult(SHARD, [failed]), codes.FAILED)
+    assert "region    inf (0xinf): 1 of 1 tried inputs fail, and 1 more interval" in shown
+
+
+def test_verbose_tells_every_cell_of_a_group(capsys: pytest.CaptureFixture[str]) -> None:
+    cells = [cell(status="fail", reason="seeded", format=f) for f in ("float32", "float16")]
+    assert said(capsys, RunResult(SHARD, cells), codes.FAILED).count("seeded") == 1
+    summarise(RunResult(SHARD, cells), codes.FAILED, [], verbose=True)
+    assert capsys.readouterr().out.count("seeded") == 2
+
+
+def test_more_failures_than_fit_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    cells = [cell(f"f{n}", status="fail", reason="seeded") for n in range(SHOWN + 3)]
+    shown = said(capsys, RunResult(SHARD, cells), codes.FAILED)
+    assert shown.count("seeded") == SHOWN
+    assert "... and 3 more cells" in shown
+    assert "FAILED: 23 new failures" in shown
+
+
+def test_a_ledger_that_is_no_longer_true_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    states = [
+        LedgerState("tail: gelu torch:cpu", "tail", "grown", "error over bound 9 above 3"),
+        LedgerState("old: silu torch:cpu", "old", "gone", "no longer shows"),
+        LedgerState("far: tanh torch:cpu", "far", "stale", "does not show here"),
+        LedgerState("ok: elu torch:cpu", "ok", "seen"),
+    ]
+    shown = said(capsys, RunResult(SHARD, [cell()], states), codes.FAILED)
+    assert "grown  tail: gelu torch:cpu: error over bound 9 above 3" in shown
+    assert "gone   old: silu torch:cpu: no longer shows" in shown
+    assert "1 entry of the ledger does not show here" in shown
+    assert "far: tanh" not in shown
+    assert "FAILED: 2 known deviations changed" in shown
+
+
+def test_known_deviations_are_told_by_title_and_upstream(capsys: pytest.CaptureFixture[str]) -> None:
+    cells = [cell(n, status="known", known_ref="tail") for n in "ab"] + [
+        cell("c", status="known", known_ref="inf")
+    ]
+    texts = {
+        "tail": {"title": "the left tail cancels", "upstream": ["pytorch#187806"]},
+        "inf": {"title": "NaN at inf"},
+    }
+    shown = said(capsys, RunResult(SHARD, cells, deviations=texts), codes.OK)
+    assert (
+        "Known deviations: 2, in 3 cells\n  2  the left tail cancels (pytorch#187806)\n  1  NaN at inf"
+        in shown
+    )
+    assert "3 known" in shown
+    assert "1 min 15 s, profile quick, seed 7" in shown
+
+
+def test_reasons_are_grouped_by_backend(capsys: pytest.CaptureFixture[str]) -> None:
+    absent = [cell(n, device="cuda", status="not-run", reason="no device") for n in "abc"]
+    late = [cell("d", status="not-run", reason="not reached")]
+    shown = said(capsys, RunResult(SHARD, absent + late + [cell()]), codes.OK)
+    assert "Not run: 4 cells\n  torch:cuda  3 cells  no device\n  torch:cpu    1 cell  not reached" in shown
+
+
+@pytest.mark.parametrize(
+    ("code", "word"),
+    [
+        (codes.OK, "OK: "),
+        (codes.INTERRUPTED, "INTERRUPTED: "),
+        (codes.INTERNAL, "INTERNAL ERROR: "),
+        (codes.NOTHING, "NOTHING RAN: "),
+    ],
+)
+def test_the_last_line_is_the_verdict(capsys: pytest.CaptureFixture[str], code: int, word: str) -> None:
+    assert said(capsys, RunResult(SHARD, [cell()]), code).splitlines()[-1].startswith(word)
+
+
+def test_an_incomplete_run_is_never_just_ok(capsys: pytest.CaptureFixture[str]) -> None:
+    result = RunResult(replace(SHARD, complete=False), [cell()])
+    assert said(capsys, result, codes.OK).splitlines()[-1].endswith("the run is incomplete")

@@ -1,0 +1,306 @@
+"""The rules of measurement, one test each: what counts as an error, how large it is, and what is excused."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from gradproof.errors import UsageError
+from gradproof.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FORMATS, Format
+from gradproof.formats import arrays as fa
+from gradproof.functions import get_function
+from gradproof.measure import CONTRACTS, NO_FLUSHING, Contract, Flushing, Judgement, get_contract, judge
+from gradproof.oracle import Oracle
+
+from tests.measure.references import bits, reference
+
+FAITHFUL, STABLE, TRAINING = (CONTRACTS[name] for name in ("faithful", "stable", "training"))
+each_format = pytest.mark.parametrize("fmt", FORMATS.values(), ids=lambda fmt: fmt.name)
+
+
+def judged(
+    fmt: Format,
+    got: Any,
+    expected: Any,
+    x: Any = 1,
+    slope: float = 0.0,
+    order: int = 0,
+    contract: Contract = STABLE,
+    scale: float = 1.0,
+    flushing: Flushing = NO_FLUSHING,
+) -> Judgement:
+    """The judgement of one result; ``got`` and ``x`` as ``bits`` takes them."""
+    return judge(
+        bits(fmt, x), bits(fmt, got), reference(fmt, [expected], slope), fmt, order, contract, scale, flushing
+    )
+
+
+@each_format
+def test_a_correct_rounding_is_wrong_by_half_an_ulp_at_most(fmt: Format) -> None:
+    third = Fraction(1, 3)
+    nearest = fmt.value(fmt.round(third))
+    result = judged(fmt, nearest, third)
+    assert result.u[0] == pytest.approx(float(abs(nearest - third) / Fraction(2) ** (-2 - fmt.precision + 1)))
+    assert result.u[0] <= 0.5
+    assert not result.failing[0]
+
+
+@each_format
+def test_the_quantum_is_that_of_the_unrounded_value(fmt: Format) -> None:
+    # A hair below 1 the quantum is half of what it is at 1, to which the value rounds.
+    below = 1 - Fraction(1, 2**60)
+    below_that = fmt.value(fmt.from_ordinal(fmt.ordinal(fmt.round(Fraction(1))) - 4))
+    assert judged(fmt, below_that, below).u[0] == pytest.approx(4, abs=0.01)
+    assert judged(fmt, below_that, 1).u[0] == 2
+
+
+@each_format
+def test_subnormals_and_zero_share_the_least_quantum(fmt: Format) -> None:
+    unit = fmt.min_subnormal
+    assert judged(fmt, 3 * unit, 0).u[0] == 3
+    assert judged(fmt, 3 * unit, unit / 4).u[0] == 2.75
+    assert judged(fmt, 0, fmt.min_normal).u[0] == 2 ** (fmt.precision - 1)
+
+
+@each_format
+def test_an_expected_overflow_is_right_as_infinity_and_wrong_as_anything_smaller(fmt: Format) -> None:
+    at = fmt.overflow_threshold
+    assert judged(fmt, "inf", at).u[0] == 0
+    assert judged(fmt, "inf", at * 10**40).u[0] == 0
+    assert judged(fmt, "-inf", -at).u[0] == 0
+    assert judged(fmt, fmt.max_value, at).u[0] == 0.5
+    assert judged(fmt, fmt.max_value, at, contract=FAITHFUL).failing[0] == np.False_
+    assert judged(fmt, fmt.max_value, at * 2**20, contract=STABLE).failing[0]
+    assert judged(fmt, "-inf", at).mismatch[0]
+
+
+@each_format
+def test_a_spurious_overflow_is_measured_at_the_next_power_of_two(fmt: Format) -> None:
+    # max = 2^(e_max+1) - q: infinity counts as one ulp more than max, in float64 as well.
+    assert judged(fmt, "inf", fmt.max_value).u[0] == 1
+    below = fmt.overflow_threshold - fmt.max_value / 2**60
+    assert judged(fmt, "inf", below).u[0] == pytest.approx(0.5, abs=1e-6)
+    half = fmt.max_value / 2
+    assert judged(fmt, "-inf", -half).u[0] == pytest.approx(2.0**fmt.precision, rel=0.01)
+    result = judged(fmt, "inf", half)
+    assert not result.mismatch[0]
+    assert result.failing[0]
+
+
+@each_format
+def test_an_infinity_of_the_wrong_sign_is_a_mismatch(fmt: Format) -> None:
+    result = judged(fmt, "-inf", 1)
+    assert (result.u[0], result.mismatch[0], result.failing[0]) == (math.inf, True, True)
+
+
+@each_format
+def test_a_one_sided_nan_is_an_infinite_error_and_never_filtered_out(fmt: Format) -> None:
+    for expected in (1, 0, fmt.max_value, "inf", "-inf"):
+        for contract in CONTRACTS.values():
+            result = judged(fmt, "nan", expected, contract=contract)
+            assert (result.u[0], result.m[0], result.magnitude[0]) == (math.inf,) * 3
+            assert (result.mismatch[0], result.failing[0], result.felt[0]) == (True, True, True)
+    for got in (1, 0, "inf"):
+        assert judged(fmt, got, "nan", x="nan").mismatch[0]
+
+
+@each_format
+def test_a_nan_where_a_nan_is_due_is_no_error(fmt: Format) -> None:
+    result = judged(fmt, "nan", "nan", x="nan")
+    assert (result.u[0], result.m[0], result.absolute[0]) == (0, 0, 0)
+    assert result.judged[0]
+    assert not result.failing[0]
+    assert not result.mismatch[0]
+
+
+@each_format
+def test_a_nan_is_felt_even_where_the_function_grows_without_bound(fmt: Format) -> None:
+    assert judged(fmt, "nan", 1, scale=math.inf).felt[0]
+
+
+@each_format
+def test_an_infinite_limit_must_be_met_exactly(fmt: Format) -> None:
+    assert judged(fmt, "inf", "inf", x="inf").u[0] == 0
+    for wrong in ("-inf", fmt.max_value, "nan"):
+        assert judged(fmt, wrong, "inf", x="inf").mismatch[0]
+
+
+@each_format
+def test_the_sign_of_zero_does_not_count(fmt: Format) -> None:
+    for got in ("0", "-0"):
+        for expected in (0, fmt.min_subnormal / 8, -fmt.min_subnormal / 8):
+            result = judged(fmt, got, expected)
+            assert result.u[0] <= 0.125
+            assert not result.mismatch[0]
+            assert not result.failing[0]
+
+
+@each_format
+def test_conventions_and_undecided_values_are_never_judged(fmt: Format) -> None:
+    for expected, undecided in (("undefined", False), ("undecided", True)):
+        for got in (1, "nan", "inf"):
+            result = judged(fmt, got, expected)
+            assert math.isnan(result.u[0])
+            assert math.isnan(result.m[0])
+            assert (result.judged[0], result.undecided[0]) == (False, undecided)
+            assert not (result.failing[0] or result.mismatch[0] or result.felt[0] or result.excused[0])
+
+
+@each_format
+def test_the_mixed_error_forgives_what_rounding_the_input_would_do(fmt: Format) -> None:
+    # y = 2^-6 with slope 4 at x = 1: one input ulp moves y by 4 q(1), which is 256 q(y).
+    y, unit = Fraction(1, 64), Fraction(2) ** (-6 - fmt.precision + 1)
+    result = judged(fmt, y + 4 * unit, y, slope=4.0)
+    assert result.u[0] == 4
+    assert result.m[0] == pytest.approx(4 / 257)
+
+
+@each_format
+def test_a_tail_that_collapses_to_zero_fails_the_mixed_error_all_the_same(fmt: Format) -> None:
+    # e^x at x = -9: slope equals value; q(x) = 2^(3-p+1) forgives some ulps, not all 2^(p-1) of them.
+    y = Fraction(math.exp(-9))
+    result = judged(fmt, 0, y, x=-9, slope=float(y))
+    assert result.m[0] > STABLE.bound(0, fmt)
+    assert result.failing[0]
+
+
+def test_a_root_at_a_large_input_is_measured_by_the_effect_of_an_input_ulp() -> None:
+    # x - 2^52 at x = 2^52: y = 0, q(y) = 2^-1074 and q(x) = 1; 5 is five input ulps, and u beyond float64.
+    result = judged(FLOAT64, 5, 0, x=2**52, slope=1.0)
+    assert result.m[0] == 5
+    assert math.isfinite(result.u[0])
+    assert not result.mismatch[0]
+    assert result.failing[0]
+
+
+def test_a_huge_slope_does_not_forgive_a_lost_overflow() -> None:
+    # e^1000 has a slope beyond float64: 0 in place of infinity stays a failure.
+    y = Fraction(math.e) ** 1000
+    result = judged(FLOAT64, 0, y, x=1000, slope=float(np.finfo(np.float64).max))
+    assert result.m[0] > 4
+    assert result.failing[0]
+
+
+@each_format
+def test_the_faithful_contract_fails_at_one_ulp_and_the_others_pass_at_their_bound(fmt: Format) -> None:
+    one_ulp = 1 + Fraction(2) ** (1 - fmt.precision)
+    assert judged(fmt, one_ulp, 1, contract=FAITHFUL).failing[0]
+    assert not judged(fmt, one_ulp, 1 + Fraction(1, 2**90), contract=FAITHFUL).failing[0]
+    for order in (0, 1, 2):
+        bound = {0: 4, 1: 8, 2: 8}[order] if fmt.width > 16 else {0: 2, 1: 4, 2: 4}[order]
+        assert STABLE.bound(order, fmt) == bound
+        at = 1 + bound * Fraction(2) ** (1 - fmt.precision)
+        beyond = at + Fraction(2) ** (1 - fmt.precision)
+        assert not judged(fmt, at, 1, order=order).failing[0]
+        assert judged(fmt, beyond, 1, order=order).failing[0]
+        assert judged(fmt, at, 1, order=order).magnitude[0] == 1
+
+
+@each_format
+def test_the_training_contract_is_eight_roundings_of_the_largest_value(fmt: Format) -> None:
+    room = 8 * Fraction(2) ** -fmt.precision * 2
+    for y in (Fraction(1, 8), Fraction(0)):
+        assert not judged(fmt, y + room, y, contract=TRAINING, scale=2.0).failing[0]
+        over = fmt.value(fmt.round(y + room) + 1)
+        assert judged(fmt, over, y, contract=TRAINING, scale=2.0).failing[0]
+
+
+@each_format
+def test_the_training_contract_of_a_function_that_is_zero_fails_on_anything_else(fmt: Format) -> None:
+    assert not judged(fmt, 0, 0, contract=TRAINING, scale=0.0).failing[0]
+    assert judged(fmt, fmt.min_normal, 0, contract=TRAINING, scale=0.0).failing[0]
+
+
+@each_format
+def test_felt_tells_a_failure_that_training_notices_from_one_it_cannot(fmt: Format) -> None:
+    tiny = fmt.min_normal * 2
+    unfelt = judged(fmt, 0, tiny)
+    assert unfelt.failing[0]
+    assert not unfelt.felt[0]
+    assert judged(fmt, Fraction(1, 2), 1).felt[0]
+    assert not judged(fmt, 1, 1).felt[0], "nothing failed"
+
+
+def test_an_unknown_contract_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(UsageError) as caught:
+        get_contract("strict")
+    assert str(caught.value) == "unknown contract 'strict'; expected one of faithful, stable, training"
+
+
+FTZ = Flushing(results=True, inputs=False)
+
+
+@each_format
+def test_a_subnormal_result_that_was_flushed_goes_to_the_second_column(fmt: Format) -> None:
+    y = fmt.min_normal * Fraction(3, 4)
+    plain, flushed = judged(fmt, 0, y), judged(fmt, 0, y, flushing=FTZ)
+    assert plain.failing[0]
+    assert not plain.excused[0]
+    assert (flushed.failing[0], flushed.excused[0], flushed.felt[0]) == (False, True, False)
+    assert flushed.u[0] == plain.u[0] > 4, "the first column is not touched"
+    assert (flushed.u_flushed[0], plain.u_flushed[0]) == (0, plain.u[0])
+
+
+@each_format
+def test_a_normal_result_that_became_zero_is_never_excused(fmt: Format) -> None:
+    daz = Flushing(results=True, inputs=True, low=0.0, high=0.0)
+    for y in (fmt.min_normal, fmt.min_normal * 3, Fraction(1, 4)):
+        for flushing in (FTZ, daz):
+            result = judged(fmt, 0, y, flushing=flushing)
+            assert result.failing[0]
+            assert not result.excused[0]
+            assert result.u_flushed[0] == result.u[0]
+
+
+@each_format
+def test_flushing_excuses_zero_and_no_other_wrong_result(fmt: Format) -> None:
+    y = fmt.min_normal * Fraction(3, 4)
+    for got in (fmt.min_normal / 4, -fmt.min_normal, "nan"):
+        result = judged(fmt, got, y, flushing=FTZ)
+        assert result.failing[0]
+        assert not result.excused[0]
+
+
+@each_format
+def test_a_subnormal_input_may_be_read_as_zero_where_the_backend_does_so(fmt: Format) -> None:
+    # relu' at a positive subnormal: 1 is due; read as 0, anything between 0 and 1 is the kink's convention.
+    daz = Flushing.of(False, True, Oracle(get_function("relu")).certified(0, fmt, 1))
+    assert (daz.low, daz.high) == (0, 1)
+    for got in (0, Fraction(1, 2)):
+        assert judged(fmt, got, 1, x=fmt.min_subnormal, order=1, flushing=daz).excused[0]
+        assert judged(fmt, got, 1, x=fmt.min_subnormal, order=1).failing[0]
+        assert judged(fmt, got, 1, x=fmt.min_normal, order=1, flushing=daz).failing[0], "a normal input is read as it is"
+    assert judged(fmt, -1, 1, x=fmt.min_subnormal, order=1, flushing=daz).failing[0]
+
+
+def test_without_a_value_at_zero_an_input_read_as_zero_excuses_nothing() -> None:
+    unknown = Flushing(results=False, inputs=True)
+    assert judged(FLOAT32, 0, 1, x=FLOAT32.min_subnormal, flushing=unknown).failing[0]
+
+
+def test_rows_are_judged_apart() -> None:
+    got = bits(FLOAT32, 1, "nan", 0, 2, "inf")
+    expected = reference(FLOAT32, [1, 1, "undefined", 1, Fraction(2) ** 300])
+    result = judge(bits(FLOAT32, 1, 1, 0, 1, 1), got, expected, FLOAT32, 0, STABLE, np.ones(5))
+    assert result.failing.tolist() == [False, True, False, True, False]
+    assert result.judged.tolist() == [True, True, False, True, True]
+
+
+def test_an_empty_batch_is_judged_to_nothing() -> None:
+    none = np.array([], np.uint16)
+    result = judge(none, none, reference(FLOAT16, []), FLOAT16, 0, STABLE, 1.0)
+    assert result.u.size == result.failing.size == 0
+
+
+def test_sixteen_bit_values_of_a_correct_implementation_pass_every_contract() -> None:
+    for fmt in (FLOAT16, BFLOAT16):
+        everything = fa.all_bits(fmt)
+        oracle = Oracle(get_function("silu"))
+        for order, expected in enumerate(oracle.references(everything, fmt)):
+            for contract in CONTRACTS.values():
+                result = judge(everything, expected.rounded, expected, fmt, order, contract, 1.0)
+                assert not result.failing.any()
+                assert np.nanmax(result.u) <= 0.5 + 2.0**-10

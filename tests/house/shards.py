@@ -37,6 +37,8 @@ def quick_run(name: str, shards: Path) -> list[str]:
         "quick",
         "--json",
         str(shards / f"{name}.json"),
+        "--html",
+        "none",
     ]
 
 

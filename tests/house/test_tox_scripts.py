@@ -98,7 +98,7 @@ class Recorder:
     def __call__(self, arguments: Sequence[str]) -> int:
         self.calls.append(list(arguments))
         if arguments[0] == "run":
-            Path(arguments[-1]).write_text("{}", "utf-8")
+            Path(arguments[arguments.index("--json") + 1]).write_text("{}", "utf-8")
             return self.status
         return 0
 

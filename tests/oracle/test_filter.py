@@ -94,8 +94,10 @@ def worst(f: Function, x: Floats) -> tuple[list[list[float]], list[int]]:
 
 @pytest.mark.parametrize("f", SMOOTH, ids=lambda f: f.label)
 def test_the_filters_enclosure_holds_arbs_everywhere(f: Function) -> None:
-    x = tried(f, 20_000)
-    assert x.size >= 20_000
+    # (the variants differ from catalogued functions by a constant: fewer points will do)
+    count = 20_000 if f in CATALOGUE else 3000
+    x = tried(f, count)
+    assert x.size >= count
     wrong, compared = worst(f, x)
     assert wrong == [[], [], [], []]
     assert min(compared) > 0.9 * x.size

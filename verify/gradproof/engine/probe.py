@@ -24,8 +24,9 @@ from gradproof.measure import Contract, Flushing, Judgement, get_contract, judge
 from gradproof.oracle import Oracle, Reference
 from gradproof.strategies import landmark_bits, stratified
 
-REFERENCE_CACHE = 12
-"""Reference tables kept in memory (some 10 MB each for 65,536 inputs)."""
+REFERENCE_POINTS = 1 << 20
+"""Inputs whose references are kept in memory, some 150 bytes each: the orders, backends and modes of one function
+start from the same inputs."""
 
 _references: OrderedDict[tuple[str, str, str], list[Reference]] = OrderedDict()
 
@@ -113,7 +114,7 @@ class Probe:
             _references.move_to_end(key)
         else:
             _references[key] = self.oracle.references(bits, self.format)
-            while len(_references) > REFERENCE_CACHE:
+            while len(_references) > 1 and sum(len(r[0]) for r in _references.values()) > REFERENCE_POINTS:
                 _references.popitem(last=False)
         return _references[key]
 

@@ -86,7 +86,7 @@ def judge(
     quantum = reference.quantum_exponents(fmt)
     u = errors.over(quantum)
     m = errors.mixed(quantum, fa.quantum_exponents(fa.values(inputs, fmt), fmt))
-    absolute = errors.over(np.zeros_like(quantum))
+    absolute = errors.absolute(u, quantum)
     u, m, absolute = (np.where(judged, e, np.nan) for e in (u, m, absolute))
     felt_units = np.where(mismatch, np.inf, _over(absolute, scale, fmt))
     error = {"u": u, "m": m, "abs": felt_units}[contract.metric]
@@ -143,13 +143,20 @@ class _Errors:
         gap = np.where(self.right, 0.0, np.nan_to_num(gap, nan=_LARGEST, posinf=_LARGEST))
         return np.where(self.mismatch, np.inf, gap)
 
+    def absolute(self, u: Floats, quantum: Ints) -> Floats:
+        """Errors in units of f^(n): from ``u``, which knows values beyond float64, unless u itself is beyond it."""
+        with np.errstate(over="ignore", under="ignore"):
+            gap = np.nan_to_num(_scaled(u, quantum), posinf=_LARGEST)
+        return np.where(self.mismatch, np.inf, np.where(u < _LARGEST, gap, self.over(np.zeros_like(quantum))))
+
     def mixed(self, quantum: Ints, x_quantum: Ints) -> Floats:
         """m = |g - y| / (q(y) + |f^(n+1)(x)| q(x)), each term scaled by the larger of the two."""
         mantissa, exponent = np.frexp(self.reference.slope)
         steep = np.where(mantissa == 0, quantum, exponent + x_quantum)
         unit = np.maximum(quantum, steep)
-        with np.errstate(under="ignore"):
-            return self.over(unit) / (_scaled(1.0, quantum - unit) + _scaled(mantissa, steep - unit))
+        with np.errstate(over="ignore", under="ignore"):
+            m = self.over(unit) / (_scaled(1.0, quantum - unit) + _scaled(mantissa, steep - unit))
+        return np.where(self.mismatch, np.inf, np.minimum(m, _LARGEST))
 
 
 _LARGEST: Final = float(np.finfo(np.float64).max)

@@ -8,11 +8,12 @@ from fractions import Fraction
 import ml_dtypes
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gradproof.errors import GradproofError, UsageError
 from gradproof.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FORMATS, Format, floor_log2, get_format
 from gradproof.formats import arrays as fa
-from hypothesis import given
-from hypothesis import strategies as st
 
 FORMAT_LIST = tuple(FORMATS.values())
 each_format = pytest.mark.parametrize("fmt", FORMAT_LIST, ids=lambda f: f.name)

@@ -7,10 +7,11 @@ from fractions import Fraction
 import ml_dtypes
 import numpy as np
 import pytest
-from gradproof.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FORMATS, Format
-from gradproof.formats import arrays as fa
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gradproof.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FORMATS, Format
+from gradproof.formats import arrays as fa
 
 FORMAT_LIST = tuple(FORMATS.values())
 each_format = pytest.mark.parametrize("fmt", FORMAT_LIST, ids=lambda f: f.name)
@@ -128,9 +129,7 @@ def test_array_rounding_agrees_with_scalar_rounding_near_ties(data: st.DataObjec
     x = np.array([middle, np.nextafter(middle, np.inf), np.nextafter(middle, 0)])
     x = np.concatenate([x, -x])
     rounded = fa.round_values(x, fmt)
-    assert [int(b) for b in rounded] == [
-        fmt.sign_bit * (v < 0) | (fmt.round(Fraction(abs(v)))) for v in x.tolist()
-    ]
+    assert [int(b) for b in rounded] == [fmt.sign_bit * (v < 0) | (fmt.round(Fraction(abs(v)))) for v in x.tolist()]
 
 
 @each_format

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from gradproof.formats import BFLOAT16, FLOAT64
 from gradproof.formats import arrays as fa
 from gradproof.functions import CATALOGUE, Function, get_function

@@ -8,9 +8,10 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-import gradproof as gp
 import numpy as np
 import pytest
+
+import gradproof as gp
 from gradproof.errors import UsageError
 from gradproof.formats import FLOAT32
 from gradproof.functions import CATALOGUE, Function, all_functions, exact, function, get_function, piecewise

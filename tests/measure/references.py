@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+
 from gradproof.formats import Format, floor_log2
 from gradproof.formats import arrays as fa
 from gradproof.oracle import Reference

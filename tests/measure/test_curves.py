@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from gradproof.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FORMATS, Format
 from gradproof.formats import arrays as fa
 from gradproof.measure.curves import BINS, EMPTY, MISMATCH, curve

@@ -5,12 +5,12 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
-from gradproof.formats import FORMATS, Format
-from gradproof.formats import arrays as fa
-from gradproof.measure import CONTRACTS, judge
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gradproof.formats import FORMATS, Format
+from gradproof.formats import arrays as fa
+from gradproof.measure import CONTRACTS, judge
 from tests.measure.references import reference
 
 

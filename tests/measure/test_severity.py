@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+
 from gradproof.formats import FLOAT16, FLOAT32, FLOAT64, Format
 from gradproof.functions import get_function
 from gradproof.measure import CONTRACTS, judge
@@ -13,7 +14,6 @@ from gradproof.measure.causes import probable_cause
 from gradproof.measure.severity import classify
 from gradproof.oracle import Oracle
 from gradproof.results.model import SEVERITIES
-
 from tests.measure.references import bits, reference
 
 

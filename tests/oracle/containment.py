@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
+
 from gradproof.formats.arrays import Floats
 from gradproof.functions import Function
 from gradproof.oracle import arb_route, balls

@@ -7,6 +7,7 @@ from typing import Any
 
 import mpmath
 import numpy as np
+
 from gradproof.formats import FLOAT64, Format
 from gradproof.formats import arrays as fa
 from gradproof.functions import CATALOGUE, Function, get_function

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import flint
 import numpy as np
 import pytest
+
 from gradproof.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Floats
@@ -17,7 +19,6 @@ from gradproof.functions import CATALOGUE, Function, function
 from gradproof.functions.registry import forget
 from gradproof.oracle import Oracle, arb_route, balls
 from gradproof.strategies import landmark_bits, stratified
-
 from tests.oracle.containment import escapes
 from tests.oracle.samples import VARIANTS
 
@@ -33,7 +34,7 @@ def root_inputs(f: Function, count: int) -> Floats:
     found: list[float] = []
     for order in ROOTS.get(f.name, ()):
         signs = {x: _sign(f, x, order) for x in np.linspace(-8, 8, 65).tolist() if x != 0}
-        for a, b in zip(list(signs), list(signs)[1:], strict=False):
+        for a, b in pairwise(signs):
             if signs[a] * signs[b] < 0:
                 low, high = a, b
                 while np.nextafter(low, high) != high:
@@ -85,7 +86,7 @@ def worst(f: Function, x: Floats) -> tuple[list[list[float]], list[int]]:
     cuts = [-math.inf, *map(float, f.kinks), math.inf]
     wrong: list[list[float]] = [[], [], [], []]
     compared = [0, 0, 0, 0]
-    for piece, (low, high) in enumerate(zip(cuts, cuts[1:], strict=False)):
+    for piece, (low, high) in enumerate(pairwise(cuts)):
         bad, seen = escapes(f, piece, x[(x >= low) & (x <= high)])
         wrong = [a + b for a, b in zip(wrong, bad, strict=True)]
         compared = [a + b for a, b in zip(compared, seen, strict=True)]
@@ -202,8 +203,8 @@ def test_a_lane_that_leaves_the_numbers_goes_up_instead_of_being_guessed() -> No
 LIES: dict[str, Callable[[Any], Any]] = {
     "tanh": lambda honest: lambda self, x: balls.Balls(np.tanh(x.mid) * (1 + 2e-13), honest(self, x).rad),
     "sech2": lambda honest: lambda self, x: balls.Balls(honest(self, x).mid * (1 + 1e-14), honest(self, x).rad),
-    "exp": lambda honest: lambda self, x: balls.Balls(
-        np.where(np.abs(x.mid) > 90, 0.0, honest(self, x).mid), honest(self, x).rad
+    "exp": lambda honest: (
+        lambda self, x: balls.Balls(np.where(np.abs(x.mid) > 90, 0.0, honest(self, x).mid), honest(self, x).rad)
     ),
     "erfc": lambda honest: lambda self, x: balls.Balls(1 - balls._as_float(balls._erf(x.mid)), honest(self, x).rad),
 }

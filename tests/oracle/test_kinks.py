@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from gradproof.formats import FLOAT32, FLOAT64, FORMATS, Format
 from gradproof.functions import Function, function, get_function, piecewise
 from gradproof.functions.registry import forget
@@ -66,7 +67,9 @@ def test_the_derivative_at_a_kink_is_the_clarke_interval(
         ("elu", {"alpha": 0}, 2, 0),
     ],
 )
-def test_where_both_sides_agree_there_is_a_derivative(name: str, params: dict[str, Any], order: int, value: int) -> None:
+def test_where_both_sides_agree_there_is_a_derivative(
+    name: str, params: dict[str, Any], order: int, value: int
+) -> None:
     answer = Oracle(get_function(name, params)).certified(0, FLOAT32, order)
     assert (answer.kind, answer.how, answer.midpoint.fraction()) == ("finite", "exact", value)
 

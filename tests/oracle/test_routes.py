@@ -10,13 +10,13 @@ import flint
 import mpmath
 import numpy as np
 import pytest
+
 from gradproof.errors import OracleDisagreement
 from gradproof.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64
 from gradproof.functions import Function, all_functions, function, get_function
 from gradproof.functions.registry import forget
 from gradproof.oracle import Oracle, arb_route, mpmath_route
 from gradproof.oracle.reference import UNCERTIFIED
-
 from tests.oracle.samples import VARIANTS, inputs, quantum
 
 each_variant = pytest.mark.parametrize("f", VARIANTS, ids=lambda f: f.label)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
+
 from gradproof.formats import FLOAT64
 from gradproof.functions import Function, get_function
 from gradproof.oracle import Oracle
-
 from tests.oracle.samples import VARIANTS
 
 
@@ -30,7 +31,7 @@ def test_suprema_bound_every_value_and_stay_close_on_narrow_intervals(f: Functio
     cuts = [-30.0, *map(float, f.kinks), 30.0]
     rng = np.random.default_rng(9)
     lows, highs = [], []
-    for a, b in zip(cuts, cuts[1:], strict=False):
+    for a, b in pairwise(cuts):
         at = rng.uniform(a, b, 3)
         lows += at.tolist()
         highs += np.minimum(at + 2.0 ** rng.integers(-12, 1, 3), b).tolist()
@@ -55,9 +56,7 @@ def test_suprema_bound_every_value_and_stay_close_on_narrow_intervals(f: Functio
         ("gelu", 2, -2, 2, math.sqrt(2 / math.pi)),
     ],
 )
-def test_the_rigorous_supremum_is_the_known_extremum(
-    name: str, order: int, low: int, high: int, true: float
-) -> None:
+def test_the_rigorous_supremum_is_the_known_extremum(name: str, order: int, low: int, high: int, true: float) -> None:
     # Extrema from the closed forms: sigma'' at tanh(x/2) = 1/sqrt(3), tanh'' at tanh x = 1/sqrt(3), gelu'' at 0.
     bound = Oracle(get_function(name)).supremum(Fraction(low), Fraction(high), order)
     assert true * (1 - 1e-15) <= bound <= 1.02 * true

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gradproof.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FORMATS, Format
 from gradproof.formats import arrays as fa
 from gradproof.functions import all_functions, function, get_function
 from gradproof.functions.registry import forget
 from gradproof.oracle import Dyadic, Oracle, certify
-from hypothesis import given
-from hypothesis import strategies as st
 
 each_format = pytest.mark.parametrize("fmt", FORMATS.values(), ids=lambda fmt: fmt.name)
 formats = st.sampled_from(tuple(FORMATS.values()))

@@ -8,13 +8,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from hypothesis import find, given
+from hypothesis import strategies as st
+
 from gradproof.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FORMATS, Format
 from gradproof.formats import arrays as fa
 from gradproof.functions import CATALOGUE, function, get_function, piecewise
 from gradproof.functions.registry import forget
 from gradproof.strategies import batches, landmark_bits, landmark_ordinals, stratified
-from hypothesis import find, given
-from hypothesis import strategies as st
 
 each_format = pytest.mark.parametrize("fmt", FORMATS.values(), ids=lambda fmt: fmt.name)
 

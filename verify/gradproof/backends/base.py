@@ -142,6 +142,14 @@ class Backend(abc.ABC):
     def traits(self, fmt: Format) -> Traits:
         """FTZ and DAZ, probed on arrays large enough to reach every thread; cached per format."""
 
+    def release(self) -> None:
+        """Drop compiled code and the like that earlier calls left behind; later calls make it anew.
+
+        Long runs in a process of their own call it now and then. It may reach beyond this instance, so it is
+        never called in a user's process.
+        """
+        return
+
 
 COMPILED_LENGTHS: Final = (4096, 65536)
 """Lengths of compiled calls, each compiled anew: the least that fits, then multiples of the last."""

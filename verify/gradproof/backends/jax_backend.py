@@ -140,6 +140,11 @@ class JaxBackend(Backend):
             self._traits[fmt.name] = probing.probe(multiply, fmt)
         return self._traits[fmt.name]
 
+    def release(self) -> None:
+        """Forget traced and compiled functions, of this instance and of JAX."""
+        self._functions = self._calls.Functions(self._device)
+        self._calls.jax.clear_caches()
+
 
 def _share_gpu_memory() -> None:
     # JAX takes most of a GPU's memory when its platforms start, and torch runs in the same process.

@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 
+from gradproof.backends import get_backend
 from gradproof.engine.environment import surroundings
 from gradproof.engine.ledger import Ledger, Surroundings
 from gradproof.engine.packs import ledger_directories
@@ -19,6 +20,10 @@ from gradproof.engine.userfiles import load
 from gradproof.engine.verdict import decide
 from gradproof.errors import OracleDisagreement
 from gradproof.results.model import Cell, LedgerState
+
+
+RELEASE_AFTER = 8
+"""Groups after which backends drop compiled code: JAX keeps some 50 MB of it per function and format."""
 
 
 @dataclass
@@ -62,6 +67,7 @@ def serve(connection: Connection, selection: Selection) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         desk = prepare(replace(selection, jobs=0))
+        finished = 0
         connection.send(("ready",))
         while (request := connection.recv()) is not None:
             group, first, skipped = request
@@ -76,6 +82,10 @@ def serve(connection: Connection, selection: Selection) -> None:
                 if cell.measured.get("fault") == "timed-out":
                     skipped.add(task.implementation.name)
                 connection.send(("cell", index, cell, states))
+            finished += 1
+            if finished % RELEASE_AFTER == 0:
+                for name in {task.backend for task in desk.plan.groups[group].tasks}:
+                    get_backend(name).release()
             connection.send(("done",))
     except OracleDisagreement as fault:
         connection.send(("fatal", "disagreement", str(fault)))

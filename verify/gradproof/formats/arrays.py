@@ -105,12 +105,14 @@ def is_finite(bits: Bits, fmt: Format) -> npt.NDArray[np.bool_]:
 def magnitudes(bits: Bits, fmt: Format) -> Ints:
     """The patterns without their sign, as int64."""
     mask = storage(fmt).type(fmt.sign_bit - 1)
-    return (np.asarray(bits, dtype=storage(fmt)) & mask).astype(np.int64)
+    magnitude: Ints = (np.asarray(bits, dtype=storage(fmt)) & mask).astype(np.int64)
+    return magnitude
 
 
 def signs(bits: Bits, fmt: Format) -> npt.NDArray[np.bool_]:
     """Where the sign bit is set."""
-    return (np.asarray(bits, dtype=storage(fmt)) >> storage(fmt).type(fmt.width - 1)) != 0
+    negative: npt.NDArray[np.bool_] = (np.asarray(bits, dtype=storage(fmt)) >> storage(fmt).type(fmt.width - 1)) != 0
+    return negative
 
 
 def ordinals(bits: Bits, fmt: Format) -> Ints:

@@ -115,9 +115,7 @@ class Format:
         Raises UsageError for infinities, NaNs and patterns wider than the format.
         """
         if not 0 <= bits < (1 << self.width):
-            raise UsageError(
-                f"expected a bit pattern of {self.width} bits for {self.name}, got {bits:#x}"
-            )
+            raise UsageError(f"expected a bit pattern of {self.width} bits for {self.name}, got {bits:#x}")
         magnitude = bits & (self.sign_bit - 1)
         if magnitude >= self.infinity_bits:
             raise UsageError(f"expected a finite {self.name}, got bits {bits:#x}")

@@ -98,9 +98,7 @@ SELU: Final = Function(
     ),
     monotone=True,
 )
-GELU: Final = Function(
-    "gelu", (lambda m, x: 0.5 * x * m.erfc(-x / m.sqrt(2)),), limits=((0, 0, 0), (INF, 1, 0))
-)
+GELU: Final = Function("gelu", (lambda m, x: 0.5 * x * m.erfc(-x / m.sqrt(2)),), limits=((0, 0, 0), (INF, 1, 0)))
 GELU_TANH: Final = Function("gelu_tanh", (_gelu_tanh,), limits=((0, 0, 0), (INF, 1, 0)))
 SILU: Final = Function("silu", (lambda m, x: x * m.sigmoid(x),), limits=((0, 0, 0), (INF, 1, 0)))
 SOFTPLUS: Final = Function(

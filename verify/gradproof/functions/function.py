@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Final, Literal
 
 from gradproof.errors import UsageError
@@ -142,7 +143,7 @@ class Function:
         """The breakpoints as exact reals, in increasing order."""
         params = self.exact_params
         points = tuple(exact(p(params) if callable(p) else p) for p in self.breakpoints)
-        if any(b < a for a, b in zip(points, points[1:], strict=False)):
+        if any(b < a for a, b in pairwise(points)):
             raise UsageError(f"function {self.label}: breakpoints must increase, got {points}")
         return points
 
@@ -169,23 +170,18 @@ def piecewise(*parts: Definition | Exact) -> tuple[tuple[Definition, ...], tuple
     """
     definitions, points = parts[0::2], parts[1::2]
     if len(parts) % 2 == 0 or not all(map(callable, definitions)) or any(map(callable, points)):
-        raise UsageError(
-            "piecewise expects definition, breakpoint, definition, ..., such as piecewise(left, 0, right)"
-        )
+        raise UsageError("piecewise expects definition, breakpoint, definition, ..., such as piecewise(left, 0, right)")
     return tuple(definitions), tuple(points)  # type: ignore[arg-type]
 
 
-def checked_definitions(
-    name: str, pieces: Sequence[Definition], params: Mapping[str, Exact]
-) -> tuple[Definition, ...]:
+def checked_definitions(name: str, pieces: Sequence[Definition], params: Mapping[str, Exact]) -> tuple[Definition, ...]:
     """``pieces`` after checking that each takes ``(m, x, **params)``; UsageError otherwise."""
     for piece in pieces:
         try:
             inspect.signature(piece).bind(None, None, **params)
         except TypeError as mismatch:
             raise UsageError(
-                f"function {name!r}: the oracle must take (m, x"
-                f"{''.join(', ' + p for p in params)}); {mismatch}"
+                f"function {name!r}: the oracle must take (m, x{''.join(', ' + p for p in params)}); {mismatch}"
             ) from None
         except ValueError:  # builtins without a signature are called and fail there
             continue

@@ -11,7 +11,15 @@ from importlib.metadata import entry_points
 
 from gradproof.errors import UsageError
 from gradproof.functions.catalogue import CATALOGUE
-from gradproof.functions.function import Definition, Exact, Function, Limit, Point, checked_definitions
+from gradproof.functions.function import (
+    UNKNOWN_LIMITS,
+    Definition,
+    Exact,
+    Function,
+    Limit,
+    Point,
+    checked_definitions,
+)
 
 GROUP = "gradproof.functions"
 _NAME = re.compile(r"[A-Za-z_][\w.]*")
@@ -92,7 +100,7 @@ def function(
         even=even,
         monotone=monotone,
         range=range,
-        **({"limits": limits} if limits else {}),
+        limits=limits or (UNKNOWN_LIMITS, UNKNOWN_LIMITS),
     ).bind(params)
     _defined[name] = made
     return made
@@ -102,5 +110,3 @@ def forget(names: Iterable[str]) -> None:
     """Remove functions defined in this process (tests and long-lived sessions)."""
     for name in names:
         _defined.pop(name, None)
-
-

@@ -26,9 +26,7 @@ CANCELLATION_UNITS = 64.0
 """An absolute error up to this many ``2**-p`` counts as what cancellation of unit quantities leaves."""
 
 
-def probable_cause(
-    oracle: Oracle, fmt: Format, order: int, bits: int, got: int, expected: Certified, u: float
-) -> str:
+def probable_cause(oracle: Oracle, fmt: Format, order: int, bits: int, got: int, expected: Certified, u: float) -> str:
     """One of ``results.model.CAUSES`` for a result ``got`` at ``bits`` of error ``u`` ulps."""
     cause = _cause(oracle, fmt, order, bits, got, expected, u)
     assert cause in CAUSES

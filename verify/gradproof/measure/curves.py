@@ -36,13 +36,13 @@ def curve(bits: Bits, u: Floats, judged: npt.NDArray[np.bool_], fmt: Format) -> 
     levels = np.where(np.isinf(envelope), MISMATCH, np.where(envelope < 0, EMPTY, levels))
     # Every bin holds its upper edge: u = 1/2 is a correct rounding.
     bins = np.searchsorted(np.array(HISTOGRAM_EDGES), errors, side="left")
-    counts = np.bincount(bins, minlength=len(HISTOGRAM_EDGES) + 1) if errors.size else []
+    counts = np.bincount(bins, minlength=len(HISTOGRAM_EDGES) + 1).tolist() if errors.size else []
     quantiles = [_finite(q) for q in np.quantile(errors, QUANTILES, method="lower")] if errors.size else []
     return Curve(
         lo=str(-limit),
         hi=str(limit),
         bins=base64.b64encode(levels.astype(np.uint8).tobytes()).decode(),
-        histogram=[int(c) for c in counts],
+        histogram=counts,
         quantiles=quantiles,
     )
 

@@ -99,8 +99,8 @@ def judge(
     excused = failing & excusable
     return Judgement(
         u=u, m=m, absolute=absolute, magnitude=magnitude, failing=failing & ~excused,
-        felt=felt & failing & ~excused, excused=excused, u_flushed=np.where(excusable, 0.0, u), mismatch=mismatch, judged=judged,
-        undecided=undecided,
+        felt=felt & failing & ~excused, excused=excused, u_flushed=np.where(excusable, 0.0, u),
+        mismatch=mismatch, judged=judged, undecided=undecided,
     )  # fmt: skip
 
 
@@ -133,10 +133,7 @@ class _Errors:
         reference = self.reference
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             gap = np.abs(
-                (
-                    _scaled(self.g_mantissa, self.g_exponent - unit)
-                    - _scaled(reference.high, reference.exponent - unit)
-                )
+                (_scaled(self.g_mantissa, self.g_exponent - unit) - _scaled(reference.high, reference.exponent - unit))
                 - _scaled(reference.low, reference.exponent - unit)
             )
         # An error too large for a float64 is large, not a mismatch.
@@ -175,9 +172,7 @@ def _over(absolute: Floats, scale: Floats | float, fmt: Format) -> Floats:
     return np.where(absolute == 0, 0.0, np.where(unit == 0, np.inf, ratio))
 
 
-def _excusable(
-    inputs: Bits, got: Bits, reference: Reference, fmt: Format, flushing: Flushing, bound: float
-) -> Mask:
+def _excusable(inputs: Bits, got: Bits, reference: Reference, fmt: Format, flushing: Flushing, bound: float) -> Mask:
     """Rows whose result is right once subnormal results may be 0 and subnormal inputs may be read as 0."""
     zero = fa.magnitudes(got, fmt) == 0
     # The exact value lies below the least normal number, whatever it rounds to.

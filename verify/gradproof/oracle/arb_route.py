@@ -20,7 +20,7 @@ try:
     import flint
     from flint import arb, arb_series, fmpq
 except ImportError:  # the oracle then falls back to agreement of two precisions, labelled uncertified
-    flint = None
+    flint = None  # type: ignore[assignment]
 
 AVAILABLE = flint is not None
 
@@ -136,9 +136,7 @@ def _evaluate(function: Function, piece: int, x: Any) -> list[Any]:
     return [result[0], result[1], 2 * result[2], 6 * result[3]]
 
 
-def enclosures(
-    function: Function, piece: int, x: Fraction, precision: int
-) -> list[tuple[Dyadic, Dyadic] | None]:
+def enclosures(function: Function, piece: int, x: Fraction, precision: int) -> list[tuple[Dyadic, Dyadic] | None]:
     """Rigorous (lower, upper) of f to f''' of one piece at an exact input.
 
     None for an order whose enclosure is not finite at this precision.

@@ -80,16 +80,14 @@ class Oracle:
         orders = JUDGED_ORDERS + 1
         if x not in self.function.kinks:
             return self._smooth(self.function.piece_at(x), x, fmt, orders, confirm=confirm)
-        left, right = (
-            self._smooth(piece, x, fmt, orders, confirm=confirm) for piece in self._pieces_beside(x)
-        )
+        left, right = (self._smooth(piece, x, fmt, orders, confirm=confirm) for piece in self._pieces_beside(x))
         owner = right if self.function.closed == "right" else left
         return [owner[0], *(_joined(a, b, fmt) for a, b in zip(left[1:], right[1:], strict=True))]
 
-    def _smooth(self, piece: int, x: Fraction, fmt: Format, orders: int, *, confirm: tuple[int, ...]) -> list[Certified]:
-        answers = certified_piece(
-            self.function, piece, x, fmt, orders, rational=self._rational[piece]
-        )
+    def _smooth(
+        self, piece: int, x: Fraction, fmt: Format, orders: int, *, confirm: tuple[int, ...]
+    ) -> list[Certified]:
+        answers = certified_piece(self.function, piece, x, fmt, orders, rational=self._rational[piece])
         for order in confirm:
             answers[order] = confirmed(self.function, piece, x, fmt, answers[order], order)
         return answers
@@ -247,9 +245,7 @@ class Oracle:
                 open_[lanes] = self._filter_piece(index, x[lanes], lanes, fmt, answers)
         return open_ | (finite & at_kink)
 
-    def _filter_piece(
-        self, index: int, x: Floats, lanes: Any, fmt: Format, answers: list[Reference]
-    ) -> Any:
+    def _filter_piece(self, index: int, x: Floats, lanes: Any, fmt: Format, answers: list[Reference]) -> Any:
         results = balls.derivatives(self.function, index, x)
         undecided = np.zeros(x.size, bool)
         for order, answer in enumerate(answers):

@@ -41,10 +41,7 @@ def landmark_bits(function: Function, fmt: Format, radius: int = 8) -> Bits:
     """The landmarks with ``radius`` neighbours on either side, both zeros included."""
     limit = fmt.infinity_bits
     near = {
-        min(max(o + d, -limit), limit)
-        for o in landmark_ordinals(function, fmt)
-        for d in range(-radius, radius + 1)
+        min(max(o + d, -limit), limit) for o in landmark_ordinals(function, fmt) for d in range(-radius, radius + 1)
     }
     bits = [fmt.from_ordinal(o) for o in sorted(near)] + [fmt.sign_bit]
     return np.array(bits, dtype=storage(fmt))
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ from gradproof.engine.property import Outcome, Property, Violations
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
+from gradproof.measure.contracts import STABLE
 from gradproof.measure.severity import LARGE_ERROR, WRONG_BRANCH
 from gradproof.oracle.reference import FINITE
 from gradproof.results.model import Evidence
@@ -22,9 +24,14 @@ GRID_REACH = 8
 STEPS_ACROSS = 8
 """Positions on either side of a kink at which the central difference is taken."""
 WIDER = (1, 4, 16)
-"""Multiples of the step that the classifier tries in turn."""
+"""Multiples of the grid's stride that the classifier takes as its step, the first that rounding allows."""
+STANDS_OUT = 0.125
+"""A gap between slopes is looked for where rounding can make no larger one than this."""
+SCATTERED = 0.25
+"""Differences that are off at more than this share of the grid are noise, not so many discontinuities."""
 CLASSES = ("smooth", "kink", "discontinuity", "noise", "undetermined")
 SMOOTH, KINK, DISCONTINUITY, NOISE, UNDETERMINED = range(5)
+LOOKS = ("a smooth point", "a kink", "a discontinuity", "noise")
 
 
 class FiniteDifferenceJump(Property):
@@ -84,6 +91,9 @@ def _measure(probe: Probe, bits: Bits) -> tuple[Floats, Floats, Floats]:
 def _across(probe: Probe, kink: Fraction) -> tuple[int, list[Violations], dict[str, Any]]:
     fmt = probe.format
     h = step_near(probe, kink)
+    apart = min((abs(k - kink) for k in probe.function.kinks if k != kink), default=2 * h)
+    while 2 * h > apart:  # one kink at a time
+        h /= 2
     left, right = (float(v.midpoint) for v in probe.oracle.one_sided(kink, 1))
     positions = [Fraction(i, STEPS_ACROSS) for i in range(-STEPS_ACROSS, STEPS_ACROSS + 1)]
     centres = [kink + t * h for t in positions]
@@ -143,77 +153,158 @@ def _violation(bits: Bits, wrong: Any, ratio: Floats, text: str, severity: int =
 
 
 def _classify_grid(probe: Probe) -> tuple[int, list[Violations], dict[str, int]]:
-    """Class of every grid point, compared with what the oracle's own differences and kinks call for."""
+    """Class of every kink and grid point, compared with what the function declares."""
     fmt = probe.format
-    h = step_near(probe, Fraction(GRID_REACH))
-    stride = max(h * 4, Fraction(1, 8))
-    grid = [k * stride for k in range(-int(GRID_REACH / stride), int(GRID_REACH / stride) + 1)]
     kinks = [k for k in dict.fromkeys(probe.function.kinks) if fmt.value(fmt.round(k)) == k]
-    near = [x for x in grid if x not in kinks and all(abs(x - k) > 2 * h for k in probe.function.kinks)]
-    centres = [*near, *kinks]
-    due, seen = np.full(len(centres), UNDETERMINED), np.full(len(centres), UNDETERMINED)
-    bits = _bits(centres, fmt)
-    # Where a step is too small for the format's rounding, a larger one may do, away from the kinks.
-    for step in (h * scale for scale in WIDER):
-        open_ = [
-            i
-            for i, c in enumerate(centres)
-            if due[i] == UNDETERMINED and all(c == k or abs(c - k) > 2 * step for k in probe.function.kinks)
-        ]
-        if open_:
-            chosen = [centres[i] for i in open_]
-            due[open_] = classify(probe, chosen, step, exact=True)
-            seen[open_] = classify(probe, chosen, step, exact=False)
-    judged = (due != UNDETERMINED) & (due != NOISE)
-    wrong = judged & (seen != due) & (seen != UNDETERMINED)
+    stride = max(4 * step_near(probe, Fraction(GRID_REACH)), Fraction(1, 8))
+    count = int(GRID_REACH / stride)
+    grid = [c for c in (k * stride for k in range(-count, count + 1)) if c not in kinks]
+    rows = [_at_kink(probe, k, stride) for k in kinks] + _between(probe, grid, stride)
+    due = np.array([KINK if _jump(probe, k) else SMOOTH for k in kinks] + [SMOOTH] * len(grid))
+    seen = np.array([row.kind for row in rows])
+    judged = seen != UNDETERMINED
+    wrong = judged & (seen != due)
     counts = {name: int((seen == i).sum()) for i, name in enumerate(CLASSES)}
     if not wrong.any():
-        return int((judged & (seen != UNDETERMINED)).sum()), [], counts
-    first = int(np.argmax(wrong))
+        return int(judged.sum()), [], counts
+    ratios = np.array([row.ratio for row in rows])
+    worst = int(np.argmax(np.where(wrong, ratios, -1.0)))
     text = (
-        f"at {float(centres[first]):g} the differences look like a {CLASSES[int(seen[first])]}, "
-        f"the function has a {CLASSES[int(due[first])]} point there"
+        f"at {float(rows[worst].place):g} the differences look like {LOOKS[int(seen[worst])]}, "
+        f"the function has {LOOKS[int(due[worst])]} there"
     )
-    return int(judged.sum()), [_violation(bits, wrong, np.full(wrong.size, 2.0), text, WRONG_BRANCH)], counts
+    bits = _bits([row.place for row in rows], fmt)
+    return int(judged.sum()), [_violation(bits, wrong, ratios, text, WRONG_BRANCH)], counts
 
 
-def classify(probe: Probe, centres: list[Fraction], h: Fraction, *, exact: bool) -> Any:
-    """Class of each centre from one-sided slopes at steps h and h/4.
+@dataclass
+class _Look:
+    """What the differences show at or near a point: its class, the gap over its bound, and where it is."""
 
-    The gap J(s) between forward and backward slope at step s is compared with what rounding and curvature can
-    make of it. No gap: smooth. A gap that stays as s shrinks: kink. One that grows like 1/s: discontinuity.
-    Anything else: noise. Where the rounding part at h/4 exceeds an eighth, a point is undetermined.
-    ``exact`` classifies the oracle's own values (with the same bounds) instead of the implementation's.
+    place: Fraction
+    step: Fraction
+    kind: int = UNDETERMINED
+    ratio: float = 0.0
+    trail: list[float] = field(default_factory=list)
+    """The gaps followed so far, one per halving of the step."""
+
+
+def _jump(probe: Probe, kink: Fraction) -> float:
+    """The jump of f' at a kink, 0 when it is no more than what certifying in float64 leaves open."""
+    left, right = (float(v.midpoint) for v in probe.oracle.one_sided(kink, 1))
+    return right - left if abs(right - left) > 2.0**-40 * max(abs(left), abs(right)) else 0.0
+
+
+def _at_kink(probe: Probe, kink: Fraction, stride: Fraction) -> _Look:
+    """Class of a declared kink from the gaps at two steps, less the curvature of the two sides.
+
+    No gap, or one that shrinks with the step: smooth. One that stays: kink. One that grows like 1/step:
+    discontinuity. Anything else: noise.
+    """
+    jump = _jump(probe, kink)
+    for step in sorted({step_near(probe, kink), *(stride * w for w in WIDER)}):
+        gaps, bounds = _gaps(probe, [kink, kink], [step, step / 4], jump)
+        room = float(bounds.max())
+        if room > STANDS_OUT or (jump and abs(jump) <= 2 * room):
+            continue
+        wide, narrow = np.abs(gaps)
+        off = float(np.nan_to_num(np.abs(gaps - jump).max() / room, nan=np.inf))
+        if wide <= room and narrow <= room:
+            kind = SMOOTH
+        elif abs(narrow - wide) <= 2 * room:
+            kind = KINK
+        else:
+            kind = DISCONTINUITY if narrow >= 2 * wide else SMOOTH if narrow <= wide / 2 else NOISE
+        return _Look(kink, step, kind, off)
+    return _Look(kink, stride)
+
+
+def _between(probe: Probe, grid: list[Fraction], stride: Fraction) -> list[_Look]:
+    """Class of what lies within a stride of each grid point, none of them a kink.
+
+    The step is at least the stride, so that an undeclared kink between two grid points opens a gap of half its
+    jump or more at one of them. It is followed there by halving the step: a kink's gap lies between half its jump
+    and all of it at every step, a discontinuity's doubles each time, and that of a smooth function with another
+    curvature halves.
+    """
+    looks = [_Look(c, stride) for c in grid]
+    for widening in WIDER:
+        open_ = [look for look in looks if look.kind == UNDETERMINED]
+        if not open_:
+            break
+        for look in open_:
+            look.step = stride * widening
+        gaps, bounds = _gaps(probe, [look.place for look in open_], [look.step for look in open_])
+        for look, gap, bound in zip(open_, gaps, bounds, strict=True):
+            if bound <= STANDS_OUT:
+                look.ratio = float(np.nan_to_num(abs(gap) / bound, nan=np.inf))
+                look.trail = [abs(float(gap))]
+                look.kind = SMOOTH if look.ratio <= 1 else NOISE
+    following = [look for look in looks if look.kind == NOISE and np.isfinite(look.ratio)]
+    while following:
+        following = _follow(probe, following)
+    scattered = sum(look.kind in (DISCONTINUITY, NOISE) for look in looks) > SCATTERED * len(looks)
+    for look in looks:
+        if scattered and look.kind == DISCONTINUITY:
+            look.kind = NOISE
+    return looks
+
+
+def _follow(probe: Probe, looks: list[_Look]) -> list[_Look]:
+    """Halve the steps once and move to the larger gap; the looks that can be followed further."""
+    nearby = [look.place + look.step / 2 * d for look in looks for d in (-1, 0, 1)]
+    gaps, bounds = _gaps(probe, nearby, [look.step / 2 for look in looks for _ in range(3)])
+    further = []
+    for i, look in enumerate(looks):
+        gap, bound = np.abs(gaps[3 * i : 3 * i + 3]), bounds[3 * i : 3 * i + 3]
+        if not (bound <= STANDS_OUT).all() or np.isnan(gap).any():
+            look.kind = _trend(look.trail)
+            continue
+        best = int(np.argmax(gap / bound))
+        look.step /= 2
+        look.trail.append(float(gap[best]))
+        if gap[best] <= bound[best]:
+            look.kind = SMOOTH
+            continue
+        look.place = nearby[3 * i + best]
+        further.append(look)
+    return further
+
+
+def _trend(trail: list[float]) -> int:
+    """Class of a gap from its last three halvings (two at least): what the coarse steps mixed in has faded there."""
+    span = min(3, len(trail) - 1)
+    if span < 2:
+        return NOISE
+    growth = trail[-1] / trail[-1 - span]
+    if growth >= 2.0 ** (span - 0.5):
+        return DISCONTINUITY
+    return KINK if growth >= 2.0 ** (0.5 - span) else SMOOTH
+
+
+def _gaps(
+    probe: Probe, centres: list[Fraction], steps: list[Fraction], jump: float = 0.0
+) -> tuple[Floats, Floats]:
+    """Forward minus backward slope at each centre, without what the function itself makes of it.
+
+    What is left is ``jump`` (the declared jump of f' at the centres), within the bound that comes second: what
+    the contract allows the results; inf where the format does not hold the points.
     """
     fmt = probe.format
-    gaps, bounds = [], []
-    for step in (h, h / 4):
-        points = [*(c + step for c in centres), *(c - step for c in centres), *centres]
-        held = np.array([fmt.value(fmt.round(p)) == p for p in points])
-        g, due, room = _measure(probe, _bits(points, fmt))
-        values = due if exact else g
-        n, width = len(centres), float(step)
-        up, down, at = values[:n], values[n : 2 * n], values[2 * n :]
-        gaps.append((up - 2 * at + down) / width)
-        rounding = (room[:n] + room[n : 2 * n] + 2 * room[2 * n :]) / width
-        rounding[~(held[:n] & held[n : 2 * n] & held[2 * n :])] = np.inf
-        bounds.append(rounding)
-    low = np.array([float(c - h) for c in centres])
-    high = np.array([float(c + h) for c in centres])
-    at_centre = np.array([float(c) for c in centres])
-    curvature = np.maximum(
-        probe.oracle.suprema(low, at_centre, 2), probe.oracle.suprema(at_centre, high, 2)
-    ) * float(h)
-    wide, narrow = np.abs(gaps[0]), np.abs(gaps[1])
-    classes = np.full(len(centres), NOISE)
-    with np.errstate(invalid="ignore"):
-        smooth = (wide <= bounds[0] + curvature) & (narrow <= bounds[1] + curvature / 4)
-        stays = np.abs(narrow - wide) <= bounds[0] + bounds[1] + 1.25 * curvature
-        grows = narrow >= 2 * wide
-    classes[grows] = DISCONTINUITY
-    classes[stays] = KINK
-    classes[smooth] = SMOOTH
-    classes[np.isnan(wide) | np.isnan(narrow)] = NOISE
-    # A gap of 1/4 must stand out, or nothing is claimed.
-    classes[~(bounds[1] + curvature <= 0.125)] = UNDETERMINED
-    return classes
+    ends = [c + s for c, s in zip(centres, steps, strict=True)], [c - s for c, s in zip(centres, steps, strict=True)]
+    points = [*ends[0], *ends[1], *centres]
+    bits = [fmt.round(p) for p in points]
+    held = np.array([fmt.value(b) == p for b, p in zip(bits, points, strict=True)])
+    g, exact, room = _measure(probe, np.array(bits, dtype=fa.storage(fmt)))
+    n, width = len(centres), np.array([float(s) for s in steps])
+
+    def second(v: Floats) -> Floats:
+        with np.errstate(invalid="ignore"):
+            return ((v[:n] - v[2 * n :]) - (v[2 * n :] - v[n : 2 * n])) / width
+
+    # A wrong result is as coarse as its own size makes it: that is no noise.
+    own = np.ldexp(1.0, fa.quantum_exponents(g, fmt).astype(np.int32))
+    room = np.maximum(room, STABLE.bound(0, fmt) * own) + 2.0**-50 * np.abs(exact)
+    rounding = (room[:n] + room[n : 2 * n] + 2 * room[2 * n :]) / width
+    rounding[~(held[:n] & held[n : 2 * n] & held[2 * n :])] = np.inf
+    return second(g) - second(exact) + jump, rounding

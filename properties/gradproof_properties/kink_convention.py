@@ -65,7 +65,7 @@ class KinkConvention(Property):
             measured[f"{float(kink):g}"] = _record(found, clarke, order)
             violations += _outside(found, clarke, probe, order)
             violations += _disagreeing(found, probe)
-            if order == 1 and "reverse" in probe.paths:
+            if order == 1 and "reverse" in probe.paths and probe.mode == "eager":
                 violations += _nonlinear(probe, bits)
         return Outcome(Evidence("exhaustive", readings), violations, measured={"kinks": measured})
 

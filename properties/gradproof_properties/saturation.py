@@ -81,6 +81,11 @@ class Saturation(Property):
                 findings.append(
                     _finding(bits, got, judgement, past, WRONG_CLASS, f"a value past the limit {float(limit):g}")
                 )
+            nan = fa.is_nan(got, probe.format) & judgement.mismatch
+            if nan.any():
+                findings.append(
+                    _finding(bits, got, judgement, nan, WRONG_CLASS, f"a NaN on the way to the limit {float(limit):g}")
+                )
             back = _turns_back(bits, got, tail, probe, order) & ~_beside(judgement.excused)
             if back.any():
                 findings.append(
@@ -162,9 +167,22 @@ def _past(got: Bits, exact: Any, tail: Tail, fmt: Format, magnitude: Any) -> Any
     """
     g = fa.values(got, fmt)
     limit = float(fmt.value(tail.rounded))
+    side = _side(exact, float(tail.limit))
     with np.errstate(invalid="ignore"):
-        beyond = ((exact < float(tail.limit)) & (g > limit)) | ((exact > float(tail.limit)) & (g < limit))
+        beyond = ((side < 0) & (g > limit)) | ((side > 0) & (g < limit))
         return beyond & (True if tail.representable else magnitude > 1)
+
+
+def _side(exact: Any, limit: float) -> Any:
+    """Side of the limit on which each exact value lies, walking outward: -1 below, 1 above, 0 unknown.
+
+    An exact value that float64 cannot tell from the limit lies where the last one lay that it can tell: a
+    tanh(30) is below 1, and the constant arm of a hardtanh is reached from below.
+    """
+    gap = exact - limit
+    side = np.where(np.abs(gap) > 2.0**-40 * abs(limit), np.sign(gap), 0.0)  # NaN compares false
+    last = np.maximum.accumulate(np.where(side != 0, np.arange(side.size), -1))
+    return np.where(last >= 0, side[last], 0.0)
 
 
 def _turns_back(bits: Bits, got: Bits, tail: Tail, probe: Probe, order: int) -> Any:

@@ -12,7 +12,8 @@ from gradproof.engine.property import Outcome, Property, Violations
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
-from gradproof.measure.severity import WRONG_BRANCH
+from gradproof.measure.severity import WRONG_BRANCH, WRONG_CLASS
+from gradproof.oracle.reference import FINITE
 
 
 class SpecialValues(Property):
@@ -22,7 +23,7 @@ class SpecialValues(Property):
     title: ClassVar[str] = "Special values come out right"
     statement: ClassVar[str] = (
         "A NaN gives a NaN, +-inf give the limits of f^(n), an odd function keeps the sign of zero, and the largest, "
-        "the least normal and the least numbers of the format are as accurate as the contract says."
+        "the least normal and the least numbers of the format are as accurate as the contract says and do not overflow."
     )
     source: ClassVar[str] = "IEEE 754-2019, section 6; limits of the function"
     orders: ClassVar[tuple[int, ...]] = (0, 1, 2)
@@ -37,6 +38,9 @@ class SpecialValues(Property):
         points.add_results(bits, got, probe.references(bits)[order])
         outcome = points.outcome(exhaustive=fmt.is_16_bit, with_curve=False)
         outcome.measured.update(_recorded(bits, got, fmt, order))
+        overflow = _overflowed(bits, got, probe, order)
+        if overflow is not None:
+            outcome.violations.append(overflow)
         lost = _lost_sign(bits, got, probe) if order == 0 and probe.function.odd else None
         if lost is not None:
             outcome.violations.append(lost)
@@ -64,6 +68,25 @@ def _recorded(bits: Bits, got: Bits, fmt: Format, order: int) -> dict[str, Any]:
         "at_nan": at(fmt.nan_bits),
         "nan_is_convention": order > 0,
     }
+
+
+def _overflowed(bits: Bits, got: Bits, probe: Probe, order: int) -> Violations | None:
+    """An infinity where the correct rounding is finite.
+
+    At the largest number the error measure calls that an ulp or two, because the infinity is measured as the first
+    number beyond the format; as a value it is of another class.
+    """
+    fmt = probe.format
+    reference = probe.references(bits)[order]
+    wrong = (fa.magnitudes(got, fmt) == fmt.infinity_bits) & (reference.kind == FINITE)
+    wrong &= fa.is_finite(reference.rounded, fmt)
+    if not wrong.any():
+        return None
+    count = int(wrong.sum())
+    return Violations(
+        bits[wrong], got[wrong], np.full(count, np.inf), np.full(count, WRONG_CLASS, np.int8), np.ones(count, bool),
+        explanation="an infinity where a finite number is due", cause="intermediate-overflow",
+    )  # fmt: skip
 
 
 def _lost_sign(bits: Bits, got: Bits, probe: Probe) -> Violations | None:

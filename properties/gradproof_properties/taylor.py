@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Property, Violations
 from gradproof.engine.search import search
+from gradproof.formats import Format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
 from gradproof.measure.severity import LARGE_ERROR, WRONG_CLASS
@@ -20,6 +22,9 @@ from gradproof_properties.allowances import allowance
 
 REACH = 2.0**16
 """Expansion points beyond this magnitude are left to ``accuracy``: there a step of any size swamps f''."""
+ORDINARY = (2.0**-8, 2.0**5)
+"""Magnitudes at which activations live: every run tries expansion points in each binade between these."""
+ORDINARY_POINTS = 256
 
 
 class Taylor(Property):
@@ -65,6 +70,8 @@ class Taylor(Property):
             examples=max(4, probe.budget.pairs // size),
             seed_=probe.seed,
         )
+        visit((_ordinary(probe.format), 5))
+        visit((_moderate(probe, size), 3))
         for kink in probe.function.kinks:
             near = probe.format.ordinal(probe.format.round(kink)) + np.arange(-size // 2, size // 2)
             visit((fa.from_ordinals(near, probe.format), 7))
@@ -74,6 +81,20 @@ class Taylor(Property):
             magnitude=worst[0],
             measured={"pairs_off_kinks": totals["smooth"], "pairs_across_a_kink": totals["across"]},
         )
+
+
+def _ordinary(fmt: Format) -> Bits:
+    """ORDINARY_POINTS inputs of both signs, evenly spread over the ordinals of ORDINARY."""
+    low, high = fa.ordinals(fa.round_values(np.array(ORDINARY), fmt), fmt)
+    positive = np.linspace(low, high, ORDINARY_POINTS // 2).astype(np.int64)
+    return fa.from_ordinals(np.concatenate([-positive, positive]), fmt)
+
+
+def _moderate(probe: Probe, size: int) -> Bits:
+    """Inputs between 2^-12 and 2^6 of both signs, evenly over ordinals: no draw of a search may miss them all."""
+    low, high = (probe.format.ordinal(probe.format.round(Fraction(2) ** k)) for k in (-12, 6))
+    positive = np.linspace(low, high, size // 2).astype(np.int64)
+    return fa.from_ordinals(np.concatenate([-positive, positive]), probe.format)
 
 
 def _pairs(probe: Probe, bits: Bits, seed: int) -> tuple[Bits, Bits]:
@@ -117,14 +138,14 @@ def _remainders(probe: Probe, start: Bits, end: Bits) -> tuple[Floats, Any, Viol
         if probe.traits.zeros_inputs:  # a subnormal read as 0 may stand on the other side of a kink
             judged &= ~(_subnormal(start, probe) | _subnormal(end, probe))
         ratio = np.abs(remainder - predicted) / bound
-        ratio = np.where(np.isnan(remainder), np.inf, ratio)
+        ratio = np.where(np.isfinite(remainder), ratio, np.inf)
     ratio = np.where(judged, ratio, np.nan)
     wrong = judged & (ratio > 1)
     if not wrong.any():
         return ratio, across, None
     i = int(np.argmax(np.where(wrong, ratio, -1)))
     text = (
-        f"x = {x[i]!r}, h = {z[i] - x[i]!r}: the remainder is {remainder[i]:.6g} where {predicted[i]:.6g} +- "
+        f"x = {float(x[i])!r}, h = {float(z[i] - x[i])!r}: the remainder is {remainder[i]:.6g} where {predicted[i]:.6g} +- "
         f"{bound[i]:.3g} is due"
     )
     severity = np.where(np.isinf(ratio[wrong]), WRONG_CLASS, LARGE_ERROR).astype(np.int8)
@@ -147,7 +168,8 @@ def _expanded(end: Floats, value: Floats, slope: Floats, z: Floats, x: Floats) -
     h, h_low = _two_sum(z, -x)
     product, product_low = _two_product(slope, h)
     remainder = (difference - product) + (difference_low - product_low - slope * h_low)
-    return remainder, 2.0**-100 * (np.abs(difference) + np.abs(product)) + 2.0**-52 * np.abs(remainder)
+    rounding = 2.0**-100 * (np.abs(difference) + np.abs(product)) + 2.0**-52 * np.abs(remainder)
+    return remainder, np.where(np.isfinite(remainder), rounding, 0.0)
 
 
 def _two_sum(a: Floats, b: Floats) -> tuple[Floats, Floats]:

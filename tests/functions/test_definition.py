@@ -98,6 +98,12 @@ def test_a_kink_between_two_floats_separates_them() -> None:
     assert got[1].values.tolist() == [0, 0]
 
 
+def test_the_first_float_beyond_a_kink_belongs_to_the_right_piece() -> None:
+    f = function("almost", piecewise(lambda m, x: 0 * x, 1 - Fraction(1, 10**30), lambda m, x: 0 * x + 1))
+    one = np.array([0x3F7FFFFF, 0x3F800000], np.uint32)
+    assert Oracle(f).references(one, FLOAT32)[0].values.tolist() == [0, 1]
+
+
 def test_a_kink_beyond_every_float_leaves_one_piece() -> None:
     f = function("far", piecewise(lambda m, x: 2 * x, "1e400", identity))
     low = function("far_left", piecewise(identity, "-1e400", lambda m, x: 2 * x))

@@ -12,12 +12,14 @@ import flint
 import numpy as np
 import pytest
 
-from gradproof.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64
+from gradproof.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, Format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Floats
 from gradproof.functions import CATALOGUE, Function, function
 from gradproof.functions.registry import forget
 from gradproof.oracle import Oracle, arb_route, balls
+from gradproof.oracle.certify import RESOLUTION
+from gradproof.oracle.reference import BY_ARB
 from gradproof.strategies import landmark_bits, stratified
 from tests.oracle.containment import escapes
 from tests.oracle.samples import VARIANTS
@@ -198,6 +200,30 @@ def test_a_lane_that_leaves_the_numbers_goes_up_instead_of_being_guessed() -> No
     for ball in balls.derivatives(f, 0, np.array([8.0, 1.0])):
         assert not np.isfinite(ball.rad[0])
         assert np.isfinite(ball.rad[1])
+
+
+def _blurred(amplitude: int) -> Function:
+    """x, and a difference that vanishes but leaves ``2**amplitude / 16`` of doubt, 2^47 times that in the slope."""
+    f = function("blurred", lambda m, x: x + m.real(Fraction(2) ** amplitude) * (m.sin(2**47 * x) - m.sin(2**47 * x)))
+    forget(["blurred"])
+    return f
+
+
+@pytest.mark.parametrize(
+    ("fmt", "amplitude", "doubt"),
+    [(FLOAT16, -9, "the value"), (FLOAT32, -24, "the value"), (FLOAT32, -31, "the slope")],
+)
+def test_a_point_the_filter_rounds_but_does_not_know_well_goes_up(fmt: Format, amplitude: int, doubt: str) -> None:
+    f = _blurred(amplitude)
+    at = np.array([fmt.round(Fraction(3, 2))], fa.storage(fmt))
+    balls_at = balls.derivatives(f, 0, np.array([1.5]))
+    quantum = 2.0 ** (1 - fmt.precision)
+    known = balls_at[0].rad[0] < quantum * 2.0**-RESOLUTION
+    assert balls_at[0].rad[0] < quantum / 2
+    assert known == (doubt == "the slope")
+    reference = Oracle(f).references(at, fmt)[0]
+    assert reference.how.tolist() == [BY_ARB]
+    assert (reference.values[0], reference.slope[0]) == (1.5, pytest.approx(1, abs=1e-6))
 
 
 LIES: dict[str, Callable[[Any], Any]] = {

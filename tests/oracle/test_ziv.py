@@ -16,6 +16,7 @@ from gradproof.formats import arrays as fa
 from gradproof.functions import all_functions, function, get_function
 from gradproof.functions.registry import forget
 from gradproof.oracle import Dyadic, Oracle, certify
+from gradproof.oracle.exact_route import Known
 
 each_format = pytest.mark.parametrize("fmt", FORMATS.values(), ids=lambda fmt: fmt.name)
 formats = st.sampled_from(tuple(FORMATS.values()))
@@ -65,6 +66,16 @@ def test_a_value_within_a_hair_of_a_tie_is_rounded_to_its_own_side(fmt: Format, 
     assert answer.bits == (one + 1 if sign > 0 else one)
     assert answer.how == "arb"
     assert answer.precision > 1000
+
+
+def test_an_enclosure_that_rounds_alike_but_is_wide_is_not_taken() -> None:
+    # At the first precision, 40 bits, what cancels leaves 2^-5 of a quantum: enough to round, not to measure.
+    f = function("blurred", lambda m, x: x + (m.exp(x) * m.real(2**26) - m.exp(x) * m.real(2**26)))
+    answer = Oracle(f).certified(BFLOAT16.round(Fraction(3, 2)), BFLOAT16, 0)
+    assert answer.lower is not None
+    assert answer.upper is not None
+    assert answer.upper.fraction() - answer.lower.fraction() <= Fraction(2) ** (-7 - certify.RESOLUTION)
+    assert answer.precision > BFLOAT16.precision + certify.GUARD_BITS
 
 
 def test_the_documented_worst_case_of_exp_in_double_precision_is_settled() -> None:
@@ -137,6 +148,19 @@ def test_overflow_to_infinity_is_decided_at_the_threshold(fmt: Format) -> None:
     for oracle, bits in ((above, fmt.infinity_bits), (below, fmt.max_bits)):
         assert oracle.certified(int(one[0]), fmt, 0).bits == bits
         assert oracle.references(one, fmt)[0].rounded[0] == bits
+
+
+def test_what_is_known_of_a_product_with_an_unknown() -> None:
+    zero, two, unknown = Known(Fraction(0)), Known(Fraction(2)), Known(None)
+    nonzero = Known(None, nonzero=True)
+    assert (zero * unknown).value == (unknown * zero).value == 0
+    assert (two * unknown).value is (unknown * two).value is (unknown + zero).value is None
+    assert (zero / nonzero).value == 0
+    assert (zero / unknown).value is (nonzero / zero).value is (unknown / unknown).value is None
+    assert (nonzero * two).nonzero
+    assert (-nonzero / two).nonzero
+    assert not (nonzero * unknown).nonzero
+    assert not (nonzero + nonzero).nonzero
 
 
 def test_values_at_zero_are_exact_where_they_are_rational() -> None:

@@ -151,7 +151,7 @@ class Backend(abc.ABC):
         return
 
 
-COMPILED_LENGTHS: Final = (4096, 65536)
+COMPILED_LENGTHS: Final = (65536,)
 """Lengths of compiled calls, each compiled anew: the least that fits, then multiples of the last."""
 
 

@@ -55,11 +55,13 @@ class Tally:
     """Largest accepted gap by order, in float64 quanta."""
     bits: int = 0
     """Highest working precision used."""
+    seconds: float = 0.0
+    """Processor time."""
     disagreements: list[str] = field(default_factory=list)
 
     def add(self, other: Tally) -> None:
         """Add the counts of another chunk."""
-        for name in ("inputs", "compared", "outside", "again", "undecided"):
+        for name in ("inputs", "compared", "outside", "again", "undecided", "seconds"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.worst = [max(a, b) for a, b in zip(self.worst, other.worst, strict=True)]
         self.bits = max(self.bits, other.bits)
@@ -81,7 +83,7 @@ def inputs(function: Function, fmt: Format, count: int, seed: int) -> fa.Bits:
 
 def compare(name: str, fmt: Format, bits: list[int]) -> Tally:
     """Compare the routes of one catalogued function at ``bits``."""
-    function, tally = get_function(name), Tally()
+    function, tally, began = get_function(name), Tally(), time.process_time()
     for pattern in bits:
         x = fmt.value(pattern)
         piece = function.piece_at(x)
@@ -102,6 +104,7 @@ def compare(name: str, fmt: Format, bits: list[int]) -> Tally:
                 tally.disagreements.append(f"{where}: {accepted:.3g} quanta apart")
             tally.outside += accepted > 0
             tally.worst[order] = max(tally.worst[order], accepted)
+    tally.seconds = time.process_time() - began
     return tally
 
 
@@ -173,12 +176,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     began = time.perf_counter()
-    print("| function | inputs | comparisons | largest gap: f | f' | f'' | outside | again | bits | undecided | s |")
+    print(
+        "| function | inputs | comparisons | largest gap: f | f' | f'' | outside | again | bits | undecided | CPU s |"
+    )
     print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     failures: list[str] = []
+    processor = 0.0
     with ProcessPoolExecutor(arguments.processes) as pool:
         for name in arguments.function:
-            started, total = time.perf_counter(), Tally()
+            total = Tally()
             jobs = []
             for fmt in (FLOAT64, FLOAT32):
                 bits = inputs(get_function(name), fmt, -(-arguments.points // 2), arguments.seed)
@@ -186,14 +192,16 @@ def main() -> int:
             for job in jobs:
                 total.add(job.result())
             failures += total.disagreements
+            processor += total.seconds
             gaps = " | ".join(f"{gap:.1e}" if gap else "0" for gap in total.worst)
             print(
                 f"| {name} | {total.inputs} | {total.compared} | {gaps} | {total.outside} | {total.again} "
-                f"| {total.bits} | {total.undecided} | {time.perf_counter() - started:.0f} |",
+                f"| {total.bits} | {total.undecided} | {total.seconds:.0f} |",
                 flush=True,
             )
             print(f"{name}: {len(total.disagreements)} disagreements", file=sys.stderr)
-    print(f"\n{environment()}; {arguments.processes} processes, {time.perf_counter() - began:.0f} s in all.")
+    print(f"\n{environment()}; {arguments.processes} processes.")
+    print(f"{time.perf_counter() - began:.0f} s in all, {processor:.0f} s of processor time.")
     print(f"Disagreements: {len(failures)}.")
     for line in failures[:20]:
         print(f"- {line}")

@@ -97,9 +97,7 @@ def _readings(probe: Probe, order: int, bits: int) -> list[Reading]:
 def _read(way: str, array: Any, got: Any, fmt: Any) -> list[Reading]:
     values = fa.values(got, fmt)
     names = [way] if array.size == 1 else [way, f"{way} at -0"]
-    return [
-        Reading(name, int(x), int(g), float(v)) for name, x, g, v in zip(names, array, got, values, strict=True)
-    ]
+    return [Reading(name, int(x), int(g), float(v)) for name, x, g, v in zip(names, array, got, values, strict=True)]
 
 
 def _record(found: list[Reading], clarke: Certified, order: int) -> dict[str, Any]:

@@ -46,9 +46,9 @@ class Saturation(Property):
     title: ClassVar[str] = "Saturation sets in where the mathematics says, not earlier"
     statement: ClassVar[str] = (
         "On a side where f^(n) has a finite limit, no result equals the limit while the exact value is still away "
-        "from it by more than the contract, none lies past the limit, and the results approach it without turning "
-        "back by more than the contract. The input at which the limit is first reached is measured beside the "
-        "oracle's."
+        "from it by more than the contract, none lies past the limit, the results approach it without turning back "
+        "by more than the contract, and are there where the exact value rounds to it. The input at which the limit is "
+        "first reached is measured beside the oracle's."
     )
     source: ClassVar[str] = "saturation is loss of signal by zero gradient"
     orders: ClassVar[tuple[int, ...]] = (0, 1)
@@ -86,6 +86,9 @@ class Saturation(Property):
                 findings.append(
                     _finding(bits, got, judgement, nan, WRONG_CLASS, f"a NaN on the way to the limit {float(limit):g}")
                 )
+            late = judgement.failing & ~saturated & ~nan & ~past & _beyond_onset(bits, tail, probe.format)
+            if late.any():
+                findings.append(_finding(bits, got, judgement, late, LARGE_ERROR, _late(tail, order)))
             back = _turns_back(bits, got, tail, probe, order) & ~_beside(judgement.excused)
             if back.any():
                 findings.append(
@@ -102,6 +105,16 @@ class Saturation(Property):
 def _early(tail: Tail, order: int) -> str:
     what = "f" + "'" * order
     return f"{what} has reached its limit {float(tail.limit):g} although the exact value is still away from it"
+
+
+def _late(tail: Tail, order: int) -> str:
+    what = "f" + "'" * order
+    return f"{what} is away from its limit {float(tail.limit):g} although the exact value rounds to it"
+
+
+def _beyond_onset(bits: Bits, tail: Tail, fmt: Format) -> Any:
+    """Inputs from which on the exact value rounds to the limit."""
+    return np.zeros(bits.size, bool) if tail.onset is None else np.abs(fa.ordinals(bits, fmt)) >= abs(tail.onset)
 
 
 def _finding(bits: Bits, got: Bits, judgement: Any, rows: Any, severity: int, text: str) -> Violations:

@@ -50,7 +50,9 @@ class SpecialValues(Property):
 def special_bits(fmt: Format) -> Bits:
     """Quiet and signalling NaNs of both signs (every NaN of a 16-bit format), +-inf, +-0, +-max, +-least."""
     positive = [0, 1, fmt.min_normal_bits - 1, fmt.min_normal_bits, fmt.max_bits, fmt.infinity_bits, fmt.nan_bits]
-    payloads = range(fmt.infinity_bits + 1, fmt.sign_bit) if fmt.is_16_bit else (fmt.infinity_bits + 1, fmt.nan_bits | 1)
+    payloads = (
+        range(fmt.infinity_bits + 1, fmt.sign_bit) if fmt.is_16_bit else (fmt.infinity_bits + 1, fmt.nan_bits | 1)
+    )
     positive += list(payloads)
     return np.array(positive + [b | fmt.sign_bit for b in positive], dtype=fa.storage(fmt))
 
@@ -71,15 +73,15 @@ def _recorded(bits: Bits, got: Bits, fmt: Format, order: int) -> dict[str, Any]:
 
 
 def _overflowed(bits: Bits, got: Bits, probe: Probe, order: int) -> Violations | None:
-    """An infinity where the correct rounding is finite.
+    """An infinity at a finite input where the correct rounding is finite.
 
     At the largest number the error measure calls that an ulp or two, because the infinity is measured as the first
     number beyond the format; as a value it is of another class.
     """
     fmt = probe.format
     reference = probe.references(bits)[order]
-    wrong = (fa.magnitudes(got, fmt) == fmt.infinity_bits) & (reference.kind == FINITE)
-    wrong &= fa.is_finite(reference.rounded, fmt)
+    wrong = (fa.magnitudes(got, fmt) == fmt.infinity_bits) & fa.is_finite(bits, fmt)
+    wrong &= (reference.kind == FINITE) & fa.is_finite(reference.rounded, fmt)
     if not wrong.any():
         return None
     count = int(wrong.sum())

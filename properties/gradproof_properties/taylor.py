@@ -145,8 +145,8 @@ def _remainders(probe: Probe, start: Bits, end: Bits) -> tuple[Floats, Any, Viol
         return ratio, across, None
     i = int(np.argmax(np.where(wrong, ratio, -1)))
     text = (
-        f"x = {float(x[i])!r}, h = {float(z[i] - x[i])!r}: the remainder is {remainder[i]:.6g} where {predicted[i]:.6g} +- "
-        f"{bound[i]:.3g} is due"
+        f"x = {float(x[i])!r}, h = {float(z[i] - x[i])!r}: the remainder is {remainder[i]:.6g} where "
+        f"{predicted[i]:.6g} +- {bound[i]:.3g} is due"
     )
     severity = np.where(np.isinf(ratio[wrong]), WRONG_CLASS, LARGE_ERROR).astype(np.int8)
     felt = np.abs(remainder - predicted)[wrong] > 8 * 2.0**-fmt.precision

@@ -139,6 +139,4 @@ def _violation(start: Bits, product: Bits, wrong: Any, ratio: Floats, due: Float
     severity = np.where(np.isnan(got), WRONG_CLASS, np.where(lost, LOST_SIGNAL, LARGE_ERROR)).astype(np.int8)
     with np.errstate(invalid="ignore"):
         felt = np.abs(got - due / SCALE) > 0.01 * np.abs(due / SCALE)
-    return Violations(
-        start[wrong], product[wrong], ratio[wrong], severity[wrong], felt[wrong], text, pointwise=False
-    )
+    return Violations(start[wrong], product[wrong], ratio[wrong], severity[wrong], felt[wrong], text, pointwise=False)

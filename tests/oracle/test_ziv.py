@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gradproof.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FORMATS, Format
@@ -45,6 +45,19 @@ def test_a_dyadic_rounds_like_the_fraction_it_is(man: int, exp: int, fmt: Format
 def test_a_difference_of_dyadics_is_exact(a: tuple[int, int], b: tuple[int, int]) -> None:
     x, y = Dyadic(*a), Dyadic(*b)
     assert (x - y).fraction() == x.fraction() - y.fraction()
+
+
+@given(st.integers(0, 2**63), st.integers(-3, 3), formats)
+@example(bits=0x3FF0000000000000, hair=1, fmt=FLOAT64)
+@example(bits=0x3FF0000000000001, hair=-1, fmt=FLOAT64)
+def test_a_dyadic_at_a_tie_rounds_to_even(bits: int, hair: int, fmt: Format) -> None:
+    bits %= fmt.max_bits
+    middle = fmt.value(bits) + Fraction(2) ** fmt.quantum_exponent(fmt.value(bits)) / 2
+    value = middle + Fraction(hair, 2**1500)
+    dyadic = Dyadic.of(value)
+    assert dyadic.round(fmt) == (bits + bits % 2 if hair == 0 else bits + (hair > 0))
+    if fmt is FLOAT64 and bits >= fmt.min_normal_bits:
+        assert Fraction(float(dyadic)) == fmt.value(dyadic.round(fmt))
 
 
 def test_a_dyadic_of_a_monstrous_exponent_is_not_expanded() -> None:

@@ -36,8 +36,7 @@ CAUSE_WORDS: Final = {
 }
 
 DEFINITION_U: Final = (
-    "u is the distance to the exact result in units of the exact result's last place; "
-    "correct rounding gives u ≤ 1/2."
+    "u is the distance to the exact result in units of the exact result's last place; correct rounding gives u ≤ 1/2."
 )
 DEFINITION_M: Final = (
     "m is the same distance in units of one output ulp plus the effect of one input ulp, so nobody is blamed "

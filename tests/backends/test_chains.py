@@ -36,9 +36,7 @@ def implementation(backend: str, *, given: bool) -> Implementation:
 def test_a_chain_of_squares_is_exact(backend: str, fmt: Format, given: bool) -> None:
     if backend == "numpy" and not given:
         with pytest.raises(Unsupported, match="no derivative="):
-            get_backend(backend).chain(
-                implementation(backend, given=False), WEIGHTS, fa.all_bits(FLOAT16), fmt
-            )
+            get_backend(backend).chain(implementation(backend, given=False), WEIGHTS, fa.all_bits(FLOAT16), fmt)
         return
     start = np.array([1.0, -2.0, 0.0])
     assert get_backend(backend).chain(implementation(backend, given=given), [], np.array([]), fmt) == ([], [])
@@ -87,8 +85,6 @@ def test_numpy_accumulates_in_the_format_from_the_last_step_back() -> None:
         return np.array([slopes[float(v)] for v in x], x.dtype)
 
     stepped = Implementation("any", "numpy", "mine:count", count, derivatives=(derivative,), user=True)
-    _, derivatives = get_backend("numpy").chain(
-        stepped, [1.0, 1.0, 1.0], fa.round_values(np.array([1.0]), fmt), fmt
-    )
+    _, derivatives = get_backend("numpy").chain(stepped, [1.0, 1.0, 1.0], fa.round_values(np.array([1.0]), fmt), fmt)
     got = [float(fa.values(d, fmt)[0]) for d in derivatives]
     assert got == [2.0**14, 1.0, 0.0]

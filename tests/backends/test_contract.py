@@ -17,9 +17,7 @@ BACKENDS = ("numpy", "torch", "jax")
 FLOAT32 = FORMATS["float32"]
 
 
-def evaluate(
-    backend: str, call: Callable[[Any], Any], order: int = 0, *, user: bool = True, **more: Any
-) -> Any:
+def evaluate(backend: str, call: Callable[[Any], Any], order: int = 0, *, user: bool = True, **more: Any) -> Any:
     implementation = Implementation("any", backend, "mine:wrong", call, user=user, **more)
     bits = fa.round_values(np.array([-1.0, 0.5, np.nan]), FLOAT32)
     return get_backend(backend).evaluate(implementation, bits, FLOAT32, Call(order))
@@ -77,9 +75,7 @@ def test_a_wrong_numpy_result_is_named(call: Callable[[Any], Any], kind: str) ->
 @pytest.mark.parametrize("order", [0, 1])
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("error", [ValueError, NotImplementedError, SystemExit, RecursionError])
-def test_an_exception_of_a_users_callable_is_its_fault(
-    backend: str, error: type[BaseException], order: int
-) -> None:
+def test_an_exception_of_a_users_callable_is_its_fault(backend: str, error: type[BaseException], order: int) -> None:
     def raising(x: Any) -> Any:
         raise error("out of\nluck")
 
@@ -129,9 +125,7 @@ def test_derivatives_handed_in_are_the_ones_evaluated(backend: str) -> None:
         return x * 0 + 7
 
     bits = fa.round_values(np.array([-1.0, 0.5]), FLOAT32)
-    implementation = Implementation(
-        "any", backend, "mine:given", lambda x: x, derivatives=(seven,), user=True
-    )
+    implementation = Implementation("any", backend, "mine:given", lambda x: x, derivatives=(seven,), user=True)
     made = get_backend(backend)
     assert made.paths(implementation) == ("given",)
     got = made.evaluate(implementation, bits, FLOAT32, Call(1, path="given"))

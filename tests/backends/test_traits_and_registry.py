@@ -122,9 +122,7 @@ def point(name: str, attribute: str) -> EntryPoint:
     return EntryPoint(name, f"{__name__}:{attribute}", registry.GROUP)
 
 
-def test_a_third_party_backend_is_found_and_switched_off(
-    offered: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_third_party_backend_is_found_and_switched_off(offered: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     offered(point("mine", "Mine"))
     assert available_backends()["mine"] is Mine
     assert "mine:tpu" in backend_ids()

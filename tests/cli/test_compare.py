@@ -73,9 +73,7 @@ def test_a_new_failure_exits_1_and_is_named(gradproof: Invoke, folder: Path) -> 
     head = written(folder / "head.json", cell("fail", 5.0), cell("pass", 0.3, "tanh"))
     done = gradproof("compare", base, head)
     assert done.exit_code == 1
-    assert (
-        "new failure: 1 cell\n  relu-torch-cpu-float32-order0-accuracy  pass (0.1) -> fail (5)" in done.stdout
-    )
+    assert "new failure: 1 cell\n  relu-torch-cpu-float32-order0-accuracy  pass (0.1) -> fail (5)" in done.stdout
     assert "fixed: 1 cell" in done.stdout
     assert gradproof("compare", head, base).exit_code == 1  # tanh fails the other way round
 

@@ -29,9 +29,7 @@ def test_each_call_is_what_the_catalogue_calls() -> None:
 @pytest.mark.parametrize(
     ("order", "path", "mode"), [(0, "reverse", "eager"), (1, "reverse", "compiled"), (2, "forward", "eager")]
 )
-def test_a_script_shows_what_jax_returns(
-    gradproof: Invoke, folder: Path, order: int, path: str, mode: str
-) -> None:
+def test_a_script_shows_what_jax_returns(gradproof: Invoke, folder: Path, order: int, path: str, mode: str) -> None:
     pytest.importorskip("jax")
     # -0.75 in float64, which takes JAX's 64-bit switch.
     args = ("repro", "tanh", "--backend", "jax", "--format", "float64", "--order", str(order), "--path", path)

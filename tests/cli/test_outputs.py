@@ -134,9 +134,7 @@ def mine(x):
     return np.where(x > 1, x, x.dtype.type(0))
 """
     (folder / "many.py").write_text(text, encoding="utf-8")
-    done = gradproof(
-        "check", "many.py", "--property", "accuracy", "--order", "0", "--jobs", "0", "--json", "many.json"
-    )
+    done = gradproof("check", "many.py", "--property", "accuracy", "--order", "0", "--jobs", "0", "--json", "many.json")
     cells = json.loads((folder / "many.json").read_text("utf-8"))["cells"]
     assert [c["status"] for c in cells] == ["fail", "fail"]
     assert done.stdout.count("gradproof repro") == 1

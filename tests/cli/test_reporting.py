@@ -66,9 +66,7 @@ def test_without_a_format_a_report_is_html(gradproof: Invoke, two: tuple[str, st
     assert (folder / "report.html").is_file()
 
 
-def test_another_installed_format_is_written_by_its_name(
-    gradproof: Invoke, two: tuple[str, str], folder: Path
-) -> None:
+def test_another_installed_format_is_written_by_its_name(gradproof: Invoke, two: tuple[str, str], folder: Path) -> None:
     assert gradproof("report", two[0], "--write", "junit", "named.xml").exit_code == 0
     assert [p.name for p in folder.glob("*.xml")] == ["named.xml"]
     assert not (folder / "report.html").exists()

@@ -15,9 +15,7 @@ ONE = "0x3f80"
 
 
 def test_an_input_that_is_right_exits_0(gradproof: Invoke) -> None:
-    done = gradproof(
-        "repro", "relu", "--backend", "numpy:cpu", "--format", "bfloat16", "--order", "0", "--bits", ONE
-    )
+    done = gradproof("repro", "relu", "--backend", "numpy:cpu", "--format", "bfloat16", "--order", "0", "--bits", ONE)
     assert done.exit_code == 0, done.stdout
     rows = dict(re.findall(r"^  (\w+) +(\S+)", done.stdout, re.MULTILINE))
     assert (rows["x"], rows["got"], rows["expected"], rows["exactly"]) == ("1.0", "1.0", "1.0", "1.0")
@@ -32,9 +30,7 @@ def test_the_neighbours_are_the_four_next_numbers(gradproof: Invoke) -> None:
 
 
 def test_an_input_that_is_wrong_exits_1_with_its_cause(gradproof: Invoke, wrong: Path) -> None:
-    done = gradproof(
-        "repro", "relu", "--file", str(wrong), "--backend", "numpy", "--format", "bfloat16", "--bits", ONE
-    )
+    done = gradproof("repro", "relu", "--file", str(wrong), "--backend", "numpy", "--format", "bfloat16", "--bits", ONE)
     assert done.exit_code == 1
     assert re.search(r"got +0\.0", done.stdout)
     assert re.search(r"expected +1\.0", done.stdout)
@@ -54,9 +50,7 @@ def test_the_command_of_a_certificate_fails_until_the_file_is_mended(gradproof: 
 
 
 @pytest.mark.parametrize("contract", ["faithful", "training"])
-def test_the_command_of_a_certificate_names_its_contract(
-    gradproof: Invoke, wrong: Path, contract: str
-) -> None:
+def test_the_command_of_a_certificate_names_its_contract(gradproof: Invoke, wrong: Path, contract: str) -> None:
     checked = gradproof(
         "check", wrong.name, "--property", "accuracy", "--order", "0", "--jobs", "0", "--contract", contract
     )
@@ -85,9 +79,7 @@ def test_several_bits_fail_when_one_of_them_does(gradproof: Invoke, wrong: Path)
 
 
 def test_a_kink_is_a_convention_and_no_failure(gradproof: Invoke) -> None:
-    done = gradproof(
-        "repro", "relu", "--backend", "numpy", "--format", "float32", "--order", "1", "--bits", "0x0"
-    )
+    done = gradproof("repro", "relu", "--backend", "numpy", "--format", "float32", "--order", "1", "--bits", "0x0")
     assert done.exit_code == 0
     assert "a convention: any value from 0.0 to 1.0" in done.stdout
 

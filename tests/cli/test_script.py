@@ -87,13 +87,9 @@ def run(folder: Path, text: str) -> dict[str, str]:
     """What a script prints, by its first word."""
     file = folder / "shown.py"
     file.write_text(text, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, str(file)], capture_output=True, text=True, check=False, cwd=folder
-    )
+    done = subprocess.run([sys.executable, str(file)], capture_output=True, text=True, check=False, cwd=folder)
     assert done.returncode == 0, done.stderr
-    return {
-        word: rest.strip() for word, _, rest in (line.partition(" ") for line in done.stdout.splitlines())
-    }
+    return {word: rest.strip() for word, _, rest in (line.partition(" ") for line in done.stdout.splitlines())}
 
 
 @pytest.mark.parametrize(

@@ -56,14 +56,10 @@ def test_a_run_on_numpy_imports_no_other_framework(tmp_path: Path) -> None:
 
 
 def test_the_module_runs_like_the_command() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "gradproof", "--version"], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-m", "gradproof", "--version"], capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert done.stdout.startswith("gradproof ")
-    wrong = subprocess.run(
-        [sys.executable, "-m", "gradproof", "rnu"], capture_output=True, text=True, check=False
-    )
+    wrong = subprocess.run([sys.executable, "-m", "gradproof", "rnu"], capture_output=True, text=True, check=False)
     assert wrong.returncode == 4
     assert "did you mean 'run'?" in wrong.stderr
 

@@ -80,18 +80,13 @@ def test_a_ledger_that_is_no_longer_true_is_told(capsys: pytest.CaptureFixture[s
 
 
 def test_known_deviations_are_told_by_title_and_upstream(capsys: pytest.CaptureFixture[str]) -> None:
-    cells = [cell(n, status="known", known_ref="tail") for n in "ab"] + [
-        cell("c", status="known", known_ref="inf")
-    ]
+    cells = [cell(n, status="known", known_ref="tail") for n in "ab"] + [cell("c", status="known", known_ref="inf")]
     texts = {
         "tail": {"title": "the left tail cancels", "upstream": ["pytorch#187806"]},
         "inf": {"title": "NaN at inf"},
     }
     shown = said(capsys, RunResult(SHARD, cells, deviations=texts), codes.OK)
-    assert (
-        "Known deviations: 2, in 3 cells\n  2  the left tail cancels (pytorch#187806)\n  1  NaN at inf"
-        in shown
-    )
+    assert "Known deviations: 2, in 3 cells\n  2  the left tail cancels (pytorch#187806)\n  1  NaN at inf" in shown
     assert "3 known" in shown
     assert "1 min 15 s, profile quick, seed 7" in shown
 

@@ -100,9 +100,7 @@ def test_what_cannot_be_written_is_said_before_anything_runs(
     assert sorted(p.name for p in folder.iterdir()) == ["file", "folder"]
 
 
-@pytest.mark.parametrize(
-    "name", ["run", "check", "list", "doctor", "repro", "report", "combine", "compare", "config"]
-)
+@pytest.mark.parametrize("name", ["run", "check", "list", "doctor", "repro", "report", "combine", "compare", "config"])
 def test_every_command_helps_with_an_example(gradproof: Invoke, name: str) -> None:
     done = gradproof(name, "--help")
     assert done.exit_code == 0

@@ -114,12 +114,7 @@ def _forbidden(module: str, found: Import) -> str:
     if package == "gradproof":
         if found.top in ("gradproof_properties", "gradproof_reports"):
             return "the engine finds the packs through entry points and knows none of them"
-        if (
-            found.top in FRAMEWORKS
-            and not found.deferred
-            and not found.typing
-            and not _is_backend(module, found)
-        ):
+        if found.top in FRAMEWORKS and not found.deferred and not found.typing and not _is_backend(module, found):
             return "a framework is imported by its own backend, or inside a function"
         allowed = ROOMS.get(room_of(module) or "")
         if allowed is not None and target not in (None, room_of(module)) and target not in allowed:

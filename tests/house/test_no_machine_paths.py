@@ -35,9 +35,7 @@ def test_an_absolute_path_is_found(folder: str) -> None:
     assert machine_paths(f'open("/{folder}/someone/x.json")')
 
 
-@pytest.mark.parametrize(
-    "text", ["https://example.org/home/page", "docs/tmp/x", "f(x)/work/2", "reports/root/a"]
-)
+@pytest.mark.parametrize("text", ["https://example.org/home/page", "docs/tmp/x", "f(x)/work/2", "reports/root/a"])
 def test_other_slashes_are_let_through(text: str) -> None:
     assert not machine_paths(text)
 

@@ -22,9 +22,7 @@ def driver(init: int, devices: int) -> Any:
 
         return call
 
-    return SimpleNamespace(
-        cuInit=lambda _: init, cuDeviceGetCount=put(devices), cuDriverGetVersion=put(12040)
-    )
+    return SimpleNamespace(cuInit=lambda _: init, cuDeviceGetCount=put(devices), cuDriverGetVersion=put(12040))
 
 
 def no_driver(_: str) -> Any:
@@ -50,9 +48,7 @@ def test_a_device_is_no_reason_to_skip() -> None:
     assert cuda_env.device(lambda _: driver(0, 2)) == (12040, "")
 
 
-def test_a_skip_is_said_and_is_no_failure(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_skip_is_said_and_is_no_failure(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(cuda_env, "device", lambda: (0, "there is none"))
     assert cuda_env.main(["torch-cuda"]) == 0
     assert capsys.readouterr().out == "SKIPPED: torch-cuda: there is none\n"
@@ -60,9 +56,7 @@ def test_a_skip_is_said_and_is_no_failure(
 
 def test_a_device_is_checked_and_its_failure_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cuda_env, "device", lambda: (13000, ""))
-    monkeypatch.setattr(
-        cuda_env, "check", lambda name, version: 1 if (name, version) == ("jax-cuda", 13000) else 0
-    )
+    monkeypatch.setattr(cuda_env, "check", lambda name, version: 1 if (name, version) == ("jax-cuda", 13000) else 0)
     assert cuda_env.main(["jax-cuda"]) == 1
 
 
@@ -119,9 +113,7 @@ def test_a_failure_while_recording_an_absent_device_is_not_hidden(
     assert shards.absent("torch-cuda", Recorder(status=3), tmp_path) == 3
 
 
-def test_a_present_device_is_left_to_its_own_environment(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_present_device_is_left_to_its_own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(shards, "device", lambda: (13000, ""))
     run = Recorder()
     assert shards.absent("torch-cuda", run, tmp_path) == 0

@@ -55,9 +55,7 @@ def test_a_wrong_implementation_fails_and_says_all_that_matters(quiet: pytest.Py
             "1 cell: 1 fail",
         ]
     )
-    result.stdout.re_match_lines(
-        [r"  reproduce .* --backend numpy:cpu --format float16 --order 0 --bits 0x\w+"]
-    )
+    result.stdout.re_match_lines([r"  reproduce .* --backend numpy:cpu --format float16 --order 0 --bits 0x\w+"])
     result.stdout.no_fnmatch_line("*Traceback*")
     result.stdout.no_fnmatch_line("*items.py*")
 
@@ -105,9 +103,7 @@ def test_a_derivative_that_nobody_handed_in_is_a_skip_at_the_function(quiet: pyt
     quiet.makepyfile(test_mine=one_cell(RIGHT).replace("orders=[0]", "orders=[1]"))
     result = quiet.runpytest("-rs")
     result.assert_outcomes(skipped=1)
-    result.stdout.fnmatch_lines(
-        ["SKIPPED [[]1[]] test_mine.py:*: unsupported: *no derivative= was handed in"]
-    )
+    result.stdout.fnmatch_lines(["SKIPPED [[]1[]] test_mine.py:*: unsupported: *no derivative= was handed in"])
 
 
 def test_xfail_on_the_function_holds_for_its_cells(quiet: pytest.Pytester) -> None:
@@ -128,9 +124,7 @@ def test_selection_by_keyword_and_by_mark(quiet: pytest.Pytester) -> None:
     found = collected(quiet.runpytest("--collect-only", "-q", "-k", "bfloat16 and order1"))
     assert found == [f"test_mine.py::my_relu::{RELU_IDS[3]}"]
     assert len(collected(quiet.runpytest("--collect-only", "-q", "-m", "gradproof"))) == 4
-    assert collected(quiet.runpytest("--collect-only", "-q", "-m", "not gradproof")) == [
-        "test_mine.py::test_other"
-    ]
+    assert collected(quiet.runpytest("--collect-only", "-q", "-m", "not gradproof")) == ["test_mine.py::test_other"]
     quiet.runpytest(f"test_mine.py::my_relu::{RELU_IDS[0]}").assert_outcomes(passed=1)
 
 

@@ -49,16 +49,12 @@ def test_a_mistake_in_the_marker_says_what_was_expected_and_what_came(
 
 def test_a_class_is_no_implementation() -> None:
     mark = types.SimpleNamespace(name="gradproof", args=("silu",), kwargs={"backend": "numpy"})
-    with pytest.raises(
-        gp.UsageError, match="expected a function that takes the array, got the class Fraction"
-    ):
+    with pytest.raises(gp.UsageError, match="expected a function that takes the array, got the class Fraction"):
         read_mark(mark, __import__("fractions").Fraction)
 
 
 def test_a_lone_value_is_a_list_of_one() -> None:
-    mark = pytest.mark.gradproof(
-        "silu", backend="torch:cuda", orders=1, properties="accuracy", formats="float16"
-    )
+    mark = pytest.mark.gradproof("silu", backend="torch:cuda", orders=1, properties="accuracy", formats="float16")
     found = read_mark(mark.mark, relu)
     assert (found.orders, found.properties, found.implementation.formats) == (
         (1,),
@@ -184,9 +180,7 @@ def test_two_implementations_of_one_name_are_refused(quiet: pytest.Pytester) -> 
         (quiet.path / folder / "test_mine.py").write_text(one_cell(WRONG), "utf-8")
     result = quiet.runpytest()
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(
-        ["*expected one implementation called 'test_mine:mine'*tell them apart by name="]
-    )
+    result.stdout.fnmatch_lines(["*expected one implementation called 'test_mine:mine'*tell them apart by name="])
 
 
 def test_other_functions_stay_pytests(quiet: pytest.Pytester) -> None:

@@ -66,8 +66,7 @@ def test_a_fault_of_the_check_is_not_blamed_on_the_implementation() -> None:
     )  # fmt: skip
     assert failure(cell).splitlines() == [
         "the check itself raised KeyError: 'x'",
-        "  claim      accuracy of softplus(beta=2.0), the first derivative in bfloat16; contract stable"
-        + TRIED,
+        "  claim      accuracy of softplus(beta=2.0), the first derivative in bfloat16; contract stable" + TRIED,
         "  by         mine:silu on torch:cpu, eager",
         "  fault      internal: a fault of the check, not of the implementation; please report it",
     ]

@@ -30,15 +30,11 @@ def test_every_cell_of_a_missing_backend_is_a_skip_with_the_reason(quiet: pytest
 def test_each_device_of_a_backend_has_its_cells(quiet: pytest.Pytester) -> None:
     quiet.makepyfile(TORCH)
     result = quiet.runpytest("-v")
-    result.stdout.fnmatch_lines(
-        ["*::relu-torch-cpu-float16-*SKIPPED*", "*::relu-torch-cuda-float16-*SKIPPED*"]
-    )
+    result.stdout.fnmatch_lines(["*::relu-torch-cpu-float16-*SKIPPED*", "*::relu-torch-cuda-float16-*SKIPPED*"])
 
 
 @pytest.mark.parametrize("required", ["torch", "torch:cpu"])
-def test_a_required_backend_that_is_missing_fails_on_that_device_only(
-    quiet: pytest.Pytester, required: str
-) -> None:
+def test_a_required_backend_that_is_missing_fails_on_that_device_only(quiet: pytest.Pytester, required: str) -> None:
     quiet.makepyfile(TORCH)
     result = quiet.runpytest("--gradproof-require-backend", "numpy", "--gradproof-require-backend", required)
     result.assert_outcomes(failed=1, skipped=1)

@@ -84,9 +84,7 @@ class Writer:
         return lambda result, path: self.given.append((result, os.fspath(path)))
 
 
-def test_the_report_is_written_by_the_entry_point(
-    quiet: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_report_is_written_by_the_entry_point(quiet: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = Writer()
     monkeypatch.setattr("gradproof.plugin.files.enabled_entry_points", lambda group: [writer])
     quiet.makepyfile(RELU)

@@ -19,9 +19,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def decree(status: str, *states: LedgerState, reason: str = "") -> None:
         def judge(self: Desk, task: Any, selection: Any, source: str) -> tuple[Cell, list[LedgerState]]:
-            return task.cell(status, reason, known_ref="elu tail" if status == "known" else None), list(
-                states
-            )
+            return task.cell(status, reason, known_ref="elu tail" if status == "known" else None), list(states)
 
         monkeypatch.setattr(Desk, "judge", judge)
 
@@ -51,9 +49,7 @@ def test_a_known_deviation_that_is_gone_fails(quiet: pytest.Pytester, judged: Ca
     )
 
 
-def test_a_backend_that_vanishes_while_running_is_missing(
-    quiet: pytest.Pytester, judged: Callable[..., None]
-) -> None:
+def test_a_backend_that_vanishes_while_running_is_missing(quiet: pytest.Pytester, judged: Callable[..., None]) -> None:
     judged("not-run", reason="the device fell off the bus")
     quiet.makepyfile(one_cell(RIGHT))
     quiet.runpytest().assert_outcomes(skipped=1)

@@ -22,8 +22,8 @@ from gradproof.engine.probe import Probe, oracle_of
 from gradproof.engine.property import Outcome
 from gradproof.engine.selection import Selection
 from gradproof.engine.verdict import decide
-from gradproof.formats import get_format
 from gradproof.formats import arrays as fa
+from gradproof.formats import get_format
 from gradproof.functions import get_function
 from gradproof.oracle.reference import UNDEFINED
 from gradproof.results.model import Cell
@@ -95,6 +95,19 @@ def replaced(call: Call, where: Where, by: Callable[[Any], Any]) -> Call:
     return other
 
 
+def answering(call: Call, table: Mapping[int, int]) -> Call:
+    """``call`` with other result bits at the input bits of ``table``; for NaNs, and for results that are NaN."""
+
+    def other(x: Any) -> Any:
+        fmt = get_format(x.dtype.name)
+        bits, got = x.view(fa.storage(fmt)), call(x).view(fa.storage(fmt)).copy()
+        for pattern, result in table.items():
+            got[bits == pattern] = result
+        return got.view(x.dtype)
+
+    return other
+
+
 def between(low: float, high: float) -> Where:
     """Inputs of [low, high]."""
     return lambda x: (x >= low) & (x <= high)
@@ -112,7 +125,7 @@ def exact(function: str, orders: int = 3, params: Mapping[str, Any] | None = Non
 
 def reference(function: str, params: Mapping[str, Any] | None = None) -> list[Call]:
     """f, f', f'' of the catalogue's NumPy implementation."""
-    made = row(function, {k: v for k, v in get_function(function, params or {}).params.items()})
+    made = row(function, dict(get_function(function, params or {}).params))
     assert made is not None
     return [made.call, *made.derivatives]
 
@@ -138,7 +151,9 @@ def task(
     return Task(bound, implementation, backend, mode, fmt, order, claim)
 
 
-def verdict(claim: str, function: str, calls: Sequence[Call], fmt: str = "float16", order: int = 0, **more: Any) -> Cell:
+def verdict(
+    claim: str, function: str, calls: Sequence[Call], fmt: str = "float16", order: int = 0, **more: Any
+) -> Cell:
     """The cell of ``calls`` under one claim, certificate included, in this process and without a ledger."""
     return decide(task(claim, function, calls, fmt, order, **more), QUICK, Ledger(), NOWHERE)[0]
 

@@ -16,9 +16,7 @@ State = Literal["seen", "grown", "gone", "stale", "not-checked"]
 
 
 def cell(**changes: object) -> Cell:
-    base = Cell(
-        "silu", {}, "torch.nn.functional.silu", "torch", "cpu", "eager", "float32", 0, "accuracy", "pass"
-    )
+    base = Cell("silu", {}, "torch.nn.functional.silu", "torch", "cpu", "eager", "float32", 0, "accuracy", "pass")
     return dataclasses.replace(base, **changes)  # type: ignore[arg-type]
 
 

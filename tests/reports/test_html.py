@@ -55,9 +55,7 @@ def test_a_full_run_fits_into_five_megabytes(full: RunResult, html: str) -> None
 def test_a_run_in_which_everything_fails_fits_as_well(full: RunResult) -> None:
     bad = next(c for c in full.cells if c.status == "fail" and c.curve is not None)
     cells = [
-        dataclasses.replace(
-            c, status="fail", certificate=bad.certificate, reason=bad.reason, severity=bad.severity
-        )
+        dataclasses.replace(c, status="fail", certificate=bad.certificate, reason=bad.reason, severity=bad.severity)
         for c in full.cells
     ]
     text = render_html(dataclasses.replace(full, cells=cells))
@@ -90,9 +88,7 @@ def test_the_verdict_counts_every_status_and_says_what_u_and_m_are(full: RunResu
     assert "one input ulp" in page.text
 
 
-def test_every_failing_cell_stands_in_the_page_with_its_command_and_picture(
-    full: RunResult, html: str
-) -> None:
+def test_every_failing_cell_stands_in_the_page_with_its_command_and_picture(full: RunResult, html: str) -> None:
     start, end = html.index('<section id="failures"'), html.index('<section id="known"')
     rows = re.findall(r'<details class="fail".*?</details>', html[start:end], re.DOTALL)
     found = [Page(row).text for row in rows]
@@ -146,9 +142,7 @@ def hostile_run() -> RunResult:
     base = run(functions=1)
 
     def poison(c: Cell) -> Cell:
-        certificate = c.certificate and dataclasses.replace(
-            c.certificate, explanation=HOSTILE, reproduce=HOSTILE
-        )
+        certificate = c.certificate and dataclasses.replace(c.certificate, explanation=HOSTILE, reproduce=HOSTILE)
         return dataclasses.replace(
             c,
             function=HOSTILE,

@@ -19,10 +19,7 @@ RESULT = run(functions=6)
 
 @pytest.fixture(scope="module")
 def cases() -> dict[str, ET.Element]:
-    return {
-        f"{c.get('classname')} {c.get('name')}": c
-        for c in ET.fromstring(render_junit(RESULT)).iter("testcase")
-    }
+    return {f"{c.get('classname')} {c.get('name')}": c for c in ET.fromstring(render_junit(RESULT)).iter("testcase")}
 
 
 def name(cell: Cell) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -149,9 +150,7 @@ def _padded(low: int, high: int, fmt: Format) -> tuple[int, int]:
 
 def _merged(regions: Iterable[tuple[int, int]], fmt: Format) -> list[tuple[int, int]]:
     """Overlapping regions joined, in order along the line; NaN regions last."""
-    numeric = sorted(
-        (fmt.ordinal(a), fmt.ordinal(b)) for a, b in regions if not (fmt.is_nan(a) or fmt.is_nan(b))
-    )
+    numeric = sorted((fmt.ordinal(a), fmt.ordinal(b)) for a, b in regions if not (fmt.is_nan(a) or fmt.is_nan(b)))
     joined: list[tuple[int, int]] = []
     for low, high in numeric:
         if joined and low <= joined[-1][1] + 1:
@@ -217,7 +216,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     known = {**standing.deviations, **{d.id: d for d in deviations}}
     used = [known[name] for name in dict.fromkeys(e.deviation for e in merged)]
     file.write_text(document(used, merged), encoding="utf-8")
-    print(f"{file}: {len(merged)} entries, {len(used)} deviations")
+    sys.stdout.write(f"{file}: {len(merged)} entries, {len(used)} deviations\n")
     return 0
 
 

@@ -76,8 +76,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "torch-gelu-tanh-tail", "torch", ("gelu_tanh",),
         "gelu (tanh form) loses its negative tail and overflows in its derivatives",
-        "x/2 (1 + tanh z) cancels for negative x, where tanh z rounds to -1; in the derivatives x^2 overflows and meets "
-        "a zero (inf * 0 = NaN) long before the limit is due.",
+        "x/2 (1 + tanh z) cancels for negative x, where tanh z rounds to -1; in the derivatives x^2 overflows and "
+        "meets a zero (inf * 0 = NaN) long before the limit is due.",
         ("pytorch/pytorch#187806",), (), POINTWISE,
     ),
     Rule(
@@ -89,8 +89,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "torch-silu-tail", "torch", ("silu",),
         "silu is flushed to 0 where exp(-x) overflows; its second derivative saturates early",
-        "x / (1 + exp(-x)) is -0 as soon as exp(-x) is infinite (x < -88.7 in float32, -709.8 in float64), although the "
-        "exact value is still a normal number. The second derivative is built from 1 - sigmoid(x), which is 0 from "
+        "x / (1 + exp(-x)) is -0 as soon as exp(-x) is infinite (x < -88.7 in float32, -709.8 in float64), although "
+        "the exact value is still a normal number. The second derivative is built from 1 - sigmoid(x), which is 0 from "
         "x = 16.6 (float32) on.",
         (), (), POINTWISE,
     ),
@@ -119,7 +119,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "torch-logsigmoid-second", "torch", ("logsigmoid",),
         "logsigmoid'' saturates early in the positive tail",
-        "The double backward forms s (1 - s) from a rounded sigmoid, so it is 0 where exp(-x) is still a normal number.",
+        "The double backward forms s (1 - s) from a rounded sigmoid: it is 0 where exp(-x) is still a normal number.",
         (), (2,),
     ),
     Rule(
@@ -132,8 +132,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "jax-leaky-relu-subnormal", "jax", ("leaky_relu",),
         "leaky_relu returns negative subnormal inputs unscaled",
-        "On x86 CPUs XLA reads subnormals as 0 in the comparison x >= 0, so the positive branch is taken, which returns "
-        "x itself instead of the scaled (or a flushed) value.",
+        "On x86 CPUs XLA reads subnormals as 0 in the comparison x >= 0, so the positive branch is taken, which "
+        "returns x itself instead of the scaled (or a flushed) value.",
         ("jax-ml/jax#37762",), (0,),
     ),
     Rule(
@@ -167,8 +167,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "jax-sigmoid-tail", "jax", ("sigmoid", "silu", "softplus", "logsigmoid"),
         "derivatives built from 1 - sigmoid(x) saturate early",
-        "The derivative of the logistic function is s (1 - s) with the rounded s, which is 0 in the positive tail where "
-        "exp(-x) is still a normal number; the functions built on it inherit that in their derivatives.",
+        "The derivative of the logistic function is s (1 - s) with the rounded s, which is 0 in the positive tail "
+        "where exp(-x) is still a normal number; the functions built on it inherit that in their derivatives.",
     ),
     Rule(
         "jax-tanh-tail", "jax", ("tanh",),

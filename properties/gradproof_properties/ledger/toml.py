@@ -13,7 +13,7 @@ from gradproof.formats import get_format
 
 def document(deviations: Iterable[Deviation], entries: Iterable[Entry]) -> str:
     """The text of a ledger file that ``Ledger.read`` reads back to the same entries."""
-    lines = ["# Known deviations. `python -m gradproof_properties.ledger.draft` drafts entries; read them before keeping.", ""]
+    lines = ["# Known deviations, drafted by gradproof_properties.ledger.draft and read by a maintainer.", ""]
     for deviation in sorted(deviations, key=lambda d: d.id):
         lines += [
             f"[deviation.{_text(deviation.id)}]",

@@ -73,7 +73,5 @@ def drawing_library() -> Markup:
     # Imported late: 30 MB of native code, wanted only when a page with curves is made.
     from vl_convert import javascript_bundle
 
-    packed = gzip.compress(
-        javascript_bundle("window.vegaEmbed = vegaEmbed;").encode(), compresslevel=9, mtime=0
-    )
+    packed = gzip.compress(javascript_bundle("window.vegaEmbed = vegaEmbed;").encode(), compresslevel=9, mtime=0)
     return Markup(base64.b64encode(packed).decode())

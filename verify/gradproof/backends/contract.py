@@ -71,9 +71,7 @@ def unless_user(implementation: Implementation, missing: Missing) -> Missing:
     return lambda error: not implementation.user and missing(error)
 
 
-def differentiated(
-    implementation: Implementation, order: int, action: Callable[[], T], missing: Missing
-) -> T:
+def differentiated(implementation: Implementation, order: int, action: Callable[[], T], missing: Missing) -> T:
     """``action()``, which runs the framework's AD over the implementation, its exceptions translated.
 
     A derivative that the framework lacks is Unsupported whoever wrote the function: its author did not raise.
@@ -100,9 +98,7 @@ def told(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def wrong(
-    kind: str, implementation: Implementation, what: str, expected: str, got: str
-) -> ImplementationFault:
+def wrong(kind: str, implementation: Implementation, what: str, expected: str, got: str) -> ImplementationFault:
     """The fault of a result that is not what the contract says; the caller raises it."""
     return ImplementationFault(
         kind,

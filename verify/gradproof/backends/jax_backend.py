@@ -143,7 +143,7 @@ class JaxBackend(Backend):
     def release(self) -> None:
         """Forget traced and compiled functions, of this instance and of JAX."""
         self._functions = self._calls.Functions(self._device)
-        self._calls.jax.clear_caches()
+        self._calls.clear_caches()
 
 
 def _share_gpu_memory() -> None:

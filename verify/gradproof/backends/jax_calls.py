@@ -66,6 +66,11 @@ def configured(fmt: Format, device: Any) -> Iterator[None]:
         yield
 
 
+def clear_caches() -> None:
+    """Forget everything JAX has traced and compiled in this process."""
+    jax.clear_caches()
+
+
 def _enable_x64() -> Any:
     home: Any = jax if hasattr(jax, "enable_x64") else import_module("jax.experimental")
     return home.enable_x64(True)

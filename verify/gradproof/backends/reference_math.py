@@ -119,9 +119,7 @@ def scaled_normal_tail(x: Array) -> Array:
     return np.asarray(chebval(t, _SCALED_TAIL) / (1.0 + 1.25 * x), np.float64)
 
 
-_CENTRE: Final = tuple(
-    float(Fraction((-1) ** n, 2**n * factorial(n) * (2 * n + 1))) for n in reversed(range(17))
-)
+_CENTRE: Final = tuple(float(Fraction((-1) ** n, 2**n * factorial(n) * (2 * n + 1))) for n in reversed(range(17)))
 """Taylor coefficients of ``(Phi(x) - 1/2) / (x phi(0))`` in x^2, highest first; the next is below 2**-70."""
 
 

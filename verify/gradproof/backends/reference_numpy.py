@@ -62,9 +62,7 @@ class Reference:
 
 
 relu = Reference("relu", (pieces.relu, pieces.relu_1, pieces.zero))
-leaky_relu = Reference(
-    "leaky_relu", (pieces.leaky_relu, pieces.leaky_relu_1, pieces.zero), negative_slope=0.01
-)
+leaky_relu = Reference("leaky_relu", (pieces.leaky_relu, pieces.leaky_relu_1, pieces.zero), negative_slope=0.01)
 prelu = Reference("prelu", (pieces.prelu, pieces.prelu_1, pieces.zero), weight=0.25)
 relu6 = Reference("relu6", (pieces.relu6, pieces.relu6_1, pieces.zero))
 hardtanh = Reference("hardtanh", (pieces.hardtanh, pieces.hardtanh_1, pieces.zero), min=-1.0, max=1.0)

@@ -42,19 +42,13 @@ def available_backends() -> dict[str, type[Backend]]:
             continue
         where = f"entry point {point.name!r} ({point.value}) of group {GROUP}"
         if point.name in found:
-            raise UsageError(
-                f"{where} offers a second backend of that name; rename it or uninstall one of the two"
-            )
+            raise UsageError(f"{where} offers a second backend of that name; rename it or uninstall one of the two")
         try:
             offered = point.load()
         except Exception as error:
-            raise UsageError(
-                f"{where} cannot be loaded: {error}; mend it or set GRADPROOF_NO_PLUGINS=1"
-            ) from error
+            raise UsageError(f"{where} cannot be loaded: {error}; mend it or set GRADPROOF_NO_PLUGINS=1") from error
         if not (isinstance(offered, type) and issubclass(offered, Backend)):
-            raise UsageError(
-                f"{where} must be a subclass of gradproof.backends.base.Backend, got {offered!r}"
-            )
+            raise UsageError(f"{where} must be a subclass of gradproof.backends.base.Backend, got {offered!r}")
         if offered.name != point.name:
             raise UsageError(f"{where} must carry its backend's name; the class says name={offered.name!r}")
         found[point.name] = offered

@@ -80,9 +80,7 @@ def evaluated(
     elif call.path == "forward":
         result = run.forward(call.order)
     else:
-        raise Unsupported(
-            f"torch has no path {call.path!r} for {implementation.name}; no derivative was handed in"
-        )
+        raise Unsupported(f"torch has no path {call.path!r} for {implementation.name}; no derivative was handed in")
     return bits_of(result, fmt)
 
 

@@ -109,9 +109,7 @@ def compare_command(base: str, head: str, verbose: bool) -> int:
         some = sorted((c for c in found if c.kind == kind), key=lambda c: gravity(c.cell))
         if not some:
             continue
-        out.print(
-            text((f"{kind}: {count(len(some), 'cell')}", "bold red" if kind in REGRESSIONS else "bold"))
-        )
+        out.print(text((f"{kind}: {count(len(some), 'cell')}", "bold red" if kind in REGRESSIONS else "bold")))
         for change in some if verbose else some[:SHOWN]:
             out.print(text(f"  {change.cell.id}  {_told(change.base)} -> {_told(change.head)}"))
         if len(some) > SHOWN and not verbose:

@@ -22,18 +22,12 @@ def config_command(as_json: bool) -> None:
     in the nearest pyproject.toml, and that over the default.
     """
     found = effective({})
-    rows = [
-        (s.name, found[s.name].value if s.name in found else default(s), _origin(found, s)) for s in SETTINGS
-    ]
+    rows = [(s.name, found[s.name].value if s.name in found else default(s), _origin(found, s)) for s in SETTINGS]
     if as_json:
-        click.echo(
-            json.dumps({name: {"value": value, "from": origin} for name, value, origin in rows}, indent=2)
-        )
+        click.echo(json.dumps({name: {"value": value, "from": origin} for name, value, origin in rows}, indent=2))
         return
     out = console()
-    columns(
-        out, ("setting", "value", "from"), [(name, _shown(value), origin) for name, value, origin in rows]
-    )
+    columns(out, ("setting", "value", "from"), [(name, _shown(value), origin) for name, value, origin in rows])
     file = nearest_pyproject(Path.cwd())
     out.print(text(f"\npyproject.toml: {file if file else 'none here or above'}"))
 

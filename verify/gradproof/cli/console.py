@@ -36,9 +36,7 @@ def console(*, stderr: bool = False) -> Console:
                 raise BrokenPipeError
             self.quiet = True
 
-    return Plain(
-        file=sys.stderr if stderr else sys.stdout, soft_wrap=True, highlight=False, markup=False, emoji=False
-    )
+    return Plain(file=sys.stderr if stderr else sys.stdout, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
 def text(*parts: str | tuple[str, str]) -> Text:

@@ -18,9 +18,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def run_options(command: F) -> F:
     """Add one option per setting, and how much to say."""
-    command = click.option(
-        "-v", "--verbose", is_flag=True, help="Say more: every cell as it is judged, every group."
-    )(command)
+    command = click.option("-v", "--verbose", is_flag=True, help="Say more: every cell as it is judged, every group.")(
+        command
+    )
     command = click.option("-q", "--quiet", is_flag=True, help="Say nothing until the summary.")(command)
     for setting in reversed(SETTINGS):
         command = click.option(
@@ -48,9 +48,7 @@ def selection(settings: Mapping[str, Value], files: tuple[str, ...] = ()) -> Sel
     values = {name: v.value for name, v in settings.items()}
     for name, least in (("jobs", 0), ("seed", 0), ("time-limit", 0)):
         if name in values and values[name] < least:
-            raise UsageError(
-                f"expected {name} of at least {least}, got {values[name]} ({settings[name].origin})"
-            )
+            raise UsageError(f"expected {name} of at least {least}, got {values[name]} ({settings[name].origin})")
     fields = {s.field: values[s.name] for s in SETTINGS if s.field and s.name in values}
     if fields.get("backends") or values.get("device"):
         fields["backends"] = backends(fields.get("backends", ()), values.get("device", ()))

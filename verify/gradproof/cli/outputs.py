@@ -75,9 +75,7 @@ def check_writable(output: Output) -> None:
         with contextlib.suppress(OSError):
             trial.unlink()
     if why:
-        raise UsageError(
-            f"expected a file to write for --{output.kind}, but {target} cannot be written: {why}"
-        )
+        raise UsageError(f"expected a file to write for --{output.kind}, but {target} cannot be written: {why}")
 
 
 def writer(kind: str) -> Writer:
@@ -116,9 +114,7 @@ def write(result: RunResult, outputs: list[Output], writers: Mapping[str, Writer
         except GradproofError as fault:
             failed.append(fault)
         except Exception as bug:
-            told = GradproofError(
-                f"the {output.kind} report to {output.path} failed: {type(bug).__name__}: {bug}"
-            )
+            told = GradproofError(f"the {output.kind} report to {output.path} failed: {type(bug).__name__}: {bug}")
             told.__cause__ = bug
             failed.append(told)
     if failed:

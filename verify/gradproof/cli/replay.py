@@ -95,23 +95,15 @@ def subject(
             f" of {name} on {framework.name}",
         )
         fitting = [i for i in fitting if i.name == implementation]
-    wanted = [
-        i for i in fitting if all(_same(get_function(name, i.params).params[k], v) for k, v in params.items())
-    ]
+    wanted = [i for i in fitting if all(_same(get_function(name, i.params).params[k], v) for k, v in params.items())]
     if len(wanted) > 1:
         usual = get_function(name).params
         unnamed = {k: str(v) for k, v in usual.items() if k not in params}
-        plain = [
-            i
-            for i in wanted
-            if all(_same(get_function(name, i.params).params[k], v) for k, v in unnamed.items())
-        ]
+        plain = [i for i in wanted if all(_same(get_function(name, i.params).params[k], v) for k, v in unnamed.items())]
         # Formulations follow the catalogue: without a name, the framework's own function is meant.
         wanted = (plain if files else plain[:1]) or wanted
     if len(wanted) != 1:
-        text = (
-            "; ".join(dict.fromkeys(f"{i.name} ({_told(i.params)})" for i in wanted or fitting)) or "nothing"
-        )
+        text = "; ".join(dict.fromkeys(f"{i.name} ({_told(i.params)})" for i in wanted or fitting)) or "nothing"
         where = ", ".join(files) or framework.id
         hint = " (name one with --implementation)" if wanted else ""
         raise UsageError(

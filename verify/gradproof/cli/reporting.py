@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from gradproof.results import RunResult
 
 
-@click.command(
-    "report", epilog="Example: gradproof report numpy.json torch.json --html all.html --junit all.xml"
-)
+@click.command("report", epilog="Example: gradproof report numpy.json torch.json --html all.html --junit all.xml")
 @click.argument("results", nargs=-1, required=True, metavar="RESULTS.json...")
 @click.option("--html", metavar="PATH", help="Write one HTML file (the default: report.html).")
 @click.option("--markdown", metavar="PATH", help="Write Markdown.")
@@ -46,9 +44,7 @@ def report_command(
     writers = outputs.prepare(chosen)
     result = read(results)
     outputs.write(result, chosen, writers)
-    click.echo(
-        f"{count(len(result.cells), 'cell')} from {count(len(results), 'results file')}: {_written(chosen)}"
-    )
+    click.echo(f"{count(len(result.cells), 'cell')} from {count(len(results), 'results file')}: {_written(chosen)}")
 
 
 @click.command("combine", epilog="Example: gradproof combine numpy.json torch.json --json all.json")

@@ -42,9 +42,7 @@ if TYPE_CHECKING:
     metavar="FILE.py",
     help="Where an implementation of yours is registered. Repeatable.",
 )
-@click.option(
-    "--implementation", metavar="NAME", help="Which one, where there are several: <file stem>:<callable>."
-)
+@click.option("--implementation", metavar="NAME", help="Which one, where there are several: <file stem>:<callable>.")
 @click.option("--contract", metavar="NAME", help=BY_NAME["contract"].help)
 @click.option("--profile", metavar="NAME", help=BY_NAME["profile"].help)
 @click.option("--seed", metavar="N", help=BY_NAME["seed"].help)

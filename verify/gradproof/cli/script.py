@@ -44,9 +44,7 @@ def script(probe: Probe, task: Task, bits: int, path: str | None) -> str:
         make = {"torch": _torch, "jax": _jax}[framework]
         parts = make(task, fmt, bits, way, probe.backend.device)
     else:
-        raise UsageError(
-            f"no script is known for {task.implementation.name} on {task.backend}; leave --script out"
-        )
+        raise UsageError(f"no script is known for {task.implementation.name} on {task.backend}; leave --script out")
     free = probe.oracle.certified(bits, fmt, task.order).kind == "undefined"
     exact = ["expected = None  # a convention: any value between the one-sided derivatives is right"]
     if not free:
@@ -184,9 +182,7 @@ def _mathematics(task: Task, fmt: Format, bits: int) -> list[str]:
     if not fmt.is_finite(bits):
         return _special(task, fmt, bits)
     before, formulas = FORMULAS[task.function.name]
-    logistic = (
-        ["", "", "def s(x):", f"    return {LOGISTIC}", "", ""] if any("s(" in b for b in before) else []
-    )
+    logistic = ["", "", "def s(x):", f"    return {LOGISTIC}", "", ""] if any("s(" in b for b in before) else []
     return [
         *logistic,
         *(f"{name} = {value}" for name, value in parameters(task.function.params).items()),
@@ -217,11 +213,7 @@ def _safe(name: str) -> str:
 def _exact(value: Any) -> str:
     """A parameter as the real number it stands for."""
     real = Fraction(value)
-    return (
-        f"mp.mpf({real.numerator})"
-        if real.denominator == 1
-        else f"mp.mpf({real.numerator}) / {real.denominator}"
-    )
+    return f"mp.mpf({real.numerator})" if real.denominator == 1 else f"mp.mpf({real.numerator}) / {real.denominator}"
 
 
 def _comparison(fmt: Format) -> str:

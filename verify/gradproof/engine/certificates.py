@@ -27,9 +27,7 @@ def number(bits: int, fmt: Format) -> Number:
     return Number(fmt.bits_text(bits), fmt.hexfloat(bits), fmt.decimal(bits))
 
 
-def reproduction(
-    task: Task, bits: int | None, source: str | None = None, selection: Selection | None = None
-) -> str:
+def reproduction(task: Task, bits: int | None, source: str | None = None, selection: Selection | None = None) -> str:
     """The command line that shows the failure again, from bits alone.
 
     A contract other than the default is named. So are profile and seed where the claim has to be searched again
@@ -150,10 +148,9 @@ def _plain_region(bits: Bits, fmt: Format) -> list[Interval]:
     nans = bits[fa.is_nan(bits, fmt)]
     rest = fa.ordinals(bits[~fa.is_nan(bits, fmt)], fmt)
     intervals = [_interval(span, fmt, False) for span in spans(rest, rest)] if rest.size else []
-    for pattern in nans[:1]:
-        intervals.append(
-            Interval(number(int(pattern), fmt), number(int(pattern), fmt), int(nans.size), int(nans.size), False)
-        )
+    if nans.size:
+        pattern = number(int(nans[0]), fmt)
+        intervals.append(Interval(pattern, pattern, int(nans.size), int(nans.size), False))
     return intervals
 
 

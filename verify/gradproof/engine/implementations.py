@@ -35,9 +35,7 @@ def implements(
 
     Raises UsageError for an unknown function, parameter or format, or for something that cannot be called.
     """
-    make = declaration(
-        function, backend=backend, params=params, derivative=derivative, formats=formats, name=name
-    )
+    make = declaration(function, backend=backend, params=params, derivative=derivative, formats=formats, name=name)
 
     def register(call: C) -> C:
         _registered.append(make(call))
@@ -100,7 +98,7 @@ def _derivatives(given: Any) -> tuple[Callable[[Any], Any], ...]:
 def _name_of(call: Callable[..., Any]) -> str:
     module = sys.modules.get(getattr(call, "__module__", ""), None)
     code = getattr(call, "__code__", None)
-    file: str = getattr(module, "__file__", None) or getattr(code, "co_filename", "user")
+    file = str(getattr(module, "__file__", None) or getattr(code, "co_filename", "user"))
     own = getattr(call, "__qualname__", None) or type(call).__name__
     return f"{Path(file).stem}:{own}"
 

@@ -151,9 +151,8 @@ def explain(
         explained |= inside & ~above
         if above.any():
             worst = float(magnitude[above].max())
-            states.append(
-                LedgerState(entry.id, entry.deviation, "grown", f"error over bound {worst:.4g} above {entry.ceiling:.4g}")
-            )
+            detail = f"error over bound {worst:.4g} above {entry.ceiling:.4g}"
+            states.append(LedgerState(entry.id, entry.deviation, "grown", detail))
         elif inside.any():
             states.append(LedgerState(entry.id, entry.deviation, "seen"))
         else:

@@ -184,9 +184,7 @@ def _tasks(
                         if claim.modes is not None and mode not in claim.modes:
                             continue
                         for order in claim.orders:
-                            if (not selection.orders or order in selection.orders) and claim.applies(
-                                function, order
-                            ):
+                            if (not selection.orders or order in selection.orders) and claim.applies(function, order):
                                 yield Task(function, implementation, backend_id, mode, fmt, order, claim.id)
 
 

@@ -168,4 +168,3 @@ class Pool:
             if following < len(self.plan.groups[group].tasks):
                 self._waiting.insert(0, (group, following))
         self._start()
-

@@ -139,9 +139,7 @@ class Probe:
         For a derivative that is bounded, its supremum over [-32, 32]; where |f| grows without bound, the
         larger of that over [-8, 8] and |f(x)| itself.
         """
-        bounded = all(
-            isinstance(self.function.limit(side, order), Fraction) for side in ("left", "right")
-        )
+        bounded = all(isinstance(self.function.limit(side, order), Fraction) for side in ("left", "right"))
         reach = 32 if bounded else 8
         largest = _supremum(self.oracle, order, reach)
         if bounded:
@@ -154,7 +152,8 @@ class Probe:
     @cached_property
     def base_points(self) -> Bits:
         """The inputs every pointwise claim tries: every bit pattern of a 16-bit format; otherwise an even
-        spread over all ordinals, landmarks with their neighbours, and the ledger's witnesses."""
+        spread over all ordinals, landmarks with their neighbours, and the ledger's witnesses.
+        """
         if self.format.is_16_bit:
             return fa.all_bits(self.format)
         count = self.budget.base_32 if self.format.width <= 32 else self.budget.base_64

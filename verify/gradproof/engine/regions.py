@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -45,7 +46,7 @@ def spans(tried: Ints, failing: Ints) -> list[Span]:
     if len(runs) <= MAX_INTERVALS:
         return runs
     # Merge over the gaps that hold the fewest passing inputs relative to what they join.
-    gaps = np.array([b.low - a.high for a, b in zip(runs, runs[1:], strict=False)], dtype=np.float64)
+    gaps = np.array([b.low - a.high for a, b in itertools.pairwise(runs)], dtype=np.float64)
     keep = set(np.argsort(gaps)[::-1][: MAX_INTERVALS - 1].tolist())
     merged = [runs[0]]
     for i, run in enumerate(runs[1:]):

@@ -8,6 +8,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 from gradproof.engine.environment import backend_table, environment
@@ -47,7 +48,7 @@ def run(selection: Selection, listener: Listener | None = None) -> RunResult:
     """
     listener = listener or Silent()
     # Hypothesis would leave a .hypothesis folder where the user stands; inherited by the worker processes.
-    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", os.path.join(tempfile.gettempdir(), "gradproof-hypothesis"))
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir()) / "gradproof-hypothesis"))
     started = datetime.datetime.now(datetime.UTC)
     clock = time.monotonic()
     desk = prepare(selection)
@@ -111,13 +112,14 @@ def _judge_all(
 
 def _settings(selection: Selection) -> dict[str, object]:
     settings = dataclasses.asdict(selection)
-    settings["files"] = [os.path.basename(f) for f in selection.files]
+    settings["files"] = [Path(f).name for f in selection.files]
     return {k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}
 
 
 def exit_code(result: RunResult) -> int:
     """The process exit code of a run: 0 passes and known deviations only, 1 a new failure or a ledger out of
-    date, 2 interrupted, 3 a check that raised, 5 nothing ran."""
+    date, 2 interrupted, 3 a check that raised, 5 nothing ran.
+    """
     counts = result.counts()
     reached = sum(counts[s] for s in ("pass", "fail", "known", "undecided", "error"))
     interrupted = any(c.reason.startswith("not reached: the run was interrupted") for c in result.cells)

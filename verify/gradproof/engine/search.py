@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 T = TypeVar("T")
 
 
-def search(
-    strategy: st.SearchStrategy[T], visit: Callable[[T], float], *, examples: int, seed_: int
-) -> None:
+def search(strategy: st.SearchStrategy[T], visit: Callable[[T], float], *, examples: int, seed_: int) -> None:
     """Call ``visit`` on ``examples`` drawn values, steering towards larger scores.
 
     ``visit`` returns a finite score (``log2`` of an error, say) that Hypothesis climbs by ``target``; it

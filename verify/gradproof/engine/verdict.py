@@ -16,7 +16,7 @@ from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Violations
 from gradproof.engine.selection import Selection
 from gradproof.errors import BackendUnavailable, ImplementationFault, OracleDisagreement, Unsupported
-from gradproof.results.model import SEVERITIES, Cell, Certificate, Evidence, LedgerState
+from gradproof.results.model import SEVERITIES, Cell, Certificate, LedgerState
 
 
 def decide(
@@ -52,9 +52,7 @@ def decide(
     return replace(cell, contract=selection.contract, seconds=round(time.perf_counter() - started, 4)), states
 
 
-def _fault(
-    task: Task, fault: ImplementationFault, source: str | None, selection: Selection
-) -> dict[str, object]:
+def _fault(task: Task, fault: ImplementationFault, source: str | None, selection: Selection) -> dict[str, object]:
     certificate = Certificate(
         None, None, None, None, [], None, None, None, None, None, [], "fault", str(fault),
         reproduction(task, None, source, selection),

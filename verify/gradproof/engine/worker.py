@@ -21,7 +21,6 @@ from gradproof.engine.verdict import decide
 from gradproof.errors import OracleDisagreement
 from gradproof.results.model import Cell, LedgerState
 
-
 RELEASE_AFTER = 8
 """Groups after which backends drop compiled code: JAX keeps some 50 MB of it per function and format."""
 
@@ -100,4 +99,3 @@ def serve(connection: Connection, selection: Selection) -> None:
 def gave_up(task: Task) -> Cell:
     """The cell of a task that is not tried, because its implementation hung before."""
     return task.cell("not-run", f"{task.implementation.name} hung in an earlier cell and was not called again")
-

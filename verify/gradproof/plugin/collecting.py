@@ -18,9 +18,7 @@ from gradproof.plugin.recorder import Recorder
 NOT_SUPPORTED = ("parametrize", "usefixtures")
 
 
-def collector_of(
-    collector: pytest.Module | pytest.Class, name: str, thing: Any
-) -> ImplementationCollector | None:
+def collector_of(collector: pytest.Module | pytest.Class, name: str, thing: Any) -> ImplementationCollector | None:
     """The node of ``thing``, or None when another name or module has it already (an import, an alias)."""
     node = ImplementationCollector.from_parent(collector, name=name, thing=thing)
     try:
@@ -61,14 +59,10 @@ class ImplementationCollector(pytest.Collector):
 
     def _items(self) -> Iterator[CellItem]:
         if isinstance(self.parent, pytest.Class):
-            raise UsageError(
-                f"expected a function at the top level of a module, got a method of {self.parent.name}"
-            )
+            raise UsageError(f"expected a function at the top level of a module, got a method of {self.parent.name}")
         for mark in self.own_markers:
             if mark.name in NOT_SUPPORTED:
-                raise UsageError(
-                    f"expected no @pytest.mark.{mark.name} beside gradproof: items take no fixtures"
-                )
+                raise UsageError(f"expected no @pytest.mark.{mark.name} beside gradproof: items take no fixtures")
         desk = desk_of(self.config)
         for declared in self._declared():
             for row in rows(declared, desk):

@@ -83,9 +83,7 @@ class CellItem(pytest.Item):
                     pytest.fail(messages.missing(cell, cell.reason), pytrace=False)
                 pytest.skip(f"not run: {cell.backend}:{cell.device}: {cell.reason}")
             case _ if gone:
-                pytest.fail(
-                    f"the ledger of known deviations is out of date: {'; '.join(gone)}", pytrace=False
-                )
+                pytest.fail(f"the ledger of known deviations is out of date: {'; '.join(gone)}", pytrace=False)
 
     def _is_absent(self) -> bool:
         """Whether a cell that was not run lacks its backend; otherwise its implementation hung before."""

@@ -56,9 +56,7 @@ def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("gradproof", "gradproof: claims about activation functions")
     for name, _, metavar, text in FILTERS:
         kind: dict[str, Any] = {"type": int, "choices": (0, 1, 2)} if name == "order" else {}
-        group.addoption(
-            f"--gradproof-{name}", action="append", metavar=metavar, help=text + "; repeatable", **kind
-        )
+        group.addoption(f"--gradproof-{name}", action="append", metavar=metavar, help=text + "; repeatable", **kind)
         parser.addini(f"gradproof_{name}", text, type="args", default=[])
     for name, text in SINGLE.items():
         extra = {"choices": PROFILES} if name == "profile" else {"type": KINDS.get(name, str)}
@@ -66,9 +64,7 @@ def add_options(parser: pytest.Parser) -> None:
         group.addoption(f"--gradproof-{name}", metavar=metavar, help=text, **extra)
         parser.addini(_ini(name), text, default="")
     text = "fail, instead of skipping, cells whose backend is missing: NAME (on cpu) or NAME:DEVICE"
-    group.addoption(
-        "--gradproof-require-backend", action="append", metavar="NAME", help=text + "; repeatable"
-    )
+    group.addoption("--gradproof-require-backend", action="append", metavar="NAME", help=text + "; repeatable")
     parser.addini("gradproof_require_backend", text, type="args", default=[])
     text = "what a cell does that the oracle could not certify: fail (the default), skip or pass"
     parser.addini("gradproof_undecided", text, default="fail")

@@ -58,8 +58,7 @@ def rows(declared: Declared, desk: Desk) -> list[Row]:
     desk.backends.update({name: made.unavailable.get(name, "") for name in ids})
     found = [Row(task.cell("not-run"), selection, task) for g in made.groups for task in g.tasks]
     found += [
-        Row(cell, selection, absent=made.unavailable.get(f"{cell.backend}:{cell.device}", ""))
-        for cell in made.settled
+        Row(cell, selection, absent=made.unavailable.get(f"{cell.backend}:{cell.device}", "")) for cell in made.settled
     ]
     if not found and not desk.options.filtering:
         raise UsageError(
@@ -78,8 +77,7 @@ def _backend_ids(declared: Declared, desk: Desk) -> tuple[str, ...]:
     return tuple(
         i
         for i in named
-        if (not backends or i in backends or kind.name in backends)
-        and (not kept or i.partition(":")[2] in kept)
+        if (not backends or i in backends or kind.name in backends) and (not kept or i.partition(":")[2] in kept)
     )
 
 

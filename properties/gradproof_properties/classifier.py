@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from gradproof.engine.probe import Probe
+from gradproof.formats.arrays import Floats
 from gradproof_properties.differences import gaps, step_near
 
 WIDER = (1, 4, 16)
@@ -15,7 +16,9 @@ WIDER = (1, 4, 16)
 STANDS_OUT = 0.125
 """A gap between slopes is looked for where rounding can make no larger one than this."""
 SCATTERED = 0.25
-"""Differences that are off at more than this share of the grid are noise, not so many discontinuities."""
+"""Differences that are off at so many places, as a share of the grid, are noise: no function has as many kinks."""
+VARYING = 1.5
+"""How much more than in proportion to the step the gap of a smooth function may keep."""
 CLASSES = ("smooth", "kink", "discontinuity", "noise", "undetermined")
 SMOOTH, KINK, DISCONTINUITY, NOISE, UNDETERMINED = range(5)
 
@@ -28,8 +31,8 @@ class Look:
     step: Fraction
     kind: int = UNDETERMINED
     ratio: float = 0.0
-    trail: list[float] = field(default_factory=list)
-    """The gaps followed so far, one per halving of the step."""
+    steps: list[Fraction] = field(default_factory=list)
+    """The steps at which a gap was followed, coarse to fine."""
 
 
 def jump_of(probe: Probe, kink: Fraction) -> float:
@@ -51,8 +54,10 @@ def at_kink(probe: Probe, kink: Fraction, stride: Fraction) -> Look:
         if room > STANDS_OUT or (jump and abs(jump) <= 2 * room):
             continue
         wide, narrow = np.abs(found)
-        off = float(np.nan_to_num(np.abs(found - jump).max() / room, nan=np.inf))
-        if wide <= room and narrow <= room:
+        off = float(np.nan_to_num(np.abs(found - jump).max() / room, nan=np.inf, posinf=np.inf))
+        if not np.isfinite(found).all():
+            kind = NOISE
+        elif wide <= room and narrow <= room:
             kind = SMOOTH
         elif abs(narrow - wide) <= 2 * room:
             kind = KINK
@@ -66,9 +71,7 @@ def between(probe: Probe, grid: list[Fraction], stride: Fraction) -> list[Look]:
     """Class of what lies within a stride of each grid point, none of them a kink.
 
     The step is at least the stride, so that an undeclared kink between two grid points opens a gap of half its
-    jump or more at one of them. It is followed there by halving the step: a kink's gap lies between half its jump
-    and all of it at every step, a discontinuity's doubles each time, and that of a smooth function with another
-    curvature halves.
+    jump or more at one of them. Such a gap is followed by halving the step and classified at the place it leads to.
     """
     looks = [Look(c, stride) for c in grid]
     for widening in WIDER:
@@ -80,15 +83,16 @@ def between(probe: Probe, grid: list[Fraction], stride: Fraction) -> list[Look]:
         found, bounds = gaps(probe, [look.place for look in open_], [look.step for look in open_])
         for look, gap, bound in zip(open_, found, bounds, strict=True):
             if bound <= STANDS_OUT:
-                look.ratio = float(np.nan_to_num(abs(gap) / bound, nan=np.inf))
-                look.trail = [abs(float(gap))]
+                look.ratio = float(np.nan_to_num(abs(gap) / bound, nan=np.inf, posinf=np.inf))
                 look.kind = SMOOTH if look.ratio <= 1 else NOISE
-    following = [look for look in looks if look.kind == NOISE and np.isfinite(look.ratio)]
+    rough = [look for look in looks if look.kind == NOISE and np.isfinite(look.ratio)]
+    following = rough
     while following:
         following = _follow(probe, following)
-    scattered = sum(look.kind in (DISCONTINUITY, NOISE) for look in looks) > SCATTERED * len(looks)
-    for look in looks:
-        if scattered and look.kind == DISCONTINUITY:
+    _name(probe, rough)
+    rough = [look for look in looks if look.kind in (KINK, DISCONTINUITY, NOISE)]
+    if len({round(look.place / stride) for look in rough}) > SCATTERED * len(looks):
+        for look in rough:
             look.kind = NOISE
     return looks
 
@@ -99,27 +103,49 @@ def _follow(probe: Probe, looks: list[Look]) -> list[Look]:
     found, bounds = gaps(probe, nearby, [look.step / 2 for look in looks for _ in range(3)])
     further = []
     for i, look in enumerate(looks):
+        look.steps.append(look.step)
         gap, bound = np.abs(found[3 * i : 3 * i + 3]), bounds[3 * i : 3 * i + 3]
-        if not (bound <= STANDS_OUT).all() or np.isnan(gap).any():
-            look.kind = _trend(look.trail)
+        if not (bound <= STANDS_OUT).all() or not np.isfinite(gap).all():
             continue
         best = int(np.argmax(gap / bound))
-        look.step /= 2
-        look.trail.append(float(gap[best]))
-        if gap[best] <= bound[best]:
-            look.kind = SMOOTH
+        if gap[best] <= bound[best]:  # drowned in rounding, whatever it was
+            look.kind = UNDETERMINED
             continue
+        look.step /= 2
         look.place = nearby[3 * i + best]
         further.append(look)
     return further
 
 
-def _trend(trail: list[float]) -> int:
-    """Class of a gap from its last three halvings (two at least): what the coarse steps mixed in has faded there."""
-    span = min(3, len(trail) - 1)
-    if span < 2:
-        return NOISE
-    growth = trail[-1] / trail[-1 - span]
-    if growth >= 2.0 ** (span - 0.5):
-        return DISCONTINUITY
-    return KINK if growth >= 2.0 ** (0.5 - span) else SMOOTH
+def _name(probe: Probe, looks: list[Look]) -> None:
+    """Classify each look from the gaps at its place, at all its steps together."""
+    places = [look.place for look in looks for _ in look.steps]
+    if not places:
+        return
+    found, bounds = gaps(probe, places, [step for look in looks for step in look.steps])
+    first = 0
+    for look in looks:
+        last = first + len(look.steps)
+        kind = _kind(np.abs(found[first:last]), bounds[first:last])
+        look.kind = look.kind if kind is None else kind
+        first = last
+
+
+def _kind(gap: Floats, bound: Floats) -> int | None:
+    """Class of the gaps at steps that halve one by one; None where one step is all there is.
+
+    The gap of a smooth function with another curvature shrinks with the step (half as much again is allowed for
+    a curvature that varies), a kink's at most doubles, a discontinuity's doubles with every halving. What rounding
+    can explain decides nothing.
+    """
+    rough = None
+    for fine in range(1, gap.size):
+        for coarse in range(fine if gap.size == 2 else fine - 1):  # two halvings tell more than one
+            least, most = gap[fine] - bound[fine], gap[coarse] + bound[coarse]
+            if least > 2 * most:
+                return DISCONTINUITY
+            if least > VARYING * most / 2 ** (fine - coarse):
+                rough = KINK
+            elif rough is None:
+                rough = SMOOTH
+    return rough

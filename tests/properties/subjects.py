@@ -152,10 +152,16 @@ def task(
 
 
 def verdict(
-    claim: str, function: str, calls: Sequence[Call], fmt: str = "float16", order: int = 0, **more: Any
+    claim: str,
+    function: str,
+    calls: Sequence[Call],
+    fmt: str = "float16",
+    order: int = 0,
+    selection: Selection = QUICK,
+    **more: Any,
 ) -> Cell:
     """The cell of ``calls`` under one claim, certificate included, in this process and without a ledger."""
-    return decide(task(claim, function, calls, fmt, order, **more), QUICK, Ledger(), NOWHERE)[0]
+    return decide(task(claim, function, calls, fmt, order, **more), selection, Ledger(), NOWHERE)[0]
 
 
 def outcome(

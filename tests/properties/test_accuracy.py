@@ -32,7 +32,7 @@ def first_failing_nudge(fmt_name: str, x: float, bound: float) -> int:
     fmt = get_format(fmt_name)
     with mpmath.workprec(200):
         y = 1 / (1 + mpmath.exp(-mpmath.mpf(x)))
-        value = Fraction(*map(int, mpmath.nstr(y, 50).replace("0.", "0.").split("/"))) if False else Fraction(str(y))
+        value = Fraction(mpmath.nstr(y, 50))
         slope = float(y * (1 - y))
     rounded = fmt.round(value)
     unit = 2.0 ** fmt.quantum_exponent(value) + slope * 2.0 ** fmt.quantum_exponent(Fraction(x))

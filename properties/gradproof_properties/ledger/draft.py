@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from gradproof.engine.environment import simd_level
 from gradproof.engine.ledger import Deviation, Entry, Ledger
 from gradproof.engine.packs import properties
 from gradproof.engine.plan import Task
@@ -198,20 +199,34 @@ def merge(old: Iterable[Entry], new: Iterable[Entry]) -> list[Entry]:
     return list(rows.values())
 
 
+def _drafted_anew(entry: Entry, selection: Selection) -> bool:
+    """Whether ``entry`` was recorded at this SIMD level only and lies within what is drafted now."""
+    return (
+        entry.hardware == (simd_level(),)
+        and (not selection.functions or entry.function in selection.functions)
+        and (not selection.properties or entry.property in selection.properties)
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draft or refresh one backend's ledger file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--backend", required=True, help="backend id, such as torch:cpu")
     parser.add_argument("--function", action="append", default=[], help="only these functions")
+    parser.add_argument("--property", action="append", default=[], help="only these properties")
     parser.add_argument("--profile", default="default")
     parser.add_argument("--into", type=Path, default=directory(), help="folder of the ledger files")
     chosen = parser.parse_args(arguments)
     file = chosen.into / f"{chosen.backend.replace(':', '-')}.toml"
-    entries, deviations = draft(
-        Selection(backends=(chosen.backend,), functions=tuple(chosen.function), profile=chosen.profile)
+    selection = Selection(
+        backends=(chosen.backend,),
+        functions=tuple(chosen.function),
+        properties=tuple(chosen.property),
+        profile=chosen.profile,
     )
+    entries, deviations = draft(selection)
     standing = Ledger.read([chosen.into])
-    kept = [e for e in standing.entries if e.backend == chosen.backend]
+    kept = [e for e in standing.entries if e.backend == chosen.backend and not _drafted_anew(e, selection)]
     merged = merge(kept, entries)
     known = {**standing.deviations, **{d.id: d for d in deviations}}
     used = [known[name] for name in dict.fromkeys(e.deviation for e in merged)]

@@ -105,8 +105,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "torch-tanh-tail", "torch", ("tanh",),
         "tanh' is 0 in both tails",
-        "AD uses 1 - y^2 with the rounded y: it cancels from |x| = 2.5 or so and is 0 from |x| = 9 or so on in float32, "
-        "where 5.96e-8 is due (at 9.01). The chain product of tanh derivatives inherits the error.",
+        "AD uses 1 - y^2 with the rounded y: it cancels from |x| = 2.5 or so and is 0 from |x| = 9 or so on in "
+        "float32, where 5.96e-8 is due (at 9.01). The chain product of tanh derivatives inherits the error.",
         ("pytorch/pytorch#195685", "pytorch/pytorch#195681"),
     ),
     Rule(

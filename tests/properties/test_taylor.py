@@ -1,0 +1,85 @@
+"""taylor, on faults of its own kind: a wrong slope, a kink in the wrong place, a jump that is missing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.properties.subjects import Call, Exact, between, everywhere, exact, nudged, outcome, replaced, verdict
+
+FORMATS = ("float32", "float16", "bfloat16")
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+@pytest.mark.parametrize(("ulps", "status"), [(4, "pass"), (9, "fail")])
+def test_a_slope_fails_by_what_a_long_step_can_show(ulps: int, status: str, fmt: str) -> None:
+    # From x next to 0 to h in the same half line, relu's remainder is (slope - 1) h. Allowed are 2 (4) quanta of
+    # h for the value, which is at most 4 (8) ulps of 1 times h with the mixed error's second term, and 4 (8) ulps
+    # for the slope: an error of more than 8 (16) ulps must show.
+    error = ulps * (2 if fmt == "float32" else 1)
+    calls = [Exact("relu"), nudged(Exact("relu", 1), between(1e-37, 1e38), error)]
+    assert verdict("taylor", "relu", calls, fmt, 1).status == status
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+@pytest.mark.parametrize("low", [-16.0, -1.0, -0.125, 0.0625, 0.5, 4.0])
+def test_a_wrong_slope_in_a_single_binade_of_ordinary_size_fails(low: float, fmt: str) -> None:
+    high = low / 2 if low < 0 else 2 * low
+    calls = [Exact("leaky_relu"), replaced(Exact("leaky_relu", 1), between(low, high), lambda x: 1.25 + 0 * x)]
+    assert verdict("taylor", "leaky_relu", calls, fmt, 1).status == "fail"
+
+
+def softened(x: np.ndarray) -> np.ndarray:
+    return x / 2 + np.sqrt(x * x / 4 + 0.01)
+
+
+FAULTS: dict[str, tuple[str, Call, Call]] = {
+    "the value turns elsewhere": ("relu", replaced(Exact("relu"), between(0, 0.25), lambda x: 0 * x), Exact("relu", 1)),
+    "the slope turns elsewhere": ("relu", Exact("relu"), replaced(Exact("relu", 1), between(0, 0.25), lambda x: 0 * x)),
+    "no jump at all": ("leaky_relu", lambda x: x.copy(), lambda x: np.ones_like(x)),
+    "a jump twice as large": (
+        "prelu",
+        replaced(Exact("prelu"), between(0, 1e30), lambda x: 1.75 * x),
+        replaced(Exact("prelu", 1), between(0, 1e30), lambda x: 1.75 + 0 * x),
+    ),
+    "a soft corner": ("relu", replaced(Exact("relu"), everywhere, softened), Exact("relu", 1)),
+    "the slope of another function": ("tanh", Exact("tanh"), Exact("sigmoid", 1)),
+    "a slope of the wrong sign": (
+        "silu",
+        Exact("silu"),
+        replaced(Exact("silu", 1), everywhere, lambda x: -1 / (1 + np.exp(-x))),
+    ),
+    "a factor of two": ("tanh", Exact("tanh"), replaced(Exact("tanh", 1), everywhere, lambda x: 2 / np.cosh(x) ** 2)),
+}
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_value_and_a_slope_that_do_not_belong_together_fail(fault: str, fmt: str) -> None:
+    function, value, slope = FAULTS[fault]
+    assert verdict("taylor", function, [value, slope], fmt, 1).status == "fail"
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("order", [0, 1])
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_a_result_that_is_no_number_is_never_filtered_out(bad: float, order: int, fmt: str) -> None:
+    calls = exact("tanh", 2)
+    calls[order] = replaced(calls[order], between(1, 1.5), lambda x: bad + 0 * x)
+    cell = verdict("taylor", "tanh", calls, fmt, 1)
+    assert (cell.status, cell.severity) == ("fail", "wrong-class")
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_pairs_on_both_sides_of_a_kink_are_judged(fmt: str) -> None:
+    measured = outcome("taylor", "hardtanh", exact("hardtanh", 2), fmt, 1).measured
+    assert measured["pairs_across_a_kink"] >= 20
+    assert measured["pairs_off_kinks"] >= 200
+
+
+def test_the_explanation_names_both_points_as_plain_numbers() -> None:
+    calls = [Exact("relu"), replaced(Exact("relu", 1), between(1, 2), lambda x: 3 + 0 * x)]
+    reason = verdict("taylor", "relu", calls, "bfloat16", 1).reason
+    x, h = (float(part.partition(" = ")[2]) for part in reason.partition(":")[0].split(", "))
+    assert 1 <= x <= 2
+    assert h != 0

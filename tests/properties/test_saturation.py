@@ -115,7 +115,7 @@ def test_a_tail_that_loses_its_way_fails(fault: str, fmt: str) -> None:
 
 
 def test_an_error_far_from_the_tail_is_left_to_accuracy() -> None:
-    call = nudged(Exact("gelu"), between(-0.5, 0.5), 40)
+    call = nudged(Exact("gelu"), between(-0.5, -0.25), 40)  # gelu falls until -0.75 and then rises to its limit
     assert verdict("saturation", "gelu", [call]).status == "pass"
     assert verdict("accuracy", "gelu", [call]).status == "fail"
 

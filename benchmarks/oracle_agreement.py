@@ -69,7 +69,7 @@ class Tally:
 
 
 def inputs(function: Function, fmt: Format, count: int, seed: int) -> fa.Bits:
-    """``count`` different finite inputs: a third ordinary, a fifth structured, the rest spread over the ordinals."""
+    """``count`` different finite inputs: a third ordinary, up to a fifth structured, the rest over all ordinals."""
     rng = np.random.default_rng([seed, fmt.width])
     marks = landmark_bits(function, fmt, NEIGHBOURS)
     marks = rng.permutation(marks[fa.is_finite(marks, fmt)])[: count // 5]

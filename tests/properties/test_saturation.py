@@ -98,9 +98,15 @@ LOST: dict[str, tuple[str, int, Call, str]] = {
     "1 - y^2": ("tanh", 1, lambda x: 1 - np.tanh(x.astype(np.float64)).astype(x.dtype) ** 2, "lost-signal"),
     "turning back": ("tanh", 0, replaced(Exact("tanh"), between(4, 5), lambda x: 0.97 * np.tanh(x)), "large-error"),
     "collapsing far out": ("tanh", 0, replaced(Exact("tanh"), between(1000, 1e30), lambda x: 0 * x), "large-error"),
-    "another asymptote": ("sigmoid", 0, replaced(Exact("sigmoid"), between(6, 1e30), lambda x: 0.98 + 0 * x), "large-error"),
-    "NaN in the tail": ("elu", 1, replaced(Exact("elu", 1), between(-1e30, -1000), lambda x: x * np.nan), "wrong-class"),
-    "infinite in the tail": ("relu", 0, replaced(Exact("relu"), between(-1e30, -10), lambda x: x * np.inf), "large-error"),
+    "another asymptote": (
+        "sigmoid", 0, replaced(Exact("sigmoid"), between(6, 1e30), lambda x: 0.98 + 0 * x), "large-error",
+    ),
+    "NaN in the tail": (
+        "elu", 1, replaced(Exact("elu", 1), between(-1e30, -1000), lambda x: x * np.nan), "wrong-class",
+    ),
+    "infinite in the tail": (
+        "relu", 0, replaced(Exact("relu"), between(-1e30, -10), lambda x: x * np.inf), "large-error",
+    ),
 }  # fmt: skip
 
 

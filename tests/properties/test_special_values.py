@@ -19,7 +19,8 @@ def spoiled(function: str, fmt: str, order: int, at: str, by: str) -> Any:
     f = get_format(fmt)
     special = {
         "zero": 0, "-zero": f.sign_bit, "inf": f.infinity_bits, "-inf": f.infinity_bits | f.sign_bit,
-        "max": f.max_bits, "-max": f.max_bits | f.sign_bit, "nan": f.nan_bits, "-snan": (f.infinity_bits + 1) | f.sign_bit,
+        "max": f.max_bits, "-max": f.max_bits | f.sign_bit, "nan": f.nan_bits,
+        "-snan": (f.infinity_bits + 1) | f.sign_bit,
         "least": 1, "subnormal": f.min_normal_bits - 1, "normal": f.min_normal_bits,
     }  # fmt: skip
     calls = exact(function)

@@ -85,7 +85,9 @@ def changed(by: Any) -> Any:
 
 FAULTS: dict[str, tuple[Any, str]] = {
     "small sums are flushed": (lambda z, x, w, b: np.where(np.abs(z) <= 8, 0.0, z), "without bias"),
-    "small biased sums are flushed": (lambda z, x, w, b: z if b is None else np.where(np.abs(z) <= 1, 0.0, z), "with bias"),
+    "small biased sums are flushed": (
+        lambda z, x, w, b: z if b is None else np.where(np.abs(z) <= 1, 0.0, z), "with bias",
+    ),
     "the bias is lost": (lambda z, x, w, b: (x * w).sum(-1), "with bias"),
     "half an ulp is added": (lambda z, x, w, b: z + 0.5, "without bias"),
     "one product is lost": (lambda z, x, w, b: z - x[..., 1] * w[..., 1], "without bias"),

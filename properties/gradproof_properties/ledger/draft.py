@@ -3,9 +3,9 @@
 Judges the catalogue without a ledger and writes one ``[[entry]]`` per failing cell, with the deviations that
 ``reasons`` assigns. A draft is for a maintainer to read before it is kept: an entry says *known*, not *right*.
 
-Regions are the spans of all failing inputs. On formats that are sampled they are padded by a quarter of a binade
-at both ends, because another seed meets other inputs at the edge; ceilings are the worst error seen, doubled and
-rounded up to two digits, for the same reason. On 16-bit formats regions are exact and ceilings rounded up only.
+Regions are the spans of all failing inputs. Where a claim is sampled they are padded by a quarter of a binade at
+both ends, because another seed meets other inputs at the edge; ceilings are the worst error seen, doubled and
+rounded up to two digits, for the same reason. Where it is exhaustive regions are exact and ceilings rounded up only.
 An entry already in the file for the same cell is merged when its SIMD level differs, replaced when it does not.
 """
 
@@ -70,7 +70,8 @@ def _draft_task(task: Task, selection: Selection, desk: Desk) -> tuple[Entry, De
     found = [v for v in outcome.violations if len(v)]
     if not found:
         return None
-    surveys = [_survey(task, selection, seed) for seed in SURVEY_SEEDS if not probe.format.is_16_bit]
+    sampled = outcome.evidence.kind != "exhaustive"
+    surveys = [_survey(task, selection, seed) for seed in SURVEY_SEEDS] if sampled else []
     found += [v for o in surveys for v in o.violations if len(v)]
     cause = _cause(task, probe, found)
     deviation = deviation_for(task, cause, found[0].explanation)
@@ -89,8 +90,8 @@ def _draft_task(task: Task, selection: Selection, desk: Desk) -> tuple[Entry, De
         format=task.format,
         order=task.order,
         property=task.property,
-        regions=_regions(bits, probe),
-        ceiling=_ceiling(float(magnitude.max()), probe.format),
+        regions=_regions(bits, probe, sampled=sampled),
+        ceiling=_ceiling(float(magnitude.max()), sampled=sampled),
         witnesses=_witnesses(bits, magnitude),
     )
     return entry, deviation
@@ -123,7 +124,7 @@ def _range(version: str) -> Any:
     return SpecifierSet(f">={parsed.major}.{parsed.minor},<{parsed.major}.{parsed.minor + 1}")
 
 
-def _regions(bits: Any, probe: Probe) -> tuple[tuple[int, int], ...]:
+def _regions(bits: Any, probe: Probe, *, sampled: bool) -> tuple[tuple[int, int], ...]:
     fmt = probe.format
     nan = fa.is_nan(bits, fmt)
     regions: list[tuple[int, int]] = []
@@ -132,7 +133,7 @@ def _regions(bits: Any, probe: Probe) -> tuple[tuple[int, int], ...]:
         base = probe.base_points
         tried = fa.ordinals(base[fa.is_finite(base, fmt)], fmt)
         for span in spans(tried, failing):
-            low, high = _padded(span.low, span.high, fmt)
+            low, high = _padded(span.low, span.high, fmt) if sampled else (span.low, span.high)
             regions.append((fmt.from_ordinal(low), fmt.from_ordinal(high)))
     if nan.any():
         regions.append((fmt.nan_bits, fmt.nan_bits))
@@ -140,9 +141,7 @@ def _regions(bits: Any, probe: Probe) -> tuple[tuple[int, int], ...]:
 
 
 def _padded(low: int, high: int, fmt: Format) -> tuple[int, int]:
-    """The span widened on a sampled format, never past a zero or an infinity it does not contain already."""
-    if fmt.is_16_bit:
-        return low, high
+    """The span of a sampled claim widened, never past a zero or an infinity it does not contain already."""
     margin = int(SAMPLED_MARGIN * (1 << (fmt.precision - 1)))
     floor = -fmt.max_bits if low < 0 else min(low, 1)
     roof = fmt.max_bits if high > 0 else max(high, -1)
@@ -162,10 +161,10 @@ def _merged(regions: Iterable[tuple[int, int]], fmt: Format) -> list[tuple[int, 
     return result + ([(fmt.nan_bits, fmt.nan_bits)] if any(fmt.is_nan(a) for a, _ in regions) else [])
 
 
-def _ceiling(worst: float, fmt: Format) -> float:
+def _ceiling(worst: float, *, sampled: bool) -> float:
     if not worst < LARGE_CEILING:
         return math.inf
-    grown = worst * (1.0 if fmt.is_16_bit else 2.0)
+    grown = worst * (2.0 if sampled else 1.0)
     digits = 10.0 ** (math.floor(math.log10(grown)) - 1)
     return round(math.ceil(grown / digits) * digits, 6)
 

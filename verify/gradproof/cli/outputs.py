@@ -60,7 +60,7 @@ def prepare(outputs: list[Output]) -> dict[str, Writer]:
 
 def check_writable(output: Output) -> None:
     """Make the folder where it is missing and try a file in it; UsageError when that fails."""
-    target = Path(output.path)
+    target = Path(output.path).absolute()
     trial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
     why = ""
     try:

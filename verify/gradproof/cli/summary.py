@@ -113,12 +113,18 @@ def _tally(cells: Iterable[Cell]) -> list[tuple[tuple[str, str], int]]:
     return sorted(tally.items(), key=lambda item: -item[1])
 
 
+def _all_well(result: RunResult) -> str:
+    undecided = result.counts()["undecided"]
+    rest = f"; {count(undecided, 'cell')} undecided, which is no verdict" if undecided else ""
+    return f"nothing but passes and known deviations{rest}"
+
+
 def _verdict(result: RunResult, code: int) -> object:
     problems = sum(s.state in ("grown", "gone") for s in result.ledger)
     found = [count(len(failing(result)), "new failure")] if failing(result) else []
     found += [f"{count(problems, 'known deviation')} changed"] if problems else []
     told = {
-        codes.OK: ("OK", "bold green", "nothing but passes and known deviations"),
+        codes.OK: ("OK", "bold green", _all_well(result)),
         codes.FAILED: ("FAILED", "bold red", ", ".join(found)),
         codes.INTERRUPTED: (
             "INTERRUPTED",

@@ -23,6 +23,7 @@ from gradproof.engine.property import Outcome
 from gradproof.errors import UsageError
 from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa
+from gradproof.functions.function import exact
 from gradproof.results.model import LedgerState
 
 
@@ -116,8 +117,7 @@ class Ledger:
             == (task.backend, task.function.name, task.format, task.order, task.property)
             and task.mode in e.modes
             and not task.implementation.user
-            and {k: float(v) for k, v in e.params.items()}
-            == {k: float(v) for k, v in task.function.exact_params.items()}
+            and {k: exact(v) for k, v in e.params.items()} == task.function.exact_params
             and _covers(e.versions, version)
         ]
 
@@ -143,22 +143,22 @@ def explain(
     bits = np.concatenate([v.bits for v in failing])
     magnitude = np.concatenate([v.magnitude for v in failing])
     ordinals = fa.ordinals(bits, fmt)
-    explained = np.zeros(bits.size, bool)
+    inside = [_inside(ordinals, entry, fmt) for entry in entries]
+    within = [rows & (magnitude <= entry.ceiling) for rows, entry in zip(inside, entries, strict=True)]
+    explained = np.logical_or.reduce(within)
     states = []
-    for entry in entries:
-        inside = _inside(ordinals, entry, fmt)
-        above = inside & (magnitude > entry.ceiling)
-        explained |= inside & ~above
+    for entry, rows in zip(entries, inside, strict=True):
+        above = rows & ~explained
         if above.any():
             worst = float(magnitude[above].max())
             detail = f"error over bound {worst:.4g} above {entry.ceiling:.4g}"
             states.append(LedgerState(entry.id, entry.deviation, "grown", detail))
-        elif inside.any():
+        elif rows.any():
             states.append(LedgerState(entry.id, entry.deviation, "seen"))
         else:
             states.append(_vanished(entry, task, surroundings))
     if explained.all():
-        return entries[0].deviation, states
+        return next(e.deviation for e, rows in zip(entries, within, strict=True) if rows.any()), states
     stray = int(bits[int(np.argmax(~explained))])
     states = [
         LedgerState(s.entry, s.deviation, "grown", f"fails outside the region, at {fmt.bits_text(stray)}")
@@ -194,23 +194,28 @@ def _vanished(entry: Entry, task: Task, surroundings: Surroundings) -> LedgerSta
 
 def _deviation(key: str, table: Any, file: Path) -> Deviation:
     try:
-        return Deviation(key, str(table["title"]), str(table["reason"]), tuple(table.get("upstream", ())))
-    except (KeyError, TypeError) as fault:
-        raise UsageError(f"ledger file {file}: deviation {key!r} lacks {fault}") from None
+        return Deviation(key, str(table["title"]), str(table["reason"]), _texts(table, "upstream", ()))
+    except KeyError as missing:
+        raise UsageError(f"ledger file {file}: deviation {key!r} lacks {missing}") from None
+    except (TypeError, ValueError) as fault:
+        raise UsageError(f"ledger file {file}: deviation {key!r}: {fault}") from None
 
 
 def _entry(table: dict[str, Any], where: str) -> Entry:
     try:
         fmt = get_format(table["format"])
+        params = dict(table.get("params", {}))
+        for value in params.values():
+            exact(value)
         return Entry(
             deviation=table["deviation"],
             backend=table["backend"],
             versions=SpecifierSet(table["versions"]),
             recorded=table["recorded"],
-            hardware=tuple(table["hardware"]),
+            hardware=_texts(table, "hardware"),
             function=table["function"],
-            params=dict(table.get("params", {})),
-            modes=tuple(table.get("modes", ["eager"])),
+            params=params,
+            modes=_texts(table, "modes", ("eager",)),
             format=fmt.name,
             order=int(table["order"]),
             property=table["property"],
@@ -219,6 +224,14 @@ def _entry(table: dict[str, Any], where: str) -> Entry:
             witnesses=tuple(fmt.parse_bits(w) for w in table.get("witnesses", ())),
         )
     except KeyError as missing:
-        raise UsageError(f"{where} lacks {missing}") from None
-    except (InvalidSpecifier, TypeError, ValueError) as fault:
-        raise UsageError(f"{where}: {fault}") from None
+        raise UsageError(f"ledger file {where} lacks {missing}") from None
+    except (InvalidSpecifier, TypeError, ValueError, UsageError) as fault:
+        raise UsageError(f"ledger file {where}: {fault}") from None
+
+
+def _texts(table: dict[str, Any], key: str, default: tuple[str, ...] | None = None) -> tuple[str, ...]:
+    """A list of text; KeyError where it is missing, ValueError for anything else (text alone is not a list)."""
+    value = table[key] if default is None else table.get(key, default)
+    if not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
+        raise ValueError(f"expected {key} as a list of text, got {value!r}")
+    return tuple(value)

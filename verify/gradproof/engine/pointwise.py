@@ -60,6 +60,9 @@ class Pointwise:
             excused=int(sum(p.excused.sum() for p in parts)),
             u_max_flushed=_largest(np.concatenate([p.u_flushed for p in parts])),
         )
+        if outcome.undecided:
+            first = bits[np.concatenate([p.undecided for p in parts])][0]
+            outcome.measured["undecided_at"] = self.probe.format.decimal(int(first))
         if judged.any():
             outcome.worst_bits = int(bits[int(np.argmax(np.where(judged, magnitude, -1.0)))])
         if with_curve:

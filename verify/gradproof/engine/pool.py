@@ -160,7 +160,8 @@ class Pool:
         if group is not None:
             following = 0
             if task is not None and worker.task is not None:
-                self._hung.add(task.implementation.name)
+                if task.implementation.user:
+                    self._hung.add(task.implementation.name)
                 code = worker.process.exitcode
                 reason = f"{why} while {task.implementation.name} was checked (exit code {code})"
                 self.on_cell(task, task.cell("error", reason, measured={"fault": kind}), [])

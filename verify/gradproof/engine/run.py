@@ -118,10 +118,10 @@ def _settings(selection: Selection) -> dict[str, object]:
 
 def exit_code(result: RunResult) -> int:
     """The process exit code of a run: 0 passes and known deviations only, 1 a new failure or a ledger out of
-    date, 2 interrupted, 3 a check that raised, 5 nothing ran.
+    date, 2 interrupted, 3 a check that raised, 5 nothing was judged (undecided is no verdict).
     """
     counts = result.counts()
-    reached = sum(counts[s] for s in ("pass", "fail", "known", "undecided", "error"))
+    judged = sum(counts[s] for s in ("pass", "fail", "known", "error"))
     interrupted = any(c.reason.startswith("not reached: the run was interrupted") for c in result.cells)
     if any(c.measured.get("fault") == "internal" for c in result.cells):
         return 3
@@ -129,4 +129,4 @@ def exit_code(result: RunResult) -> int:
         return 2
     if counts["fail"] or counts["error"] or any(s.state in ("grown", "gone") for s in result.ledger):
         return 1
-    return 5 if not reached else 0
+    return 5 if not judged else 0

@@ -14,9 +14,12 @@ from gradproof.engine.packs import properties
 from gradproof.engine.plan import Task
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Violations
-from gradproof.engine.selection import Selection
+from gradproof.engine.selection import DEFAULT_SEED, Selection
 from gradproof.errors import BackendUnavailable, ImplementationFault, OracleDisagreement, Unsupported
 from gradproof.results.model import SEVERITIES, Cell, Certificate, LedgerState
+
+RECORDED_CONTRACT = Selection.contract
+"""The contract under which the ledger's entries are recorded."""
 
 
 def decide(
@@ -33,6 +36,8 @@ def decide(
     """
     started = time.perf_counter()
     entries = ledger.about(task, surroundings) if selection.use_ledger else []
+    if selection.contract != RECORDED_CONTRACT:  # ceilings are errors over the bounds of that one
+        entries = [replace(e, ceiling=math.inf) for e in entries]
     witnesses = tuple(w for e in entries for w in e.witnesses)
     try:
         probe = Probe(task, selection, witnesses)
@@ -70,8 +75,7 @@ def _weigh(
 ) -> tuple[Cell, list[LedgerState]]:
     status, reason = _status(outcome)
     known, states = explain(outcome, entries, task, surroundings)
-    if probe.profile == "quick" and not properties()[task.property].same_in_every_profile:
-        states = [replace(s, state="not-checked") if s.state == "gone" else s for s in states]
+    states = _trusted(states, status, task, probe)
     if status == "fail" and known is not None:
         status = "known"
     fmt = probe.format
@@ -106,11 +110,24 @@ def _weigh(
     ), states
 
 
+def _trusted(states: list[LedgerState], status: str, task: Task, probe: Probe) -> list[LedgerState]:
+    """``states`` as far as this run can know them: what it did not look at closely enough is not-checked."""
+    if probe.selection.contract != RECORDED_CONTRACT:
+        return [replace(s, state="not-checked", detail=f"recorded under {RECORDED_CONTRACT}") for s in states]
+    usual = probe.profile != "quick" and probe.selection.seed == DEFAULT_SEED
+    if status != "undecided" and (usual or properties()[task.property].same_in_every_profile):
+        return states
+    return [replace(s, state="not-checked", detail="") if s.state == "gone" else s for s in states]
+
+
 def _status(outcome: Outcome) -> tuple[str, str]:
     if any(len(v) for v in outcome.violations):
         return "fail", ""
     if outcome.undecided:
-        return "undecided", f"the oracle could not certify {outcome.undecided} value(s)"
+        at = outcome.measured.get("undecided_at")
+        where = f", the first at {at}" if at is not None else ""
+        hint = "; declare limits= to have the infinities judged" if at in ("inf", "-inf") else ""
+        return "undecided", f"the oracle could not certify {outcome.undecided} value(s){where}{hint}"
     if outcome.evidence.n == 0:
         return "undecided", "nothing could be judged"
     return "pass", ""

@@ -98,4 +98,7 @@ def serve(connection: Connection, selection: Selection) -> None:
 
 def gave_up(task: Task) -> Cell:
     """The cell of a task that is not tried, because its implementation hung before."""
-    return task.cell("not-run", f"{task.implementation.name} hung in an earlier cell and was not called again")
+    return task.cell(
+        "not-run",
+        f"{task.implementation.name} hung in an earlier cell, or its process ended there; it was not called again",
+    )

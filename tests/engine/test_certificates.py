@@ -1,0 +1,202 @@
+"""Certificates: every field of a constructed failure, and a command that shows it again."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from gradproof.cli.app import program
+from gradproof.engine.certificates import certify_failure, reproduction
+from gradproof.engine.probe import Probe
+from gradproof.engine.property import Violations
+from gradproof.engine.run import run
+from gradproof.engine.selection import Selection
+from gradproof.formats import get_format
+from gradproof.results.model import Certificate
+from tests.properties.subjects import (
+    QUICK,
+    Exact,
+    answering,
+    between,
+    bits_of,
+    exact,
+    nudged,
+    replaced,
+    task,
+    verdict,
+)
+
+
+def certificate(*arguments: Any, **more: Any) -> Certificate:
+    found = verdict(*arguments, **more).certificate
+    assert found is not None
+    return found
+
+
+def test_a_relu_that_loses_everything_up_to_one_is_described_field_by_field() -> None:
+    # In float16, wrong for (0, 1]: error y over the quantum of y plus that of x, which are the same.
+    made = certificate("accuracy", "relu", [replaced(Exact("relu"), between(2.0**-24, 1), lambda x: 0 * x)])
+    assert made.input is not None
+    x = float(made.input.decimal)
+    assert float.fromhex(made.input.hex) == x
+    assert int(made.input.bits, 16) == bits_of("float16", x)
+    assert made.got is not None
+    assert made.expected is not None
+    assert made.enclosure is not None
+    assert (made.got.decimal, float(made.expected.decimal)) == ("0.0", x)
+    assert (float(made.enclosure.lower), float(made.enclosure.upper)) == (x, x)
+    assert made.enclosure.certified == "exact"
+    quantum = 2.0 ** get_format("float16").quantum_exponent(get_format("float16").value(int(made.input.bits, 16)))
+    assert made.u == x / quantum
+    assert made.m == made.u / 2
+    assert made.magnitude == made.m / 2
+    assert made.abs_error == x
+    # The worst input is the one with the most quanta: just below a power of two.
+    assert made.u == 2047
+    (region,) = made.region
+    assert (region.lo.bits, region.hi.bits) == ("0x0005", "0x3c00")  # 4 quanta are within the contract: m = 2
+    assert region.exhaustive
+    assert region.tried == region.failing == 0x3C00 - 0x0005 + 1
+    assert made.simplest is not None
+    assert made.simplest.decimal == "1.0"
+
+
+def test_the_neighbours_are_two_on_either_side_with_what_is_due() -> None:
+    made = certificate("accuracy", "relu", [nudged(Exact("relu"), between(1, 1), 9)])
+    fmt = get_format("float16")
+    one = bits_of("float16", 1)
+    assert [int(row["input"].bits, 16) for row in made.neighbours] == [one - 2, one - 1, one + 1, one + 2]
+    for row in made.neighbours:
+        assert row["got"] == row["expected"] == row["input"]
+    assert made.input is not None
+    assert made.input.bits == fmt.bits_text(one)
+
+
+def test_the_enclosure_holds_the_real_value() -> None:
+    made = certificate("accuracy", "tanh", [nudged(Exact("tanh"), between(0.75, 0.75), 9)], "bfloat16")
+    assert made.enclosure is not None
+    with mpmath.workdps(40):
+        y = mpmath.tanh(mpmath.mpf("0.75"))
+        assert mpmath.mpf(made.enclosure.lower) <= y <= mpmath.mpf(made.enclosure.upper)
+        assert made.u == pytest.approx(float(abs(mpmath.mpf(made.got.decimal) - y) / mpmath.mpf(2) ** -8), rel=1e-3)
+    assert made.enclosure.certified == "arb"
+
+
+def test_a_wrong_class_has_no_finite_error() -> None:
+    made = certificate("accuracy", "relu", [answering(Exact("relu"), {bits_of("float16", 3): 0x7E00})])
+    assert (made.u, made.m, made.abs_error, made.magnitude) == (None, None, None, None)
+    assert made.got is not None
+    assert made.got.decimal == "nan"
+    assert made.cause == "intermediate-overflow"
+
+
+def test_a_nan_input_keeps_its_payload_and_sign() -> None:
+    pattern = 0xFD01
+    made = certificate("special-values", "relu", [answering(Exact("relu"), {pattern: 0})])
+    assert made.input is not None
+    assert made.input.bits == "0xfd01"
+    assert made.expected is not None
+    assert made.expected.decimal == "nan"
+    assert made.neighbours == []
+    assert "--bits 0xfd01" in made.reproduce
+    assert [(i.lo.bits, i.failing) for i in made.region] == [("0xfd01", 1)]
+
+
+def test_the_gravest_row_is_certified_and_not_the_largest_error() -> None:
+    calls = [answering(nudged(Exact("relu"), between(2, 2), 900), {bits_of("float16", -3): bits_of("float16", -1)})]
+    made = certificate("accuracy", "relu", calls)
+    assert made.input is not None
+    assert made.input.decimal == "2.0"  # a large error; -1 for 0 is a larger one yet
+    calls = [answering(calls[0], {bits_of("float16", 5): bits_of("float16", -5)})]
+    made = certificate("accuracy", "relu", calls)
+    assert made.input is not None
+    assert made.input.decimal == "5.0"  # of the wrong sign
+
+
+def test_a_claim_about_several_results_names_no_single_expectation() -> None:
+    made = certificate("taylor", "relu", [Exact("relu"), replaced(Exact("relu", 1), between(1, 2), lambda x: 3 + 0 * x)], order=1)
+    assert (made.expected, made.enclosure, made.u, made.m, made.simplest) == (None, None, None, None, None)
+    assert made.magnitude is not None
+    assert made.magnitude > 1
+    assert "the remainder is" in made.explanation
+    assert all(1 <= float(i.lo.decimal) <= float(i.hi.decimal) <= 2 for i in made.region)
+
+
+def test_a_callable_that_fails_now_and_then_is_certified_all_the_same() -> None:
+    rng = np.random.default_rng(0)
+    right = Exact("tanh")
+
+    def flaky(x: Any) -> Any:
+        y = right(x)
+        return np.where(rng.random(x.shape) < 0.02, -y, y).astype(x.dtype)
+
+    cell = verdict("accuracy", "tanh", [flaky], "float32")
+    assert cell.status == "fail"
+    assert cell.certificate is not None
+    assert cell.certificate.region
+
+
+def test_a_certificate_without_a_failure_is_refused() -> None:
+    subject = task("accuracy", "relu", exact("relu"))
+    empty = np.zeros(0, np.uint16)
+    nothing = Violations(empty, empty, np.zeros(0), np.zeros(0, np.int8), np.zeros(0, bool))
+    with pytest.raises((ValueError, IndexError)):
+        certify_failure(subject, Probe(subject, QUICK), nothing, None)
+
+
+def words(**changes: Any) -> dict[str, str | bool]:
+    """Options of a reproduction command; its first words are checked here."""
+    given = {"claim": "accuracy", "function": "relu", "calls": exact("relu"), **changes}
+    more = {k: given.pop(k) for k in ("bits", "source", "selection") if k in given}
+    command = reproduction(task(**given), more.get("bits", 0x3C00), more.get("source"), more.get("selection"))
+    listed = shlex.split(command)
+    assert listed[:3] == ["gradproof", "repro", given["function"]]
+    assert len(listed[3:]) % 2 == 0
+    return dict(zip(listed[3::2], listed[4::2], strict=True))
+
+
+def test_the_command_names_what_fixes_the_cell_and_nothing_more() -> None:
+    assert words(user=False) == {
+        "--implementation": "mine:subject", "--backend": "numpy:cpu", "--format": "float16", "--order": "0",
+        "--bits": "0x3c00",
+    }  # fmt: skip
+
+
+def test_the_command_names_what_differs_from_the_default() -> None:
+    selection = replace(QUICK, contract="faithful", profile="deep", seed=7)
+    options = words(
+        claim="taylor", function="elu", calls=exact("elu"), params={"alpha": 2.5}, order=1, mode="compiled",
+        source="my files/elu of mine.py", selection=selection, bits=None,
+    )  # fmt: skip
+    assert options == {
+        "--file": "my files/elu of mine.py", "--implementation": "mine:subject", "--param": "alpha=2.5",
+        "--backend": "numpy:cpu", "--format": "float16", "--order": "1", "--mode": "compiled",
+        "--property": "taylor", "--contract": "faithful", "--profile": "deep", "--seed": "7",
+    }  # fmt: skip
+    # One input shows an accuracy failure whatever profile found it.
+    assert not {"--profile", "--seed"} & set(words(selection=selection))
+
+
+@pytest.mark.parametrize("claim", ["accuracy", "saturation", "special-values", "taylor", "fd-jump"])
+def test_the_command_shows_the_failure_again(claim: str, tmp_path: Path) -> None:
+    file = tmp_path / "a wrong one.py"
+    file.write_text(
+        "import numpy as np\nimport gradproof as gp\n\n"
+        'def slope(x):\n    return np.where(x > 0, 1, 0.75).astype(x.dtype)\n\n'
+        '@gp.implements("relu", backend="numpy", formats=["float16"], derivative=slope)\n'
+        "def mine(x):\n    return np.where(x > 0, x, x * x.dtype.type(0.5) + x.dtype.type(0.25))\n"
+    )  # fmt: skip
+    cells = run(Selection(files=(str(file),), properties=(claim,), profile="quick", jobs=0)).cells
+    failed = next(c for c in cells if c.status == "fail")
+    assert failed.certificate is not None
+    arguments = shlex.split(failed.certificate.reproduce)
+    assert arguments[0] == "gradproof"
+    result = CliRunner().invoke(program, arguments[1:])
+    assert result.exit_code == 1, result.output

@@ -113,15 +113,17 @@ def test_the_gravest_row_is_certified_and_not_the_largest_error() -> None:
     calls = [answering(nudged(Exact("relu"), between(2, 2), 900), {bits_of("float16", -3): bits_of("float16", -1)})]
     made = certificate("accuracy", "relu", calls)
     assert made.input is not None
-    assert made.input.decimal == "2.0"  # a large error; -1 for 0 is a larger one yet
-    calls = [answering(calls[0], {bits_of("float16", 5): bits_of("float16", -5)})]
+    assert made.input.decimal == "-3.0"  # both are large errors, and -1 in place of 0 the larger
+    calls = [answering(calls[0], {bits_of("float16", 5): bits_of("float16", "-0.001")})]
     made = certificate("accuracy", "relu", calls)
     assert made.input is not None
-    assert made.input.decimal == "5.0"  # of the wrong sign
+    assert made.input.decimal == "5.0"  # of the wrong sign, which is graver
 
 
 def test_a_claim_about_several_results_names_no_single_expectation() -> None:
-    made = certificate("taylor", "relu", [Exact("relu"), replaced(Exact("relu", 1), between(1, 2), lambda x: 3 + 0 * x)], order=1)
+    made = certificate(
+        "taylor", "relu", [Exact("relu"), replaced(Exact("relu", 1), between(1, 2), lambda x: 3 + 0 * x)], order=1
+    )
     assert (made.expected, made.enclosure, made.u, made.m, made.simplest) == (None, None, None, None, None)
     assert made.magnitude is not None
     assert made.magnitude > 1

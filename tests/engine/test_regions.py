@@ -53,8 +53,7 @@ def test_every_failing_input_lies_in_one_span_and_every_count_is_right(tried: li
 
 
 def test_beyond_the_most_intervals_the_nearest_are_merged() -> None:
-    starts = [0, 100, 110, 300, 400, 500, 600, 700, 800, 900]  # 0, 100+110, 300, ...: ten runs, of which two merge
-    failing = np.array([*starts, 1000])
+    failing = np.array([0, 100, 110, 300, 400, 500, 600, 700, 800])
     tried = np.concatenate([failing, failing + 5])
     found = spans(tried, failing)
     assert len(found) == MAX_INTERVALS
@@ -103,10 +102,9 @@ def test_the_simplest_input_has_the_fewest_significand_bits(low: str, high: str,
 
 def test_only_an_input_that_fails_is_called_the_simplest() -> None:
     ends = [FLOAT32.ordinal(bits_of("float32", x)) for x in (1, 6)]
-    above = FLOAT32.ordinal(bits_of("float32", 4)) + 1
-    found = simplest(Span(*ends, 2, 2), FLOAT32, failing_between(above, ends[1], FLOAT32))
-    assert found is not None
-    assert above <= FLOAT32.ordinal(found) <= ends[1]
+    three = FLOAT32.ordinal(bits_of("float32", 3))
+    found = simplest(Span(*ends, 2, 2), FLOAT32, failing_between(ends[0], three, FLOAT32))
+    assert found == bits_of("float32", 2)  # 4 is as simple, and passes
     assert simplest(Span(*ends, 2, 2), FLOAT32, lambda bits: np.zeros(bits.size, bool)) is None
 
 

@@ -1,0 +1,159 @@
+"""Worker processes: a crash or a hang costs one cell, and nothing that a callable does ends the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gradproof.engine import pool
+from gradproof.engine.run import exit_code, run
+from gradproof.engine.selection import Selection
+from gradproof.errors import OracleDisagreement, UsageError
+from gradproof.results.model import Cell, RunResult
+
+HEAD = """
+import os, signal, time
+import numpy as np
+import gradproof as gp
+
+def step(x):
+    return (x > 0).astype(x.dtype)
+
+@gp.implements("relu", backend="numpy", formats=["float16"], derivative=step)
+def right(x):
+    return np.maximum(x, 0)
+
+@gp.implements("relu", backend="numpy", formats=["float16"], derivative={derivative})
+def wrong(x):
+    {body}
+"""
+
+
+def checked(folder: Path, body: str, derivative: str = "step", **more: object) -> RunResult:
+    file = folder / "subject.py"
+    file.write_text(HEAD.format(body=body, derivative=derivative))
+    given: dict[str, object] = {
+        "files": (str(file),), "properties": ("accuracy",), "orders": (0, 1), "profile": "quick", "jobs": 1,
+        "time_limit": 1.0, **more,
+    }  # fmt: skip
+    return run(Selection(**given))  # type: ignore[arg-type]
+
+
+def of(result: RunResult, name: str) -> dict[int, Cell]:
+    return {c.order: c for c in result.cells if c.implementation == f"subject:{name}"}
+
+
+@pytest.mark.parametrize(("body", "kind"), [("os._exit(7)", "crashed"), ("while True: time.sleep(0.01)", "timed-out")])
+def test_what_crashed_or_hung_once_is_not_called_again_and_the_rest_goes_on(
+    body: str, kind: str, tmp_path: Path
+) -> None:
+    result = checked(tmp_path, body)
+    wrong = of(result, "wrong")
+    assert (wrong[0].status, wrong[0].measured["fault"]) == ("error", kind)
+    assert wrong[1].status == "not-run"
+    assert "subject:wrong hung in an earlier cell, or its process ended there" in wrong[1].reason
+    assert {c.status for c in of(result, "right").values()} == {"pass"}
+    assert result.run.complete
+    assert exit_code(result) == 1
+
+
+def test_a_crash_says_how_the_process_ended(tmp_path: Path) -> None:
+    cell = of(checked(tmp_path, "os.kill(os.getpid(), signal.SIGSEGV)"), "wrong")[0]
+    assert (cell.status, cell.measured["fault"]) == ("error", "crashed")
+    assert "while subject:wrong was checked (exit code -11)" in cell.reason
+
+
+def test_a_hang_that_no_signal_interrupts_is_ended_by_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "CHECKS_PER_CELL", 0.5)
+    deaf = "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM]); time.sleep(600); return x"
+    result = checked(tmp_path, deaf, time_limit=2.0)
+    cell = of(result, "wrong")[0]
+    assert (cell.status, cell.measured["fault"]) == ("error", "timed-out")
+    assert "no answer within 3 seconds; ended by force" in cell.reason
+    assert {c.status for c in of(result, "right").values()} == {"pass"}
+
+
+def test_a_derivative_that_raises_costs_its_own_cells_only(tmp_path: Path) -> None:
+    wrong = of(checked(tmp_path, "return np.maximum(x, 0)", derivative="lambda x: x / [][0]"), "wrong")
+    assert wrong[0].status == "pass"
+    assert (wrong[1].status, wrong[1].measured["fault"]) == ("error", "raised")
+    assert "derivative 1 of subject:wrong raised IndexError" in wrong[1].reason
+
+
+@pytest.mark.parametrize("body", ["raise SystemExit(0)", "return exit()"])
+def test_a_callable_that_exits_has_raised(body: str, tmp_path: Path) -> None:
+    wrong = of(checked(tmp_path, body, jobs=0), "wrong")
+    assert (wrong[0].status, wrong[0].measured["fault"]) == ("error", "raised")
+
+
+def test_a_callable_that_answers_differently_each_time_gets_its_verdict(tmp_path: Path) -> None:
+    body = "return np.where(np.frombuffer(os.urandom(x.size), np.uint8) < 8, -1, np.maximum(x, 0)).astype(x.dtype)"
+    result = checked(tmp_path, body)
+    wrong = of(result, "wrong")
+    assert wrong[0].status == "fail"
+    assert wrong[0].certificate is not None
+    assert wrong[0].certificate.region
+    assert wrong[1].status == "pass"
+    assert {c.status for c in of(result, "right").values()} == {"pass"}
+
+
+def test_processes_and_this_process_come_to_the_same_cells(tmp_path: Path) -> None:
+    def verdicts(jobs: int) -> list[tuple[object, ...]]:
+        result = checked(tmp_path, "return np.where(x > 1, x, 0 * x)", jobs=jobs, properties=("accuracy", "taylor"))
+        return [
+            (c.id, c.implementation, c.status, c.reason, c.m_max, c.evidence, c.worst_bits, c.certificate)
+            for c in result.cells
+        ]
+
+    assert verdicts(2) == verdicts(0)
+
+
+def test_a_busy_worker_does_not_keep_the_run_past_its_time(tmp_path: Path) -> None:
+    result = checked(tmp_path, "time.sleep(600); return x", time_limit=600.0, max_seconds=1.5)
+    assert not result.run.complete
+    assert result.run.seconds < 60
+    assert all("not reached within --max-seconds 1.5" in c.reason for c in of(result, "wrong").values())
+
+
+DISAGREEING = """
+import gradproof as gp
+
+def slanted(m, x):
+    # The routes differ in their number types: mpmath's is 1 % off.
+    return x * m.exp(x) * (m.real("1.01") if "mpmath" in type(m.pi).__module__ + repr(type(m.pi)) else 1)
+
+f = gp.function("pool_test_slanted", oracle=slanted)
+
+@gp.implements(f, backend="numpy", formats=["float16"])
+def wrong(x):
+    return x * 2
+"""
+
+
+@pytest.mark.parametrize("jobs", [0, 1])
+def test_oracle_routes_that_contradict_each_other_end_the_run_and_name_the_input(jobs: int, tmp_path: Path) -> None:
+    file = tmp_path / "slanted.py"
+    file.write_text(DISAGREEING)
+    with pytest.raises(OracleDisagreement) as caught:
+        run(Selection(files=(str(file),), properties=("accuracy",), orders=(0,), profile="quick", jobs=jobs))
+    assert "pool_test_slanted, derivative of order 0 at x = " in str(caught.value)
+    assert "mpmath says" in str(caught.value)
+    assert "arb encloses" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1", "registers no implementation"),
+        ("1 / 0", "raised ZeroDivisionError while it was imported"),
+        ("import gradproof as gp\n@gp.implements('rleu', backend='numpy')\ndef f(x): ...", "did you mean 'relu'"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_a_usage_error_before_any_worker_starts(
+    text: str, message: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "broken.py"
+    file.write_text(text)
+    with pytest.raises(UsageError, match=message):
+        run(Selection(files=(str(file),), jobs=2))

@@ -89,6 +89,36 @@ def test_the_enclosure_holds_the_real_value() -> None:
     assert made.enclosure.certified == "arb"
 
 
+def cancelled(x: Any) -> Any:
+    """elu on the left as exp(x) - 1, whose terms are rounded to the format."""
+    return np.where(x > 0, x, np.exp(np.minimum(x, 0).astype(np.float64)).astype(x.dtype) - x.dtype.type(1))
+
+
+CAUSES: dict[str, tuple[str, int, str, Any]] = {
+    "early-saturation": ("sigmoid", 1, "float16", replaced(Exact("sigmoid", 1), between(8, 9), lambda x: 0 * x)),
+    "flush": ("sigmoid", 0, "float32", replaced(Exact("sigmoid"), between(-100, -88), lambda x: 0 * x)),
+    "cancellation": ("elu", 0, "float16", cancelled),
+    "intermediate-overflow": (
+        "gelu",
+        0,
+        "float16",
+        replaced(Exact("gelu"), between(-60000, -300), lambda x: np.inf * x),
+    ),
+    "class-mismatch": ("relu", 0, "float16", answering(Exact("relu"), {0x7C00: 0x7BFF})),
+    "wrong-branch": ("leaky_relu", 0, "float16", replaced(Exact("leaky_relu"), between(-3, -2), lambda x: x)),
+    "rounding": ("tanh", 0, "float16", nudged(Exact("tanh"), between(1, 2), 9)),
+}
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_a_seeded_cause_is_the_one_that_is_named(cause: str) -> None:
+    function, order, fmt, call = CAUSES[cause]
+    calls = exact(function)
+    calls[order] = call
+    claim = "special-values" if cause == "class-mismatch" else "accuracy"
+    assert certificate(claim, function, calls, fmt, order).cause == cause
+
+
 def test_a_wrong_class_has_no_finite_error() -> None:
     made = certificate("accuracy", "relu", [answering(Exact("relu"), {bits_of("float16", 3): 0x7E00})])
     assert (made.u, made.m, made.abs_error, made.magnitude) == (None, None, None, None)

@@ -41,6 +41,8 @@ def _import(file: Path) -> ModuleType:
     sys.modules[file.stem] = module
     folder = str(file.resolve().parent)
     sys.path.insert(0, folder)
+    # A file edited and checked again within a second must not meet its own stale byte code.
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         spec.loader.exec_module(module)
     except GradproofError:
@@ -48,5 +50,6 @@ def _import(file: Path) -> ModuleType:
     except (Exception, SystemExit) as fault:  # a script that exits 0 must not look like a passed check
         raise UsageError(f"{file} raised {type(fault).__name__} while it was imported: {fault}") from fault
     finally:
+        sys.dont_write_bytecode = before
         sys.path.remove(folder)
     return module

@@ -12,18 +12,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradproof.errors import GradproofError, UsageError
-from gradproof.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FORMATS, Format, floor_log2, get_format
+from gradproof.formats import (
+    BFLOAT16,
+    FLOAT8_E4M3FN,
+    FLOAT16,
+    FLOAT32,
+    FLOAT64,
+    FORMATS,
+    Format,
+    floor_log2,
+    get_format,
+)
 from gradproof.formats import arrays as fa
 
 FORMAT_LIST = tuple(FORMATS.values())
 each_format = pytest.mark.parametrize("fmt", FORMAT_LIST, ids=lambda f: f.name)
 
-# IEEE 754-2019 table 3.5; bfloat16 from Intel's "BFLOAT16 - hardware numerics definition" (2018).
+# IEEE 754-2019 table 3.5; bfloat16 from Intel's "BFLOAT16 - hardware numerics definition" (2018); the 8-bit formats
+# from table 1 of Micikevicius et al., arXiv:2209.05433. The last pattern is infinity, or 448 where there is none.
 PARAMETERS = {
     "float64": (53, -1022, 1023, 0x7FF0000000000000),
     "float32": (24, -126, 127, 0x7F800000),
     "float16": (11, -14, 15, 0x7C00),
     "bfloat16": (8, -126, 127, 0x7F80),
+    "float8_e4m3fn": (4, -6, 8, 0x7E),
+    "float8_e5m2": (3, -14, 15, 0x7C),
 }
 
 
@@ -31,8 +44,8 @@ def some_bits(fmt: Format, count: int = 4000) -> fa.Bits:
     """Random patterns of all kinds, and every special one."""
     rng = np.random.default_rng(7)
     special = [
-        0, 1, fmt.min_normal_bits - 1, fmt.min_normal_bits, fmt.max_bits, fmt.infinity_bits, fmt.nan_bits,
-        fmt.infinity_bits + 1, fmt.sign_bit - 1,
+        0, 1, fmt.min_normal_bits - 1, fmt.min_normal_bits, fmt.max_bits, fmt.last_bits, fmt.nan_bits,
+        fmt.last_bits + 1, fmt.sign_bit - 1,
     ]  # fmt: skip
     special += [fmt.sign_bit | b for b in special]
     random = rng.integers(0, 1 << fmt.width, count, dtype=np.uint64)
@@ -41,9 +54,10 @@ def some_bits(fmt: Format, count: int = 4000) -> fa.Bits:
 
 @each_format
 def test_parameters_are_those_of_the_standards(fmt: Format) -> None:
-    p, e_min, e_max, infinity = PARAMETERS[fmt.name]
-    assert (fmt.precision, fmt.e_min, fmt.e_max, fmt.infinity_bits) == (p, e_min, e_max, infinity)
-    assert fmt.max_value == (2 - Fraction(2) ** (1 - p)) * Fraction(2) ** e_max
+    p, e_min, e_max, last = PARAMETERS[fmt.name]
+    assert (fmt.precision, fmt.e_min, fmt.e_max, fmt.last_bits) == (p, e_min, e_max, last)
+    largest = (2 - Fraction(2) ** (1 - p)) * Fraction(2) ** e_max
+    assert fmt.max_value == (largest if fmt.has_infinity else 448)
     assert fmt.min_subnormal == Fraction(2) ** (e_min - p + 1)
 
 
@@ -68,7 +82,7 @@ def test_scalars_and_arrays_agree_on_values_ordinals_and_quanta(fmt: Format) -> 
     ):
         if fmt.is_nan(b):
             assert np.isnan(value)
-            assert abs(ordinal) > fmt.infinity_bits
+            assert abs(ordinal) > fmt.last_bits
         else:
             assert ordinal == fmt.ordinal(b)
             assert int(fa.from_ordinals(ordinal, fmt)) == fmt.from_ordinal(ordinal)
@@ -79,7 +93,8 @@ def test_scalars_and_arrays_agree_on_values_ordinals_and_quanta(fmt: Format) -> 
 
 
 def test_values_agree_with_the_frameworks_own_types() -> None:
-    for fmt, kind in ((FLOAT16, np.float16), (BFLOAT16, ml_dtypes.bfloat16)):
+    eight = [(FORMATS[kind.__name__], kind) for kind in (ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e5m2)]
+    for fmt, kind in ((FLOAT16, np.float16), (BFLOAT16, ml_dtypes.bfloat16), *eight):
         bits = fa.all_bits(fmt)
         with np.errstate(invalid="ignore"):
             expected = bits.view(kind).astype(np.float64)
@@ -96,15 +111,15 @@ def test_all_neighbours_differ_by_one_ordinal_and_by_their_quantum(fmt: Format) 
 
 
 @each_format
-def test_both_zeros_share_ordinal_zero_and_infinities_end_the_line(fmt: Format) -> None:
+def test_both_zeros_share_ordinal_zero_and_the_line_ends_at_its_last_pattern(fmt: Format) -> None:
     assert fmt.ordinal(0) == fmt.ordinal(fmt.sign_bit) == 0
     assert fmt.from_ordinal(0) == 0
-    assert fmt.from_ordinal(fmt.infinity_bits + 5) == fmt.infinity_bits
-    assert fmt.from_ordinal(-fmt.infinity_bits - 5) == fmt.infinity_bits | fmt.sign_bit
-    beyond = fa.from_ordinals(np.array([fmt.infinity_bits, -fmt.infinity_bits, -1]), fmt)
-    assert [int(b) for b in beyond] == [
-        fmt.infinity_bits, fmt.infinity_bits | fmt.sign_bit, fmt.sign_bit | 1,
-    ]  # fmt: skip
+    last = PARAMETERS[fmt.name][3]
+    assert fmt.from_ordinal(last + 5) == last
+    assert fmt.from_ordinal(-last - 5) == last | fmt.sign_bit
+    beyond = fa.from_ordinals(np.array([last + 3, -last - 3, -1]), fmt)
+    assert [int(b) for b in beyond] == [last, last | fmt.sign_bit, fmt.sign_bit | 1]
+    assert fmt.is_infinite(last) == fmt.has_infinity
 
 
 def test_float64_ordinals_of_opposite_ends_do_not_wrap_around() -> None:
@@ -131,7 +146,8 @@ def test_text_of_bits_reads_back(fmt: Format) -> None:
     assert fmt.decimal(fmt.sign_bit) == "-0.0"
     assert fmt.hexfloat(fmt.nan_bits) == fmt.decimal(fmt.nan_bits) == "nan"
     assert fmt.hexfloat(fmt.nan_bits | fmt.sign_bit) == "-nan"
-    assert fmt.hexfloat(fmt.infinity_bits | fmt.sign_bit) == "-inf"
+    if fmt.has_infinity:
+        assert fmt.hexfloat(fmt.infinity_bits | fmt.sign_bit) == "-inf"
 
 
 def test_sixteen_bit_formats_are_enumerated_and_wider_ones_refuse() -> None:
@@ -142,7 +158,12 @@ def test_sixteen_bit_formats_are_enumerated_and_wider_ones_refuse() -> None:
 
 def test_errors_name_what_was_expected_and_what_came() -> None:
     cases = [
-        (lambda: get_format("float8"), "unknown format 'float8'; expected one of float64, float32, float16, bfloat16"),
+        (
+            lambda: get_format("float8"),
+            "unknown format 'float8'; expected one of float64, float32, float16, bfloat16, float8_e4m3fn, float8_e5m2",
+        ),
+        (lambda: FLOAT8_E4M3FN.infinity_bits, "float8_e4m3fn has no infinity; its greatest number is 0x7e"),
+        (lambda: FLOAT8_E4M3FN.value(0x7F), "expected a finite float8_e4m3fn, got bits 0x7f"),
         (lambda: FLOAT16.value(0x10000), "expected a bit pattern of 16 bits for float16, got 0x10000"),
         (lambda: FLOAT16.value(0x7C00), "expected a finite float16, got bits 0x7c00"),
         (lambda: FLOAT16.ordinal(0x7E00), "a NaN (float16 bits 0x7e00) has no ordinal"),

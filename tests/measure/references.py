@@ -24,7 +24,7 @@ def reference(fmt: Format, values: Sequence[Exact], slopes: Sequence[float] | fl
     for i, value in enumerate(values):
         if isinstance(value, str):
             made.kind[i] = SPECIAL[value]
-            signed = fmt.infinity_bits | (fmt.sign_bit if value == "-inf" else 0)
+            signed = fmt.overflow_bits | (fmt.sign_bit if value == "-inf" else 0)
             made.rounded[i] = signed if value.endswith("inf") else fmt.nan_bits
             continue
         made.kind[i] = FINITE
@@ -46,6 +46,6 @@ def bits(fmt: Format, *values: Any) -> fa.Bits:
             patterns.append(int(fa.round_values(np.array([float(value)]), fmt)[0]))
         else:
             pattern = fmt.round(Fraction(value))
-            assert pattern & ~fmt.sign_bit == fmt.infinity_bits or fmt.value(pattern) == value
+            assert fmt.is_infinite(pattern) or fmt.value(pattern) == value
             patterns.append(pattern)
     return np.array(patterns, dtype=fa.storage(fmt))

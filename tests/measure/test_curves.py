@@ -28,18 +28,18 @@ def bins(made: Curve) -> list[int]:
 
 @each_format
 def test_every_input_falls_into_the_bin_of_its_ordinal(fmt: Format) -> None:
-    picks = np.random.default_rng(0).integers(-fmt.infinity_bits, fmt.infinity_bits, 40, endpoint=True).tolist()
-    width = -(-(2 * fmt.infinity_bits + 1) // BINS)
-    for ordinal in [-fmt.infinity_bits, -1, 0, 1, fmt.max_bits, fmt.infinity_bits, *picks]:
+    picks = np.random.default_rng(0).integers(-fmt.last_bits, fmt.last_bits, 40, endpoint=True).tolist()
+    width = -(-(2 * fmt.last_bits + 1) // BINS)
+    for ordinal in [-fmt.last_bits, -1, 0, 1, fmt.max_bits, fmt.last_bits, *picks]:
         levels = bins(drawn(fmt, [fmt.from_ordinal(ordinal)], [7.0]))
         assert len(levels) == BINS
-        assert [i for i, v in enumerate(levels) if v != EMPTY] == [(ordinal + fmt.infinity_bits) // width]
+        assert [i for i, v in enumerate(levels) if v != EMPTY] == [(ordinal + fmt.last_bits) // width]
 
 
 @each_format
-def test_the_ends_are_the_ordinals_of_the_infinities_as_text(fmt: Format) -> None:
+def test_the_ends_are_the_ordinals_of_the_ends_of_the_line_as_text(fmt: Format) -> None:
     made = drawn(fmt, [0], [0.0])
-    assert (int(made.lo), int(made.hi)) == (-fmt.infinity_bits, fmt.infinity_bits)
+    assert (int(made.lo), int(made.hi)) == (-fmt.last_bits, fmt.last_bits)
 
 
 def test_a_bin_keeps_the_largest_error_as_eighths_of_a_bit() -> None:

@@ -28,6 +28,8 @@ def slow(x: int, got: int, y: Fraction, slope: Fraction, fmt: Format) -> tuple[F
         if abs(y) >= fmt.overflow_threshold:
             return Fraction(0), Fraction(0), Fraction(0)
         g = Fraction(2) ** (fmt.e_max + 1) * (-1 if got & fmt.sign_bit else 1)
+    elif not fmt.has_infinity and abs(y) > 464 and fmt.value(got) == (448 if y > 0 else -448):
+        return Fraction(0), Fraction(0), Fraction(0)  # float8_e4m3fn, saturated
     else:
         g = fmt.value(got)
     error, unit = abs(g - y), quantum(y, fmt)

@@ -2,6 +2,9 @@
 
 from gradproof.formats.format import (
     BFLOAT16,
+    DEFAULT_FORMATS,
+    FLOAT8_E4M3FN,
+    FLOAT8_E5M2,
     FLOAT16,
     FLOAT32,
     FLOAT64,
@@ -9,6 +12,20 @@ from gradproof.formats.format import (
     Format,
     floor_log2,
     get_format,
+    wider_formats,
 )
 
-__all__ = ["BFLOAT16", "FLOAT16", "FLOAT32", "FLOAT64", "FORMATS", "Format", "floor_log2", "get_format"]
+__all__ = [
+    "BFLOAT16",
+    "DEFAULT_FORMATS",
+    "FLOAT8_E4M3FN",
+    "FLOAT8_E5M2",
+    "FLOAT16",
+    "FLOAT32",
+    "FLOAT64",
+    "FORMATS",
+    "Format",
+    "floor_log2",
+    "get_format",
+    "wider_formats",
+]

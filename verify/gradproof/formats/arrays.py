@@ -6,6 +6,7 @@ format here exactly; ordinals as int64.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -47,33 +48,53 @@ def values(bits: Bits, fmt: Format) -> Floats:
     if fmt.name == "bfloat16":
         with np.errstate(invalid="ignore"):  # widening a signalling NaN raises the flag
             return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32).astype(np.float64)
-    return np.array([_value(int(b), fmt) for b in bits.ravel()]).reshape(bits.shape)
+    table: Floats = _table(fmt)[bits]
+    return table
+
+
+@cache
+def _table(fmt: Format) -> Floats:
+    """The values of all patterns of a narrow format."""
+    table = np.array([_value(bits, fmt) for bits in range(1 << fmt.width)])
+    table.setflags(write=False)
+    return table
 
 
 def _value(bits: int, fmt: Format) -> float:
-    return float(fmt.hexfloat(bits)) if not fmt.is_finite(bits) else float.fromhex(fmt.hexfloat(bits))
+    return float.fromhex(fmt.hexfloat(bits)) if fmt.is_finite(bits) else float(fmt.hexfloat(bits))
 
 
-def round_values(x: Floats, fmt: Format) -> Bits:
+def round_values(x: Floats, fmt: Format, *, saturate: bool = False) -> Bits:
     """Round float64 values to ``fmt`` once, to nearest, ties to even; the result as bits.
 
-    Written over the quantum rather than by a cast: casts to bfloat16 may go through float32 and round twice.
+    float32 and float16 by NumPy's own casts, which the processor rounds once; the rest by ``round_by_quantum``.
     """
     x = np.asarray(x, dtype=np.float64)
-    if fmt.name == "float64":
+    if fmt.name == "float64" and not saturate:
         return x.view(np.uint64).copy()
-    if fmt.name in ("float32", "float16"):
+    if fmt.name in ("float32", "float16") and not saturate:
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             return x.astype(np.dtype(fmt.name)).view(storage(fmt))
+    return round_by_quantum(x, fmt, saturate=saturate)
+
+
+def round_by_quantum(x: Floats, fmt: Format, *, saturate: bool = False) -> Bits:
+    """The same rounding with no cast: casts to bfloat16 may go through float32 and round twice.
+
+    What overflows, and an infinity, gives infinity, a NaN in a format without one, or with ``saturate`` the greatest
+    number (see ``Format.round``). Signs are kept, those of NaNs included.
+    """
+    x = np.asarray(x, dtype=np.float64)
     magnitude = np.where(np.isfinite(x), np.abs(x), 0.0)
     quantum = quantum_exponents(magnitude, fmt)
     units = np.rint(np.ldexp(magnitude, -quantum)).astype(np.int64)
     base = (quantum - (fmt.e_min - fmt.precision + 1)) << (fmt.precision - 1)
     # The implicit bit of a normal number is part of ``units`` and adds one exponent step to ``base``.
-    pattern = np.minimum(base + units, fmt.infinity_bits)
-    pattern = np.where(np.isinf(x), fmt.infinity_bits, pattern)
-    pattern = np.where(np.isnan(x), fmt.nan_bits, pattern)
-    pattern = np.where(np.signbit(x), pattern | fmt.sign_bit, pattern)
+    pattern = base + units
+    overflow = fmt.max_bits if saturate else fmt.overflow_bits
+    pattern = np.where((pattern > fmt.max_bits) | np.isinf(x), overflow, pattern)
+    pattern = np.where(np.isnan(x), fmt.nan_bits, pattern).astype(np.uint64)
+    pattern = np.where(np.signbit(x), pattern | np.uint64(fmt.sign_bit), pattern)
     return pattern.astype(storage(fmt))
 
 
@@ -94,12 +115,12 @@ def require_gradual_underflow() -> None:
 
 def is_nan(bits: Bits, fmt: Format) -> npt.NDArray[np.bool_]:
     """Where ``bits`` encode a NaN."""
-    return magnitudes(bits, fmt) > fmt.infinity_bits
+    return magnitudes(bits, fmt) > fmt.last_bits
 
 
 def is_finite(bits: Bits, fmt: Format) -> npt.NDArray[np.bool_]:
     """Where ``bits`` encode a finite number."""
-    return magnitudes(bits, fmt) < fmt.infinity_bits
+    return magnitudes(bits, fmt) <= fmt.max_bits
 
 
 def magnitudes(bits: Bits, fmt: Format) -> Ints:
@@ -116,17 +137,25 @@ def signs(bits: Bits, fmt: Format) -> npt.NDArray[np.bool_]:
 
 
 def ordinals(bits: Bits, fmt: Format) -> Ints:
-    """Positions on the ordered line of floats, both zeros at 0. NaNs land beyond the infinities."""
+    """Positions on the ordered line of floats, both zeros at 0. NaNs land beyond its ends."""
     magnitude = magnitudes(bits, fmt)
     return np.where(signs(bits, fmt), -magnitude, magnitude)
 
 
 def from_ordinals(ordinal: npt.ArrayLike, fmt: Format) -> Bits:
-    """Bits at the given positions (0 gives +0), clamped to the infinities."""
-    position = np.clip(np.asarray(ordinal, dtype=np.int64), -fmt.infinity_bits, fmt.infinity_bits)
+    """Bits at the given positions (0 gives +0), clamped to the ends of the line."""
+    position = np.clip(np.asarray(ordinal, dtype=np.int64), -fmt.last_bits, fmt.last_bits)
     magnitude = np.abs(position).astype(np.uint64)
     pattern = np.where(position < 0, magnitude | np.uint64(fmt.sign_bit), magnitude)
     return pattern.astype(storage(fmt))
+
+
+def distinct(values_: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The values of an array of shape (n,), sorted and without repetition: ``np.unique``, which is slower when long."""
+    ordered = np.sort(values_)
+    first: npt.NDArray[Any] = np.concatenate([np.ones(min(ordered.size, 1), bool), ordered[1:] != ordered[:-1]])
+    kept: npt.NDArray[Any] = ordered[first]
+    return kept
 
 
 def quantum_exponents(values_: Floats, fmt: Format) -> Ints:

@@ -3,6 +3,12 @@
 Notation (Goldberg 1991; Muller, INRIA RR-5504): ``p`` significand bits, ``e_min`` the least normal
 exponent, ``e_max`` the greatest. A finite number is ``m * 2**(e - p + 1)`` with integer ``|m| < 2**p``.
 Everything in this module is exact integer or rational arithmetic; arrays live in ``arrays``.
+
+The 8-bit formats are those of the OCP 8-bit Floating Point Specification (OFP8), revision 1.0, 2023, after
+Micikevicius et al., *FP8 formats for deep learning*, arXiv:2209.05433, 2022. E5M2 follows IEEE 754. E4M3 has no
+infinity: it uses the top exponent for numbers up to 448, and magnitude 0x7f is its only NaN. What overflows it
+becomes a NaN, or saturates to the greatest number (``satfinite``): OFP8 declares both. ml_dtypes and XLA convert to
+NaN, PyTorch 2.13 saturates.
 """
 
 from __future__ import annotations
@@ -19,14 +25,16 @@ from gradproof.errors import UsageError
 class Format:
     """An IEEE 754 style binary interchange format of at most 64 bits.
 
-    ``precision`` counts the implicit bit. ``exponent_bits`` fixes ``e_max = 2**(exponent_bits - 1) - 1``
-    and ``e_min = 1 - e_max``. ``short`` is the name used in identifiers for people (``bf16``).
+    ``precision`` counts the implicit bit. ``exponent_bits`` fixes ``bias = 2**(exponent_bits - 1) - 1`` and
+    ``e_min = 1 - bias``. ``short`` is the name used in identifiers for people (``bf16``). Without
+    ``has_infinity`` the top exponent holds numbers too, and the last magnitude alone is a NaN.
     """
 
     name: str
     short: str
     width: int
     precision: int
+    has_infinity: bool = True
 
     @cached_property
     def exponent_bits(self) -> int:
@@ -34,14 +42,19 @@ class Format:
         return self.width - self.precision
 
     @cached_property
+    def bias(self) -> int:
+        """What the exponent field adds to the exponent: ``2**(exponent_bits - 1) - 1``."""
+        return (1 << (self.exponent_bits - 1)) - 1
+
+    @cached_property
     def e_max(self) -> int:
         """Exponent of the greatest finite binade."""
-        return (1 << (self.exponent_bits - 1)) - 1
+        return self.bias if self.has_infinity else self.bias + 1
 
     @cached_property
     def e_min(self) -> int:
         """Exponent of the least normal binade."""
-        return 1 - self.e_max
+        return 1 - self.bias
 
     @cached_property
     def sign_bit(self) -> int:
@@ -50,18 +63,30 @@ class Format:
 
     @cached_property
     def infinity_bits(self) -> int:
-        """Bit pattern of +infinity."""
+        """Bit pattern of +infinity; UsageError for a format without one (see ``last_bits``)."""
+        if not self.has_infinity:
+            raise UsageError(f"{self.name} has no infinity; its greatest number is {self.bits_text(self.max_bits)}")
         return ((1 << self.exponent_bits) - 1) << (self.precision - 1)
 
-    @property
+    @cached_property
     def nan_bits(self) -> int:
         """Bit pattern of the canonical quiet NaN."""
-        return self.infinity_bits | (1 << (self.precision - 2))
+        return self.infinity_bits | (1 << (self.precision - 2)) if self.has_infinity else self.sign_bit - 1
 
-    @property
+    @cached_property
     def max_bits(self) -> int:
         """Bit pattern of the greatest finite number."""
-        return self.infinity_bits - 1
+        return self.infinity_bits - 1 if self.has_infinity else self.nan_bits - 1
+
+    @property
+    def last_bits(self) -> int:
+        """Bit pattern of the last place on the ordered line: +infinity, or the greatest number without one."""
+        return self.infinity_bits if self.has_infinity else self.max_bits
+
+    @property
+    def overflow_bits(self) -> int:
+        """Bit pattern of what a positive overflow gives: infinity, or a NaN in a format without one."""
+        return self.infinity_bits if self.has_infinity else self.nan_bits
 
     @property
     def min_normal_bits(self) -> int:
@@ -85,8 +110,19 @@ class Format:
 
     @cached_property
     def overflow_threshold(self) -> Fraction:
-        """The least real that rounds to infinity: ``(2 - 2**-p) * 2**e_max``."""
-        return (2 - Fraction(1, 1 << self.precision)) * Fraction(2) ** self.e_max
+        """The middle between the greatest number and the next one, if there were one: where overflow begins.
+
+        ``(2 - 2**-p) * 2**e_max`` in a format with infinity, and 464 in float8_e4m3fn.
+        """
+        return self.max_value + Fraction(2) ** (self.e_max - self.precision)
+
+    def overflows(self, value: Fraction) -> bool:
+        """Whether ``value`` rounds beyond the greatest number; the tie goes to the even pattern of the two.
+
+        So it overflows where there is an infinity, and does not in float8_e4m3fn, whose 448 is even.
+        """
+        magnitude = abs(value)
+        return magnitude > self.overflow_threshold or (magnitude == self.overflow_threshold and self.max_bits % 2 == 1)
 
     @property
     def is_16_bit(self) -> bool:
@@ -95,15 +131,15 @@ class Format:
 
     def is_nan(self, bits: int) -> bool:
         """Whether ``bits`` encode a NaN."""
-        return (bits & ~self.sign_bit) > self.infinity_bits
+        return (bits & ~self.sign_bit) > self.last_bits
 
     def is_infinite(self, bits: int) -> bool:
         """Whether ``bits`` encode plus or minus infinity."""
-        return (bits & ~self.sign_bit) == self.infinity_bits
+        return self.has_infinity and (bits & ~self.sign_bit) == self.infinity_bits
 
     def is_finite(self, bits: int) -> bool:
         """Whether ``bits`` encode a finite number."""
-        return (bits & ~self.sign_bit) < self.infinity_bits
+        return (bits & ~self.sign_bit) <= self.max_bits
 
     def is_subnormal(self, bits: int) -> bool:
         """Whether ``bits`` encode a nonzero number below the least normal one."""
@@ -117,7 +153,7 @@ class Format:
         if not 0 <= bits < (1 << self.width):
             raise UsageError(f"expected a bit pattern of {self.width} bits for {self.name}, got {bits:#x}")
         magnitude = bits & (self.sign_bit - 1)
-        if magnitude >= self.infinity_bits:
+        if magnitude > self.max_bits:
             raise UsageError(f"expected a finite {self.name}, got bits {bits:#x}")
         field, fraction = divmod(magnitude, 1 << (self.precision - 1))
         if field:
@@ -132,11 +168,11 @@ class Format:
             return self.e_min - self.precision + 1
         return max(floor_log2(value), self.e_min) - self.precision + 1
 
-    def round(self, value: Fraction) -> int:
+    def round(self, value: Fraction, *, saturate: bool = False) -> int:
         """The bits of ``value`` rounded to nearest, ties to even, in a single rounding.
 
-        Subnormals keep their fixed quantum; ``|value| >= overflow_threshold`` gives infinity.
-        A result of zero carries the sign of ``value`` (plus for 0 itself).
+        Subnormals keep their fixed quantum; what overflows gives infinity, a NaN in a format without one, or the
+        greatest number with ``saturate``. The result carries the sign of ``value`` (plus for 0 itself).
         """
         sign = self.sign_bit if value < 0 else 0
         exponent = self.quantum_exponent(value)
@@ -144,7 +180,19 @@ class Format:
         units = round(scaled)  # Python rounds a Fraction half to even
         # With the quantum fixed, a significand that reaches 2**p carries into the next binade by itself.
         base = (exponent - (self.e_min - self.precision + 1)) << (self.precision - 1)
-        return sign | min(base + units, self.infinity_bits)
+        magnitude = base + units
+        if magnitude > self.max_bits:
+            magnitude = self.max_bits if saturate else self.overflow_bits
+        return sign | magnitude
+
+    def holds(self, value: Fraction) -> bool:
+        """Whether ``value`` is a number of the format."""
+        bits = self.round(value)
+        return self.is_finite(bits) and self.value(bits) == value
+
+    def same_number(self, bits: int, other: int) -> bool:
+        """Whether two patterns are equal, or both zero."""
+        return bits == other or not (bits | other) & (self.sign_bit - 1)
 
     def ordinal(self, bits: int) -> int:
         """Position of ``bits`` on the ordered line of floats; +0 and -0 are both 0.
@@ -157,8 +205,8 @@ class Format:
         return -magnitude if bits & self.sign_bit else magnitude
 
     def from_ordinal(self, ordinal: int) -> int:
-        """The bits at ``ordinal`` (0 gives +0), clamped to the infinities."""
-        magnitude = min(abs(ordinal), self.infinity_bits)
+        """The bits at ``ordinal`` (0 gives +0), clamped to the ends of the line (``last_bits``)."""
+        magnitude = min(abs(ordinal), self.last_bits)
         return magnitude | self.sign_bit if ordinal < 0 else magnitude
 
     def hexfloat(self, bits: int) -> str:
@@ -198,6 +246,11 @@ class Format:
         return bits
 
 
+def wider_formats(fmt: Format) -> tuple[str, ...]:
+    """Names of the formats of greater width, which hold every number of ``fmt``."""
+    return tuple(name for name, other in FORMATS.items() if other.width > fmt.width)
+
+
 def floor_log2(value: Fraction) -> int:
     """``floor(log2 |value|)`` of a nonzero rational, exactly."""
     numerator, denominator = abs(value.numerator), value.denominator
@@ -211,9 +264,16 @@ FLOAT64: Final = Format("float64", "f64", 64, 53)
 FLOAT32: Final = Format("float32", "f32", 32, 24)
 FLOAT16: Final = Format("float16", "f16", 16, 11)
 BFLOAT16: Final = Format("bfloat16", "bf16", 16, 8)
+FLOAT8_E4M3FN: Final = Format("float8_e4m3fn", "e4m3fn", 8, 4, has_infinity=False)
+FLOAT8_E5M2: Final = Format("float8_e5m2", "e5m2", 8, 3)
 
-FORMATS: Final[dict[str, Format]] = {f.name: f for f in (FLOAT64, FLOAT32, FLOAT16, BFLOAT16)}
+FORMATS: Final[dict[str, Format]] = {
+    f.name: f for f in (FLOAT64, FLOAT32, FLOAT16, BFLOAT16, FLOAT8_E4M3FN, FLOAT8_E5M2)
+}
 """The formats by name, widest first. A further format is one more row."""
+
+DEFAULT_FORMATS: Final = ("float64", "float32", "float16", "bfloat16")
+"""What a run covers when no format is named; the 8-bit formats are judged when they are asked for."""
 
 
 def get_format(name: str) -> Format:

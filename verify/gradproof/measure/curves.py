@@ -22,7 +22,7 @@ QUANTILES: Final = (0.5, 0.9, 0.99, 1.0)
 
 def curve(bits: Bits, u: Floats, judged: npt.NDArray[np.bool_], fmt: Format) -> Curve:
     """The envelope by maximum of ``u`` (ulps, inf for a mismatch) over all ordinals of the format."""
-    limit = fmt.infinity_bits
+    limit = fmt.last_bits
     chosen = judged & ~np.isnan(u) & ~fa.is_nan(bits, fmt)
     ordinals, errors = fa.ordinals(bits[chosen], fmt), u[chosen]
     # Integer arithmetic: float64 ordinals do not fit a float64, and counted from -infinity not even an int64.

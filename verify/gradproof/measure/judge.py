@@ -115,17 +115,18 @@ class _Errors:
         nan, infinite = np.isnan(g), np.isinf(g)
         finite = reference.kind == FINITE
         rounded = fa.values(reference.rounded, fmt)
+        overflow = _declared_overflow(got, reference, fmt)
         self.reference = reference
         self.g_mantissa, self.g_exponent = np.frexp(np.where(nan | infinite, 0.0, g))
         # An infinity in place of a finite result is measured as 2**(e_max + 1), the first number beyond the format.
         self.g_mantissa = np.where(infinite, np.copysign(0.5, g), self.g_mantissa)
         self.g_exponent = np.where(infinite, fmt.e_max + 2, self.g_exponent).astype(np.int64)
-        self.right = np.where(finite, infinite & (g == rounded), True)
+        self.right = np.where(finite, (infinite & (g == rounded)) | overflow, True)
         opposite = finite & infinite & (np.sign(g) != np.sign(reference.high)) & (reference.high != 0)
         self.mismatch: Mask = np.where(
             finite,
-            nan | opposite,
-            np.where(reference.kind == NAN, ~nan, (reference.kind == INFINITE) & (g != rounded)),
+            (nan & ~overflow) | opposite,
+            np.where(reference.kind == NAN, ~nan, (reference.kind == INFINITE) & (g != rounded) & ~overflow),
         )
 
     def over(self, unit: Ints) -> Floats:
@@ -157,6 +158,17 @@ class _Errors:
 
 
 _LARGEST: Final = float(np.finfo(np.float64).max)
+
+
+def _declared_overflow(got: Bits, reference: Reference, fmt: Format) -> Mask:
+    """Where a format without infinity has what its two conventions say of an overflow: a NaN, or +-max.
+
+    The sign of the greatest number is that of the exact value (OFP8: the conversion is saturating or not).
+    """
+    beyond = (reference.kind == INFINITE) | ((reference.kind == FINITE) & ~fa.is_finite(reference.rounded, fmt))
+    saturated = got == (reference.rounded & fa.storage(fmt).type(fmt.sign_bit)) | fa.storage(fmt).type(fmt.max_bits)
+    answered: Mask = beyond & (fa.is_nan(got, fmt) | saturated) & (not fmt.has_infinity)
+    return answered
 
 
 def _scaled(mantissa: Floats | float, exponent: Ints) -> Floats:

@@ -28,18 +28,18 @@ def landmark_ordinals(function: Function, fmt: Format) -> list[int]:
     thresholds += [math.sqrt(2 * t) for t in (bottom, least, p * math.log(2))]
     points = {0}
     for threshold in thresholds:
-        ordinal = fmt.ordinal(fmt.round(Fraction(threshold)))
+        ordinal = fmt.ordinal(fmt.round(Fraction(threshold), saturate=True))
         points |= {ordinal, -ordinal}
     for kink in function.kinks:
-        points.add(fmt.ordinal(fmt.round(kink)))
-    edges = (fmt.min_normal_bits, fmt.max_bits, 1, fmt.infinity_bits)
+        points.add(fmt.ordinal(fmt.round(kink, saturate=True)))
+    edges = (fmt.min_normal_bits, fmt.max_bits, 1, fmt.last_bits)
     points |= {sign * edge for edge in edges for sign in (1, -1)}
     return sorted(points)
 
 
 def landmark_bits(function: Function, fmt: Format, radius: int = 8) -> Bits:
     """The landmarks with ``radius`` neighbours on either side, both zeros included."""
-    limit = fmt.infinity_bits
+    limit = fmt.last_bits
     near = {
         min(max(o + d, -limit), limit) for o in landmark_ordinals(function, fmt) for d in range(-radius, radius + 1)
     }

@@ -25,7 +25,7 @@ def stratified(fmt: Format, count: int, seed: int) -> Bits:
     if fmt.is_16_bit:
         return fa.all_bits(fmt)
     rng = np.random.default_rng([seed, fmt.width])
-    finite = fmt.infinity_bits
+    finite = fmt.last_bits
     edges = np.linspace(0, finite, count // 2 + 1).astype(np.int64)
     low, high = edges[:-1], np.maximum(edges[1:] - 1, edges[:-1])
     positive = rng.integers(low, high, endpoint=True)
@@ -51,7 +51,7 @@ def batches(function: Function, fmt: Format, size: int) -> st.SearchStrategy[Bit
         ),
         st.builds(
             lambda o, scale, seed: _around(fmt, o, scale, seed, size),
-            st.integers(-fmt.infinity_bits, fmt.infinity_bits),
+            st.integers(-fmt.last_bits, fmt.last_bits),
             st.integers(4, fmt.precision + 2),
             _SEEDS,
         ),
@@ -69,7 +69,7 @@ def _binade(fmt: Format, exponent: int, negative: bool, seed: int, size: int) ->
 
 def _around(fmt: Format, ordinal: int, scale: int, seed: int, size: int) -> Bits:
     reach = max(1 << scale, size // 2)
-    limit = fmt.infinity_bits
+    limit = fmt.last_bits
     return _spread(fmt, max(ordinal - reach, -limit), min(ordinal + reach, limit), seed, size, False)
 
 

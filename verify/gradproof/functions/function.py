@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import math
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -26,6 +25,8 @@ Limit = Exact | Callable[[Mapping[str, Fraction]], Exact]
 Side = Literal["left", "right"]
 
 UNKNOWN_LIMITS: Final[tuple[None, None, None]] = (None, None, None)
+Turn = Point | tuple[Exact, Exact]
+"""Where a function turns from falling to rising or back: a breakpoint, or a bracket around one root of f'."""
 
 
 def exact(value: Exact) -> Fraction:
@@ -60,24 +61,36 @@ class Function:
 
     ``pieces`` are smooth definitions from left to right, separated by ``breakpoints`` (numbers, or callables
     of the parameters). At a breakpoint the piece to the right gives the value, or the one to the left with
-    ``closed="left"``. ``limits`` holds (f, f', f'') at -infinity and at +infinity; None where not declared.
-    ``params`` maps names to the values as given; an oracle sees them as exact reals.
+    ``closed="left"`` (one side for all breakpoints, or one each). Breakpoints whose index is in ``seams`` are no
+    kinks: two formulas of one analytic function meet there. ``domain`` is the open interval on which the function
+    is defined; ``limits`` holds (f, f', f'') at its left and its right end, None where not declared. Beyond the
+    domain the value is NaN. ``params`` maps names to the values as given; an oracle sees them as exact reals.
     """
 
     name: str
     pieces: tuple[Definition, ...]
     params: Mapping[str, Exact] = field(default_factory=dict)
     breakpoints: tuple[Point, ...] = ()
-    closed: Side = "right"
+    closed: Side | tuple[Side, ...] = "right"
+    seams: frozenset[int] = frozenset()
+    domain: tuple[Exact, Exact] = ("-inf", "inf")
     limits: tuple[tuple[Limit | None, ...], tuple[Limit | None, ...]] = (UNKNOWN_LIMITS, UNKNOWN_LIMITS)
     odd: bool = False
     even: bool = False
     monotone: bool = False
     """Non-decreasing on the whole line."""
     range: tuple[Exact, Exact] | None = None
+    """The least interval that holds every value, ends included."""
+    turns: tuple[Turn, ...] = ()
+    directions: tuple[int, ...] | None = None
+    """Direction between the turns, from left to right: 1 non-decreasing, -1 non-increasing. At a turn that is a
+    discontinuity f may jump either way. None: not declared (``monotone`` declares one)."""
+    shape: Callable[[Mapping[str, Fraction]], Mapping[str, Any]] | None = None
+    """What depends on the parameters among odd, even, monotone, range, turns and directions."""
     requires: tuple[tuple[str, Callable[[Mapping[str, Fraction]], bool]], ...] = ()
     """Conditions on the parameters, each in words and as a test: ``(("beta > 0", ...),)``."""
-    catalogued: bool = False
+    rounds_to: str | None = None
+    """The format to which a conversion rounds its input; the pieces are then the identity."""
     defaults: Mapping[str, Exact] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -88,6 +101,11 @@ class Function:
             )
         if not self.defaults:
             object.__setattr__(self, "defaults", dict(self.params))
+        if self.shape is not None:
+            for name, value in self.shape(self.exact_params).items():
+                object.__setattr__(self, name, value)
+        if self.directions is None and self.monotone:
+            object.__setattr__(self, "directions", (1,))
 
     def bind(self, params: Mapping[str, Exact]) -> Function:
         """The same function with some parameters replaced.
@@ -113,7 +131,7 @@ class Function:
             if not admits(self.exact_params):
                 given = ", ".join(f"{k}={v!r}" for k, v in self.params.items())
                 raise UsageError(f"function {self.name!r} requires {words}, got {given}")
-        self.kinks  # noqa: B018  raises for breakpoints that do not increase
+        self.breaks  # noqa: B018  raises for breakpoints that do not increase
         if len(self.limits) != 2:
             raise UsageError(
                 f"function {self.name!r}: limits are two tuples (f, f', f''), at -infinity and at +infinity, "
@@ -139,21 +157,34 @@ class Function:
         return {k: exact(v) for k, v in self.params.items()}
 
     @cached_property
-    def kinks(self) -> tuple[Fraction, ...]:
-        """The breakpoints as exact reals, in increasing order."""
+    def breaks(self) -> tuple[Fraction, ...]:
+        """The breakpoints as exact reals, in increasing order, seams included."""
         params = self.exact_params
         points = tuple(exact(p(params) if callable(p) else p) for p in self.breakpoints)
         if any(b < a for a, b in pairwise(points)):
             raise UsageError(f"function {self.label}: breakpoints must increase, got {points}")
         return points
 
+    @cached_property
+    def kinks(self) -> tuple[Fraction, ...]:
+        """The breakpoints that are no seams."""
+        return tuple(point for i, point in enumerate(self.breaks) if i not in self.seams)
+
+    @cached_property
+    def ends(self) -> tuple[Fraction | float, Fraction | float]:
+        """The ends of the domain; float infinities where it has none."""
+        low, high = (_extended(end) for end in self.domain)
+        return low, high
+
     def piece_at(self, x: Fraction) -> int:
         """Index of the piece that gives the value at ``x``."""
-        search = bisect_right if self.closed == "right" else bisect_left
-        return search(self.kinks, x)
+        closed = self.closed if isinstance(self.closed, tuple) else (self.closed,) * len(self.breaks)
+        return sum(
+            point < x or (point == x and side == "right") for point, side in zip(self.breaks, closed, strict=True)
+        )
 
     def limit(self, side: Side, order: int) -> Fraction | float | None:
-        """The limit of f^(order) at -infinity (``left``) or +infinity; None where none was declared.
+        """The limit of f^(order) at the ``left`` or ``right`` end of the domain; None where none was declared.
 
         Infinite limits come as float infinities.
         """

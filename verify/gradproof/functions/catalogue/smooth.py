@@ -1,8 +1,8 @@
-"""The catalogued functions: one definition each, parameters named as in torch.nn.functional.
+"""Functions built from exponentials, the error function, roots and quotients.
 
-Constants are exact decimal text where their authors published decimals: GELU's tanh form with 0.044715
-(Hendrycks, Gimpel 2016), SELU's alpha and scale (Klambauer et al. 2017, as published with the reference code).
-Binary fractions such as ``0.5`` are exact as they stand.
+Constants are exact decimal text where their authors published decimals: GELU's tanh form with 0.044715 and its
+sigmoid form with 1.702 (Hendrycks, Gimpel 2016), SELU's alpha and scale (Klambauer et al. 2017, as published with
+the reference code). Binary fractions such as ``0.5`` are exact as they stand.
 """
 
 from __future__ import annotations
@@ -10,27 +10,13 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any, Final
 
-from gradproof.functions.function import Exact, Function, exact
+from gradproof.functions.catalogue.piecewise import INF, Params, identity
+from gradproof.functions.function import Function, exact
 
-INF: Final = "inf"
 SELU_ALPHA: Final = "1.6732632423543772848170429916717"
 SELU_SCALE: Final = "1.0507009873554804934193349852946"
-
-
-def _zero(m: Any, x: Any) -> Any:
-    return 0 * x
-
-
-def _identity(m: Any, x: Any, **_: Any) -> Any:
-    return x
-
-
-def _six(m: Any, x: Any) -> Any:
-    return 0 * x + 6
-
-
-def _at_minus_infinity(slope: Fraction) -> Exact:
-    return 0 if slope == 0 else "-inf" if slope > 0 else INF
+_GATED: Final[dict[str, Any]] = {"limits": ((0, 0, 0), (INF, 1, 0)), "directions": (-1, 1)}
+"""x times something that rises from 0 to 1: falls to one minimum, then rises."""
 
 
 def _gelu_tanh(m: Any, x: Any) -> Any:
@@ -39,51 +25,31 @@ def _gelu_tanh(m: Any, x: Any) -> Any:
     return x * m.sigmoid(2 * z)
 
 
-RELU: Final = Function(
-    "relu",
-    (_zero, _identity),
-    breakpoints=(0,),
-    limits=((0, 0, 0), (INF, 1, 0)),
-    monotone=True,
-    range=(0, INF),
-)
-LEAKY_RELU: Final = Function(
-    "leaky_relu",
-    (lambda m, x, negative_slope: negative_slope * x, _identity),
-    params={"negative_slope": 0.01},
-    breakpoints=(0,),
-    limits=((lambda p: _at_minus_infinity(p["negative_slope"]), lambda p: p["negative_slope"], 0), (INF, 1, 0)),
-)
-PRELU: Final = Function(
-    "prelu",
-    (lambda m, x, weight: weight * x, _identity),
-    params={"weight": 0.25},
-    breakpoints=(0,),
-    limits=((lambda p: _at_minus_infinity(p["weight"]), lambda p: p["weight"], 0), (INF, 1, 0)),
-)
-RELU6: Final = Function(
-    "relu6",
-    (_zero, _identity, _six),
-    breakpoints=(0, 6),
-    limits=((0, 0, 0), (6, 0, 0)),
-    monotone=True,
-    range=(0, 6),
-)
-HARDTANH: Final = Function(
-    "hardtanh",
-    (lambda m, x, min, max: 0 * x + min, _identity, lambda m, x, min, max: 0 * x + max),
-    params={"min": -1.0, "max": 1.0},
-    breakpoints=(lambda p: p["min"], lambda p: p["max"]),
-    limits=((lambda p: p["min"], 0, 0), (lambda p: p["max"], 0, 0)),
-    monotone=True,
-    requires=(("min <= max", lambda p: p["min"] <= p["max"]),),
-)
+def _elu_shape(params: Params) -> dict[str, Any]:
+    alpha = params["alpha"]
+    if alpha < 0:
+        return {"monotone": False, "range": (0, INF), "turns": (0,), "directions": (-1, 1)}
+    return {"monotone": True, "range": (-alpha, INF), "turns": (), "directions": (1,)}
+
+
+def _celu_left(order: int) -> Any:
+    """Limit at -infinity: alpha expm1(x / alpha) tends to -alpha, or without bound where alpha is negative."""
+
+    def limit(params: Params) -> Any:
+        if params["alpha"] > 0:
+            return -params["alpha"] if order == 0 else 0
+        return INF if order == 1 else "-inf"
+
+    return limit
+
+
 ELU: Final = Function(
     "elu",
-    (lambda m, x, alpha: alpha * m.expm1(x), _identity),
+    (lambda m, x, alpha: alpha * m.expm1(x), identity),
     params={"alpha": 1.0},
     breakpoints=(0,),
     limits=((lambda p: -p["alpha"], 0, 0), (INF, 1, 0)),
+    shape=_elu_shape,
 )
 SELU: Final = Function(
     "selu",
@@ -92,15 +58,31 @@ SELU: Final = Function(
         lambda m, x: m.real(SELU_SCALE) * x,
     ),
     breakpoints=(0,),
-    limits=(
-        (lambda p: -exact(SELU_SCALE) * exact(SELU_ALPHA), 0, 0),
-        (INF, SELU_SCALE, 0),
-    ),
+    limits=((-exact(SELU_SCALE) * exact(SELU_ALPHA), 0, 0), (INF, SELU_SCALE, 0)),
     monotone=True,
+    range=(-exact(SELU_SCALE) * exact(SELU_ALPHA), INF),
 )
-GELU: Final = Function("gelu", (lambda m, x: 0.5 * x * m.erfc(-x / m.sqrt(2)),), limits=((0, 0, 0), (INF, 1, 0)))
-GELU_TANH: Final = Function("gelu_tanh", (_gelu_tanh,), limits=((0, 0, 0), (INF, 1, 0)))
-SILU: Final = Function("silu", (lambda m, x: x * m.sigmoid(x),), limits=((0, 0, 0), (INF, 1, 0)))
+CELU: Final = Function(
+    "celu",
+    (lambda m, x, alpha: alpha * m.expm1(x / alpha), identity),
+    params={"alpha": 1.0},
+    breakpoints=(0,),
+    limits=((_celu_left(0), _celu_left(1), _celu_left(2)), (INF, 1, 0)),
+    monotone=True,
+    shape=lambda p: {"range": (-p["alpha"] if p["alpha"] > 0 else "-inf", INF)},
+    requires=(("alpha != 0", lambda p: p["alpha"] != 0),),
+)
+"""alpha expm1(x / alpha) left of 0 (Barron 2017): its first derivative has no jump."""
+GELU: Final = Function(
+    "gelu", (lambda m, x: 0.5 * x * m.erfc(-x / m.sqrt(2)),), turns=(("-0.7518", "-0.7517"),), **_GATED
+)
+GELU_TANH: Final = Function("gelu_tanh", (_gelu_tanh,), turns=(("-0.7525", "-0.7524"),), **_GATED)
+QUICK_GELU: Final = Function(
+    "quick_gelu", (lambda m, x: x * m.sigmoid(m.real("1.702") * x),), turns=(("-0.7512", "-0.7511"),), **_GATED
+)
+SILU: Final = Function("silu", (lambda m, x: x * m.sigmoid(x),), turns=(("-1.2785", "-1.2784"),), **_GATED)
+MISH: Final = Function("mish", (lambda m, x: x * m.tanh(m.softplus(x)),), turns=(("-1.1925", "-1.1924"),), **_GATED)
+"""x tanh(softplus(x)) (Misra 2019)."""
 SOFTPLUS: Final = Function(
     "softplus",
     (lambda m, x, beta: m.softplus(beta * x) / beta,),
@@ -123,9 +105,50 @@ LOGSIGMOID: Final = Function(
 TANH: Final = Function(
     "tanh", (lambda m, x: m.tanh(x),), limits=((-1, 0, 0), (1, 0, 0)), odd=True, monotone=True, range=(-1, 1)
 )
+TANHSHRINK: Final = Function(
+    "tanhshrink",
+    (lambda m, x: x - m.tanh(x),),
+    limits=(("-inf", 1, 0), (INF, 1, 0)),
+    odd=True,
+    monotone=True,
+    range=("-inf", INF),
+)
+SOFTSIGN: Final = Function(
+    "softsign",
+    (lambda m, x: 1 / (1 - x) - 1, lambda m, x: 1 - 1 / (1 + x)),  # x / (1 + |x|) would cancel in its derivatives
+    breakpoints=(0,),
+    limits=((-1, 0, 0), (1, 0, 0)),
+    odd=True,
+    monotone=True,
+    range=(-1, 1),
+)
+"""x / (1 + |x|): its first derivative is continuous, the second jumps from 2 to -2 at 0."""
 
-CATALOGUE: Final[tuple[Function, ...]] = (
-    RELU, LEAKY_RELU, PRELU, RELU6, HARDTANH, ELU, SELU, GELU, GELU_TANH,
-    SILU, SOFTPLUS, SIGMOID, LOGSIGMOID, TANH,
-)  # fmt: skip
-"""Every catalogued function with its default parameters, in the order reports show them."""
+
+def _squareplus_edge(params: Params) -> Fraction:
+    return min(params["b"], Fraction(1))
+
+
+def _squareplus_left(m: Any, x: Any, b: Any) -> Any:
+    # b / (2 (sqrt(x^2 + b) - x)), which does not cancel, with x taken out of the root, so that x^2 never overflows.
+    r = 1 / x
+    return -(0.5 * b) * r / (1 + m.sqrt(1 + b * r * r))
+
+
+def _squareplus_right(m: Any, x: Any, b: Any) -> Any:
+    r = 1 / x
+    return 0.5 * x * (1 + m.sqrt(1 + b * r * r))
+
+
+SQUAREPLUS: Final = Function(
+    "squareplus",
+    (_squareplus_left, lambda m, x, b: 0.5 * (x + m.sqrt(x * x + b)), _squareplus_right),
+    params={"b": 4.0},
+    breakpoints=(lambda p: -_squareplus_edge(p), _squareplus_edge),
+    seams=frozenset({0, 1}),
+    limits=((0, 0, 0), (INF, 1, 0)),
+    monotone=True,
+    range=(0, INF),
+    requires=(("b > 0", lambda p: p["b"] > 0),),
+)
+"""(x + sqrt(x^2 + b)) / 2 (Barron 2021)."""

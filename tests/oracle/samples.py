@@ -15,15 +15,21 @@ from gradproof.oracle import Dyadic
 from gradproof.strategies import landmark_bits, stratified
 
 VARIANTS = [
-    *CATALOGUE,
+    *(f for f in CATALOGUE if f.rounds_to is None),
     get_function("leaky_relu", {"negative_slope": "-0.1"}),
     get_function("prelu", {"weight": "1/3"}),
     get_function("hardtanh", {"min": "-0.1", "max": 3}),
     get_function("elu", {"alpha": 2}),
     get_function("softplus", {"beta": "0.3"}),
     get_function("softplus", {"beta": 40}),
+    get_function("threshold", {"threshold": "-0.1", "value": 20}),
+    get_function("hardshrink", {"lambd": "1/3"}),
+    get_function("celu", {"alpha": "-0.25"}),
+    get_function("celu", {"alpha": 1e30}),
+    get_function("softplus_threshold", {"beta": "0.3", "threshold": 2}),
+    get_function("squareplus", {"b": "1/3"}),
 ]
-"""Every catalogued function, and some with parameters that change its kinks and scales."""
+"""Every catalogued function but the conversions, and some with parameters that change its kinks and scales."""
 
 
 def inputs(f: Function, fmt: Format, random: int, seed: int = 0, radius: int = 1) -> fa.Bits:
@@ -49,8 +55,8 @@ def quantum(value: Dyadic, fmt: Format) -> Dyadic:
 
 
 def inside(f: Function, x: Fraction) -> bool:
-    """Whether ``x`` is no kink."""
-    return x not in f.kinks
+    """Whether ``x`` lies in the domain and is no kink."""
+    return x not in f.kinks and f.ends[0] < x < f.ends[1]
 
 
 def doubles(f: Function, random: int, seed: int = 0) -> list[float]:

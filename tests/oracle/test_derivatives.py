@@ -58,9 +58,21 @@ def test_certified_values_are_those_of_the_closed_forms(f: Function, fmt: Format
 
 VALUES: dict[str, Callable[..., Any]] = {
     "elu": lambda x, alpha: x if x > 0 else alpha * (mp.exp(x) - 1),
+    "celu": lambda x, alpha: x if x > 0 else alpha * (mp.exp(x / alpha) - 1),
     "gelu": lambda x: x * mp.ncdf(x),
     "gelu_tanh": lambda x: x / 2 * (1 + mp.tanh(mp.sqrt(2 / mp.pi) * (x + mp.mpf("0.044715") * x**3))),
+    "quick_gelu": lambda x: x / (1 + mp.exp(-mp.mpf("1.702") * x)),
     "silu": lambda x: x / (1 + mp.exp(-x)),
+    "mish": lambda x: x * mp.tanh(mp.log(1 + mp.exp(x))),
+    "hardswish": lambda x: x * min(max(x + 3, 0), 6) / 6,
+    "tanhshrink": lambda x: x - mp.tanh(x),
+    "softsign": lambda x: x / (1 + abs(x)),
+    "squareplus": lambda x, b: (x + mp.sqrt(x * x + b)) / 2,
+    "exp": mp.exp,
+    "expm1": lambda x: mp.exp(x) - 1,
+    "log1p": lambda x: mp.log(1 + x),
+    "erf": mp.erf,
+    "erfc": mp.erfc,
     "softplus": lambda x, beta: mp.log(1 + mp.exp(beta * x)) / beta,
     "sigmoid": lambda x: 1 / (1 + mp.exp(-x)),
     "logsigmoid": lambda x: -mp.log(1 + mp.exp(-x)),
@@ -77,6 +89,8 @@ VALUES: dict[str, Callable[..., Any]] = {
 def test_certified_derivatives_are_those_of_numerical_differentiation(f: Function) -> None:
     oracle = Oracle(f)
     for x in (-11.5, -3.25, -1.0, -0.28125, -(2.0**-20), 2.0**-9, 0.5, 1.0, 2.75, 8.0):
+        if not inside(f, Fraction(x)):
+            continue
         bits = FLOAT64.round(Fraction(x)) if x else 0
         with mp.workdps(80):
             params = {k: real(v) for k, v in f.exact_params.items()}

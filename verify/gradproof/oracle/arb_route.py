@@ -25,7 +25,7 @@ except ImportError:  # the oracle then falls back to agreement of two precisions
 AVAILABLE = flint is not None
 
 
-def _number(value: Any) -> Any:
+def number(value: Any) -> Any:
     """Lift ints, floats (their binary value), Fractions and decimal text to an enclosure."""
     if isinstance(value, (str, Fraction)):
         fraction = Fraction(value)
@@ -37,14 +37,14 @@ class _ArbContext:
     """The math context ``m`` over arb numbers and series."""
 
     def real(self, value: Any) -> Any:
-        return _number(value)
+        return number(value)
 
     @property
     def pi(self) -> Any:
         return arb.pi()
 
     def _call(self, name: str, z: Any) -> Any:
-        return getattr(z if isinstance(z, arb_series) else _number(z), name)()
+        return getattr(z if isinstance(z, arb_series) else number(z), name)()
 
     def exp(self, z: Any) -> Any:
         return self._call("exp", z)
@@ -78,7 +78,7 @@ class _ArbContext:
 
     def tanh(self, z: Any) -> Any:
         if not isinstance(z, arb_series):
-            return _number(z).tanh()
+            return number(z).tanh()
         # (1 - t)/(1 + t) with t = exp(-2|z|): no cancellation in the tails, where 1 - tanh**2 would lose all.
         negative = z[0] < 0
         folded = z if negative else -z
@@ -86,14 +86,14 @@ class _ArbContext:
         return _with_constant(z, "tanh", lambda _: -quotient if negative else quotient)
 
     def sigmoid(self, z: Any) -> Any:
-        z = z if isinstance(z, arb_series) else _number(z)
+        z = z if isinstance(z, arb_series) else number(z)
         if _constant(z) < 0:
             t = z.exp()
             return t / (1 + t)
         return 1 / (1 + (-z).exp())
 
     def softplus(self, z: Any) -> Any:
-        z = z if isinstance(z, arb_series) else _number(z)
+        z = z if isinstance(z, arb_series) else number(z)
         if _constant(z) < 0:
             return self.log1p(z.exp())
         return z + self.log1p((-z).exp())
@@ -106,57 +106,79 @@ def _constant(z: Any) -> Any:
 def _with_constant(z: Any, name: str, series: Any) -> Any:
     """The series' higher terms from ``series``, its constant term from the accurate number function."""
     if not isinstance(z, arb_series):
-        return getattr(_number(z), name)()
+        return getattr(number(z), name)()
     coefficients = series(z).coeffs()
     constant = getattr(z[0], name)()
-    return arb_series([constant, *coefficients[1:]], prec=ORDERS)
+    return arb_series([constant, *coefficients[1:]], prec=flint.ctx.cap)
 
 
-_CONTEXT = _ArbContext()
+CONTEXT = _ArbContext()
 
 
 @contextlib.contextmanager
-def _working(precision: int) -> Iterator[None]:
+def working(precision: int, length: int = ORDERS) -> Iterator[None]:
     """FLINT's global precision and series length, restored afterwards."""
     before = flint.ctx.prec, flint.ctx.cap
-    flint.ctx.prec, flint.ctx.cap = precision, ORDERS
+    flint.ctx.prec, flint.ctx.cap = precision, length
     try:
         yield
     finally:
         flint.ctx.prec, flint.ctx.cap = before
 
 
-def _evaluate(function: Function, piece: int, x: Any) -> list[Any]:
-    params = {k: _number(v) for k, v in function.exact_params.items()}
-    result = function.pieces[piece](_CONTEXT, arb_series([x, 1], prec=ORDERS), **params)
+def _coefficients(function: Function, piece: int, x: Any) -> list[Any]:
+    """Taylor coefficients about ``x``, as many as the series length in force."""
+    length = flint.ctx.cap
+    params = {k: number(v) for k, v in function.exact_params.items()}
+    result = function.pieces[piece](CONTEXT, arb_series([x, 1], prec=length), **params)
     if not isinstance(result, arb_series):
-        return [_number(result), arb(0), arb(0), arb(0)]
-    if result.prec < ORDERS:  # a quotient of two series that vanish at x: FLINT cancels and forgets the last terms
-        return [arb("nan")] * ORDERS
-    return [result[0], result[1], 2 * result[2], 6 * result[3]]
+        return [number(result)] + [arb(0)] * (length - 1)
+    if result.prec < length:  # a quotient of two series that vanish at x: FLINT cancels and forgets the last terms
+        return [arb("nan")] * length
+    return [result[k] for k in range(length)]
 
 
-def enclosures(function: Function, piece: int, x: Fraction, precision: int) -> list[tuple[Dyadic, Dyadic] | None]:
+def _evaluate(function: Function, piece: int, x: Any) -> list[Any]:
+    found = _coefficients(function, piece, x)
+    return [found[0], found[1], 2 * found[2], 6 * found[3]]
+
+
+Enclosure = tuple[Dyadic, Dyadic] | None
+
+
+def taylor(
+    function: Function, piece: int, low: Fraction, high: Fraction, length: int, precision: int
+) -> list[Enclosure]:
+    """Rigorous (lower, upper) of f^(k)(x) / k! for k below ``length``, for every x in [low, high] at once."""
+    with working(precision, length):
+        x = number(low) if low == high else number(low).union(number(high))
+        return [_ends(c) for c in _coefficients(function, piece, x)]
+
+
+def enclosures(function: Function, piece: int, x: Fraction, precision: int) -> list[Enclosure]:
     """Rigorous (lower, upper) of f to f''' of one piece at an exact input.
 
     None for an order whose enclosure is not finite at this precision.
     """
-    with _working(precision):
-        return [_ends(ball) for ball in _evaluate(function, piece, _number(x))]
+    with working(precision):
+        return [_ends(ball) for ball in _evaluate(function, piece, number(x))]
 
 
-def enclosures_over(
-    function: Function, piece: int, low: Fraction, high: Fraction, precision: int
-) -> list[tuple[Dyadic, Dyadic] | None]:
+def enclosures_over(function: Function, piece: int, low: Fraction, high: Fraction, precision: int) -> list[Enclosure]:
     """Rigorous (lower, upper) of f to f''' of one piece over all of [low, high]."""
-    with _working(precision):
-        return [_ends(ball) for ball in _evaluate(function, piece, _number(low).union(_number(high)))]
+    with working(precision):
+        return [_ends(ball) for ball in _evaluate(function, piece, number(low).union(number(high)))]
 
 
-def _ends(ball: Any) -> tuple[Dyadic, Dyadic] | None:
+def _ends(ball: Any) -> Enclosure:
     if not ball.is_finite():
         return None
     if ball.is_exact():
-        exact = Dyadic(*map(int, ball.man_exp()))
+        exact = dyadic(ball)
         return exact, exact
-    return Dyadic(*map(int, ball.lower().man_exp())), Dyadic(*map(int, ball.upper().man_exp()))
+    return dyadic(ball.lower()), dyadic(ball.upper())
+
+
+def dyadic(exact: Any) -> Dyadic:
+    """An arb number without a radius, as it is."""
+    return Dyadic(*map(int, exact.man_exp()))

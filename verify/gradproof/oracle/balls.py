@@ -203,7 +203,7 @@ def derivatives(
         except (TypeError, AttributeError, ZeroDivisionError):
             return [Balls(np.zeros_like(x), np.full_like(x, np.inf)) for _ in range(orders)]
         coefficients = series.c if isinstance(series, Series) else [series] + [0] * (orders - 1)
-        balls = [Balls.of(c) * k if k > 1 else Balls.of(c) for c, k in zip(coefficients, FACTORIALS, strict=False)]
+        balls = [Balls.of(c * k if k > 1 else c) for c, k in zip(coefficients, FACTORIALS, strict=False)]
         return [Balls(_full(b.mid, x), _full(b.rad, x)) for b in balls]
 
 

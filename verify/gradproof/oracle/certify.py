@@ -86,9 +86,11 @@ def certified_piece(
             if value is not None:
                 answers[order] = exactly(value, fmt)
     precision = fmt.precision + GUARD_BITS + _headroom(x)
-    while len(answers) < orders and precision <= PRECISION_CAP:
+    while len(answers) < orders:
         wanted = [k for k in range(orders) if k not in answers]
-        answers.update(_attempt(function, piece, x, fmt, wanted, precision))
+        answers.update(_attempt(function, piece, x, fmt, wanted, min(precision, PRECISION_CAP)))
+        if precision >= PRECISION_CAP:
+            break
         precision *= 2
     return [answers.get(k, Certified("undecided", fmt.nan_bits, how="undecided")) for k in range(orders)]
 
@@ -128,7 +130,7 @@ def _attempt(
             continue
         low, high = ends
         bits = low.round(fmt)
-        if fmt.ordinal(bits) == fmt.ordinal(high.round(fmt)) and _narrow(low, high, bits, fmt):
+        if fmt.same_number(bits, high.round(fmt)) and _narrow(low, high, bits, fmt):
             if low.man < 0 < high.man:  # both ends round to zero, and nothing tells its sign
                 bits = 0
             settled[order] = Certified("finite", bits, low, high, None, "arb", precision)
@@ -161,7 +163,7 @@ def _two_precisions(
     for order in wanted:
         low, high = sorted((coarse[order], fine[order]), key=lambda d: (d - fine[order]).man)
         bits = fine[order].round(fmt)
-        if fmt.ordinal(bits) == fmt.ordinal(coarse[order].round(fmt)) and _narrow(low, high, bits, fmt):
+        if fmt.same_number(bits, coarse[order].round(fmt)) and _narrow(low, high, bits, fmt):
             settled[order] = Certified("finite", bits, low, high, fine[order], "uncertified", 2 * precision)
     return settled
 

@@ -79,7 +79,7 @@ class Dyadic:
         sign = fmt.sign_bit if self.man < 0 else 0
         exponent = self.exponent
         if exponent > fmt.e_max + 1:
-            return sign | fmt.infinity_bits
+            return sign | fmt.overflow_bits
         if exponent < fmt.e_min - fmt.precision - 1:
             return sign
         quantum = max(exponent, fmt.e_min) - fmt.precision + 1
@@ -91,7 +91,8 @@ class Dyadic:
             half = 1 << (shift - 1)
             units += rest > half or (rest == half and units & 1)
         base = (quantum - (fmt.e_min - fmt.precision + 1)) << (fmt.precision - 1)
-        return sign | min(base + units, fmt.infinity_bits)
+        rounded = base + units
+        return sign | (rounded if rounded <= fmt.max_bits else fmt.overflow_bits)
 
     def decimal(self, digits: int = 25) -> str:
         """Decimal text of ``digits`` significant digits, for certificates; sized for any exponent."""

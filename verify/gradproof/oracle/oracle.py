@@ -6,23 +6,23 @@ import heapq
 import math
 import sys
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from gradproof.formats import FLOAT64, Format
 from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits, Floats
+from gradproof.formats.arrays import Bits, Floats, Ints
 from gradproof.functions.function import Function, Side
-from gradproof.oracle import arb_route, balls, exact_route
-from gradproof.oracle.certify import RESOLUTION, Certified, certified_piece, confirmed, exactly
+from gradproof.oracle import arb_route, balls, exact_route, tables
+from gradproof.oracle.bulk import Ladder
+from gradproof.oracle.certify import Certified, certified_piece, confirmed, exactly
 from gradproof.oracle.dyadic import Dyadic
 from gradproof.oracle.reference import (
     BY_ARB,
     BY_EXACT,
-    BY_FILTER,
     FINITE,
     INFINITE,
     NAN,
@@ -32,6 +32,7 @@ from gradproof.oracle.reference import (
     Reference,
     Row,
 )
+from gradproof.oracle.values import Mask
 
 JUDGED_ORDERS: Final = 3
 """Orders 0, 1, 2 are judged; order 3 only scales the mixed error of order 2."""
@@ -45,6 +46,10 @@ SUPREMUM_SPLITS: Final = 400
 SUPREMUM_SLACK: Final = 1.01
 
 _HOW = {"exact": BY_EXACT, "arb": BY_ARB, "uncertified": UNCERTIFIED}
+
+
+WORTH_A_TABLE: Final = 1024
+"""Inputs from which on a 16-bit format's whole table is computed, or read from disk."""
 
 
 class Oracle:
@@ -70,19 +75,27 @@ class Oracle:
 
     def _at_bits(self, bits: int, fmt: Format, *, confirm: tuple[int, ...]) -> list[Certified]:
         if fmt.is_nan(bits):
-            return [Certified("nan", fmt.nan_bits), *(_undefined(fmt) for _ in range(JUDGED_ORDERS))]
+            return _nowhere(fmt)
         if fmt.is_infinite(bits):
             side: Side = "left" if bits & fmt.sign_bit else "right"
+            if not math.isinf(self.function.ends[0 if side == "left" else 1]):
+                return _nowhere(fmt)
             return [self._limit(side, order, fmt) for order in range(JUDGED_ORDERS)] + [_zero(fmt)]
         return self._at(fmt.value(bits), fmt, confirm=confirm)
 
     def _at(self, x: Fraction, fmt: Format, *, confirm: tuple[int, ...]) -> list[Certified]:
         orders = JUDGED_ORDERS + 1
+        low, high = self.function.ends
+        if not low <= x <= high:
+            return _nowhere(fmt)
+        if x in (low, high):
+            side: Side = "left" if x == low else "right"
+            return [self._limit(side, order, fmt) for order in range(JUDGED_ORDERS)] + [_zero(fmt)]
         if x not in self.function.kinks:
             return self._smooth(self.function.piece_at(x), x, fmt, orders, confirm=confirm)
         left, right = (self._smooth(piece, x, fmt, orders, confirm=confirm) for piece in self._pieces_beside(x))
-        owner = right if self.function.closed == "right" else left
-        return [owner[0], *(_joined(a, b, fmt) for a, b in zip(left[1:], right[1:], strict=True))]
+        owner = self._smooth(self.function.piece_at(x), x, fmt, 1, confirm=confirm and (0,))[0]
+        return [owner, *(_joined(a, b, fmt) for a, b in zip(left[1:], right[1:], strict=True))]
 
     def _smooth(
         self, piece: int, x: Fraction, fmt: Format, orders: int, *, confirm: tuple[int, ...]
@@ -93,16 +106,16 @@ class Oracle:
         return answers
 
     def _pieces_beside(self, kink: Fraction) -> tuple[int, int]:
-        kinks = self.function.kinks
-        first = kinks.index(kink)
-        return first, first + kinks.count(kink)
+        breaks = self.function.breaks
+        first = breaks.index(kink)
+        return first, first + breaks.count(kink)
 
     def _limit(self, side: Side, order: int, fmt: Format) -> Certified:
         limit = self.function.limit(side, order)
         if limit is None:
             return Certified("undecided", fmt.nan_bits, how="undecided")
         if isinstance(limit, float):
-            return Certified("infinite", fmt.infinity_bits | (fmt.sign_bit if limit < 0 else 0))
+            return Certified("infinite", fmt.overflow_bits | (fmt.sign_bit if limit < 0 else 0))
         return exactly(limit, fmt)
 
     # -- one-sided derivatives and suprema -------------------------------------------------------------
@@ -127,7 +140,7 @@ class Oracle:
         """
         if not arb_route.AVAILABLE:
             return math.inf
-        cuts = [low, *(k for k in self.function.kinks if low < k < high), high]
+        cuts = [low, *(k for k in self.function.breaks if low < k < high), high]
         parts = [(-self._magnitude_over(a, b, order, precision)[1], a, b) for a, b in pairwise(cuts)]
         heapq.heapify(parts)
         taken = 0.0
@@ -162,7 +175,7 @@ class Oracle:
             edges = np.linspace(low, high, sections + 1)
             middle, half = (edges[:-1] + edges[1:]) / 2, (edges[1:] - edges[:-1]) / 2 * (1 + 2.0**-40)
             half += np.abs(middle) * 2.0**-50
-        inside = np.array([kink for kink, _ in self._kink_floats])
+        inside = np.array([point for point, _ in self._break_floats])
         piece = np.searchsorted(inside, (low + high) / 2, side="right")
         bounds = np.full(low.size, np.inf)
         for index in np.unique(piece):
@@ -178,18 +191,29 @@ class Oracle:
     def references(self, bits: Bits, fmt: Format) -> list[Reference]:
         """References of orders 0, 1, 2 at ``bits`` of shape (n,).
 
-        The float64 filter decides what its bound allows (never for float64 itself); the rest goes to the
-        certified routes one by one.
+        The filters decide what their bounds allow; the rest goes to the certified routes one by one. Where every
+        input can be tried, many inputs are looked up in the table of all of them.
         """
         fa.require_gradual_underflow()
+        if fmt.is_16_bit and bits.size >= min(WORTH_A_TABLE, 1 << fmt.width):
+            return [column[bits] for column in _table(self, fmt)]
+        return self._compute(bits, fmt, precise=False)
+
+    def _compute(self, bits: Bits, fmt: Format, *, precise: bool) -> list[Reference]:
         x = fa.values(bits, fmt)
-        finite = np.isfinite(x)
         answers = [Reference.empty(bits.size, fa.storage(fmt)) for _ in range(JUDGED_ORDERS)]
-        open_ = ~finite
-        if fmt.precision <= 32:
-            open_ |= self._filter(x, finite, fmt, answers)
-        else:
-            open_ |= finite
+        low, high = (float(end) for end in self.function.ends)
+        nowhere = np.isnan(x) | (x < low) | (x > high)
+        for order, answer in enumerate(answers):
+            answer.kind[nowhere] = UNDEFINED if order else NAN
+            answer.how[nowhere] = BY_EXACT
+            answer.rounded[nowhere] = fmt.nan_bits
+        piece, singular = self._pieces(x)
+        open_ = ~nowhere & (singular | np.isinf(x))
+        for index, ladder in enumerate(self._ladders):
+            lanes = np.flatnonzero(~nowhere & ~open_ & (piece == index))
+            if lanes.size:
+                open_[lanes] = ladder.fill(x[lanes], lanes, fmt, answers, precise=precise)
         lanes = np.flatnonzero(open_)
         if lanes.size:
             packed = [
@@ -199,6 +223,10 @@ class Oracle:
             for order, answer in enumerate(answers):
                 answer.set_rows(lanes, [rows[order] for rows in packed])
         return answers
+
+    @cached_property
+    def _ladders(self) -> list[Ladder]:
+        return [Ladder(self.function, piece) for piece in range(len(self.function.pieces))]
 
     def _remembered(self, bits: int, fmt: Format, confirm: tuple[int, ...]) -> tuple[Row, ...]:
         """Reference rows of one input, with a memory: the backends of a function ask about the same inputs."""
@@ -214,10 +242,10 @@ class Oracle:
         return rows
 
     @cached_property
-    def _kink_floats(self) -> list[tuple[float, bool]]:
-        """Kinks rounded up to float64, and whether that is exact."""
+    def _break_floats(self) -> list[tuple[float, bool]]:
+        """Breakpoints rounded up to float64, and whether that is exact."""
         rows = []
-        for kink in self.function.kinks:
+        for kink in self.function.breaks:
             try:
                 nearest = float(kink)
             except OverflowError:
@@ -230,51 +258,23 @@ class Oracle:
             rows.append((nearest, Fraction(nearest) == kink))
         return rows
 
-    def _filter(self, x: Floats, finite: Any, fmt: Format, answers: list[Reference]) -> Any:
-        """Fill in what the filter decides; return the mask of finite inputs it leaves open."""
-        open_ = np.zeros(x.size, bool)
+    def _pieces(self, x: Floats) -> tuple[Ints, Mask]:
+        """Index of the piece of each input, and which inputs are decided exactly: 0, breakpoints, the domain's ends."""
         piece = np.zeros(x.size, np.int64)
-        at_kink = np.zeros(x.size, bool)
-        for kink, exact in self._kink_floats:
-            piece += x >= kink
+        low, high = self.function.ends
+        singular = (x == 0) | (x == float(low)) | (x == float(high))
+        for point, exact in self._break_floats:
+            piece += x >= point
             if exact:
-                at_kink |= x == kink
-        for index in range(len(self.function.pieces)):
-            lanes = np.flatnonzero(finite & ~at_kink & (piece == index))
-            if lanes.size:
-                open_[lanes] = self._filter_piece(index, x[lanes], lanes, fmt, answers)
-        return open_ | (finite & at_kink)
+                singular |= x == point
+        return piece, singular
 
-    def _filter_piece(self, index: int, x: Floats, lanes: Any, fmt: Format, answers: list[Reference]) -> Any:
-        results = balls.derivatives(self.function, index, x)
-        undecided = np.zeros(x.size, bool)
-        for order, answer in enumerate(answers):
-            mid, rad = results[order].mid, results[order].rad
-            following = results[order + 1]
-            with np.errstate(all="ignore"):
-                low, high = np.nextafter(mid - rad, -np.inf), np.nextafter(mid + rad, np.inf)
-                slope = np.abs(following.mid)
-                middle = _representative(mid, low, high)
-                x_quantum = np.ldexp(1.0, fa.quantum_exponents(x, fmt).astype(np.int32))
-            sound = np.isfinite(low) & np.isfinite(high) & np.isfinite(slope)
-            low, high, mid = (np.where(sound, v, 0.0) for v in (low, high, middle))
-            down, up = fa.round_values(low, fmt), fa.round_values(high, fmt)
-            quantum = np.ldexp(1.0, fa.quantum_exponents(mid, fmt).astype(np.int32))
-            apart = np.abs(fa.ordinals(down, fmt) - fa.ordinals(up, fmt))
-            # In wide formats a near-tie may stay open (errors are known to 2^-RESOLUTION ulp all the same): odd
-            # subnormals alone would send a quarter of a binade to the slow routes. Overflow is never left open.
-            close = (apart <= 1) & fa.is_finite(down, fmt) & fa.is_finite(up, fmt)
-            settled = (apart == 0) | (close & (not fmt.is_16_bit))
-            decided = sound & settled & (rad <= quantum * 2.0**-RESOLUTION)
-            # The slope only scales the mixed error, whose unit must be known to 1 %.
-            with np.errstate(all="ignore"):
-                decided &= following.rad * x_quantum <= 0.01 * (quantum + slope * x_quantum)
-            chosen = lanes[decided]
-            answer.set_floats(chosen, mid[decided], BY_FILTER)
-            answer.slope[chosen] = slope[decided]
-            answer.rounded[chosen] = fa.round_values(mid[decided], fmt)
-            undecided |= ~decided
-        return undecided
+
+@lru_cache(maxsize=8)
+def _table(oracle: Oracle, fmt: Format) -> list[Reference]:
+    """References at every bit pattern, to 100 bits: some 7 MB, so only the last few are kept in memory."""
+    everything = fa.all_bits(fmt)
+    return tables.table(oracle.function, fmt, lambda: oracle._compute(everything, fmt, precise=True))
 
 
 def _row(value: Certified, following: Certified) -> Row:
@@ -293,15 +293,9 @@ def _magnitude(value: Certified) -> float:
     return min(max(ends, default=0.0), sys.float_info.max)
 
 
-def _representative(mid: Floats, low: Floats, high: Floats) -> Floats:
-    """``mid``, or the power of two between ``low`` and ``high`` (see ``Certified.midpoint``)."""
-    (down, below), (_, above) = np.frexp(low), np.frexp(high)
-    around = (np.sign(low) * np.sign(high) > 0) & (below != above)
-    return np.where(around, np.copysign(np.ldexp(0.5, np.maximum(below, above)), down), mid)
-
-
-def _undefined(fmt: Format) -> Certified:
-    return Certified("undefined", fmt.nan_bits)
+def _nowhere(fmt: Format) -> list[Certified]:
+    """The answer at a NaN and beyond the domain: a NaN, whose derivatives are a convention."""
+    return [Certified("nan", fmt.nan_bits), *(Certified("undefined", fmt.nan_bits) for _ in range(JUDGED_ORDERS))]
 
 
 def _zero(fmt: Format) -> Certified:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from gradproof.formats import Format
 from gradproof.formats.arrays import Bits, Floats, Ints
 from gradproof.oracle.dyadic import Dyadic
+from gradproof.oracle.values import Values
 
 FINITE: Final = 0
 INFINITE: Final = 1
@@ -96,10 +97,23 @@ class Reference:
             finite = np.ldexp(self.high, np.clip(self.exponent, -2000, 2000).astype(np.int32))
         return np.where(self.kind == FINITE, finite, np.nan)
 
-    def set_floats(self, where: Any, values: Floats, how: int) -> None:
-        """Store float64 values at an index or mask."""
-        mantissa, exponent = np.frexp(values)
-        self.high[where], self.low[where], self.exponent[where] = mantissa, 0.0, exponent
+    def set_values(self, where: Any, values: Values, how: int) -> None:
+        """Store values at an index or mask.
+
+        A ball that holds a power of two, where the quantum changes, is stored as that power: errors there are
+        measured in the larger of the two quanta (see ``Certified.midpoint``).
+        """
+        mantissa, exponent = np.frexp(values.hi)
+        low, rad = np.ldexp(values.lo, -exponent), np.ldexp(values.rad, -exponent)
+        sign = np.sign(mantissa)
+        size, rest = np.abs(mantissa), low * sign
+        at_half, at_one = np.abs((size - 0.5) + rest) <= rad, np.abs((size - 1.0) + rest) <= rad
+        power = (at_half | at_one) & (rad < 0.25) & (rad > 0)
+        exponent = np.where(power & at_one, exponent + 1, exponent)
+        self.high[where] = np.where(power, 0.5 * sign, mantissa)
+        self.low[where] = np.where(power, 0.0, low)
+        shifted = np.clip(exponent + values.exponent, EXPONENT_FLOOR, -EXPONENT_FLOOR)
+        self.exponent[where] = np.where(values.hi == 0, 0, shifted)
         self.kind[where], self.how[where] = FINITE, how
 
     def set_rows(self, where: Any, rows: list[Row]) -> None:

@@ -6,7 +6,7 @@ SIAM 2008, section 13.2). The forms are chosen so that no recurrence cancels awa
 coefficients come from tanh(z/2), whose equation y' = w z', w' = -2 y w z' starts from an accurate
 w = sech^2 z.
 
-Integer coefficients 0 and 1 are kept as Python ints and short-circuit the arithmetic.
+Coefficients that are plain numbers stay Python ints and Fractions: exact, and 0 and 1 short-circuit the arithmetic.
 """
 
 from __future__ import annotations
@@ -120,18 +120,37 @@ def _is(value: Any, number: int) -> bool:
     return type(value) is int and value == number
 
 
+def _plain(value: Any) -> Any:
+    """A Python number as an int or Fraction, exactly; anything else as it is."""
+    if isinstance(value, (float, Fraction)):
+        value = Fraction(value)
+        return value.numerator if value.denominator == 1 else value
+    return value
+
+
 def _add(a: Any, b: Any) -> Any:
-    return b if _is(a, 0) else a if _is(b, 0) else a + b
+    return b if _is(a, 0) else a if _is(b, 0) else _plain(a + b)
 
 
 def _mul(a: Any, b: Any) -> Any:
     if _is(a, 0) or _is(b, 0):
         return 0
-    return b if _is(a, 1) else a if _is(b, 1) else a * b
+    return b if _is(a, 1) else a if _is(b, 1) else _plain(a * b)
 
 
 def _sub(a: Any, b: Any) -> Any:
-    return a if _is(b, 0) else -b if _is(a, 0) else a - b
+    if _is(b, 0):
+        return a
+    # mpmath subtracts a Fraction from its numbers, not the other way round.
+    return -b if _is(a, 0) else _plain(-(b - a) if isinstance(a, Fraction) else a - b)
+
+
+def _div(a: Any, b: Any) -> Any:
+    if _is(a, 0):
+        return 0
+    if isinstance(a, (int, Fraction)) and isinstance(b, (int, Fraction)):
+        return _plain(Fraction(a) / b)
+    return 1 / b * a if isinstance(a, Fraction) else a / b
 
 
 class Series:
@@ -141,7 +160,7 @@ class Series:
     __array_ufunc__ = None  # an array operand must not swallow the series
 
     def __init__(self, coefficients: Sequence[Any]) -> None:
-        self.c = list(coefficients)
+        self.c = [_plain(c) for c in coefficients]
 
     @classmethod
     def variable(cls, x: Any, orders: int = ORDERS) -> Series:
@@ -167,20 +186,20 @@ class Series:
 
     def __mul__(self, other: Any) -> Series:
         if not isinstance(other, Series):
-            return Series([_mul(a, other) for a in self.c])
+            return Series([_mul(a, _plain(other)) for a in self.c])
         return Series([_convolve(self.c, other.c, k) for k in range(len(self.c))])
 
     __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> Series:
         if not isinstance(other, Series):
-            return Series([0 if _is(a, 0) else a / other for a in self.c])
+            return Series([_div(a, _plain(other)) for a in self.c])
         quotient: list[Any] = []
         for k, a in enumerate(self.c):
             rest = a
             for j in range(1, k + 1):
                 rest = _sub(rest, _mul(other.c[j], quotient[k - j]))
-            quotient.append(0 if _is(rest, 0) else rest / other.c[0])
+            quotient.append(_div(rest, other.c[0]))
         return Series(quotient)
 
     def __rtruediv__(self, other: Any) -> Series:
@@ -228,7 +247,7 @@ class SeriesContext:
         return Series(y)
 
     def _over(self, value: Any, n: int) -> Any:
-        return value if n == 1 or _is(value, 0) else self._s.ratio(value, n)
+        return value if n == 1 else _div(value, n) if isinstance(value, (int, Fraction)) else self._s.ratio(value, n)
 
     def _unary(self, z: Any, value: Callable[[Any], Any], derivative: Callable[[Any], Series]) -> Any:
         """f(z) from f of the constant term and f' as a series one order shorter suffices."""

@@ -1,0 +1,132 @@
+"""Definitions over intervals with arb numbers as ends: for ranges too wide for balls.
+
+A ball around [exp(2^30), exp(2^31)] holds 0, because a radius has 30 bits; ends kept apart do not. The elementary
+functions are monotone, so each is evaluated at both ends (sech^2 has its maximum at 0; sin and cos are not offered).
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any, Final
+
+from gradproof.functions.function import Function
+from gradproof.oracle import arb_route
+from gradproof.oracle.dyadic import Dyadic
+from gradproof.oracle.series import FACTORIALS, Series, SeriesContext, lifted
+
+
+class Interval:
+    """All reals from ``low`` to ``high``, arb numbers; what lies between their outer ends."""
+
+    __slots__ = ("high", "low")
+
+    def __init__(self, low: Any, high: Any) -> None:
+        self.low = low.lower()
+        self.high = high.upper()
+
+    @staticmethod
+    def of(other: Any) -> Interval:
+        """Lift an int, float (its binary value) or Fraction."""
+        if isinstance(other, Interval):
+            return other
+        number = arb_route.number(Fraction(other))
+        return Interval(number, number)
+
+    def __neg__(self) -> Interval:
+        return Interval(-self.high, -self.low)
+
+    @lifted
+    def __add__(self, other: Interval) -> Interval:
+        return Interval(self.low + other.low, self.high + other.high)
+
+    __radd__ = __add__
+
+    @lifted
+    def __sub__(self, other: Interval) -> Interval:
+        return self + -other
+
+    @lifted
+    def __rsub__(self, other: Interval) -> Interval:
+        return other + -self
+
+    @lifted
+    def __mul__(self, other: Interval) -> Interval:
+        corners = [a * b for a in (self.low, self.high) for b in (other.low, other.high)]
+        low, high = corners[0].lower(), corners[0].upper()
+        for corner in corners[1:]:
+            low, high = low.min(corner.lower()), high.max(corner.upper())
+        return Interval(low, high)
+
+    __rmul__ = __mul__
+
+    @lifted
+    def __truediv__(self, other: Interval) -> Interval:
+        if not (other.low > 0 or other.high < 0):
+            raise ZeroDivisionError("an interval that holds 0 cannot divide")
+        return self * Interval(1 / other.high, 1 / other.low)
+
+    @lifted
+    def __rtruediv__(self, other: Interval) -> Interval:
+        return other / self
+
+
+class _IntervalScalars:
+    """Monotone elementary functions, evaluated at both ends by arb."""
+
+    @property
+    def pi(self) -> Interval:
+        pi = arb_route.CONTEXT.pi
+        return Interval(pi, pi)
+
+    def real(self, value: Any) -> Interval:
+        return Interval.of(Fraction(value))
+
+    def ratio(self, x: Any, n: int) -> Any:
+        return x / n
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("exp", "expm1", "log", "log1p", "sqrt", "atan", "tanh", "sigmoid", "softplus", "erf"):
+            raise AttributeError(f"intervals have no {name!r}")
+        at = getattr(arb_route.CONTEXT, name)
+        return lambda x: Interval(at(x.low), at(x.high))
+
+    def erfc(self, x: Interval) -> Interval:
+        at = arb_route.CONTEXT.erfc
+        return Interval(at(x.high), at(x.low))
+
+    def sech2(self, x: Interval) -> Interval:
+        """4 t / (1 + t)^2 with t = exp(-2 |x|), falling in |x|."""
+        zero = x.low * 0
+        near = zero if x.low < 0 < x.high else x.low.abs_lower().min(x.high.abs_lower())
+        far = x.low.abs_upper().max(x.high.abs_upper())
+        return Interval(_sech2(far), _sech2(near))
+
+
+def _sech2(a: Any) -> Any:
+    t = (-2 * a).exp()
+    return 4 * t / (1 + t) ** 2
+
+
+_SCALARS: Final = _IntervalScalars()
+_CONTEXT: Final = SeriesContext(_SCALARS)
+
+
+def derivatives_over(
+    function: Function, piece: int, low: Fraction, high: Fraction, precision: int
+) -> list[tuple[Dyadic, Dyadic] | None]:
+    """Rigorous (lower, upper) of f to f''' of one piece over [low, high]; None where they are not finite.
+
+    Raises what the definition raises over intervals (AttributeError for something they lack, ZeroDivisionError).
+    """
+    with arb_route.working(precision):
+        params = {k: _SCALARS.real(v) for k, v in function.exact_params.items()}
+        x = Interval(arb_route.number(low), arb_route.number(high))
+        series = function.pieces[piece](_CONTEXT, Series.variable(x), **params)
+        coefficients = series.c if isinstance(series, Series) else [series, 0, 0, 0]
+        return [_ends(Interval.of(c) * k) for c, k in zip(coefficients, FACTORIALS, strict=True)]
+
+
+def _ends(interval: Interval) -> tuple[Dyadic, Dyadic] | None:
+    if not (interval.low.is_finite() and interval.high.is_finite()):
+        return None
+    return arb_route.dyadic(interval.low), arb_route.dyadic(interval.high)

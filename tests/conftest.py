@@ -8,7 +8,10 @@ those in files named after it (``test_torch_*.py``), and those whose parameter `
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
+import shutil
+import tempfile
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -40,6 +43,25 @@ def pytest_configure(config: pytest.Config) -> None:
     wanted = config.getoption("--framework")
     if wanted and importlib.util.find_spec(wanted) is None:
         raise pytest.UsageError(f"--framework {wanted}: {wanted} is not installed in this environment")
+    _keep_out_of_the_users_cache(config)
+
+
+def _keep_out_of_the_users_cache(config: pytest.Config) -> None:
+    """Give the session a folder of its own for the oracle's tables, shared with xdist's workers and child processes."""
+    if hasattr(config, "workerinput"):
+        return
+    before = os.environ.get("GRADPROOF_CACHE_DIR")
+    folder = tempfile.mkdtemp(prefix="gradproof-tests-")
+
+    def restore() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        if before is None:
+            os.environ.pop("GRADPROOF_CACHE_DIR", None)
+        else:
+            os.environ["GRADPROOF_CACHE_DIR"] = before
+
+    os.environ["GRADPROOF_CACHE_DIR"] = folder
+    config.add_cleanup(restore)
 
 
 def needed_by(item: pytest.Item) -> set[str]:

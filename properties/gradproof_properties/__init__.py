@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 def properties() -> tuple[Property, ...]:
     """The built-in properties, in the order reports show them (entry point ``gradproof.properties``)."""
     from gradproof_properties.accuracy import Accuracy
+    from gradproof_properties.conversion import Conversion
     from gradproof_properties.fd_jump import FiniteDifferenceJump
     from gradproof_properties.kink_convention import KinkConvention
     from gradproof_properties.saturation import Saturation
@@ -28,6 +29,7 @@ def properties() -> tuple[Property, ...]:
         FiniteDifferenceJump(),
         ZeroInput(),
         UnderflowNoise(),
+        Conversion(),
     )
 
 

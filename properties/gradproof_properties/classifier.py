@@ -9,7 +9,7 @@ import numpy as np
 
 from gradproof.engine.probe import Probe
 from gradproof.formats.arrays import Floats
-from gradproof_properties.differences import gaps, step_near
+from gradproof_properties.differences import gaps, jump_of, step_near, value_is_right
 
 WIDER = (1, 4, 16)
 """Multiples of the grid's stride that the classifier takes as its step, the first that rounding allows."""
@@ -35,26 +35,25 @@ class Look:
     """The steps at which a gap was followed, coarse to fine."""
 
 
-def jump_of(probe: Probe, kink: Fraction) -> float:
-    """The jump of f' at a kink, 0 when it is no more than what certifying in float64 leaves open."""
-    left, right = (float(v.midpoint) for v in probe.oracle.one_sided(kink, 1))
-    return right - left if abs(right - left) > 2.0**-40 * max(abs(left), abs(right)) else 0.0
-
-
-def at_kink(probe: Probe, kink: Fraction, stride: Fraction) -> Look:
-    """Class of a declared kink from the gaps at two steps, less the curvature of the two sides.
+def at_kink(probe: Probe, k: Fraction, stride: Fraction) -> Look:
+    """Class of a declared kink or discontinuity from the gaps at two steps, less the curvature of the two sides.
 
     No gap, or one that shrinks with the step: smooth. One that stays: kink. One that grows like 1/step:
-    discontinuity. Anything else: noise.
+    discontinuity. Anything else: noise. Undetermined where no step makes what is declared stand out.
     """
-    jump = jump_of(probe, kink)
-    for step in sorted({step_near(probe, kink), *(stride * w for w in WIDER)}):
-        found, bounds = gaps(probe, [kink, kink], [step, step / 4], jump)
+    jump, height = jump_of(probe, k, 1), jump_of(probe, k, 0)
+    near = step_near(probe, k)
+    # A discontinuity stands out the more the finer the step, from the kink beside it too.
+    for step in sorted({near, *(stride * w for w in WIDER), *((near / 4, near / 16) if height else ())}):
+        # f at the place itself is one side's value: the step shows in the difference towards the other.
+        leap = height / float(step) * (-1.0 if value_is_right(probe.function, k) else 1.0)
+        due = jump + leap * np.array([1.0, 4.0])
+        found, bounds = gaps(probe, [k, k], [step, step / 4], due)
         room = float(bounds.max())
-        if room > STANDS_OUT or (jump and abs(jump) <= 2 * room):
+        if not (_leaps(leap, jump, room) if height else room <= STANDS_OUT and (not jump or abs(jump) > 2 * room)):
             continue
         wide, narrow = np.abs(found)
-        off = float(np.nan_to_num(np.abs(found - jump).max() / room, nan=np.inf, posinf=np.inf))
+        off = float(np.nan_to_num(np.abs(found - due).max() / room, nan=np.inf, posinf=np.inf))
         if not np.isfinite(found).all():
             kind = NOISE
         elif wide <= room and narrow <= room:
@@ -63,8 +62,13 @@ def at_kink(probe: Probe, kink: Fraction, stride: Fraction) -> Look:
             kind = KINK
         else:
             kind = DISCONTINUITY if narrow >= 2 * wide else SMOOTH if narrow <= wide / 2 else NOISE
-        return Look(kink, step, kind, off)
-    return Look(kink, stride)
+        return Look(k, step, kind, off)
+    return Look(k, stride)
+
+
+def _leaps(leap: float, jump: float, room: float) -> bool:
+    """Whether gaps of jump + leap and jump + 4 leap, each known to ``room``, tell a discontinuity from a kink."""
+    return bool(abs(leap) >= 2 * abs(jump) + 2 * room)
 
 
 def between(probe: Probe, grid: list[Fraction], stride: Fraction) -> list[Look]:
@@ -144,7 +148,7 @@ def _kind(gap: Floats, bound: Floats) -> int | None:
             least, most = gap[fine] - bound[fine], gap[coarse] + bound[coarse]
             if least > 2 * most:
                 return DISCONTINUITY
-            if least > VARYING * most / 2 ** (fine - coarse):
+            if least > VARYING * most * 2.0 ** (coarse - fine):
                 rough = KINK
             elif rough is None:
                 rough = SMOOTH

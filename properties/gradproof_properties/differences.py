@@ -10,6 +10,7 @@ from gradproof.engine.probe import Probe
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
+from gradproof.functions import Function
 from gradproof.measure.contracts import STABLE
 from gradproof.oracle.reference import FINITE
 from gradproof_properties.allowances import allowance
@@ -35,24 +36,53 @@ def bits_of(points: list[Fraction], fmt: Format) -> Bits:
     return np.array([fmt.round(p) for p in points], dtype=fa.storage(fmt))
 
 
+def jump_of(probe: Probe, kink: Fraction, order: int) -> float:
+    """The right less the left value of f^(order) at a kink, 0 when it is no more than what certifying leaves open.
+
+    Values are told apart by their enclosures, so that a discontinuity may be far below an ulp of f.
+    """
+    left, right = probe.oracle.one_sided(kink, order)
+    if left.lower is None or left.upper is None or right.lower is None or right.upper is None:
+        return 0.0
+    if order == 0 and (left.upper - right.lower).man >= 0 and (right.upper - left.lower).man >= 0:
+        return 0.0
+    size = max(abs(float(left.midpoint)), abs(float(right.midpoint)))
+    jump = float(probe.oracle.jump(kink, order))
+    return jump if order == 0 or abs(jump) > 2.0**-40 * size else 0.0
+
+
+def value_is_right(function: Function, kink: Fraction) -> bool:
+    """Whether f at a breakpoint is the value of the piece to its right."""
+    return function.piece_at(kink) > function.breaks.index(kink)
+
+
 def results_at(probe: Probe, bits: Bits) -> tuple[Floats, Floats, Floats]:
-    """Results, exact values and allowances of f at ``bits`` as float64."""
+    """Results, exact values and allowances of f at ``bits`` as float64.
+
+    The exact value is NaN where there is none to compare with: outside the domain, and where it overflows.
+    """
     reference = probe.references(bits)[0]
-    exact = np.where(reference.kind == FINITE, reference.values, np.nan)
-    return fa.values(probe.evaluate(bits, 0), probe.format), exact, allowance(probe, bits, reference, 0)
+    known = (reference.kind == FINITE) & fa.is_finite(reference.rounded, probe.format)
+    exact = np.where(known, reference.values, np.nan)
+    with np.errstate(over="ignore"):  # room without bound is no room to judge in
+        room = allowance(probe, bits, reference, 0)
+    return fa.values(probe.evaluate(bits, 0), probe.format), exact, room
 
 
-def gaps(probe: Probe, centres: list[Fraction], steps: list[Fraction], jump: float = 0.0) -> tuple[Floats, Floats]:
+def gaps(
+    probe: Probe, centres: list[Fraction], steps: list[Fraction], due: Floats | float = 0.0
+) -> tuple[Floats, Floats]:
     """Forward minus backward slope at each centre, without what the function itself makes of it.
 
-    What is left is ``jump`` (the declared jump of f' at the centres), within the bound that comes second: what
-    the contract allows the results; inf where the format does not hold the points.
+    What is left is ``due`` (what declared jumps at the centres make of it), within the bound that comes second:
+    what the contract allows the results; inf where the format does not hold the points, NaN where there is no exact
+    value.
     """
     fmt = probe.format
     ends = [c + s for c, s in zip(centres, steps, strict=True)], [c - s for c, s in zip(centres, steps, strict=True)]
     points = [*ends[0], *ends[1], *centres]
     bits = [fmt.round(p) for p in points]
-    held = np.array([fmt.value(b) == p for b, p in zip(bits, points, strict=True)])
+    held = np.array([fmt.holds(p) for p in points])
     g, exact, room = results_at(probe, np.array(bits, dtype=fa.storage(fmt)))
     n, width = len(centres), np.array([float(s) for s in steps])
 
@@ -66,4 +96,4 @@ def gaps(probe: Probe, centres: list[Fraction], steps: list[Fraction], jump: flo
     room = np.maximum(room, STABLE.bound(0, fmt) * own) + 2.0**-50 * np.abs(exact)
     rounding = (room[:n] + room[n : 2 * n] + 2 * room[2 * n :]) / width
     rounding[~(held[:n] & held[n : 2 * n] & held[2 * n :])] = np.inf
-    return second(g) - second(exact) + jump, rounding
+    return second(g) - second(exact) + due, rounding

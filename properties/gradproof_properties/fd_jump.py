@@ -22,25 +22,26 @@ from gradproof_properties.classifier import (
     Look,
     at_kink,
     between,
-    jump_of,
 )
-from gradproof_properties.differences import STEPS_ACROSS, bits_of, results_at, step_near
+from gradproof_properties.differences import STEPS_ACROSS, bits_of, jump_of, results_at, step_near, value_is_right
 
 GRID_REACH = 8
-"""The classifier looks at [-8, 8], where every catalogued kink with its default parameters lies."""
+"""The classifier looks at [-8, 8], and at every declared kink wherever it lies."""
 LOOKS = {SMOOTH: "a smooth point", KINK: "a kink", DISCONTINUITY: "a discontinuity", NOISE: "noise"}
 
 
 class FiniteDifferenceJump(Property):
-    """Central differences run linearly from slope to slope across a kink; a classifier finds exactly the kinks."""
+    """Central differences run from slope to slope across a kink; a classifier finds exactly the declared places."""
 
     id: ClassVar[str] = "fd-jump"
     title: ClassVar[str] = "Finite differences jump at the declared kinks and nowhere else"
     statement: ClassVar[str] = (
         "Across a kink the central difference of width 2h runs linearly from the left to the right slope, is their "
         "mean at the kink, and the one-sided differences give the two slopes, within curvature and rounding bounds. "
-        "A classifier {smooth, kink, discontinuity, noise} run over [-8, 8] finds a kink where the function declares "
-        "one, and only there."
+        "Across a discontinuity a jump J of f adds J / 2h to the line, and J / h to the one-sided difference that "
+        "leads away from the value. A classifier {smooth, kink, discontinuity, noise} run over [-8, 8] and the "
+        "declared places finds a kink or a discontinuity where the function declares one that the format can show, "
+        "and only there. Where the function has no finite value nothing is judged."
     )
     source: ClassVar[str] = "'very near 0 you get many jumps'"
     orders: ClassVar[tuple[int, ...]] = (0,)
@@ -65,6 +66,7 @@ class FiniteDifferenceJump(Property):
 def _across(probe: Probe, kink: Fraction) -> tuple[int, list[Violations], dict[str, Any]]:
     fmt = probe.format
     h = step_near(probe, kink)
+    height, right_value = jump_of(probe, kink, 0), value_is_right(probe.function, kink)
     apart = min((abs(k - kink) for k in probe.function.kinks if k != kink), default=2 * h)
     while 2 * h > apart:  # one kink at a time
         h /= 2
@@ -73,7 +75,7 @@ def _across(probe: Probe, kink: Fraction) -> tuple[int, list[Violations], dict[s
     centres = [kink + t * h for t in positions]
     upper, lower = [c + h for c in centres], [c - h for c in centres]
     points = [*upper, *lower, kink]
-    if any(fmt.value(fmt.round(p)) != p for p in points):
+    if not all(map(fmt.holds, points)):
         return 0, [], {"skipped": "the format holds no suitable step at this kink"}
     bits = bits_of(points, fmt)
     g, exact, room = results_at(probe, bits)
@@ -89,30 +91,34 @@ def _across(probe: Probe, kink: Fraction) -> tuple[int, list[Violations], dict[s
             np.array([float(kink - 2 * h), float(kink)]), np.array([float(kink), float(kink + 2 * h)]), 2
         ).max()
     )
-    line = (left + right) / 2 + np.array([float(t) for t in positions]) * (right - left) / 2
+    # Weights that are exact: a slope of 1 beside one of 1e30 must come out as 1 at its end.
+    line = np.array([float(1 + t) * right + float(1 - t) * left for t in positions]) / 2
+    # At the ends of the range one of the two points is the kink itself, whose value is that of one side.
+    spans = np.array([right_value if t == -1 else not right_value if t == 1 else True for t in positions])
+    line = line + np.where(spans, height / (2 * width), 0.0)
     violations = []
     # Curvature on either side bends the line by at most M h (each one-sided secant by M h, averaged).
     for what, values, bound in (
         ("the central difference", np.abs(central - line), rounding + 2 * curvature * width),
         ("the central difference against the exact one", np.abs(central - due), rounding),
     ):
-        wrong = ~(values <= bound)
+        wrong = ~(values <= bound) & np.isfinite(due)
         if wrong.any():
             violations.append(_violation(bits[:n], wrong, values / bound, f"{what} across {float(kink):g}"))
     middle = n // 2
     one_sided = (room[middle] + room[-1]) / width + curvature * width
     backward_room = (room[n + middle] + room[-1]) / width + curvature * width
     for what, value, slope, bound in (
-        ("the forward difference", forward, right, one_sided),
-        ("the backward difference", backward, left, backward_room),
+        ("the forward difference", forward, right + (0.0 if right_value else height / width), one_sided),
+        ("the backward difference", backward, left + (height / width if right_value else 0.0), backward_room),
     ):
-        if not abs(value - slope) <= bound:
-            text = f"{what} at {float(kink):g} is {value:.6g}, the slope {slope:.6g}"
+        if not abs(value - slope) <= bound and np.isfinite(due[middle]):
+            text = f"{what} at {float(kink):g} is {value:.6g} where {slope:.6g} is due"
             violations.append(_violation(bits[-1:], np.array([True]), np.array([abs(value - slope) / bound]), text))
     row = {
         "h": width, "left": left, "right": right, "central_at_kink": float(central[middle]),
         "backward": float(backward), "forward": float(forward),
-    }  # fmt: skip
+    } | ({"jump": height} if height else {})  # fmt: skip
     return 2 * n + 2, violations, row
 
 
@@ -125,15 +131,20 @@ def _violation(bits: Bits, wrong: Any, ratio: Floats, text: str, severity: int =
     )  # fmt: skip
 
 
+def _declared(probe: Probe, kink: Fraction) -> int:
+    """What the function declares at one of its kinks."""
+    return DISCONTINUITY if jump_of(probe, kink, 0) else KINK if jump_of(probe, kink, 1) else SMOOTH
+
+
 def _classify_grid(probe: Probe) -> tuple[int, list[Violations], dict[str, int]]:
     """Class of every kink and grid point, compared with what the function declares."""
     fmt = probe.format
-    kinks = [k for k in dict.fromkeys(probe.function.kinks) if fmt.value(fmt.round(k)) == k]
+    kinks = [k for k in dict.fromkeys(probe.function.kinks) if fmt.holds(k)]
     stride = max(4 * step_near(probe, Fraction(GRID_REACH)), Fraction(1, 8))
     count = int(GRID_REACH / stride)
     grid = [c for c in (k * stride for k in range(-count, count + 1)) if c not in kinks]
     rows: list[Look] = [at_kink(probe, k, stride) for k in kinks] + between(probe, grid, stride)
-    due = np.array([KINK if jump_of(probe, k) else SMOOTH for k in kinks] + [SMOOTH] * len(grid))
+    due = np.array([_declared(probe, k) for k in kinks] + [SMOOTH] * len(grid))
     seen = np.array([row.kind for row in rows])
     judged = seen != UNDETERMINED
     wrong = judged & (seen != due)

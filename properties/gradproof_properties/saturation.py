@@ -18,6 +18,7 @@ from gradproof.formats.arrays import Bits
 from gradproof.functions import Function
 from gradproof.measure.severity import LARGE_ERROR, LOST_SIGNAL, WRONG_CLASS
 from gradproof.oracle import Oracle
+from gradproof.results.model import Evidence
 
 Side = Literal["left", "right"]
 SIDES: tuple[Side, ...] = ("left", "right")
@@ -54,8 +55,8 @@ class Saturation(Property):
     orders: ClassVar[tuple[int, ...]] = (0, 1)
 
     def applies(self, function: Function, order: int) -> bool:
-        """Wherever f^(order) has a finite limit on some side."""
-        return any(isinstance(function.limit(side, order), Fraction) for side in SIDES)
+        """Wherever f^(order) has a finite limit at some infinity."""
+        return any(_limit(function, side, order) is not None for side in SIDES)
 
     def check(self, probe: Probe, order: int) -> Outcome:
         """Judge the tails and measure the onset on each side."""
@@ -64,8 +65,11 @@ class Saturation(Property):
         findings: list[Violations] = []
         measured: dict[str, Any] = {}
         for side in SIDES:
-            limit = probe.function.limit(side, order)
-            if not isinstance(limit, Fraction):
+            limit = _limit(probe.function, side, order)
+            if limit is None:
+                continue
+            if abs(limit) >= probe.format.overflow_threshold:
+                measured[side] = {"skipped": "the format does not hold the limit"}
                 continue
             tail = find_tail(probe.oracle, probe.format, order, side, limit)
             bits = _tail_points(probe, tail)
@@ -95,11 +99,20 @@ class Saturation(Property):
                     _finding(bits, got, judgement, back, LARGE_ERROR, "the approach to the limit turns back")
                 )
             measured[side] = _onsets(bits, got, tail, probe.format)
+        if not any("limit" in row for row in measured.values()):
+            return Outcome(Evidence("sampled", 0), measured=measured)
         outcome = points.outcome(exhaustive=probe.format.is_16_bit, with_curve=False)
         # Errors that are no saturation are the accuracy property's business.
         outcome.violations = findings
         outcome.measured = measured
         return outcome
+
+
+def _limit(function: Function, side: Side, order: int) -> Fraction | None:
+    """The finite limit of f^(order) at that infinity; None where there is none or the domain ends before."""
+    limit = function.limit(side, order)
+    bounded = isinstance(function.ends[SIDES.index(side)], Fraction)
+    return limit if isinstance(limit, Fraction) and not bounded else None
 
 
 def _early(tail: Tail, order: int) -> str:
@@ -134,19 +147,19 @@ def find_tail(oracle: Oracle, fmt: Format, order: int, side: Side, limit: Fracti
 @lru_cache(maxsize=512)
 def _find_tail(oracle: Oracle, fmt: Format, order: int, side: Side, limit: Fraction) -> Tail:
     rounded = fmt.round(limit)
-    target = fmt.ordinal(rounded)
     sign = -1 if side == "left" else 1
 
     def at_limit(steps: int) -> bool:
         value = oracle.certified(fmt.from_ordinal(sign * steps), fmt, order, confirm=False)
-        return value.kind == "finite" and fmt.ordinal(value.bits) == target
+        return value.kind == "finite" and fmt.same_number(value.bits, rounded)
 
     # Walk outward over a coarse grid for the last input that does not round to the limit, then bisect.
     grid = np.unique(np.linspace(0, fmt.max_bits, 513).astype(np.int64))
     bits = fa.from_ordinals(sign * grid, fmt)
     reference = oracle.references(bits, fmt)[order]
+    target = fa.ordinals(np.array([rounded], fa.storage(fmt)), fmt)
     away = np.flatnonzero((fa.ordinals(reference.rounded, fmt) != target) | (reference.kind != 0))
-    exact = fmt.value(rounded) == limit
+    exact = fmt.holds(limit)
     if away.size and away[-1] == grid.size - 1:
         return Tail(side, limit, rounded, exact, None)
     low = int(grid[away[-1]]) if away.size else 0
@@ -190,12 +203,16 @@ def _side(exact: Any, limit: float) -> Any:
     """Side of the limit on which each exact value lies, walking outward: -1 below, 1 above, 0 unknown.
 
     An exact value that float64 cannot tell from the limit lies where the last one lay that it can tell: a
-    tanh(30) is below 1, and the constant arm of a hardtanh is reached from below.
+    tanh(30) is below 1, and the constant arm of a hardtanh is reached from below. Where the next one lies on the
+    other side the function crosses its limit on the way (a hardswish' does at 3/2), and the side is unknown.
     """
     gap = exact - limit
     side = np.where(np.abs(gap) > 2.0**-40 * abs(limit), np.sign(gap), 0.0)  # NaN compares false
     last = np.maximum.accumulate(np.where(side != 0, np.arange(side.size), -1))
-    return np.where(last >= 0, side[last], 0.0)
+    following = np.minimum.accumulate(np.where(side != 0, np.arange(side.size), side.size)[::-1])[::-1]
+    before = np.where(last >= 0, side[last], 0.0)
+    after = np.append(side, 0.0)[following]
+    return np.where(before * after < 0, 0.0, before)
 
 
 def _turns_back(bits: Bits, got: Bits, tail: Tail, probe: Probe, order: int) -> Any:

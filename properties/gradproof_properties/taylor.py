@@ -1,4 +1,7 @@
-"""taylor: first-order expansion holds off the kinks, and misses by exactly jump x overshoot across one."""
+"""taylor: first-order expansion holds off the kinks, and misses by exactly jump x overshoot across one.
+
+Across a discontinuity it misses by the jump of f on top.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,13 @@ from gradproof.engine.search import search
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
+from gradproof.functions import Function
 from gradproof.measure.severity import LARGE_ERROR, WRONG_CLASS
 from gradproof.oracle.reference import FINITE
 from gradproof.results.model import Evidence
 from gradproof.strategies import batches
 from gradproof_properties.allowances import allowance
+from gradproof_properties.differences import jump_of, value_is_right
 
 REACH = 2.0**16
 """Expansion points beyond this magnitude are left to ``accuracy``: there a step of any size swamps f''."""
@@ -35,7 +40,8 @@ class Taylor(Property):
     statement: ClassVar[str] = (
         "Where [x, x+h] holds no kink, |f(x+h) - f(x) - f'(x) h| is at most sup|f''| h^2 / 2 plus what the contract "
         "allows the three results; where it holds one, the remainder is the jump of f' times the overshoot past the "
-        "kink, first order in h, within the same bounds on both sides."
+        "kink, first order in h, within the same bounds on both sides. Where f itself jumps there, the remainder holds "
+        "that jump as well, in the direction of h. Nothing is judged where f has no finite value or overflows."
     )
     source: ClassVar[str] = "the local linearity that back-propagation rests on; Taylor's theorem, Lagrange remainder"
     orders: ClassVar[tuple[int, ...]] = (1,)
@@ -73,7 +79,7 @@ class Taylor(Property):
         visit((_ordinary(probe.format), 5))
         visit((_moderate(probe, size), 3))
         for kink in probe.function.kinks:
-            near = probe.format.ordinal(probe.format.round(kink)) + np.arange(-size // 2, size // 2)
+            near = probe.format.ordinal(probe.format.round(kink, saturate=True)) + np.arange(-size // 2, size // 2)
             visit((fa.from_ordinals(near, probe.format), 7))
         return Outcome(
             Evidence("sampled", totals["smooth"] + totals["across"]),
@@ -130,11 +136,12 @@ def _remainders(probe: Probe, start: Bits, end: Bits) -> tuple[Floats, Any, Viol
             + allowance(probe, start, at_start[0], 0)
             + allowance(probe, start, at_start[1], 1) * np.abs(z - x)
             + rounding
+            + 2.0**-52 * np.abs(predicted)
         )
         judged &= (at_start[0].kind == FINITE) & (at_start[1].kind == FINITE) & (at_end[0].kind == FINITE)
         # A result that overflows correctly has no remainder to speak of.
-        overflow = np.isinf(fa.values(at_end[0].rounded, fmt)) | np.isinf(fa.values(at_start[0].rounded, fmt))
-        judged &= ~overflow & np.isfinite(bound)
+        judged &= fa.is_finite(at_end[0].rounded, fmt) & fa.is_finite(at_start[0].rounded, fmt) & np.isfinite(bound)
+        judged &= fa.is_finite(at_start[1].rounded, fmt)
         if probe.traits.zeros_inputs:  # a subnormal read as 0 may stand on the other side of a kink
             judged &= ~(_subnormal(start, probe) | _subnormal(end, probe))
         ratio = np.abs(remainder - predicted) / bound
@@ -193,8 +200,9 @@ def _split(a: Floats) -> Floats:
 def _prediction(probe: Probe, x: Floats, z: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats, Any, Any]:
     """Predicted remainder, its curvature bound, which pairs cross a kink, and which can be judged.
 
-    Across a kink k with jump J, with M the supremum of |f''| on either side: the remainder is J |z - k| within
-    M1 (k-x)^2/2 + M1 |k-x||z-k| + M2 (z-k)^2/2 (expand to the kink, change slope, expand from it).
+    Across a kink k with jump J of f', with M the supremum of |f''| on either side: the remainder is J |z - k| within
+    M1 (k-x)^2/2 + M1 |k-x||z-k| + M2 (z-k)^2/2 (expand to the kink, change slope, expand from it). A jump of f,
+    right less left, adds itself for steps to the right and takes itself away for steps to the left.
     """
     predicted = np.zeros(x.size)
     across = np.zeros(x.size, bool)
@@ -203,14 +211,21 @@ def _prediction(probe: Probe, x: Floats, z: Floats, low: Floats, high: Floats) -
     turn = np.where(x < z, high, low)
     for kink in dict.fromkeys(probe.function.kinks):
         k = float(kink)
-        jump = float(probe.oracle.jump(kink, 1))
+        jump, height = float(probe.oracle.jump(kink, 1)), jump_of(probe, kink, 0)
         inside = (low < k) & (k < high)
+        if height:  # a step that ends at the discontinuity crosses it where the value is that of the far side
+            inside |= (z == k) & (x < k if _ends_right(probe.function, kink, k) else x > k)
         judged &= ~((x == k) | (inside & across))  # the choice at the kink is a convention; two kinks are too many
         across |= inside
         turn = np.where(inside, k, turn)
         near, far = np.where(inside, np.abs(k - x), near), np.where(inside, np.abs(z - k), far)
-        predicted = np.where(inside, jump * np.abs(z - k), predicted)
+        predicted = np.where(inside, np.sign(z - x) * height + jump * np.abs(z - k), predicted)
     first = probe.oracle.suprema(np.minimum(x, turn), np.maximum(x, turn), 2)
     second = np.where(across, probe.oracle.suprema(np.minimum(turn, z), np.maximum(turn, z), 2), 0.0)
     curvature = first * near * near / 2 + first * near * far + second * far * far / 2
     return predicted, curvature, across, judged
+
+
+def _ends_right(function: Function, kink: Fraction, k: float) -> bool:
+    """Whether f at ``k``, the float64 next to the kink, is a value of the piece to the right."""
+    return Fraction(k) > kink or (Fraction(k) == kink and value_is_right(function, kink))

@@ -31,8 +31,8 @@ class UnderflowNoise(Property):
     statement: ClassVar[str] = (
         "For h[k+1] = f(w h[k]), reverse-mode d h[n] / d h[0] differs from the exact product of w f'(w h[k]) (at the "
         "backend's own h[k]) by no more than the contract's errors of each factor, a few roundings a layer and the "
-        "format's underflow explain. The depths at which the noise exceeds the signal, and at which the product is "
-        "flushed to 0, are measured beside the prediction."
+        "format's underflow explain, up to the depth at which a partial product overflows. The depths at which the "
+        "noise exceeds the signal, and at which the product is flushed to 0, are measured beside the prediction."
     )
     source: ClassVar[str] = "'chaotic noise from digital rounding dominates the correction signal'"
     orders: ClassVar[tuple[int, ...]] = (1,)
@@ -53,9 +53,9 @@ class UnderflowNoise(Property):
         signal: list[Floats] = []
         noise: list[Floats] = []
         for n in range(1, depth + 1):
-            due, bound = _product(exact[:n], room[:n], probe)
+            due, bound, held = _product(exact[:n], room[:n], probe)
             got = fa.values(products[n - 1], fmt)
-            lanes = usable[n - 1]
+            lanes = usable[n - 1] & held
             with np.errstate(all="ignore"):
                 error = np.abs(got * SCALE - due)
                 ratio = np.where(np.isnan(got), np.inf, error / bound)
@@ -82,16 +82,18 @@ def _factors(probe: Probe, inputs: list[Bits]) -> tuple[list[Floats], list[Float
         # At a kink f' is a convention, at a NaN nothing: such a lane is no longer judged.
         alive = alive & (reference.kind == FINITE)
         exact.append(np.where(alive, reference.values, 0.0))
-        room.append(np.where(alive, allowance(probe, bits, reference, 1), 0.0))
+        with np.errstate(over="ignore"):
+            room.append(np.where(alive, allowance(probe, bits, reference, 1), 0.0))
         usable.append(alive)
     return exact, room, usable
 
 
-def _product(exact: list[Floats], room: list[Floats], probe: Probe) -> tuple[Floats, Floats]:
-    """The exact product times SCALE and the bound of its error times SCALE.
+def _product(exact: list[Floats], room: list[Floats], probe: Probe) -> tuple[Floats, Floats, Any]:
+    """The exact product times SCALE, the bound of its error times SCALE, and the lanes without an overflow.
 
     Reverse mode multiplies from the output inwards, so an underflow on the way is carried through the remaining
-    factors; the recurrence follows that order.
+    factors; the recurrence follows that order. So is an overflow, which may make a NaN of it: lanes with a partial
+    product at which it may occur (past the half of float64's range that SCALE leaves, in that format) are left out.
     """
     fmt = probe.format
     flushes = probe.traits.flushes_results or probe.traits.zeros_inputs
@@ -99,12 +101,16 @@ def _product(exact: list[Floats], room: list[Floats], probe: Probe) -> tuple[Flo
     unit = 2.0**-fmt.precision
     product = np.full(exact[0].size, SCALE)
     bound = np.zeros(exact[0].size)
+    held = np.ones(exact[0].size, bool)
+    most = 2.0 ** min(fmt.e_max + 500, 1000)
     for factor, allowed in zip(reversed(exact), reversed(room), strict=True):
-        following = product * factor
-        carried = (np.abs(factor) + allowed) * bound + np.abs(product) * allowed
-        bound = carried * (1 + ROUNDINGS * unit) + ROUNDINGS * (unit * np.abs(following) + least * SCALE)
+        with np.errstate(over="ignore", invalid="ignore"):
+            following = product * factor
+            carried = (np.abs(factor) + allowed) * bound + np.abs(product) * allowed
+            bound = carried * (1 + ROUNDINGS * unit) + ROUNDINGS * (unit * np.abs(following) + least * SCALE)
+            held &= np.abs(following) + bound < most  # a NaN is not
         product = following
-    return product, bound
+    return product, bound, held
 
 
 def _depths(signal: list[Floats], noise: list[Floats], products: list[Bits], probe: Probe) -> dict[str, Any]:

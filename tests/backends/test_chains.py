@@ -34,6 +34,10 @@ def implementation(backend: str, *, given: bool) -> Implementation:
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("fmt", FORMATS.values(), ids=FORMATS.keys())
 def test_a_chain_of_squares_is_exact(backend: str, fmt: Format, given: bool) -> None:
+    if backend == "torch" and fmt.width == 8:  # no kernel for scaling by a weight
+        with pytest.raises(Unsupported, match="a chain in float8"):
+            get_backend(backend).chain(implementation(backend, given=given), WEIGHTS, fa.all_bits(fmt), fmt)
+        return
     if backend == "numpy" and not given:
         with pytest.raises(Unsupported, match="no derivative="):
             get_backend(backend).chain(implementation(backend, given=False), WEIGHTS, fa.all_bits(FLOAT16), fmt)

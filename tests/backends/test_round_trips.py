@@ -9,6 +9,7 @@ import pytest
 
 from gradproof.backends import Call, Implementation, get_backend
 from gradproof.backends.base import COMPILED_LENGTHS, LANES, padded
+from gradproof.errors import Unsupported
 from gradproof.formats import FORMATS, Format
 from gradproof.formats import arrays as fa
 
@@ -91,6 +92,10 @@ def test_a_dot_product_of_exact_numbers_is_exact(backend: str, fmt: Format) -> N
     bias = np.array([0.5, -0.25])
     to_bits = fa.round_values
     made = get_backend(backend)
+    if backend == "torch" and fmt.width == 8:
+        with pytest.raises(Unsupported, match="pre-activations in float8"):
+            made.dot(to_bits(x, fmt), to_bits(w, fmt), None, fmt)
+        return
     with_bias = made.dot(to_bits(x, fmt), to_bits(w, fmt), to_bits(bias, fmt), fmt)
     np.testing.assert_array_equal(fa.values(with_bias, fmt), [0.0, -0.25])
     without = made.dot(to_bits(x, fmt), to_bits(w, fmt), None, fmt)

@@ -45,8 +45,10 @@ WRONG = RIGHT.replace("np.where(x > 0", "np.where(x > 1")
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder: empty, under no pyproject.toml of ours, with no GRADPROOF_ variable set."""
-    for name in [n for n in os.environ if n.startswith("GRADPROOF_")]:
+    """The current folder: empty, under no pyproject.toml of ours, with no GRADPROOF_ variable set but the suite's
+    own folder for cached tables.
+    """
+    for name in [n for n in os.environ if n.startswith("GRADPROOF_") and n != "GRADPROOF_CACHE_DIR"]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     return tmp_path

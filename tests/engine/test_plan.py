@@ -10,7 +10,7 @@ from gradproof.backends.base import Availability, Implementation
 from gradproof.engine.plan import plan
 from gradproof.engine.selection import Selection
 from gradproof.errors import UsageError
-from gradproof.formats import FORMATS
+from gradproof.formats import DEFAULT_FORMATS
 from tests.properties.stubs import Offer
 from tests.properties.subjects import exact
 
@@ -41,7 +41,10 @@ def test_a_name_that_exists_nowhere_is_an_error_with_the_nearest_one(given: Any,
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"formats": ("float17",)}, "unknown format 'float17'; expected one of float64, float32, float16, bfloat16"),
+        (
+            {"formats": ("float17",)},
+            "unknown format 'float17'; expected one of float64, float32, float16, bfloat16, float8_e4m3fn, float8_e5m2",
+        ),
         ({"orders": (3,)}, "expected an order of 0, 1 or 2, got 3"),
         ({"contract": "strict"}, "unknown contract 'strict'; expected one of faithful, stable, training"),
         ({"profile": "slow"}, "unknown profile 'slow'; expected one of quick, default, deep"),
@@ -88,8 +91,11 @@ def planned(selection: Selection, *implementations: Implementation) -> set[tuple
 
 def test_formats_narrow_and_so_does_the_selection() -> None:
     accuracy = Selection(properties=("accuracy",), orders=(0,))
-    assert {f for f, _, _ in planned(accuracy, mine())} == set(FORMATS)
+    assert {f for f, _, _ in planned(accuracy, mine())} == set(DEFAULT_FORMATS)
     assert {f for f, _, _ in planned(accuracy, mine(formats=("float16", "float64")))} == {"float16", "float64"}
+    assert {f for f, _, _ in planned(accuracy, mine(formats=("float8_e5m2",)))} == {"float8_e5m2"}
+    asked = Selection(properties=("accuracy",), orders=(0,), formats=("float8_e4m3fn",))
+    assert {f for f, _, _ in planned(asked, mine())} == {"float8_e4m3fn"}
     both = Selection(properties=("accuracy",), orders=(0,), formats=("float16", "bfloat16"))
     assert {f for f, _, _ in planned(both, mine(formats=("float16", "float64")))} == {"float16"}
 
@@ -117,7 +123,7 @@ def test_tasks_of_one_function_and_format_share_a_group_over_backends(offer: Off
     selection = Selection(backends=("numpy", "second"), functions=("tanh",), properties=("accuracy",), orders=(0,))
     made = plan(selection)
     assert [(g.function.name, g.format, [t.backend for t in g.tasks]) for g in made.groups] == [
-        ("tanh", fmt, ["numpy:cpu", "second:cpu"]) for fmt in FORMATS
+        ("tanh", fmt, ["numpy:cpu", "second:cpu"]) for fmt in DEFAULT_FORMATS
     ]
 
 
@@ -141,3 +147,16 @@ def test_parameters_make_a_group_of_their_own() -> None:
     once = Implementation("elu", "numpy", "mine:once", calls[0], {"alpha": 1.0}, (), user=True)
     made = plan(Selection(formats=("float16",), properties=("accuracy",), orders=(0,)), [once, twice])
     assert [[t.implementation.name for t in g.tasks] for g in made.groups] == [["mine:once"], ["mine:twice"]]
+
+
+def test_conversions_and_functions_have_claims_of_their_own() -> None:
+    converting = Implementation("to_float16", "numpy", "mine:half", lambda x: x, user=True)
+    assert planned(Selection(), converting) == {("float64", 0, "conversion"), ("float32", 0, "conversion")}
+    assert "conversion" not in {claim for _, _, claim in planned(Selection(), mine("tanh"))}
+
+
+def test_a_conversion_is_planned_in_the_formats_that_are_wider_than_its_target() -> None:
+    narrow = Implementation("to_float8_e5m2", "numpy", "mine:eight", lambda x: x, user=True)
+    assert {f for f, _, _ in planned(Selection(), narrow)} == set(DEFAULT_FORMATS)
+    same = Implementation("to_float16", "numpy", "mine:half", lambda x: x, formats=("bfloat16", "float16"), user=True)
+    assert planned(Selection(), same) == set()

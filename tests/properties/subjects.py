@@ -60,7 +60,9 @@ class Exact:
         bits = np.frombuffer(raw, fa.storage(fmt))
         reference = oracle_of(self.function).references(bits, fmt)[self.order]
         got = reference.rounded.copy()
-        for i in np.flatnonzero((reference.kind == UNDEFINED) & ~fa.is_nan(bits, fmt)):
+        for i in np.flatnonzero((reference.kind == UNDEFINED) & fa.is_finite(bits, fmt)):
+            if fmt.value(int(bits[i])) not in self.function.kinks:
+                continue  # outside the domain: a NaN
             ends = oracle_of(self.function).one_sided(fmt.value(int(bits[i])), self.order)
             got[i] = fmt.round(ends[self.side].midpoint.fraction())
         if self.order == 0:

@@ -12,13 +12,14 @@ CLAIMS = ("accuracy", "special-values", "saturation", "kink-convention", "taylor
 """Without zero-input, which asks the backend and not the implementation; it has tests of its own."""
 CORRECTLY_ROUNDED = [
     (function, fmt)
-    for function in ("relu", "hardtanh", "elu", "gelu", "tanh")
+    for function in ("relu", "hardtanh", "elu", "gelu", "tanh", "threshold", "log1p", "exp")
     for fmt in ("float32", "float16", "bfloat16")
 ]
 REFERENCES = [
-    *((f, "float16") for f in ("leaky_relu", "relu6", "selu", "silu", "softplus", "sigmoid")),
-    *((f, "float32") for f in ("prelu", "selu", "gelu_tanh", "softplus", "logsigmoid")),
-    *((f, "float64") for f in ("relu6", "sigmoid")),
+    *((f, "float16") for f in ("leaky_relu", "relu6", "selu", "silu", "softplus", "sigmoid", "celu", "mish", "erf")),
+    *((f, "bfloat16") for f in ("maximum0", "abs", "clamp", "hardsigmoid", "softshrink", "quick_gelu", "squareplus")),
+    *((f, "float32") for f in ("prelu", "selu", "gelu_tanh", "softplus", "logsigmoid", "softsign", "erfc", "expm1")),
+    *((f, "float64") for f in ("relu6", "sigmoid", "hardswish", "hardshrink", "softplus_threshold", "tanhshrink")),
 ]
 
 

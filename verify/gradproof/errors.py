@@ -15,6 +15,10 @@ class BackendUnavailable(GradproofError):
     """A backend or device that was asked for is not here; the message is the reason."""
 
 
+class CacheWarning(UserWarning):
+    """A cached table was damaged and computed anew, or tables cannot be kept; results are the same without."""
+
+
 class OracleDisagreement(GradproofError):
     """The two oracle routes contradict each other: an error of the run, never a verdict."""
 

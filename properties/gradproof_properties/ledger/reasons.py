@@ -43,11 +43,12 @@ POINTWISE = ("accuracy", "saturation", "taylor", "fd-jump", "underflow-noise")
 
 RULES: tuple[Rule, ...] = (
     Rule(
-        "torch-kink-formulations", "torch", ("relu", "relu6", "hardtanh"),
+        "torch-kink-formulations", "torch",
+        ("relu", "relu6", "hardtanh", "maximum0", "clamp", "hardsigmoid", "abs"),
         "equal formulations have different derivatives at the kink",
-        "At the kink relu and hardtanh return 0, maximum splits the gradient (1/2) and clamp passes it (1 up to torch "
-        "2.14). Each is an element of the Clarke interval; a model's gradient depends on how the same function is "
-        "written.",
+        "At the kink relu, hardtanh and hardsigmoid return 0, maximum splits the gradient (1/2) and clamp passes it (1 "
+        "up to torch 2.14); abs and maximum(x, -x) return 0, abs by where 1. Each is an element of the Clarke "
+        "interval; a model's gradient depends on how the same function is written.",
         ("pytorch/pytorch#184572", "pytorch/pytorch#184574"), (1,), ("kink-convention",),
     ),
     Rule(
@@ -123,10 +124,94 @@ RULES: tuple[Rule, ...] = (
         (), (2,),
     ),
     Rule(
-        "jax-kink-formulations", "jax", ("relu", "relu6", "hardtanh", "leaky_relu"),
+        "torch-softplus-second", "torch", ("softplus_threshold",),
+        "softplus'' saturates early in the positive tail",
+        "The double backward forms s (1 - s) from a rounded sigmoid: in float32 it is 0 from 16.64 on, where 5.96e-8 "
+        "is due.",
+        (), (2,),
+    ),
+    Rule(
+        "torch-hardsigmoid-constant", "torch", ("hardsigmoid",),
+        "hardsigmoid' is 1/6 rounded to float32, in float64 too",
+        "The backward kernel multiplies by a constant that is 1/6 in float32: 0.16666667163, in float64 1.8e8 ulps "
+        "from what is due.",
+        (), (1,),
+    ),
+    Rule(
+        "torch-hardswish-overflow", "torch", ("hardswish",),
+        "hardswish overflows from a sixth of the largest number on and is NaN at -inf",
+        "x * relu6(x + 3) is formed before it is divided by 6: inf from 5.68e37 on in float32 and bfloat16, and "
+        "-inf * 0 at -inf.",
+        (), (0,),
+    ),
+    Rule(
+        "torch-shrink-zero-sign", "torch", ("hardshrink", "softshrink", "tanhshrink"),
+        "the shrinking functions turn -0 into +0",
+        "hardshrink and softshrink return a masked or selected +0; tanhshrink subtracts tanh(-0) from -0. The "
+        "functions are odd.",
+        (), (0,), ("special-values",),
+    ),
+    Rule(
+        "torch-tanhshrink-cancellation", "torch", ("tanhshrink",),
+        "tanhshrink and its derivatives cancel",
+        "x - tanh(x) cancels for small x: in float32 36 % off at 4e-4 and 0 at 3e-4, where 9e-12 is due. The first "
+        "derivative is 1 - (1 - tanh^2), which is 0 at 1e-4; the second ends in the tails where 1 - tanh^2 does.",
+    ),
+    Rule(
+        "torch-softsign-infinity", "torch", ("softsign",),
+        "softsign and its derivatives are NaN at the infinities",
+        "x / (1 + |x|) is inf / inf there, and AD uses that quotient.",
+        (), (), ("special-values",),
+    ),
+    Rule(
+        "torch-softsign-tail", "torch", ("softsign",),
+        "the derivatives of softsign cancel in the tails",
+        "AD differentiates the quotient: 1 / (1 + |x|) - |x| / (1 + |x|)^2 instead of 1 / (1 + |x|)^2. In float32 the "
+        "first derivative is 2 % off at 1e6 and 0 at 1e8, where 1e-16 is due; the second loses its sign.",
+        (), (1, 2), POINTWISE,
+    ),
+    Rule(
+        "torch-mish-infinity", "torch", ("mish",),
+        "mish and its derivatives are NaN at the infinities",
+        "x tanh(softplus(x)) is -inf * 0 at -inf; in the derivatives an infinite x meets a factor of 0.",
+        (), (), ("special-values",),
+    ),
+    Rule(
+        "torch-mish-tail", "torch", ("mish",),
+        "mish loses its last negative numbers, its derivative the sign there; the second derivative overflows",
+        "The value multiplies x by tanh(log1p(exp(x))), whose last bits x magnifies where exp(x) is subnormal. The "
+        "derivative's sigmoid 1 / (1 + exp(-x)) is 0 from -88.7 on (float32), which leaves tanh(softplus(x)) alone: "
+        "2.2e-39 instead of -2e-37 at -89. The second derivative is NaN where exp(x) overflows, from 88.7 on.",
+        (), (), POINTWISE,
+    ),
+    Rule(
+        "torch-expm1-tail", "torch", ("expm1",),
+        "expm1' is 0 in the negative tail",
+        "AD uses expm1(x) + 1 instead of exp(x), which cancels: 0 from -16.64 on in float32, where 5.96e-8 is due, "
+        "and from -36.74 on in float64.",
+        ("pytorch/pytorch#192406", "pytorch/pytorch#192544"), (1, 2),
+    ),
+    Rule(
+        "torch-erf-second", "torch", ("erf", "erfc"),
+        "erf'' and erfc'' are NaN from half the largest number on",
+        "The derivative of exp(-x^2) multiplies 2 x, which is infinite there, by an exponential that is 0.",
+        (), (2,),
+    ),
+    Rule(
+        "torch-erf-16-bit", "torch", ("erf",),
+        "erf in 16-bit formats has no relative accuracy near 0",
+        "The 16-bit CPU kernels use the approximation 7.1.26 of Abramowitz and Stegun, whose error of 1.5e-7 is "
+        "absolute: erf(1.05e-7) is 0. float32 and float64 go through another library. The report below is of the "
+        "same routine, met by torch.compile in float32.",
+        ("pytorch/pytorch#198183",), (0, 1),
+    ),
+    Rule(
+        "jax-kink-formulations", "jax",
+        ("relu", "relu6", "hardtanh", "leaky_relu", "maximum0", "clamp", "hardsigmoid", "abs"),
         "equal formulations have different derivatives at the kink",
-        "jax.nn.relu returns 0, jnp.maximum and jnp.clip split the gradient (1/2), hard_tanh returns 1 and leaky_relu "
-        "the right slope. Each is an element of the Clarke interval.",
+        "jax.nn.relu and hard_sigmoid return 0, jnp.maximum and jnp.clip split the gradient (1/2), hard_tanh returns 1 "
+        "and leaky_relu the right slope; jnp.abs returns 1, maximum(x, -x) 0. Each is an element of the Clarke "
+        "interval.",
         (), (1,), ("kink-convention",),
     ),
     Rule(
@@ -137,11 +222,11 @@ RULES: tuple[Rule, ...] = (
         ("jax-ml/jax#37762",), (0,),
     ),
     Rule(
-        "jax-elu-tail", "jax", ("elu", "selu"),
-        "the derivatives of elu and selu saturate early in the negative tail",
+        "jax-elu-tail", "jax", ("elu", "selu", "celu", "expm1"),
+        "the derivatives of expm1, elu, selu and celu saturate early in the negative tail",
         "The derivative of expm1 is computed as expm1(x) + 1, which cancels: 5.96e-8 instead of 4.14e-8 at -17 in "
         "float32 and 0 at -20, where 2.06e-9 is due.",
-        ("jax-ml/jax#39794", "jax-ml/jax#39795"), (1, 2),
+        ("jax-ml/jax#39794", "jax-ml/jax#39795", "jax-ml/jax#39796", "jax-ml/jax#40820"), (1, 2),
     ),
     Rule(
         "jax-gelu-infinity", "jax", ("gelu", "gelu_tanh", "silu"),
@@ -175,6 +260,104 @@ RULES: tuple[Rule, ...] = (
         "the derivatives of tanh saturate early",
         "AD uses the rounded y in 1 - y^2, or (1 + y)(1 - y), which is 0 in the tails where the derivative is still a "
         "normal number.",
+    ),
+    Rule(
+        "jax-celu-subnormal", "jax", ("celu",),
+        "celu flushes the least normal numbers",
+        "x / alpha is subnormal for the least negative normal x where alpha > 1; XLA on x86 CPUs reads it as 0, and "
+        "alpha * expm1(x / alpha) with it.",
+        ("jax-ml/jax#37762",), (0,),
+    ),
+    Rule(
+        "jax-hardsigmoid-edge", "jax", ("hardsigmoid", "hardswish"),
+        "the number just below 3 gets the derivative from beyond the kink",
+        "x + 3 is rounded before it is compared with 6: the float32 number below 3 becomes 6 (a tie, to even), where "
+        "relu6's derivative is 0.",
+        (), (1, 2), POINTWISE,
+    ),
+    Rule(
+        "jax-hardswish-infinity", "jax", ("hardswish",),
+        "hardswish is NaN at -inf",
+        "x * hard_sigmoid(x) is -inf * 0.",
+        (), (), ("special-values",),
+    ),
+    Rule(
+        "jax-mish-infinity", "jax", ("mish",),
+        "mish and its derivatives are NaN at the infinities",
+        "x tanh(softplus(x)) is -inf * 0 at -inf; in the derivatives an infinite x meets a factor of 0.",
+        (), (), ("special-values",),
+    ),
+    Rule(
+        "jax-mish-tail", "jax", ("mish",),
+        "mish is flushed at the end of its negative tail and its second derivative is NaN near the largest numbers",
+        "softplus(x) is flushed to 0 where it is subnormal (from -87.4 on in float32), before the product with x that "
+        "would be a normal number. The second derivative doubles x, and inf meets a factor of 0.",
+        ("jax-ml/jax#37762",), (), POINTWISE,
+    ),
+    Rule(
+        "jax-softsign-infinity", "jax", ("softsign",),
+        "softsign and its derivatives are NaN at the infinities",
+        "x / (|x| + 1) is inf / inf there, and AD uses that quotient.",
+        (), (), ("special-values",),
+    ),
+    Rule(
+        "jax-softsign-tail", "jax", ("softsign",),
+        "the derivatives of softsign cancel in the tails",
+        "AD differentiates the quotient: 1 / (1 + |x|) - |x| / (1 + |x|)^2 instead of 1 / (1 + |x|)^2. In float32 the "
+        "first derivative is 2 % off at 1e6 and 0 at 1e8, where 1e-16 is due; the sign is lost as well.",
+        (), (1, 2), POINTWISE,
+    ),
+    Rule(
+        "jax-squareplus", "jax", ("squareplus",),
+        "squareplus loses its negative tail and overflows in the square",
+        "x + sqrt(x^2 + b) cancels for negative x, derivatives included: in float32 0 at -1e4, where 1e-4 is due. From "
+        "1.8e19 on x^2 is infinite: inf at -1e20, with derivative 1/2; NaN at -inf.",
+    ),
+    Rule(
+        "jax-log1p-second", "jax", ("log1p",),
+        "log1p'' is 0 in float16 from 255 on",
+        "The derivative of the quotient squares 1 + x, which overflows there although 1 / (1 + x)^2 is a subnormal "
+        "number.",
+        (), (2,),
+    ),
+    Rule(
+        "jax-erf-second", "jax", ("erf", "erfc"),
+        "erf'' and erfc'' are NaN from half the largest number on",
+        "The derivative of exp(-x^2) multiplies 2 x, which is infinite there, by an exponential that is 0.",
+        (), (2,),
+    ),
+    Rule(
+        "jax-erf-tail", "jax", ("erf", "erfc"),
+        "erf' is flushed at the end of its tails",
+        "exp(-x^2) is subnormal and flushed on x86 CPUs before 2 / sqrt(pi) would make it a normal number: 0 at "
+        "-9.3509 in float32.",
+        ("jax-ml/jax#37762",), (1,),
+    ),
+    Rule(
+        "torch-conversion-twice", "torch", ("to_float16", "to_bfloat16", "to_float8_e4m3fn", "to_float8_e5m2"),
+        "float64 is rounded twice on its way to 16 and 8 bits",
+        "The conversion goes through float32. A number within half a float32 ulp of the middle between two numbers of "
+        "the target becomes that middle, and then goes to the even one: 1 + 2^-8 + 2^-40 becomes 1 in bfloat16, where "
+        "1.0078125 is nearest. The result is next to the right one and off by hardly more than half an ulp. From "
+        "float32 every conversion rounds once.",
+        (), (0,), ("conversion",),
+    ),
+    Rule(
+        "numpy-conversion-twice", "numpy", ("to_bfloat16", "to_float8_e4m3fn", "to_float8_e5m2"),
+        "ml_dtypes rounds float64 twice",
+        "The cast from float64 to a type of ml_dtypes goes through float32: a number within half a float32 ulp of the "
+        "middle between two numbers of the target becomes that middle, and then goes to the even one (1 + 2^-8 + 2^-40 "
+        "becomes 1 in bfloat16, 464.00000000000006 becomes 448 in float8_e4m3fn, where it overflows). NumPy's own "
+        "casts to float32 and float16 round once.",
+        ("jax-ml/ml_dtypes#401",), (0,), ("conversion",),
+    ),
+    Rule(
+        "jax-conversion-twice", "jax", ("to_float16", "to_bfloat16"),
+        "float64 is rounded twice on its way to 16 bits",
+        "On CPUs XLA converts float64 to float16 and bfloat16 through float32: a number within half a float32 ulp of "
+        "the middle between two numbers of the target becomes that middle, and then goes to the even one. Its "
+        "conversions to the 8-bit formats round once.",
+        (), (0,), ("conversion",),
     ),
 )  # fmt: skip
 

@@ -81,8 +81,11 @@ def grid(name: str, curve: Curve) -> dict[str, Any] | None:
     edges = [_short(fmt, low + i * width) for i in range(count + 1)]
     ticks = []
     for value in (*TICKS, 0.0, *(-t for t in reversed(TICKS))):
-        ordinal = fmt.ordinal(fmt.round(Fraction(value)))
-        exact = abs(ordinal) < fmt.infinity_bits and (value == 0 or abs(ordinal) >= fmt.min_normal_bits)
+        bits = fmt.round(Fraction(value))
+        if fmt.is_nan(bits):  # beyond a format without infinity
+            continue
+        ordinal = fmt.ordinal(bits)
+        exact = fmt.is_finite(bits) and (value == 0 or abs(ordinal) >= fmt.min_normal_bits)
         if low <= ordinal <= high and exact:
             ticks.append({"at": (ordinal - low) / width, "label": _label(value)})
     return {"edges": edges, "ticks": ticks, "tiny": float(fmt.min_subnormal)}

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from gradproof.formats import Format
+from gradproof.formats import FORMATS, Format
 from gradproof.formats.arrays import Bits
 
 LANES: Final = 256
@@ -81,7 +81,8 @@ class Backend(abc.ABC):
     modes: ClassVar[tuple[str, ...]] = ("eager",)
     default_modes: ClassVar[tuple[str, ...]] = ("eager",)
     """The modes that a run covers when none is named."""
-    formats: ClassVar[tuple[str, ...]] = ("float64", "float32", "float16", "bfloat16")
+    formats: ClassVar[tuple[str, ...]] = tuple(FORMATS)
+    """What the framework has a type for; kernels may be missing, which is Unsupported."""
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = device

@@ -37,6 +37,8 @@ DTYPES: Final[dict[str, Any]] = {
     "float32": np.dtype(np.float32),
     "float16": np.dtype(np.float16),
     "bfloat16": np.dtype(jnp.bfloat16),
+    "float8_e4m3fn": np.dtype(jnp.float8_e4m3fn),
+    "float8_e5m2": np.dtype(jnp.float8_e5m2),
 }
 
 _GAPS: Final = (

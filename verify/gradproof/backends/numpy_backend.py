@@ -1,4 +1,4 @@
-"""The numpy backend: plain arrays on the CPU, no AD, bfloat16 by ``ml_dtypes``.
+"""The numpy backend: plain arrays on the CPU, no AD, bfloat16 and the 8-bit formats by ``ml_dtypes``.
 
 Requirements: derivatives are the callables handed in with the implementation; NumPy's floating-point
 warnings are silenced around the call, since a check feeds infinities and NaNs on purpose.
@@ -130,13 +130,13 @@ class NumpyBackend(Backend):
 
 def dtype_of(fmt: Format) -> np.dtype[Any]:
     """NumPy's dtype for ``fmt``; Unsupported where it takes ml_dtypes and that is missing."""
-    if fmt.name != "bfloat16":
+    if fmt.name in ("float64", "float32", "float16"):
         return np.dtype(fmt.name)
     try:
         import ml_dtypes
     except ImportError:
-        raise Unsupported("bfloat16 on NumPy needs ml_dtypes; pip install ml_dtypes") from None
-    kind: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+        raise Unsupported(f"{fmt.name} on NumPy needs ml_dtypes; pip install ml_dtypes") from None
+    kind: np.dtype[Any] = np.dtype(getattr(ml_dtypes, fmt.name))
     return kind
 
 

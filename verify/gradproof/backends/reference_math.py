@@ -20,10 +20,20 @@ _SPLIT: Final = 134217729.0
 
 INV_SQRT_2PI: Final = 0.3989422804014327
 """1 / sqrt(2 pi), rounded to float64."""
+TWO_OVER_SQRT_PI: Final = 1.1283791670955126
+"""2 / sqrt(pi), rounded to float64."""
 
+
+FAR: Final = 2000.0
+"""exp(-2000) is 0 in float64 by far; larger arguments of exponentials are clipped to this."""
 
 Pair = tuple[Array, Array]
 """An unevaluated sum high + low, low at most about an ulp of high."""
+
+
+def clipped(x: Array, bound: float = FAR) -> Array:
+    """``min(|x|, bound)``; NaNs pass through."""
+    return np.minimum(np.abs(x), bound)
 
 
 def two_product(a: Array, b: Array) -> Pair:
@@ -125,8 +135,16 @@ _CENTRE: Final = tuple(float(Fraction((-1) ** n, 2**n * factorial(n) * (2 * n + 
 
 def normal_centre(x: Array) -> Array:
     """``Phi(x) - 1/2`` for 0 <= x <= 1, to about 1 ulp."""
-    square = x * x
+    return INV_SQRT_2PI * (x * _centre(x * x))
+
+
+def erf_centre(x: Array) -> Array:
+    """``erf(x) = 2 Phi(sqrt(2) x) - 1`` for |x| <= sqrt(1/2), to about 1 ulp."""
+    return TWO_OVER_SQRT_PI * (x * _centre(2.0 * (x * x)))
+
+
+def _centre(square: Array) -> Array:
     series = np.zeros_like(square)
     for coefficient in _CENTRE:
         series = series * square + coefficient
-    return INV_SQRT_2PI * (x * series)
+    return series

@@ -1,30 +1,15 @@
 """Float64 kernels of the piecewise functions, orders 0 to 2.
 
 Each takes float64 values of any shape and keyword parameters, and returns float64 of the same shape. A kink
-takes the piece on its left, except the upper bounds of hardtanh and relu6, where the slope is 0; either way
-the derivative lies in the Clarke interval. NaN in gives NaN out at every order.
+takes the piece on its left, except where the function's own line says otherwise; either way the derivative lies
+in the Clarke interval. NaN in gives NaN out at every order.
 """
 
 from __future__ import annotations
 
-from fractions import Fraction
-from typing import Final
-
 import numpy as np
 
-from gradproof.backends.reference_math import Array, times_exp
-
-_SCALE: Final = Fraction("1.0507009873554804934193349852946")
-_ALPHA: Final = Fraction("1.6732632423543772848170429916717")
-SELU_SCALE: Final = float(_SCALE)
-"""lambda of SELU as its authors published it (Klambauer et al. 2017), rounded once to float64."""
-SELU_SCALE_ALPHA: Final = float(_SCALE * _ALPHA)
-"""lambda * alpha, multiplied exactly and rounded once."""
-
-
-def _left(x: Array) -> Array:
-    """x where it is not positive, NaN and -0 included, otherwise 0."""
-    return np.where(x > 0.0, 0.0, x)
+from gradproof.backends.reference_math import Array
 
 
 def _keep_nan(x: Array, y: Array | float) -> Array:
@@ -91,31 +76,61 @@ def relu6_1(x: Array) -> Array:
     return hardtanh_1(x, 0.0, 6.0)
 
 
-def elu(x: Array, alpha: float) -> Array:
-    """x for x > 0, alpha (exp(x) - 1) otherwise."""
-    return np.where(x > 0.0, x, alpha * np.expm1(_left(x)))
+def threshold(x: Array, threshold: float, value: float) -> Array:
+    """x for x > threshold, value otherwise."""
+    return _keep_nan(x, np.where(x > threshold, x, value))
 
 
-def elu_1(x: Array, alpha: float) -> Array:
-    """1 for x > 0, alpha exp(x) otherwise."""
-    return np.where(x > 0.0, 1.0, times_exp(alpha, _left(x)))
+def threshold_1(x: Array, threshold: float, **_: float) -> Array:
+    """1 for x > threshold, 0 otherwise."""
+    return _keep_nan(x, np.where(x > threshold, 1.0, 0.0))
 
 
-def elu_2(x: Array, alpha: float) -> Array:
-    """0 for x > 0, alpha exp(x) otherwise."""
-    return np.where(x > 0.0, 0.0, times_exp(alpha, _left(x)))
+def maximum0_1(x: Array) -> Array:
+    """The step function, 1/2 at 0: the gradient of a tie goes to both operands in equal parts."""
+    return np.heaviside(x, 0.5)
 
 
-def selu(x: Array) -> Array:
-    """lambda x for x > 0, lambda alpha (exp(x) - 1) otherwise."""
-    return np.where(x > 0.0, SELU_SCALE * x, SELU_SCALE_ALPHA * np.expm1(_left(x)))
+def absolute_1(x: Array) -> Array:
+    """The sign, 0 at 0."""
+    return np.sign(x)
 
 
-def selu_1(x: Array) -> Array:
-    """lambda for x > 0, lambda alpha exp(x) otherwise."""
-    return np.where(x > 0.0, SELU_SCALE, times_exp(SELU_SCALE_ALPHA, _left(x)))
+def hardsigmoid(x: Array) -> Array:
+    """x + 3 clipped to [0, 6], over 6."""
+    return np.clip(x + 3.0, 0.0, 6.0) / 6.0
 
 
-def selu_2(x: Array) -> Array:
-    """0 for x > 0, lambda alpha exp(x) otherwise."""
-    return elu_2(x, SELU_SCALE_ALPHA)
+def hardsigmoid_1(x: Array) -> Array:
+    """1/6 strictly between -3 and 3, 0 elsewhere."""
+    return hardtanh_1(x, -3.0, 3.0) / 6.0
+
+
+def hardswish(x: Array) -> Array:
+    """0 up to -3, x (x + 3) / 6 up to 3, x beyond."""
+    return np.where(x >= 3.0, x, np.where(x <= -3.0, 0.0, x * (x + 3.0) / 6.0))
+
+
+def hardswish_1(x: Array) -> Array:
+    """0 up to -3, (2 x + 3) / 6 up to 3, 1 from there on."""
+    return np.where(x >= 3.0, 1.0, np.where(x <= -3.0, 0.0, (2.0 * x + 3.0) / 6.0))
+
+
+def hardswish_2(x: Array) -> Array:
+    """1/3 strictly between -3 and 3, 0 elsewhere."""
+    return hardtanh_1(x, -3.0, 3.0) / 3.0
+
+
+def hardshrink(x: Array, lambd: float) -> Array:
+    """x where |x| > lambd, otherwise a zero of its sign."""
+    return _keep_nan(x, np.where(np.abs(x) > lambd, x, np.copysign(0.0, x)))
+
+
+def softshrink(x: Array, lambd: float) -> Array:
+    """x less lambd towards 0 where |x| > lambd, otherwise a zero of its sign."""
+    return _keep_nan(x, np.where(np.abs(x) > lambd, x - np.copysign(lambd, x), np.copysign(0.0, x)))
+
+
+def shrink_1(x: Array, lambd: float) -> Array:
+    """1 where |x| > lambd, 0 elsewhere, for both; with lambd = 0 they are the identity."""
+    return _keep_nan(x, np.where((np.abs(x) > lambd) | (lambd == 0.0), 1.0, 0.0))

@@ -12,6 +12,8 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import torch
 
+from gradproof.backends.contract import told
+from gradproof.errors import Unsupported
 from gradproof.formats import Format
 from gradproof.formats.arrays import Bits, storage
 
@@ -21,9 +23,11 @@ DTYPES: Final = {
     "float32": torch.float32,
     "float16": torch.float16,
     "bfloat16": torch.bfloat16,
+    "float8_e4m3fn": torch.float8_e4m3fn,
+    "float8_e5m2": torch.float8_e5m2,
 }
-_SIGNED: Final = {16: np.int16, 32: np.int32, 64: np.int64}
-_INTEGER: Final = {16: torch.int16, 32: torch.int32, 64: torch.int64}
+_SIGNED: Final = {8: np.int8, 16: np.int16, 32: np.int32, 64: np.int64}
+_INTEGER: Final = {8: torch.int8, 16: torch.int16, 32: torch.int32, 64: torch.int64}
 
 _GAPS: Final = (
     "not implemented",
@@ -75,6 +79,17 @@ def lacks(error: BaseException) -> bool:
     if by_compiler(error) or isinstance(error, NotImplementedError):
         return True
     return isinstance(error, RuntimeError) and any(gap in str(error).lower() for gap in _GAPS)
+
+
+@contextmanager
+def needing(what: str) -> Iterator[None]:
+    """Raises Unsupported for a kernel that PyTorch lacks inside; ``what`` names the operation."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not lacks(error):
+            raise
+        raise Unsupported(f"{what}: {told(error)}") from error
 
 
 def by_compiler(error: BaseException) -> bool:

@@ -108,7 +108,7 @@ class TorchBackend(Backend):
     def dot(self, x: Bits, w: Bits, bias: Bits | None, fmt: Format) -> Bits:
         """``(x * w).sum(-1) + bias``; PyTorch sums 16-bit formats in float32 and rounds at the end."""
         arrays = self._arrays
-        with arrays.one_thread(), arrays.no_grad():
+        with arrays.needing(f"pre-activations in {fmt.name}"), arrays.one_thread(), arrays.no_grad():
             total = (arrays.tensor(x, fmt, self._device) * arrays.tensor(w, fmt, self._device)).sum(-1)
             if bias is not None:
                 total = total + arrays.tensor(bias, fmt, self._device)
@@ -126,7 +126,7 @@ class TorchBackend(Backend):
 
         lanes = padded(np.asarray(bits, storage(fmt)))
         shape, size, depth = bits.shape, bits.size, len(weights)
-        with self._arrays.one_thread():
+        with self._arrays.needing(f"a chain in {fmt.name}"), self._arrays.one_thread():
             chain = Chain(implementation, weights, lanes, fmt, self._device)
             rows = reverse_passes(depth, chain.ones(), chain.pull, chain.start)
             derivatives = [self._arrays.bits_of(row, fmt) for row in rows_of(rows, depth)]
@@ -136,17 +136,23 @@ class TorchBackend(Backend):
         )
 
     def traits(self, fmt: Format) -> Traits:
-        """See the base class; probed with the process's own number of threads."""
+        """See the base class; probed with the process's own number of threads.
+
+        A format that PyTorch does not multiply was not seen to flush.
+        """
         if fmt.name not in self._traits:
             arrays, device = self._arrays, self._device
 
             def multiply(a: Bits, b: Bits) -> Bits:
-                with arrays.no_grad():
+                with arrays.needing(f"a product in {fmt.name}"), arrays.no_grad():
                     product = arrays.tensor(a, fmt, device) * arrays.tensor(b, fmt, device)
                     answer: Bits = arrays.bits_of(product, fmt)
                 return answer
 
-            self._traits[fmt.name] = probing.probe(multiply, fmt)
+            try:
+                self._traits[fmt.name] = probing.probe(multiply, fmt)
+            except Unsupported:
+                self._traits[fmt.name] = Traits(flushes_results=False, zeros_inputs=False)
         return self._traits[fmt.name]
 
 

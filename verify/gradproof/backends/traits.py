@@ -33,7 +33,7 @@ def probe(multiply: Callable[[Bits, Bits], Bits], fmt: Format) -> Traits:
 
 
 def _power_of_two(exponent: int, fmt: Format) -> int:
-    return (exponent + fmt.e_max) << (fmt.precision - 1)
+    return (exponent + fmt.bias) << (fmt.precision - 1)
 
 
 def _full(bits: int, fmt: Format) -> Bits:

@@ -8,7 +8,8 @@ import io
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import Any, Final, NoReturn
 
@@ -16,7 +17,7 @@ import click
 
 from gradproof._version import __version__
 from gradproof.cli import codes
-from gradproof.errors import GradproofError, UsageError
+from gradproof.errors import CacheWarning, GradproofError, UsageError
 
 COMMANDS: Final = {
     "run": ("gradproof.cli.run", "Check the catalogue on the frameworks of this machine."),
@@ -75,7 +76,8 @@ class Program(click.Group):
         """Run and exit: every error becomes one line on stderr and an exit code of ``codes``."""
         _speak_any_encoding()
         try:
-            code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            with _plain_warnings():
+                code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
             sys.stdout.flush()
         except BrokenPipeError:
             _close_stdout()
@@ -122,6 +124,24 @@ def _told(fault: BaseException) -> int:
 def _say(text: str) -> None:
     with contextlib.suppress(OSError):
         click.echo(f"gradproof: {text}", err=True)
+
+
+@contextlib.contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Inside, a CacheWarning is one line on stderr like an error, without the line of source that gave it."""
+    shown = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *more: Any, **named: Any) -> None:
+        if issubclass(category, CacheWarning):
+            _say(f"warning: {message}")
+        else:
+            shown(message, category, *more, **named)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = shown
 
 
 def _trace() -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from gradproof.cli.console import console, text
+from gradproof.cli.console import console, count, text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,7 +42,7 @@ def doctor_command(as_json: bool) -> None:
     for title, key in (("packages", "packages"), ("packs", "packs")):
         out.print(text((f"\n{title}", "bold")))
         _facts(out, found[key])
-    out.print(text(("\ncache", "bold"), f"\n  {found['cache']}"))
+    out.print(text(("\ncached tables", "bold"), f"\n  {_cache(found['cache'])}"))
 
 
 def examine() -> dict[str, Any]:
@@ -74,8 +74,41 @@ def examine() -> dict[str, Any]:
             group: ", ".join(f"{p.name} ({p.value})" for p in enabled_entry_points(group)) or "none installed"
             for group in groups
         },
-        "cache": "none on disk: every run computes its reference values anew, so there is nothing to clear",
+        "cache": cached_tables(),
     }
+
+
+def cached_tables() -> dict[str, Any]:
+    """Where the oracle's tables of the 16-bit formats are kept, how many, their bytes, and what would go wrong."""
+    from gradproof.oracle import store
+
+    try:
+        folder = store.directory()
+    except RuntimeError as fault:
+        return _no_cache(f"no folder is known: {fault}; name one in {store.VARIABLE}")
+    if folder is None:
+        return _no_cache(f"switched off by {store.VARIABLE}")
+    tables, size = store.usage(folder)
+    can = store.writable(folder)
+    return {
+        "folder": str(folder),
+        "tables": tables,
+        "bytes": size,
+        "writable": can,
+        "reason": "" if can else f"cannot be written; name another folder in {store.VARIABLE}",
+    }
+
+
+def _no_cache(reason: str) -> dict[str, Any]:
+    return {"folder": None, "tables": 0, "bytes": 0, "writable": False, "reason": reason}
+
+
+def _cache(found: dict[str, Any]) -> str:
+    """``~/.cache/gradproof/tables: 28 tables, 165.2 MB, writable``."""
+    if found["folder"] is None:
+        return str(found["reason"])
+    size = f"{count(found['tables'], 'table')}, {found['bytes'] / 1e6:.1f} MB"
+    return f"{found['folder']}: {size}, {found['reason'] or 'writable'}"
 
 
 def _facts(out: Console, facts: dict[str, Any]) -> None:

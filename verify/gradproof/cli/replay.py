@@ -24,7 +24,6 @@ from gradproof.errors import UsageError
 from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa
 from gradproof.functions import all_functions, get_function
-from gradproof.measure.causes import probable_cause
 from gradproof.oracle import Certified
 from gradproof.results.model import Cell, Enclosure, Number
 
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from gradproof.backends.base import Implementation
     from gradproof.functions import Function
 
-POINTWISE = ("accuracy", "special-values", "saturation")
+POINTWISE = ("accuracy", "conversion", "special-values", "saturation")
 """Claims about single inputs: one input that fails the contract shows them broken."""
 
 
@@ -132,8 +131,8 @@ def check_claim(task: Task, mode: str) -> None:
     check_known(task.property, properties(), "property")
     check_known(mode, get_backend(task.backend).modes, "mode", f" of {task.backend}")
     claim = properties()[task.property]
-    if task.order not in claim.orders or not claim.applies(task.function, task.order):
-        orders = [str(o) for o in claim.orders if claim.applies(task.function, o)]
+    if task.order not in claim.orders or not claim.concerns(task.function, task.order):
+        orders = [str(o) for o in claim.orders if claim.concerns(task.function, o)]
         raise UsageError(
             f"{task.property} says nothing about {task.function.label} at order {task.order}; "
             f"its orders there: {', '.join(orders) or 'none'}"
@@ -157,7 +156,7 @@ def evaluate(probe: Probe, bits: int, order: int, path: str | None) -> Point:
     fmt = probe.format
     inputs = np.array([bits], dtype=fa.storage(fmt))
     got = probe.evaluate(inputs, order, path)
-    due = probe.oracle.certified(bits, fmt, order)
+    due = probe.certified(bits, order)
     judgement = probe.judge(inputs, got, order)
     failing = bool(judgement.failing[0])
     u = float(judgement.u[0])
@@ -173,7 +172,7 @@ def evaluate(probe: Probe, bits: int, order: int, path: str | None) -> Point:
         failing=failing,
         felt=bool(judgement.felt[0]),
         excused=bool(judgement.excused[0]),
-        cause=probable_cause(probe.oracle, fmt, order, bits, int(got[0]), due, u) if failing else "",
+        cause=probe.cause(bits, int(got[0]), order, due, u) if failing else "",
         neighbours=_neighbours(probe, bits, order, path),
     )
 
@@ -198,7 +197,7 @@ def _neighbours(probe: Probe, bits: int, order: int, path: str | None) -> list[R
     rows = []
     for step in (-2, -1, 1, 2):
         ordinal = fmt.ordinal(bits) + step
-        if abs(ordinal) > fmt.infinity_bits:
+        if abs(ordinal) > fmt.last_bits:
             continue
         near = fmt.from_ordinal(ordinal)
         got = probe.evaluate(np.array([near], dtype=fa.storage(fmt)), order, path)
@@ -206,7 +205,7 @@ def _neighbours(probe: Probe, bits: int, order: int, path: str | None) -> list[R
             Row(
                 number(near, fmt),
                 number(int(got[0]), fmt),
-                _expected(probe.oracle.certified(near, fmt, order), fmt),
+                _expected(probe.certified(near, order), fmt),
             )
         )
     return rows

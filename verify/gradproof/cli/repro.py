@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @click.option("--mode", default="eager", metavar="MODE", help="eager (default) or compiled.")
 @click.option("--path", metavar="PATH", help="AD path: reverse or forward.")
 @click.option("--param", multiple=True, metavar="NAME=VALUE", help="A parameter of the function. Repeatable.")
-@click.option("--property", "claim", default="accuracy", metavar="ID", help="The claim (default accuracy).")
+@click.option("--property", "claim", metavar="ID", help="The claim (default accuracy, or conversion).")
 @click.option(
     "--file",
     multiple=True,
@@ -68,9 +68,10 @@ def repro_command(**options: Any) -> int:
 
 
 def _repro(out: Console, options: dict[str, Any]) -> int:
-    selection, wanted = _selection(options), options["claim"]
+    selection = _selection(options)
     from gradproof.cli import replay
     from gradproof.cli.options import backends
+    from gradproof.engine.certificates import usual_claim
     from gradproof.engine.plan import Task
     from gradproof.engine.probe import Probe
 
@@ -87,6 +88,8 @@ def _repro(out: Console, options: dict[str, Any]) -> int:
         files=options["file"],
         implementation=options["implementation"],
     )
+    usual = usual_claim(function)
+    wanted = options["claim"] or usual
     task = Task(function, implementation, backend, options["mode"], fmt, order, wanted)
     replay.check_claim(task, options["mode"])
     probe = Probe(task, selection)
@@ -96,9 +99,9 @@ def _repro(out: Console, options: dict[str, Any]) -> int:
     failing = False
     for pattern in bits:
         point = replay.evaluate(probe, pattern, order, options["path"])
-        _show(out, point, selection)
+        _show(out, point, selection.contract if probe.target is None else "correct rounding")
         failing |= point.failing
-    if not bits or wanted not in replay.POINTWISE or (wanted != "accuracy" and not failing):
+    if not bits or wanted not in replay.POINTWISE or (wanted != usual and not failing):
         failing |= _cell(out, task, selection, options["file"])
     out.print(text(("FAILS", "bold red") if failing else ("does not fail", "bold green")))
     return codes.FAILED if failing else codes.OK
@@ -143,7 +146,7 @@ def _title(task: Task, probe: Probe, path: str | None) -> str:
     return f"{what} on {task.backend}{mode} in {task.format}: {task.implementation.name}{way}"
 
 
-def _show(out: Console, point: Point, selection: Selection) -> None:
+def _show(out: Console, point: Point, contract: str) -> None:
     row = point.row
     out.print()
     _number(out, "x", row.input)
@@ -169,7 +172,7 @@ def _show(out: Console, point: Point, selection: Selection) -> None:
         _line(
             out,
             "contract",
-            f"{selection.contract}: {point.magnitude:.4g} times its bound, {held}{felt}{excused}",
+            f"{contract}: {point.magnitude:.4g} times its bound, {held}{felt}{excused}",
         )
     if point.cause:
         _line(out, "cause", f"{point.cause} (probable)")

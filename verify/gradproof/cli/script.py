@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from gradproof._version import __version__
 from gradproof.backends.base import LANES
+from gradproof.cli import script_conversions as conversions
 from gradproof.cli.script_tables import CALLS, FORMULAS, LOGISTIC
 from gradproof.errors import UsageError
 from gradproof.formats import Format, get_format
@@ -20,7 +22,7 @@ ORDER_WORDS: Final = ("value", "first derivative", "second derivative")
 PRECISION: Final = 1024
 """Working precision of the script in bits."""
 
-_INTEGERS: Final = {16: "int16", 32: "int32", 64: "int64"}
+_INTEGERS: Final = {8: "int8", 16: "int16", 32: "int32", 64: "int64"}
 
 
 def script(probe: Probe, task: Task, bits: int, path: str | None) -> str:
@@ -30,7 +32,7 @@ def script(probe: Probe, task: Task, bits: int, path: str | None) -> str:
     catalogued, a formulation.
     """
     function, framework = task.function, probe.backend.name
-    if task.implementation.user or function.name not in FORMULAS:
+    if task.implementation.user or (function.name not in FORMULAS and probe.target is None):
         raise UsageError(
             "expected a framework's own function of the catalogue with --script, got "
             f"{task.implementation.name} of {function.name}: a script that stands alone cannot hold your "
@@ -47,10 +49,18 @@ def script(probe: Probe, task: Task, bits: int, path: str | None) -> str:
         raise UsageError(f"no script is known for {task.implementation.name} on {task.backend}; leave --script out")
     free = probe.oracle.certified(bits, fmt, task.order).kind == "undefined"
     exact = ["expected = None  # a convention: any value between the one-sided derivatives is right"]
-    if not free:
+    if probe.target is not None and task.order == 0:
+        exact = conversions.rounding(bits, fmt, probe.target, saturate=probe.saturates)
+    elif not free:
         exact = _mathematics(task, fmt, bits)
     return "\n".join(
-        [*_head(probe, task, fmt, bits, way), *parts, f"mp.mp.prec = {PRECISION}", *exact, _comparison(fmt)]
+        [
+            *_head(probe, task, fmt, bits, way),
+            *parts,
+            f"mp.mp.prec = {PRECISION}",
+            *exact,
+            _comparison(probe.target or fmt),
+        ]
     )
 
 
@@ -145,8 +155,20 @@ def _jax(task: Task, fmt: Format, bits: int, way: str, device: str) -> list[str]
 def _numpy(task: Task, fmt: Format, bits: int) -> list[str]:
     call = ("reference", "reference.first", "reference.second")[task.order]
     params = "".join(f", {k}={_number(v)}" for k, v in task.function.params.items())
-    dtype = "ml_dtypes.bfloat16" if fmt.name == "bfloat16" else f"np.{fmt.name}"
-    imports = ["import ml_dtypes"] if fmt.name == "bfloat16" else []
+    dtype = conversions.numpy_dtype(fmt)
+    target = task.function.rounds_to
+    if target is not None:
+        x = f"x = np.full({LANES}, {fmt.bits_text(bits)}, np.uint{fmt.width}).view({dtype})"
+        converted = conversions.call("numpy", get_format(target))
+        return [
+            *(["import ml_dtypes"] if "ml_dtypes" in x + converted else []),
+            "import numpy as np",
+            "",
+            x,
+            f"got = float({converted}[0])",
+            "",
+        ]
+    imports = ["import ml_dtypes"] if dtype.startswith("ml_dtypes") else []
     return [
         *imports,
         "import numpy as np",
@@ -162,11 +184,13 @@ def _numpy(task: Task, fmt: Format, bits: int) -> list[str]:
 
 def _called(task: Task, framework: str) -> list[str]:
     params = {k: _number(v) for k, v in task.function.params.items()}
+    target = task.function.rounds_to
+    call = CALLS[framework][task.function.name] if target is None else conversions.call(framework, get_format(target))
     return [
         "",
         "",
         "def f(x):",
-        f"    return {CALLS[framework][task.function.name].format(**params)}",
+        f"    return {call.format(**params)}",
         "",
         "",
     ]
@@ -179,7 +203,8 @@ def _number(value: Any) -> str:
 
 def _mathematics(task: Task, fmt: Format, bits: int) -> list[str]:
     """The part that computes ``expected`` from ``x``."""
-    if not fmt.is_finite(bits):
+    low, high = task.function.ends
+    if not fmt.is_finite(bits) or not low < fmt.value(bits) < high:
         return _special(task, fmt, bits)
     before, formulas = FORMULAS[task.function.name]
     logistic = ["", "", "def s(x):", f"    return {LOGISTIC}", "", ""] if any("s(" in b for b in before) else []
@@ -194,11 +219,13 @@ def _mathematics(task: Task, fmt: Format, bits: int) -> list[str]:
 
 
 def _special(task: Task, fmt: Format, bits: int) -> list[str]:
-    """What is due at an infinity, or of the value at a NaN."""
-    if fmt.is_nan(bits):
+    """What is due at the ends of the domain and the infinities, or of the value at a NaN and beyond the domain."""
+    special = math.nan if fmt.is_nan(bits) else -math.inf if bits & fmt.sign_bit else math.inf
+    at = fmt.value(bits) if fmt.is_finite(bits) else special
+    low, high = task.function.ends
+    if at not in (low, high):
         return ["expected = mp.nan"]
-    side = "left" if bits & fmt.sign_bit else "right"
-    limit = task.function.limit(side, task.order)  # type: ignore[arg-type]
+    limit = task.function.limit("left" if at == low else "right", task.order)
     if limit is None:
         return ["expected = None  # no limit was declared"]
     due = _exact(limit) if isinstance(limit, Fraction) else "mp.inf" if limit > 0 else "-mp.inf"
@@ -217,6 +244,10 @@ def _exact(value: Any) -> str:
 
 
 def _comparison(fmt: Format) -> str:
+    beyond = f">= mp.ldexp({(1 << (fmt.precision + 1)) - 1}, {fmt.e_max - fmt.precision})"
+    lost = "mp.isinf(got) and mp.sign(got) == mp.sign(expected)"
+    if not fmt.has_infinity:
+        beyond, lost = f"> {float(fmt.overflow_threshold)}", "mp.isnan(got)"
     return f"""
 
 def ulps(got, exact):
@@ -225,9 +256,9 @@ def ulps(got, exact):
     return abs(mp.mpf(got) - exact) / mp.ldexp(1, max(int(exponent), {fmt.e_min}) - {fmt.precision - 1})
 
 
-def rounds_to_infinity(exact):
+def overflows(exact):
     \"\"\"Whether the exact value lies beyond {fmt.name}.\"\"\"
-    return abs(exact) >= mp.ldexp({(1 << (fmt.precision + 1)) - 1}, {fmt.e_max - fmt.precision})
+    return abs(exact) {beyond}
 
 
 print("got     ", repr(got))
@@ -239,8 +270,8 @@ else:
         print("error   ", mp.nstr(ulps(got, expected), 6), "ulp")
     else:
         agree = expected == got or (mp.isnan(expected) and mp.isnan(got))
-        overflow = mp.isinf(got) and mp.sign(got) == mp.sign(expected)
-        agree = agree or (overflow and rounds_to_infinity(expected))
+        overflow = {lost}
+        agree = agree or (overflow and overflows(expected))
         print("error   ", "none" if agree else "a NaN or an infinity where another value is due")
 """
 

@@ -17,7 +17,7 @@ from gradproof.errors import ImplementationFault, Unsupported
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
-from gradproof.measure.causes import probable_cause
+from gradproof.functions import Function
 from gradproof.oracle import Certified
 from gradproof.results.model import Certificate, Enclosure, Interval, Number
 
@@ -25,6 +25,11 @@ from gradproof.results.model import Certificate, Enclosure, Interval, Number
 def number(bits: int, fmt: Format) -> Number:
     """One datum as bits, C99 hex and decimal."""
     return Number(fmt.bits_text(bits), fmt.hexfloat(bits), fmt.decimal(bits))
+
+
+def usual_claim(function: Function) -> str:
+    """The claim that ``gradproof repro`` checks when none is named."""
+    return "accuracy" if function.rounds_to is None else "conversion"
 
 
 def reproduction(task: Task, bits: int | None, source: str | None = None, selection: Selection | None = None) -> str:
@@ -44,10 +49,10 @@ def reproduction(task: Task, bits: int | None, source: str | None = None, select
     words += ["--backend", task.backend, "--format", task.format, "--order", str(task.order)]
     if task.mode != "eager":
         words += ["--mode", task.mode]
-    if task.property != "accuracy":
+    if task.property != usual_claim(task.function):
         words += ["--property", task.property]
     if selection is not None:
-        searched = bits is None or task.property != "accuracy"
+        searched = bits is None or task.property != usual_claim(task.function)
         usual = {f.name: f.default for f in dataclasses.fields(Selection)}
         for name in ("contract", *(("profile", "seed") if searched else ())):
             if getattr(selection, name) != usual[name]:
@@ -71,9 +76,9 @@ def certify_failure(task: Task, probe: Probe, violations: Violations, source: st
             _plain_region(violations.bits, fmt), violations.cause or "rounding", violations.explanation,
             reproduction(task, bits, source, probe.selection),
         )  # fmt: skip
-    expected = probe.oracle.certified(bits, fmt, task.order)
+    expected = probe.certified(bits, task.order)
     u, m, absolute = _errors(probe, task, bits, got)
-    cause = violations.cause or probable_cause(probe.oracle, fmt, task.order, bits, got, expected, u)
+    cause = violations.cause or probe.cause(bits, got, task.order, expected, u)
     fails = _fails(probe, task.order)
     region, simple = _region(probe, violations, bits, fails)
     return Certificate(
@@ -159,7 +164,7 @@ def _neighbours(probe: Probe, order: int, bits: int) -> list[dict[str, Number]]:
     fmt = probe.format
     if fmt.is_nan(bits):
         return []
-    limit = fmt.infinity_bits
+    limit = fmt.last_bits
     ordinals = [fmt.ordinal(bits) + d for d in (-2, -1, 1, 2)]
     near = np.array([fmt.from_ordinal(o) for o in ordinals if abs(o) <= limit], dtype=fa.storage(fmt))
     try:
@@ -168,7 +173,7 @@ def _neighbours(probe: Probe, order: int, bits: int) -> list[dict[str, Number]]:
         return []
     rows = []
     for x, g in zip(near, got, strict=True):
-        due = probe.oracle.certified(int(x), fmt, order)
+        due = probe.certified(int(x), order)
         row = {"input": number(int(x), fmt), "got": number(int(g), fmt)}
         if due.kind in ("finite", "infinite", "nan"):
             row["expected"] = number(due.bits, fmt)

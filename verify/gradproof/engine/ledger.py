@@ -173,8 +173,8 @@ def _inside(ordinals: Any, entry: Entry, fmt: Format) -> Any:
     inside = np.zeros(ordinals.size, bool)
     for low, high in entry.regions:
         ends = fa.ordinals(np.array([low, high], dtype=fa.storage(fmt)), fmt)
-        if max(abs(int(e)) for e in ends) > fmt.infinity_bits:  # NaN inputs: any payload
-            inside |= np.abs(ordinals) > fmt.infinity_bits
+        if max(abs(int(e)) for e in ends) > fmt.last_bits:  # NaN inputs: any payload
+            inside |= np.abs(ordinals) > fmt.last_bits
         else:
             inside |= (ordinals >= ends[0]) & (ordinals <= ends[1])
     return inside

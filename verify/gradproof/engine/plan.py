@@ -12,7 +12,7 @@ from gradproof.engine.packs import properties
 from gradproof.engine.property import Property
 from gradproof.engine.selection import Selection
 from gradproof.errors import UsageError
-from gradproof.formats import FORMATS
+from gradproof.formats import DEFAULT_FORMATS, FORMATS, get_format, wider_formats
 from gradproof.functions import CATALOGUE, Function, all_functions, get_function
 from gradproof.results.model import Cell, Evidence
 
@@ -176,22 +176,29 @@ def _tasks(
             if selection.functions and implementation.function not in selection.functions:
                 continue
             function = get_function(implementation.function, implementation.params)
+            claimed = _claimed(function, implementation.formats)
             for mode in _modes(selection, backend_id):
                 for fmt in FORMATS:
-                    if not _wants(fmt, selection, implementation, backend.formats):
+                    if fmt not in backend.formats or not _wants(fmt, selection, claimed):
                         continue
                     for claim in chosen:
                         if claim.modes is not None and mode not in claim.modes:
                             continue
                         for order in claim.orders:
-                            if (not selection.orders or order in selection.orders) and claim.applies(function, order):
+                            if (not selection.orders or order in selection.orders) and claim.concerns(function, order):
                                 yield Task(function, implementation, backend_id, mode, fmt, order, claim.id)
 
 
-def _wants(fmt: str, selection: Selection, implementation: Implementation, held: Sequence[str]) -> bool:
-    if fmt not in held or (selection.formats and fmt not in selection.formats):
-        return False
-    return implementation.formats is None or fmt in implementation.formats
+def _claimed(function: Function, formats: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """The formats an implementation claims; of a conversion those that are wider than its target."""
+    if function.rounds_to is None:
+        return formats
+    return tuple(f for f in wider_formats(get_format(function.rounds_to)) if formats is None or f in formats)
+
+
+def _wants(fmt: str, selection: Selection, claimed: Sequence[str] | None) -> bool:
+    """Whether a format is asked for: by the selection, else by the implementation, else by default."""
+    return fmt in (selection.formats or claimed or DEFAULT_FORMATS) and (claimed is None or fmt in claimed)
 
 
 def _absent(
@@ -213,11 +220,11 @@ def _absent(
             if selection.functions and function.name not in selection.functions:
                 continue
             for fmt in FORMATS:
-                if (selection.formats and fmt not in selection.formats) or (formats and fmt not in formats):
+                if not _wants(fmt, selection, _claimed(function, formats)):
                     continue
                 for claim in chosen:
                     for order in claim.orders:
-                        if (not selection.orders or order in selection.orders) and claim.applies(function, order):
+                        if (not selection.orders or order in selection.orders) and claim.concerns(function, order):
                             yield Cell(
                                 function.name, dict(function.params), implementation, name, device, "eager",
                                 fmt, order, claim.id, "not-run", reason,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Violations
@@ -32,8 +33,12 @@ class Pointwise:
         """Judge results that were computed already."""
         judgement = self.probe.judge(bits, got, self.order, reference)
         severity = classify(got, reference, judgement, self.probe.format, self._limits)
-        self._rows.append((bits, got, judgement, severity))
+        self.add_judged(bits, got, judgement, severity)
         return judgement
+
+    def add_judged(self, bits: Bits, got: Bits, judgement: Judgement, severity: npt.NDArray[np.int8]) -> None:
+        """Take results that were judged already; ``severity`` as ``Violations`` has it."""
+        self._rows.append((bits, got, judgement, severity))
 
     @property
     def _limits(self) -> tuple[float, ...]:

@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import signal
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -14,7 +15,7 @@ from typing import Any
 from gradproof.engine.plan import Plan, Task
 from gradproof.engine.selection import Selection
 from gradproof.engine.worker import serve
-from gradproof.errors import GradproofError, OracleDisagreement
+from gradproof.errors import CacheWarning, GradproofError, OracleDisagreement
 from gradproof.results.model import Cell, LedgerState
 
 OnCell = Callable[[Task, Cell, list[LedgerState]], None]
@@ -66,6 +67,7 @@ class Pool:
     _workers: list[_Worker] = field(default_factory=list)
     _waiting: list[tuple[int, int]] = field(default_factory=list)
     _hung: set[str] = field(default_factory=set)
+    _warned: set[str] = field(default_factory=set)
 
     def run(self) -> bool:
         """Judge everything; False when the deadline passed first.
@@ -144,6 +146,10 @@ class Pool:
                 self.on_cell(task, cell, states)
             case ("done",):
                 worker.group = worker.task = None
+            case ("warning", text):
+                if text not in self._warned:
+                    self._warned.add(text)
+                    warnings.warn(text, CacheWarning, stacklevel=2)
             case ("fatal", "disagreement", text):
                 raise OracleDisagreement(text)
             case ("fatal", _, text):

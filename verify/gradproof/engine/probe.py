@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections import OrderedDict
+from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
 
@@ -21,8 +22,10 @@ from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
 from gradproof.functions import Function
 from gradproof.measure import Contract, Flushing, Judgement, get_contract, judge
-from gradproof.oracle import Oracle, Reference
-from gradproof.strategies import landmark_bits, stratified
+from gradproof.measure.causes import probable_cause
+from gradproof.measure.conversion import converted, faults, judge_conversion, told
+from gradproof.oracle import Certified, Oracle, Reference
+from gradproof.strategies import conversion_bits, landmark_bits, stratified
 
 REFERENCE_POINTS = 1 << 20
 """Inputs whose references are kept in memory, some 150 bytes each: the orders, backends and modes of one function
@@ -54,6 +57,8 @@ class Probe:
         self.backend: Backend = get_backend(task.backend)
         self.mode: str = task.mode
         self.format: Format = get_format(task.format)
+        rounds_to = task.function.rounds_to
+        self.target: Format | None = None if rounds_to is None else get_format(rounds_to)
         self.contract: Contract = get_contract(selection.contract)
         self.budget: Budget = selection.budget
         self.profile: str = selection.profile
@@ -118,8 +123,32 @@ class Probe:
                 _references.popitem(last=False)
         return _references[key]
 
+    def certified(self, bits: int, order: int) -> Certified:
+        """The oracle's answer at one input; of a conversion the exact number with the bits of its one rounding."""
+        due = self.oracle.certified(bits, self.format, order)
+        if self.target is None or order:
+            return due
+        inputs = np.array([bits], fa.storage(self.format))
+        rounded = converted(inputs, self.format, self.target, saturate=self.saturates)
+        return replace(due, bits=int(rounded[0]))
+
+    def cause(self, bits: int, got: int, order: int, due: Certified, u: float) -> str:
+        """The probable cause of one failure: of a conversion in words, else one of ``results.model.CAUSES``."""
+        if self.target is None:
+            return probable_cause(self.oracle, self.format, order, bits, got, due, u)
+        dtype = fa.storage(self.format)
+        found, between = faults(np.array([bits], dtype), np.array([got], dtype), self.format, self.target)
+        return told(str(found[0]), self.target, between)
+
     def judge(self, bits: Bits, got: Bits, order: int, reference: Reference | None = None) -> Judgement:
-        """Errors of ``got`` = f^(order)(``bits``) under the cell's contract and the backend's traits."""
+        """Errors of ``got`` = f^(order)(``bits``) under the cell's contract and the backend's traits.
+
+        A conversion is held to correct rounding, without a reference.
+        """
+        if self.target is not None and order == 0:
+            return judge_conversion(
+                bits, got, self.format, self.target, saturate=self.saturates, flushing=self._converting
+            )
         reference = self.references(bits)[order] if reference is None else reference
         return judge(
             bits, got, reference, self.format, order, self.contract, self.scale(order, reference), self.flushing(order)
@@ -132,6 +161,21 @@ class Probe:
         if not (traits.flushes_results or traits.zeros_inputs):
             return Flushing(results=False, inputs=False)
         return Flushing.of(traits.flushes_results, traits.zeros_inputs, self.oracle.certified(0, self.format, order))
+
+    @cached_property
+    def saturates(self) -> bool:
+        """Whether a conversion to a format without infinity gives the greatest number far beyond it, and not NaN."""
+        if self.target is None or self.target.has_infinity:
+            return False
+        beyond = np.array([4 * float(self.target.max_value)])
+        got = self.evaluate(fa.round_by_quantum(beyond, self.format))
+        return bool(np.isfinite(fa.values(got, self.format)[0]))
+
+    @cached_property
+    def _converting(self) -> Flushing:
+        """What the backend flushes on the way: results in the target, inputs in the source format."""
+        assert self.target is not None
+        return Flushing(self.backend.traits(self.target).flushes_results, self.traits.zeros_inputs)
 
     def scale(self, order: int, reference: Reference) -> Floats | float:
         """sup|f^(order)|, the unit of the training contract.
@@ -152,8 +196,11 @@ class Probe:
     @cached_property
     def base_points(self) -> Bits:
         """The inputs every pointwise claim tries: every bit pattern of a 16-bit format; otherwise an even
-        spread over all ordinals, landmarks with their neighbours, and the ledger's witnesses.
+        spread over all ordinals, landmarks with their neighbours, and the ledger's witnesses. Of a conversion
+        ``conversion_bits``.
         """
+        if self.target is not None:
+            return conversion_bits(self.format, self.target, self.budget.base_32, self.seed)
         if self.format.is_16_bit:
             return fa.all_bits(self.format)
         count = self.budget.base_32 if self.format.width <= 32 else self.budget.base_64

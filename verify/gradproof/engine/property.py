@@ -85,8 +85,15 @@ class Property(abc.ABC):
     """Whether a deviation that shows in one profile shows in every other: the points are fixed, or the ledger's
     witnesses are among them. Where it is not, only the default and deep profiles can say that one is gone."""
 
+    about_conversions: ClassVar[bool] = False
+    """Whether the claim is about conversions between formats; all others are about functions, and not about those."""
+
+    def concerns(self, function: Function, order: int) -> bool:
+        """Whether a cell is planned: conversions and functions apart, then ``applies``."""
+        return self.about_conversions == (function.rounds_to is not None) and self.applies(function, order)
+
     def applies(self, function: Function, order: int) -> bool:
-        """Whether the claim says anything about this function at this order; no cell is planned otherwise."""
+        """Whether the claim says anything about this function at this order."""
         return True
 
     @abc.abstractmethod

@@ -35,8 +35,8 @@ def spans(tried: Ints, failing: Ints) -> list[Span]:
 
     ``tried`` and ``failing`` are ordinals in any order; every failing one counts as tried.
     """
-    failing = np.unique(failing)
-    tried = np.unique(np.concatenate([tried, failing]))
+    failing = fa.distinct(failing)
+    tried = fa.distinct(np.concatenate([tried, failing]))
     mask = np.isin(tried, failing, assume_unique=True)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
     runs = [
@@ -66,11 +66,11 @@ def widen(span: Span, tried: Ints, fmt: Format, fails: Fails, sections: int = 16
     Bisection in ``sections`` parts between each end and its passing neighbour among ``tried``. Assumes that
     failing and passing inputs alternate at most once there; what is reported has failed.
     """
-    ordered = np.unique(tried)
+    ordered = fa.distinct(tried)
     below = ordered[ordered < span.low]
     above = ordered[ordered > span.high]
-    low_pass = int(below[-1]) if below.size else -fmt.infinity_bits - 1
-    high_pass = int(above[0]) if above.size else fmt.infinity_bits + 1
+    low_pass = int(below[-1]) if below.size else -fmt.last_bits - 1
+    high_pass = int(above[0]) if above.size else fmt.last_bits + 1
     low = _frontier(span.low, low_pass, fmt, fails, sections)
     high = _frontier(span.high, high_pass, fmt, fails, sections)
     return Span(low, high, span.tried, span.failing)

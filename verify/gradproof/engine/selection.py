@@ -39,6 +39,8 @@ DEFAULT_SEED: Final = 20261121
 class Selection:
     """The part of all cells that a run covers. An empty tuple means everything there is.
 
+    Of formats it means what an implementation names, or ``formats.DEFAULT_FORMATS``: the 8-bit ones are judged when
+    they are asked for.
     ``backends`` holds ids (``torch:cuda``) or names (``torch``, on cpu). ``files`` are Python files whose
     registered implementations are checked; without them the catalogue is.
     """

@@ -7,8 +7,10 @@ deterministic, so an index names the same group on both sides.
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
+from typing import Any
 
 from gradproof.backends import get_backend
 from gradproof.engine.environment import surroundings
@@ -18,7 +20,7 @@ from gradproof.engine.plan import Plan, Task, plan
 from gradproof.engine.selection import Selection
 from gradproof.engine.userfiles import load
 from gradproof.engine.verdict import decide
-from gradproof.errors import OracleDisagreement
+from gradproof.errors import CacheWarning, OracleDisagreement
 from gradproof.results.model import Cell, LedgerState
 
 RELEASE_AFTER = 8
@@ -61,9 +63,11 @@ def serve(connection: Connection, selection: Selection) -> None:
     """Answer ``(group, first task)`` requests until None comes.
 
     Sends ``("begin", task)`` before each cell, ``("cell", task, cell, states)`` after it, ``("done",)`` at
-    the end of a group, and ``("fatal", kind, text)`` when the run cannot go on.
+    the end of a group, ``("warning", text)`` for a CacheWarning, and ``("fatal", kind, text)`` when the run
+    cannot go on.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    _pass_on_warnings(connection)
     try:
         desk = prepare(replace(selection, jobs=0))
         finished = 0
@@ -94,6 +98,19 @@ def serve(connection: Connection, selection: Selection) -> None:
         pass
     except Exception as bug:
         connection.send(("fatal", "internal", f"{type(bug).__name__}: {bug}"))
+
+
+def _pass_on_warnings(connection: Connection) -> None:
+    """Leave it to the pool to show each CacheWarning, once for all workers; others are shown as ever."""
+    shown = warnings.showwarning
+
+    def pass_on(message: Warning | str, category: type[Warning], *more: Any, **named: Any) -> None:
+        if issubclass(category, CacheWarning):
+            connection.send(("warning", str(message)))
+        else:
+            shown(message, category, *more, **named)
+
+    warnings.showwarning = pass_on
 
 
 def gave_up(task: Task) -> Cell:

@@ -1,0 +1,83 @@
+"""conversion: a number of a wider format is rounded once, to nearest, ties to even."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from gradproof.engine.pointwise import Pointwise
+from gradproof.engine.probe import Probe
+from gradproof.engine.property import Outcome, Property, Violations
+from gradproof.formats import Format
+from gradproof.formats import arrays as fa
+from gradproof.formats.arrays import Bits
+from gradproof.measure.conversion import FAULTS, converted, faults, severities, told
+
+
+class Conversion(Property):
+    """Narrowing conversions against one correct rounding of the exact number."""
+
+    id: ClassVar[str] = "conversion"
+    title: ClassVar[str] = "Conversions round once"
+    statement: ClassVar[str] = (
+        "Converting from a wider format rounds once, to nearest, ties to even, gradually among the subnormals. What "
+        "overflows becomes infinity; where the target has none all of it becomes NaN, or all of it the greatest "
+        "number. A NaN stays a NaN. The sign of zero is recorded."
+    )
+    source: ClassVar[str] = "IEEE 754-2019, sections 4.3.1, 5.4.2, 7.4; OCP 8-bit Floating Point Specification"
+    about_conversions: ClassVar[bool] = True
+
+    def check(self, probe: Probe, order: int) -> Outcome:
+        """Judge every pattern of a 16-bit source; of a wider one midpoints, their surroundings and a spread."""
+        assert probe.target is not None
+        source, target = probe.format, probe.target
+        bits = fa.distinct(np.concatenate([probe.base_points, np.array(probe.witnesses, fa.storage(source))]))
+        got = probe.evaluate(bits, order)
+        judgement = probe.judge(bits, got, order)
+        severity = severities(bits, got, judgement, source, target)
+        points = Pointwise(probe, order)
+        points.add_judged(bits, got, judgement, severity)
+        outcome = points.outcome(exhaustive=source.is_16_bit)
+        if outcome.violations:
+            (failing,) = outcome.violations
+            outcome.violations = _by_fault(failing, source, target)
+        outcome.measured.update(_recorded(bits, got, source, target))
+        return outcome
+
+
+def _by_fault(failing: Violations, source: Format, target: Format) -> list[Violations]:
+    """The failing rows, those with one fault together and told by it."""
+    kinds, between = faults(failing.bits, failing.got, source, target)
+    return [_chosen(failing, kinds == fault, fault, target, between) for fault in FAULTS if (kinds == fault).any()]
+
+
+def _chosen(rows: Violations, chosen: Any, fault: str, target: Format, between: str) -> Violations:
+    return Violations(
+        rows.bits[chosen], rows.got[chosen], rows.magnitude[chosen], rows.severity[chosen], rows.felt[chosen],
+        told(fault, target, between), FAULTS[fault][0],
+    )  # fmt: skip
+
+
+def _recorded(bits: Bits, got: Bits, source: Format, target: Format) -> dict[str, str]:
+    """What finite numbers beyond the target, the infinities and the signs of zeros became."""
+    x, g = fa.values(bits, source), fa.values(got, source)
+    beyond = np.isfinite(x) & ~np.isfinite(fa.values(converted(bits, source, target), source))
+    zero = g == 0
+    kept = bool((np.signbit(g) == np.signbit(x))[zero].all())
+    return {
+        "overflow": _became(g[beyond]),
+        "infinity": _became(g[np.isinf(x)]),
+        "sign_of_zero": "kept" if kept else "lost",
+    }
+
+
+def _became(results: Any) -> str:
+    """One word for all of ``results``: nan, infinity, saturated; ``mixed`` for several, ``none`` without any."""
+    words = {
+        "nan": bool(np.isnan(results).any()),
+        "infinity": bool(np.isinf(results).any()),
+        "saturated": bool(np.isfinite(results).any()),
+    }
+    seen = [word for word, there in words.items() if there]
+    return "none" if not seen else seen[0] if len(seen) == 1 else "mixed"

@@ -215,3 +215,23 @@ def test_a_definition_that_cannot_be_evaluated_is_the_users_error(definition: An
 def test_the_catalogue_holds_every_function_once() -> None:
     names = [f.name for f in CATALOGUE]
     assert len(names) == len(set(names)) == len([n for n in names if n in all_functions()])
+
+
+@pytest.mark.parametrize("domain", [(1, 1), (2, 1), (0,), (0, 1, 2)])
+def test_a_domain_that_is_no_interval_is_refused(domain: Any) -> None:
+    with pytest.raises(UsageError, match="the domain must be"):
+        function("own_log", oracle=lambda m, x: m.log(x), domain=domain)
+
+
+@pytest.mark.parametrize("closed", ["middle", ("left", "right"), ("up",)])
+def test_a_breakpoint_is_closed_on_one_side(closed: Any) -> None:
+    with pytest.raises(UsageError, match="closed must be"):
+        function("own_step", oracle=piecewise(lambda m, x: 0 * x, 0, lambda m, x: 0 * x + 1), closed=closed)
+
+
+def test_beyond_its_domain_a_function_of_ones_own_is_nan() -> None:
+    limits = (("-inf", "inf", "-inf"), ("inf", 0, 0))
+    own = function("own_log", oracle=lambda m, x: m.log(x), domain=(0, "inf"), limits=limits)
+    answers = [Oracle(own).certified(FLOAT32.round(Fraction(x)), FLOAT32, 0) for x in (-1, 0, 1)]
+    assert [a.kind for a in answers] == ["nan", "infinite", "finite"]
+    assert answers[2].bits == 0

@@ -17,7 +17,7 @@ import numpy as np
 
 from gradproof.backends import traits as probing
 from gradproof.backends.base import Availability, Backend, Call, Implementation, Traits, padded
-from gradproof.backends.chains import reverse_passes, rows_of
+from gradproof.backends.chains import reverse_passes
 from gradproof.backends.contract import check_offered
 from gradproof.backends.cuda import driver_version
 from gradproof.errors import Unsupported
@@ -115,15 +115,13 @@ class JaxBackend(Backend):
         check_offered(implementation, fmt, 1)
         if not weights:
             return [], []
-        lanes = padded(np.asarray(bits, storage(fmt)))
-        shape, size, depth = bits.shape, bits.size, len(weights)
+        start = np.asarray(bits, storage(fmt)).ravel()
         with self._calls.configured(fmt, self._device):
-            chain = self._calls.Chain(implementation, weights, lanes, fmt, self._functions)
-            rows = reverse_passes(depth, chain.ones(), chain.pull, chain.start)
-            derivatives = [self._calls.bits_of(row, fmt) for row in rows_of(rows, depth)]
+            chain = self._calls.Chain(implementation, weights, start, fmt, self._functions)
+            derivatives = reverse_passes(len(weights), chain.ones(), chain.pull, chain.start)
         return (
-            [i[:size].reshape(shape) for i in chain.inputs],
-            [d[:size].reshape(shape) for d in derivatives],
+            [i.reshape(bits.shape) for i in chain.inputs],
+            [d.reshape(bits.shape) for d in derivatives],
         )
 
     def traits(self, fmt: Format) -> Traits:

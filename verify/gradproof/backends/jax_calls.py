@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gradproof.backends.base import Call, Implementation
+from gradproof.backends.base import Call, Implementation, padded
 from gradproof.backends.contract import (
     called,
     check_shape,
@@ -187,13 +187,17 @@ def _forward(function: Function, x: Any) -> Any:
 
 
 class Chain:
-    """The steps ``h -> f(w h)`` of one chain, and their pull-backs on rows of shape (depth, n)."""
+    """The steps ``h -> f(w h)`` of one chain, and their pull-backs on rows of shape (depth, n).
+
+    Rows are bits and are moved by NumPy; what JAX calculates on has the few lengths of ``padded``. JAX would compile
+    every copy, and every operation once more for each length.
+    """
 
     def __init__(
         self,
         implementation: Implementation,
         weights: Sequence[float],
-        lanes: Bits,
+        start: Bits,
         fmt: Format,
         functions: Functions,
     ) -> None:
@@ -201,34 +205,43 @@ class Chain:
         self.fmt = fmt
         self.functions = functions
         self.weights = [np.asarray(w, np.float64).astype(DTYPES[fmt.name]) for w in weights]
-        self.hidden: list[Any] = []
+        self.hidden: list[Bits] = []
         self.inputs: list[Bits] = []
         self._call = guarded(implementation)
-        h = array(lanes, fmt, functions.device)
+        lanes = padded(start, few_lengths=True)
         for w in self.weights:
-            self.hidden.append(h)
-            into = bits_of(w * h, fmt)
-            self.inputs.append(into)
-            h = array(functions.evaluated(implementation, into, fmt, Call()), fmt, functions.device)
+            self.hidden.append(lanes[: start.size])
+            into = bits_of(w * self._array(lanes), fmt)
+            self.inputs.append(into[: start.size])
+            lanes = functions.evaluated(implementation, into, fmt, Call())
 
-    def ones(self) -> Any:
+    def ones(self) -> Bits:
         """Rows of ones."""
-        return jnp.ones((len(self.weights), self.hidden[0].size), self.hidden[0].dtype)
+        return np.ones((len(self.weights), self.hidden[0].size), DTYPES[self.fmt.name]).view(storage(self.fmt))
 
-    def start(self, rows: Any, k: int) -> Any:
+    def start(self, rows: Bits, k: int) -> Bits:
         """``rows`` with row k set to 1."""
-        return rows.at[k].set(1)
+        rows = rows.copy()
+        rows[k] = np.ones((), DTYPES[self.fmt.name]).view(storage(self.fmt))
+        return rows
 
-    def pull(self, k: int, rows: Any) -> Any:
+    def pull(self, k: int, rows: Bits) -> Bits:
         """Every row times d h[k+1] / d h[k]."""
-        w = self.weights[k]
-        if self.implementation.derivatives:
-            slope = self.functions.evaluated(self.implementation, self.inputs[k], self.fmt, Call(order=1))
-            return (rows * array(slope, self.fmt, self.functions.device)) * w
-        h = jnp.tile(self.hidden[k], len(self.weights))
+        w, cotangent = self.weights[k], self._array(padded(rows, few_lengths=True))
+
+        def repeated(lanes: Bits) -> Bits:
+            return padded(np.tile(lanes, len(rows)), few_lengths=True)
 
         def gradient() -> Any:
-            _, pull = jax.vjp(lambda h: self._call(w * h), h)
-            return pull(rows.reshape(-1))[0]
+            if self.implementation.derivatives:
+                into = repeated(self.inputs[k])
+                slope = self.functions.evaluated(self.implementation, into, self.fmt, Call(order=1))
+                return (cotangent * self._array(slope)) * w
+            _, pull = jax.vjp(lambda h: self._call(w * h), self._array(repeated(self.hidden[k])))
+            return pull(cotangent)[0]
 
-        return differentiated(self.implementation, 1, gradient, lacks).reshape(rows.shape)
+        pulled = bits_of(differentiated(self.implementation, 1, gradient, lacks), self.fmt)
+        return pulled[: rows.size].reshape(rows.shape)
+
+    def _array(self, bits: Bits) -> Any:
+        return array(bits, self.fmt, self.functions.device)

@@ -50,8 +50,9 @@ def tensor(bits: Bits, fmt: Format, device: torch.device) -> Tensor:
 
 def bits_of(values: Tensor, fmt: Format) -> Bits:
     """The bits of a tensor of the format's dtype; shape kept."""
-    signed = values.detach().contiguous().cpu().view(_INTEGER[fmt.width])
-    bits: Bits = signed.numpy().view(storage(fmt)).copy()
+    # Autograd gives zeros without memory (the second derivative of abs); only a clone has bits.
+    signed = values.detach().clone().contiguous().cpu().view(_INTEGER[fmt.width])
+    bits: Bits = signed.numpy().view(storage(fmt))
     return bits
 
 

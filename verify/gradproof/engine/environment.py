@@ -26,27 +26,40 @@ def package_version(name: str) -> str:
 
 
 def simd_level() -> str:
-    """The widest vector instructions NumPy sees: ``AVX512``, ``AVX2``, ``NEON`` ... or the machine's name."""
+    """The widest vector instructions: ``AVX512_BF16``, ``AVX512``, ``AVX2``, ``NEON`` ... or the machine's name.
+
+    Processors with bfloat16 instructions count as their own: libraries round to bfloat16 with them, which flushes
+    subnormals.
+    """
     try:
         from numpy._core._multiarray_umath import __cpu_features__ as features  # type: ignore[import-not-found]  # private, but the only record
     except ImportError:
         return platform.machine()
     for level, needed in (("AVX512", "AVX512F"), ("AVX2", "AVX2"), ("NEON", "NEON"), ("VSX", "VSX")):
         if features.get(needed):
-            return level
+            return f"{level}_BF16" if level == "AVX512" and "avx512_bf16" in processor_flags() else level
     return platform.machine()
+
+
+def processor_flags() -> frozenset[str]:
+    """The processor's features as Linux lists them; empty elsewhere."""
+    return frozenset(_cpuinfo("flags").split())
 
 
 def processor() -> str:
     """The processor's name as the system reports it."""
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def _cpuinfo(field: str) -> str:
     try:
         with Path("/proc/cpuinfo").open(encoding="utf-8") as info:
             for line in info:
-                if line.startswith("model name"):
+                if line.startswith(field):
                     return line.partition(":")[2].strip()
     except OSError:
         pass
-    return platform.processor() or platform.machine()
+    return ""
 
 
 def environment() -> dict[str, Any]:

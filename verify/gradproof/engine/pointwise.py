@@ -12,6 +12,7 @@ from gradproof.measure.curves import curve
 from gradproof.measure.judge import Judgement
 from gradproof.measure.severity import classify
 from gradproof.oracle import Reference
+from gradproof.oracle.reference import UNCERTIFIED
 from gradproof.results.model import Evidence
 
 
@@ -21,6 +22,7 @@ class Pointwise:
     def __init__(self, probe: Probe, order: int) -> None:
         self.probe = probe
         self.order = order
+        self._uncertified = 0
         self._rows: list[tuple[Bits, Bits, Judgement, np.ndarray[tuple[int], np.dtype[np.int8]]]] = []
 
     def add(self, bits: Bits, *, path: str | None = None) -> Judgement:
@@ -31,6 +33,7 @@ class Pointwise:
 
     def add_results(self, bits: Bits, got: Bits, reference: Reference) -> Judgement:
         """Judge results that were computed already."""
+        self._uncertified += int((reference.how == UNCERTIFIED).sum())
         judgement = self.probe.judge(bits, got, self.order, reference)
         severity = classify(got, reference, judgement, self.probe.format, self._limits)
         self.add_judged(bits, got, judgement, severity)
@@ -68,6 +71,8 @@ class Pointwise:
         if outcome.undecided:
             first = bits[np.concatenate([p.undecided for p in parts])][0]
             outcome.measured["undecided_at"] = self.probe.format.decimal(int(first))
+        if self._uncertified:
+            outcome.measured["uncertified"] = self._uncertified
         if judged.any():
             outcome.worst_bits = int(bits[int(np.argmax(np.where(judged, magnitude, -1.0)))])
         if with_curve:

@@ -132,6 +132,7 @@ class Function:
                 given = ", ".join(f"{k}={v!r}" for k, v in self.params.items())
                 raise UsageError(f"function {self.name!r} requires {words}, got {given}")
         self.breaks  # noqa: B018  raises for breakpoints that do not increase
+        self._validate_ends()
         if len(self.limits) != 2:
             raise UsageError(
                 f"function {self.name!r}: limits are two tuples (f, f', f''), at -infinity and at +infinity, "
@@ -144,6 +145,18 @@ class Function:
             low, high = (_extended(end) for end in self.range)
             if low > high:
                 raise UsageError(f"function {self.name!r}: the range must be (low, high), got {self.range!r}")
+
+    def _validate_ends(self) -> None:
+        if len(self.domain) != 2 or not self.ends[0] < self.ends[1]:
+            raise UsageError(
+                f"function {self.name!r}: the domain must be (low, high), low below high, got {self.domain!r}"
+            )
+        sides = self.closed if isinstance(self.closed, tuple) else (self.closed,) * len(self.breakpoints)
+        if len(sides) != len(self.breakpoints) or not set(sides) <= {"left", "right"}:
+            raise UsageError(
+                f"function {self.name!r}: closed must be 'left' or 'right', or one of them for each of the "
+                f"{len(self.breakpoints)} breakpoints, got {self.closed!r}"
+            )
 
     @property
     def label(self) -> str:

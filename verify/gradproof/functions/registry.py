@@ -18,6 +18,7 @@ from gradproof.functions.function import (
     Function,
     Limit,
     Point,
+    Side,
     checked_definitions,
 )
 
@@ -71,14 +72,17 @@ def function(
     monotone: bool = False,
     range: tuple[Exact, Exact] | None = None,
     limits: tuple[tuple[Limit | None, ...], tuple[Limit | None, ...]] | None = None,
+    domain: tuple[Exact, Exact] = ("-inf", "inf"),
+    closed: Side | tuple[Side, ...] = "right",
 ) -> Function:
     """Define and register a function of your own from one definition over the math context ``m``.
 
     ``oracle`` is ``lambda m, x, **params``, or ``gradproof.piecewise(left, 0, right)``. ``m`` offers exp,
     expm1, log, log1p, sqrt, sin, cos, atan, tanh, sigmoid, softplus, erf, erfc, pi and ``real("0.1")`` for
-    exact decimals; x takes + - * / and non-negative integer powers. ``limits`` are (f, f', f'') at -infinity
-    and +infinity; where they are not given, results at the infinities stay ``undecided``. Defining a name
-    again replaces it; a catalogued name is refused.
+    exact decimals; x takes + - * / and non-negative integer powers. Other functions of mpmath's are taken too, their
+    values ``uncertified``. ``domain`` is the open interval on which the function is defined (NaN beyond it), ``limits``
+    are (f, f', f'') at its left and right end; where they are not given, results there stay ``undecided``. ``closed``
+    says which side gives the value at a breakpoint. Defining a name again replaces it; a catalogued name is refused.
 
     Raises UsageError for a name that is taken or no name, an oracle of the wrong signature, and parameters,
     breakpoints, limits or a range that are not real numbers in order.
@@ -101,6 +105,8 @@ def function(
         monotone=monotone,
         range=range,
         limits=limits or (UNKNOWN_LIMITS, UNKNOWN_LIMITS),
+        domain=domain,
+        closed=closed,
     ).bind(params)
     _defined[name] = made
     return made

@@ -8,6 +8,7 @@ taken from the number's function. Never read a midpoint without its radius: resu
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
@@ -23,6 +24,7 @@ except ImportError:  # the oracle then falls back to agreement of two precisions
     flint = None  # type: ignore[assignment]
 
 AVAILABLE = flint is not None
+_LOCK = threading.RLock()
 
 
 def number(value: Any) -> Any:
@@ -117,13 +119,14 @@ CONTEXT = _ArbContext()
 
 @contextlib.contextmanager
 def working(precision: int, length: int = ORDERS) -> Iterator[None]:
-    """FLINT's global precision and series length, restored afterwards."""
-    before = flint.ctx.prec, flint.ctx.cap
-    flint.ctx.prec, flint.ctx.cap = precision, length
-    try:
-        yield
-    finally:
-        flint.ctx.prec, flint.ctx.cap = before
+    """FLINT's global precision and series length, restored afterwards; one thread at a time."""
+    with _LOCK:
+        before = flint.ctx.prec, flint.ctx.cap
+        flint.ctx.prec, flint.ctx.cap = precision, length
+        try:
+            yield
+        finally:
+            flint.ctx.prec, flint.ctx.cap = before
 
 
 def _coefficients(function: Function, piece: int, x: Any) -> list[Any]:

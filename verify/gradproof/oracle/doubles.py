@@ -78,7 +78,7 @@ class Doubles:
         return other + -self
 
     def __mul__(self, other: Any) -> Any:
-        if isinstance(other, (int, float)) and math.frexp(other)[0] in (0.5, -0.5):
+        if _is_power_of_two(other):
             return Doubles(self.hi * other, self.lo * other, (self.rad * abs(other)) * SLACK + TINY)
         return self._times(other)
 
@@ -102,6 +102,13 @@ class Doubles:
     @lifted
     def __rtruediv__(self, other: Doubles) -> Doubles:
         return other / self
+
+
+def _is_power_of_two(value: Any) -> bool:
+    """Whether a factor only moves the exponent, within float64."""
+    if not isinstance(value, (int, float)) or abs(value) > 2**1000:
+        return False
+    return math.frexp(value)[0] in (0.5, -0.5)
 
 
 def _enclosed(value: Fraction) -> Doubles:
@@ -134,7 +141,7 @@ class _DoubleScalars:
 
     def exp(self, x: Doubles) -> Doubles:
         hi, lo = pairs.exp(x.pair)
-        return self._ball((hi, lo), np.abs(hi) * np.expm1(x.rad) * 1.01 + TINY * x.rad)
+        return self._ball((hi, lo), (np.abs(hi) + TINY) * np.expm1(x.rad) * 1.01)
 
     def expm1(self, x: Doubles) -> Doubles:
         value = pairs.expm1(x.pair)
@@ -146,7 +153,7 @@ class _DoubleScalars:
         return self._ball(value, np.where((low > 0) & (x.hi > 0), x.rad / low, np.inf) + ELEMENTARY)
 
     def log1p(self, x: Doubles) -> Doubles:
-        low = (1.0 + x.hi) * (1 - 2.0**-50) - x.rad
+        low = (1.0 + x.hi) * (1 - 2.0**-50) - np.abs(x.lo) - x.rad
         return self._ball(pairs.log1p(x.pair), np.where(low > 0, x.rad / low, np.inf))
 
     def sqrt(self, x: Doubles) -> Doubles:

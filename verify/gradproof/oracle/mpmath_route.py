@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from fractions import Fraction
 from typing import Any
 
@@ -70,8 +71,34 @@ class _MpScalars:
         return x / n
 
 
+class _MpContext(SeriesContext):
+    """The documented functions by their own recurrences, and whatever else mpmath offers by numerical Taylor series."""
+
+    def __getattr__(self, name: str) -> Any:
+        function = None if name.startswith("_") else getattr(self._s.mp, name, None)
+        if not callable(function):
+            raise AttributeError(f"the math context has no {name!r}")
+
+        def applied(z: Any) -> Any:
+            return _composed(self._s.mp, function, z) if isinstance(z, Series) else function(z)
+
+        return applied
+
+
+def _composed(mp: Any, function: Any, z: Series) -> Series:
+    """g(z) from g's Taylor series about the constant term, by mpmath's differences in raised precision."""
+    around = mp.taylor(function, mp.convert(z.c[0]), len(z.c) - 1)
+    step = Series([0, *z.c[1:]])
+    total = Series([around[-1], *([0] * (len(z.c) - 1))])
+    for coefficient in around[-2::-1]:
+        total = total * step + coefficient
+    return total
+
+
 _SCALARS = _MpScalars()
-_CONTEXT = SeriesContext(_SCALARS)
+_CONTEXT = _MpContext(_SCALARS)
+_LOCK = threading.RLock()
+"""One precision for all threads of a process, so one thread at a time."""
 
 
 def derivatives(function: Function, piece: int, x: Fraction, precision: int) -> list[Dyadic]:
@@ -81,7 +108,7 @@ def derivatives(function: Function, piece: int, x: Fraction, precision: int) -> 
     outside the definition's domain, UsageError where the definition cannot be evaluated at all.
     """
     mp = _SCALARS.mp
-    with mp.workprec(precision):
+    with _LOCK, mp.workprec(precision):
         params = {k: _SCALARS.real(v) for k, v in function.exact_params.items()}
         point = mp.mpf(x.numerator) / x.denominator
         try:

@@ -103,11 +103,13 @@ def divide(x: Pair, y: Pair) -> Pair:
 
 
 def sqrt(x: Pair) -> Pair:
-    """The square root; 0 at 0."""
-    root = np.sqrt(x[0])
+    """The square root; 0 at 0. Small numbers are scaled, because the low part of the root's square underflows."""
+    scale = np.where(x[0] < 2.0**-500, 2.0**300, 1.0)
+    hi, lo = x[0] * scale * scale, x[1] * scale * scale
+    root = np.sqrt(hi)
     square, square_low = two_product(root, root)
-    rest = (x[0] - square) + (x[1] - square_low)
-    return fast_two_sum(root, np.where(root > 0, rest / (2.0 * np.where(root > 0, root, 1.0)), 0.0))
+    rest = (hi - square) + (lo - square_low)
+    return fast_two_sum(root / scale, np.where(root > 0, rest / (2.0 * np.where(root > 0, root, 1.0)), 0.0) / scale)
 
 
 def _choose(condition: Any, x: Pair, y: Pair) -> Pair:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from gradproof.formats import Format
 from gradproof.formats.arrays import Bits, Floats, Ints
 from gradproof.oracle.dyadic import Dyadic
-from gradproof.oracle.values import Values
+from gradproof.oracle.values import Values, clipped
 
 FINITE: Final = 0
 INFINITE: Final = 1
@@ -26,6 +26,8 @@ BY_ARB: Final = 1
 BY_EXACT: Final = 2
 UNCERTIFIED: Final = 3
 
+_NEAR: Final = 2.0**-8
+"""Mantissas this close to a power of two are looked at; enclosures that are kept are narrower."""
 EXPONENT_FLOOR: Final = -8192
 """Exponents are clamped here; no format reaches anywhere near."""
 
@@ -104,16 +106,18 @@ class Reference:
         measured in the larger of the two quanta (see ``Certified.midpoint``).
         """
         mantissa, exponent = np.frexp(values.hi)
-        low, rad = np.ldexp(values.lo, -exponent), np.ldexp(values.rad, -exponent)
-        sign = np.sign(mantissa)
-        size, rest = np.abs(mantissa), low * sign
-        at_half, at_one = np.abs((size - 0.5) + rest) <= rad, np.abs((size - 1.0) + rest) <= rad
-        power = (at_half | at_one) & (rad < 0.25) & (rad > 0)
-        exponent = np.where(power & at_one, exponent + 1, exponent)
-        self.high[where] = np.where(power, 0.5 * sign, mantissa)
-        self.low[where] = np.where(power, 0.0, low)
-        shifted = np.clip(exponent + values.exponent, EXPONENT_FLOOR, -EXPONENT_FLOOR)
-        self.exponent[where] = np.where(values.hi == 0, 0, shifted)
+        low = np.ldexp(values.lo, -exponent)
+        size = np.abs(mantissa)
+        near = np.flatnonzero((size < 0.5 + _NEAR) | (size > 1.0 - _NEAR))
+        rest, rad = low[near] * np.sign(mantissa[near]), np.ldexp(values.rad[near], -exponent[near])
+        at_half, at_one = (np.abs((size[near] - power) + rest) <= rad for power in (0.5, 1.0))
+        power = (at_half | at_one) & (rad < _NEAR) & (rad > 0)
+        rows = near[power]
+        mantissa[rows], low[rows] = np.copysign(0.5, mantissa[rows]), 0.0
+        exponent[rows] += at_one[power]
+        self.high[where], self.low[where] = mantissa, low
+        shifted = clipped(exponent + values.exponent, -EXPONENT_FLOOR)
+        self.exponent[where] = np.where(mantissa == 0, 0, shifted)
         self.kind[where], self.how[where] = FINITE, how
 
     def set_rows(self, where: Any, rows: list[Row]) -> None:

@@ -59,7 +59,9 @@ class Values:
 
         Rounding is monotone, and the ends are moved outward by what computing them costs.
         """
-        offset = self.lo + sign * (self.rad * (1 + 2.0**-40) + np.abs(self.lo) * 2.0**-50)
+        offset = self.lo
+        if sign:
+            offset = offset + sign * (self.rad * (1 + 2.0**-40) + np.abs(self.lo) * 2.0**-50)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             if fmt.precision < 53:
                 end = _ldexp(self.hi + offset, self.exponent)
@@ -86,13 +88,18 @@ def _rounded_subnormal(values: Values, offset: Floats, sign: int, fmt: Format) -
     return rounded
 
 
-def _ldexp(mantissa: Floats, exponent: Ints) -> Floats:
-    scaled: Floats = np.ldexp(mantissa, np.clip(exponent, -_FAR, _FAR).astype(np.int32))
+def clipped(exponent: Ints, limit: int) -> npt.NDArray[np.int32]:
+    """``exponent`` within +-limit, as ldexp takes it; np.clip would look its types up anew at every call."""
+    return np.minimum(np.maximum(exponent, -limit), limit).astype(np.int32)
+
+
+def _ldexp(mantissa: Floats | float, exponent: Ints) -> Floats:
+    scaled: Floats = np.ldexp(mantissa, clipped(exponent, _FAR))
     return scaled
 
 
 def below(rad: Floats, exponent: Ints, limit_exponent: Ints) -> Mask:
     """Whether ``rad * 2**exponent <= 2**limit_exponent``."""
     with np.errstate(over="ignore"):
-        smaller: Mask = rad <= _ldexp(np.ones_like(rad), limit_exponent - exponent)
+        smaller: Mask = rad <= _ldexp(1.0, limit_exponent - exponent)
     return smaller

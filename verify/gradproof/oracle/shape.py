@@ -1,0 +1,86 @@
+"""Where a function turns, and what values it takes, from what it declares and certified signs of f'."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Final
+
+from gradproof.errors import UsageError
+from gradproof.functions.function import Function, exact
+from gradproof.oracle import arb_route
+
+Bracket = tuple[Fraction, Fraction]
+_PRECISION: Final = 256
+_WIDTH: Final = Fraction(1, 1 << 80)
+
+
+def turning_points(function: Function) -> list[Bracket]:
+    """The declared turns from left to right; roots of f' narrowed to 2^-80 by bisection over certified signs.
+
+    A turn that is known exactly comes as a bracket of width 0. Raises UsageError where f' has no opposite signs at
+    the ends of a declared bracket, and GradproofError's kin where python-flint is missing.
+    """
+    found = []
+    for turn in function.turns:
+        if isinstance(turn, tuple):
+            found.append(_narrowed(function, exact(turn[0]), exact(turn[1])))
+        else:
+            point = exact(turn(function.exact_params) if callable(turn) else turn)
+            found.append((point, point))
+    return found
+
+
+def _narrowed(function: Function, low: Fraction, high: Fraction) -> Bracket:
+    left, right = _slope_sign(function, low), _slope_sign(function, high)
+    if left * right >= 0:
+        raise UsageError(
+            f"function {function.label}: f' must change its sign between {float(low)!r} and {float(high)!r}, declared "
+            f"as a turn; its signs there are {left:+d} and {right:+d}"
+        )
+    while high - low > _WIDTH:
+        middle = (low + high) / 2
+        sign = _slope_sign(function, middle)
+        if sign == 0:
+            break
+        low, high = (middle, high) if sign == left else (low, middle)
+    return low, high
+
+
+def _slope_sign(function: Function, x: Fraction) -> int:
+    """The certified sign of f'(x); 0 where the enclosure holds 0."""
+    ends = arb_route.enclosures(function, function.piece_at(x), x, _PRECISION)[1]
+    if ends is None:
+        return 0
+    return 1 if ends[0].man > 0 else -1 if ends[1].man < 0 else 0
+
+
+def extent(function: Function) -> tuple[Fraction | float, Fraction | float] | None:
+    """The least interval that holds every value, its ends enclosed outward; None where something is not declared.
+
+    Needs directions and limits: between two turns f is monotone, so that its values lie between the one-sided values
+    at turns and kinks and the limits.
+    """
+    if function.directions is None:
+        return None
+    values: list[Fraction | float] = []
+    for side in ("left", "right"):
+        limit = function.limit(side, 0)  # type: ignore[arg-type]
+        if limit is None:
+            return None
+        values.append(limit)
+    joints: list[tuple[int, Bracket]] = [
+        (piece, (kink, kink)) for i, kink in enumerate(function.breaks) for piece in (i, i + 1)
+    ]
+    joints += [(function.piece_at(low), (low, high)) for low, high in turning_points(function)]
+    for piece, (low, high) in joints:
+        ends = arb_route.enclosures_over(function, piece, low, high, _PRECISION)[0]
+        if ends is None:
+            return None
+        values += [end.fraction() for end in ends]
+    return min(values, key=_ordered), max(values, key=_ordered)
+
+
+def _ordered(value: Fraction | float) -> tuple[float, Fraction]:
+    infinite = isinstance(value, float) and math.isinf(value)
+    return (value if infinite else 0.0), (Fraction(0) if infinite else Fraction(value))  # type: ignore[return-value]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from gradproof.backends.base import Implementation
+from gradproof.backends.base import Backend, Call, Implementation
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Property, Violations
 from gradproof.errors import Unsupported
+from gradproof.formats import Format
 from gradproof.formats import arrays as fa
+from gradproof.formats.arrays import Bits
 from gradproof.functions import Function
 from gradproof.measure.severity import WRONG_BRANCH, WRONG_CLASS
 from gradproof.oracle import Certified
@@ -50,55 +54,71 @@ class KinkConvention(Property):
         return bool(function.kinks)
 
     def check(self, probe: Probe, order: int) -> Outcome:
-        """Read the derivative at each kink in every way there is."""
+        """Read the derivative at all kinks in every way there is, each way in one call."""
         probe.require(order)
+        fmt = probe.format
         violations: list[Violations] = []
-        measured: dict[str, Any] = {}
-        readings = 0
-        for kink in dict.fromkeys(probe.function.kinks):
-            bits = probe.format.round(kink)
-            if not probe.format.holds(kink):
-                measured[f"{float(kink):g}"] = {"skipped": "the format does not hold this kink"}
-                continue
-            found = _readings(probe, order, bits)
-            readings += len(found)
-            clarke = probe.oracle.certified(bits, probe.format, order)
+        kinks = list(dict.fromkeys(probe.function.kinks))
+        measured: dict[str, Any] = {
+            f"{float(kink):g}": {"skipped": "the format does not hold this kink"} for kink in kinks
+        }
+        held = [kink for kink in kinks if fmt.holds(kink)]
+        points = {kink: fmt.round(kink) for kink in held}
+        inputs = [bits | sign for bits in points.values() for sign in ([0, fmt.sign_bit] if bits == 0 else [0])]
+        readings = _readings(probe, order, np.array(inputs, dtype=fa.storage(fmt))) if held else []
+        for kink, bits in points.items():
+            found = [r for r in readings if r.bits == bits or (bits == 0 and r.bits == fmt.sign_bit)]
+            clarke = probe.oracle.certified(bits, fmt, order)
             measured[f"{float(kink):g}"] = _record(found, clarke, order)
             violations += _outside(found, clarke, probe, order)
             violations += _disagreeing(found, probe)
-            if order == 1 and "reverse" in probe.paths and probe.mode == "eager":
-                violations += _nonlinear(probe, bits)
-        return Outcome(Evidence("exhaustive", readings), violations, measured={"kinks": measured})
+        if held and order == 1 and "reverse" in probe.paths and probe.mode == "eager":
+            violations += _nonlinear(probe, np.array(list(points.values()), dtype=fa.storage(fmt)))
+        return Outcome(Evidence("exhaustive", len(readings)), violations, measured={"kinks": measured})
 
 
-def _readings(probe: Probe, order: int, bits: int) -> list[Reading]:
-    fmt = probe.format
-    inputs = [bits, bits | fmt.sign_bit] if bits == 0 else [bits]
-    array = np.array(inputs, dtype=fa.storage(fmt))
+def _readings(probe: Probe, order: int, inputs: Bits) -> list[Reading]:
     found = []
     for path in probe.paths:
         try:
-            got = probe.evaluate(array, order, path)
+            got = probe.evaluate(inputs, order, path)
         except Unsupported:
             if path == probe.paths[0]:
                 raise
             continue  # a framework without a forward derivative has one path less to compare
-        found += _read(path, array, got, fmt)
+        found += _read(path, inputs, got, probe.format)
     # How a framework's own formulations differ is its business, not that of a user's implementation.
     if order == 1 and not probe.implementation.user:
-        for other in probe.backend.formulations(probe.function.name, probe.function.params):
-            try:
-                got = probe.evaluate_other(other, array, order)
-            except Unsupported:
-                continue
-            found += _read(other.name, array, got, fmt)
+        for name, got in _formulated(probe, inputs):
+            found += _read(name, inputs, got, probe.format)
     return found
 
 
-def _read(way: str, array: Any, got: Any, fmt: Any) -> list[Reading]:
-    values = fa.values(got, fmt)
-    names = [way] if array.size == 1 else [way, f"{way} at -0"]
-    return [Reading(name, int(x), int(g), float(v)) for name, x, g, v in zip(names, array, got, values, strict=True)]
+_slopes: WeakKeyDictionary[Backend, dict[tuple[str, str, bytes], list[tuple[str, Bits]]]] = WeakKeyDictionary()
+
+
+def _formulated(probe: Probe, inputs: Bits) -> list[tuple[str, Bits]]:
+    """First derivatives of the framework's other formulations at ``inputs``, each with its name.
+
+    Taken eagerly, and once for all implementations and modes: every formulation is code that a framework would
+    compile again for each.
+    """
+    backend, fmt = probe.backend, probe.format
+    known = _slopes.setdefault(backend, {})
+    key = (probe.function.label, fmt.name, inputs.tobytes())
+    if key not in known:
+        known[key] = []
+        for other in backend.formulations(probe.function.name, probe.function.params):
+            with suppress(Unsupported):
+                call = Call(order=1, path=backend.paths(other)[0])
+                known[key].append((other.name, backend.evaluate(other, inputs, fmt, call)))
+    return known[key]
+
+
+def _read(way: str, inputs: Bits, got: Bits, fmt: Format) -> list[Reading]:
+    names = [f"{way} at -0" if bits == fmt.sign_bit else way for bits in inputs]
+    rows = zip(names, inputs, got, fa.values(got, fmt), strict=True)
+    return [Reading(name, int(x), int(g), float(v)) for name, x, g, v in rows]
 
 
 def _record(found: list[Reading], clarke: Certified, order: int) -> dict[str, Any]:
@@ -153,19 +173,18 @@ def _disagreeing(found: list[Reading], probe: Probe) -> list[Violations]:
     return [_violation(first, probe, WRONG_BRANCH, text)]
 
 
-def _nonlinear(probe: Probe, bits: int) -> list[Violations]:
+def _nonlinear(probe: Probe, inputs: Bits) -> list[Violations]:
     """vjp(c) must be c * vjp(1): the implementation is scaled after the fact by an exact power of two."""
-    array = np.array([bits], dtype=fa.storage(probe.format))
-    one = fa.values(probe.evaluate(array, 1), probe.format)[0]
+    ones = fa.values(probe.evaluate(inputs, 1), probe.format)
     rows = []
     for c in COTANGENTS:
         scaled = _scaled(probe.implementation, c)
-        got = probe.evaluate_other(scaled, array, 1, "reverse")
-        value = float(fa.values(got, probe.format)[0])
-        if value != c * one and not (np.isnan(value) and np.isnan(one)):
-            reading = Reading("reverse", bits, int(got[0]), value)
-            text = f"the vjp of cotangent {c:g} is {value:g}, not {c:g} times that of 1 ({one:g})"
-            rows.append(_violation(reading, probe, WRONG_BRANCH, text))
+        results = probe.evaluate_other(scaled, inputs, 1, "reverse")
+        for bits, got, value, one in zip(inputs, results, fa.values(results, probe.format), ones, strict=True):
+            if value != c * one and not (np.isnan(value) and np.isnan(one)):
+                reading = Reading("reverse", int(bits), int(got), float(value))
+                text = f"the vjp of cotangent {c:g} is {value:g}, not {c:g} times that of 1 ({one:g})"
+                rows.append(_violation(reading, probe, WRONG_BRANCH, text))
     return rows
 
 

@@ -199,7 +199,7 @@ def test_limits_that_nobody_declared_stay_undecided() -> None:
 @pytest.mark.parametrize(
     ("definition", "hint"),
     [
-        (lambda m, x: m.cosh(x), "'cosh'"),
+        (lambda m, x: m.nosuch(x), "'nosuch'"),
         (lambda m, x: m.exp(x) if x > 0 else x, "gradproof.piecewise"),
         (lambda m, x: x**-1, "non-negative integer powers only, got -1"),
         (lambda m, x: None, "None"),

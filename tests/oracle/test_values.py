@@ -48,63 +48,51 @@ def sample(fmt: Format, n: int = 400, seed: int = 0) -> Values:
 
 
 def hard(fmt: Format, seed: int = 1) -> Values:
-    """Ties and their neighbours, numbers of the format, powers of two, and the threshold of overflow; both signs."""
+    """Ties and their neighbours, numbers of the format, and the threshold of overflow; both signs."""
     rng = np.random.default_rng(seed)
-    bits = np.unique(
-        np.concatenate(
-            [
-                rng.integers(0, fmt.max_bits, 60),
-                rng.integers(0, fmt.min_normal_bits, 60),
-                [0, 1, 2, 3],
-                fmt.max_bits - np.arange(3),
-            ]
-        )
-    )
+    patterns = [
+        rng.integers(0, fmt.max_bits, 60), rng.integers(0, fmt.min_normal_bits, 60),
+        rng.integers(fmt.min_normal_bits // 2, fmt.min_normal_bits, 60), np.arange(4), fmt.max_bits - np.arange(3),
+    ]  # fmt: skip
     rows = []
-    for b in bits.tolist():
-        number = fmt.value(int(b))
-        half = Fraction(2) ** (fmt.quantum_exponent(number) - 1)
-        for value in (number, number + half):
+    for b in np.unique(np.concatenate(patterns)).tolist():
+        number = fmt.value(b)
+        unit = Fraction(2) ** fmt.quantum_exponent(number)
+        for value in (number, number + unit / 2):
+            exponent = fmt.quantum_exponent(number) - 60 * (b % 2)
             for hair in (0, 1, -1):
-                exponent = fmt.quantum_exponent(value) - 60 * (int(b) % 2)
-                hi = value / Fraction(2) ** exponent
-                for sign in (1, -1):
-                    rows.append(
-                        (sign * float(hi), sign * hair * float(half / Fraction(2) ** exponent) * 2.0**-60, exponent)
-                    )
-                    assert Fraction(float(hi)) == hi
-    kept = [row for row in rows if row[0] + row[1] == row[0] and row[0]]
-    hi, lo, exponent = (np.array(column) for column in zip(*kept, strict=True))
-    return Values(hi, lo, np.zeros(hi.size), exponent.astype(np.int64))
+                scaled = (value + hair * unit / 2**60) / Fraction(2) ** exponent
+                hi = float(scaled)
+                rows += [(sign * hi, sign * float(scaled - Fraction(hi)), exponent) for sign in (1, -1) if hi]
+    hi_, lo_, exponents = (np.array(column) for column in zip(*rows, strict=True))
+    return Values(hi_, lo_, np.zeros(hi_.size), exponents.astype(np.int64))
+
+
+def same(bits: int, other: int, fmt: Format) -> bool:
+    """Whether two patterns are equal; all NaNs are, and both zeros."""
+    return fmt.same_number(bits, other) or (fmt.is_nan(bits) and fmt.is_nan(other))
 
 
 @each_format
 def test_the_centre_is_rounded_like_the_fraction_it_is(fmt: Format) -> None:
     for v in (sample(fmt), hard(fmt)):
-        got = v.rounded(fmt, 0)
-        ties = 0
+        got, compared = v.rounded(fmt, 0).tolist(), 0
         for i in range(v.hi.size):
             value = centre(v, i)
-            if from_tie(value, fmt) < NEAR_TIE:
-                ties += 1
-                assert (
-                    abs(fmt.value(fmt.round(abs(value))) - abs(value)) * 2 if fmt.is_finite(fmt.round(value)) else True
-                )
-                if 0 < from_tie(value, fmt):
-                    continue  # documented: within a hair of a tie either side may come out
-            assert int(got[i]) == fmt.round(value) or (
-                not fmt.round(value) & ~fmt.sign_bit and not int(got[i]) & ~fmt.sign_bit
-            ), (v.hi[i], v.lo[i], v.exponent[i])
-        assert ties < v.hi.size
+            if 0 < from_tie(value, fmt) < NEAR_TIE:
+                continue  # within a hair of a tie either side may come out
+            compared += 1
+            assert same(got[i], fmt.round(value), fmt), (v.hi[i], v.lo[i], v.exponent[i])
+        assert compared > 0.6 * v.hi.size
 
 
 @each_format
 def test_exact_ties_go_to_even_and_exact_numbers_stay(fmt: Format) -> None:
     v = hard(fmt)
-    plain = np.flatnonzero(v.lo == 0)
-    assert plain.size > 100
-    got = v.rounded(fmt, 0)
-    assert got[plain].tolist() == [fmt.round(centre(v, i)) for i in plain.tolist()]
+    plain = [i for i in range(v.hi.size) if from_tie(centre(v, i), fmt) in (0, Fraction(1, 2))]
+    assert len(plain) > 150
+    got = v.rounded(fmt, 0).tolist()
+    assert [i for i in plain if not same(got[i], fmt.round(centre(v, i)), fmt)] == []
 
 
 @each_format

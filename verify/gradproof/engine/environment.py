@@ -14,6 +14,7 @@ from gradproof.backends import availability, backend_ids, get_backend
 from gradproof.engine.ledger import Surroundings
 from gradproof.formats import FORMATS
 
+SIMD = "GRADPROOF_SIMD"
 PACKAGES = ("numpy", "ml_dtypes", "mpmath", "python-flint", "hypothesis")
 
 
@@ -29,8 +30,11 @@ def simd_level() -> str:
     """The widest vector instructions: ``AVX512_BF16``, ``AVX512``, ``AVX2``, ``NEON`` ... or the machine's name.
 
     Processors with bfloat16 instructions count as their own: libraries round to bfloat16 with them, which flushes
-    subnormals.
+    subnormals. ``GRADPROOF_SIMD`` overrides what is seen, for a framework held to less than the processor has
+    (``ATEN_CPU_CAPABILITY=avx2``, ``ONEDNN_MAX_CPU_ISA=AVX512_CORE``, ``XLA_FLAGS=--xla_cpu_max_isa=AVX2``).
     """
+    if told := os.environ.get(SIMD):
+        return told
     try:
         from numpy._core._multiarray_umath import __cpu_features__ as features  # type: ignore[import-not-found]  # private, but the only record
     except ImportError:

@@ -75,12 +75,12 @@ class _MpContext(SeriesContext):
     """The documented functions by their own recurrences, and whatever else mpmath offers by numerical Taylor series."""
 
     def __getattr__(self, name: str) -> Any:
-        function = None if name.startswith("_") else getattr(self._s.mp, name, None)
+        function = None if name.startswith("_") else getattr(_SCALARS.mp, name, None)
         if not callable(function):
             raise AttributeError(f"the math context has no {name!r}")
 
         def applied(z: Any) -> Any:
-            return _composed(self._s.mp, function, z) if isinstance(z, Series) else function(z)
+            return _composed(_SCALARS.mp, function, z) if isinstance(z, Series) else function(z)
 
         return applied
 

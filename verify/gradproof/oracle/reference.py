@@ -115,6 +115,11 @@ class Reference:
         rows = near[power]
         mantissa[rows], low[rows] = np.copysign(0.5, mantissa[rows]), 0.0
         exponent[rows] += at_one[power]
+        # Just below a power of two: the nearest float64 is that power, the value's own binade the one below.
+        under = near[~power & (size[near] == 0.5) & (rest < 0)]
+        mantissa[under] *= 2.0 - 2.0**-52
+        low[under] = 2.0 * low[under] + np.copysign(2.0**-53, mantissa[under])
+        exponent[under] -= 1
         self.high[where], self.low[where] = mantissa, low
         shifted = clipped(exponent + values.exponent, -EXPONENT_FLOOR)
         self.exponent[where] = np.where(mantissa == 0, 0, shifted)

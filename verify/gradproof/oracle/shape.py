@@ -65,7 +65,7 @@ def extent(function: Function) -> tuple[Fraction | float, Fraction | float] | No
         return None
     values: list[Fraction | float] = []
     for side in ("left", "right"):
-        limit = function.limit(side, 0)  # type: ignore[arg-type]
+        limit = function.limit(side, 0)
         if limit is None:
             return None
         values.append(limit)

@@ -50,6 +50,8 @@ class _Worker:
     process: Any
     connection: Connection
     since: float
+    number: int
+    """Counted from 0; a worker that takes the place of a lost one takes its number."""
     group: int | None = None
     task: int | None = None
     ready: bool = False
@@ -77,8 +79,8 @@ class Pool:
         """
         self._waiting = [(g, 0) for g in range(len(self.plan.groups))]
         try:
-            for _ in range(min(self.jobs, len(self._waiting))):
-                self._start()
+            for number in range(min(self.jobs, len(self._waiting))):
+                self._start(number)
             while self._waiting or any(w.group is not None for w in self._workers):
                 if self.deadline is not None and time.monotonic() > self.deadline:
                     return False
@@ -89,19 +91,19 @@ class Pool:
                 worker.process.kill()
                 worker.process.join()
 
-    def _start(self) -> None:
+    def _start(self, number: int) -> None:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=serve, args=(theirs, self.selection), daemon=True)
         with _without_interrupts():
             process.start()
         theirs.close()
-        self._workers.append(_Worker(process, ours, time.monotonic()))
+        self._workers.append(_Worker(process, ours, time.monotonic(), number))
 
     def _step(self) -> None:
         for worker in list(self._workers):
             if worker.ready and worker.group is None and self._waiting:
-                worker.group, first = self._waiting.pop(0)
+                worker.group, first = self._waiting.pop(self._next(worker))
                 worker.task = None
                 worker.since = time.monotonic()
                 worker.connection.send((worker.group, first, set(self._hung)))
@@ -114,6 +116,18 @@ class Pool:
         for worker in list(self._workers):
             if time.monotonic() - worker.since > self._limit(worker):
                 self._lost(worker, "timed-out", f"no answer within {self._limit(worker):g} seconds; ended by force")
+
+    def _next(self, worker: _Worker) -> int:
+        """Index of the waiting group that a worker takes: the first in one of its formats, else the first.
+
+        Each worker has formats of its own, as far as there are enough: JAX compiles every operation of every format
+        in each process that comes across it.
+        """
+        formats = list(dict.fromkeys(group.format for group in self.plan.groups))
+        shares = min(self.jobs, len(formats))
+        own = formats[worker.number % shares :: shares]
+        waiting = (self.plan.groups[group].format for group, _ in self._waiting)
+        return next((i for i, fmt in enumerate(waiting) if fmt in own), 0)
 
     def _limit(self, worker: _Worker) -> float:
         if not worker.ready:
@@ -174,4 +188,4 @@ class Pool:
                 following = worker.task + 1
             if following < len(self.plan.groups[group].tasks):
                 self._waiting.insert(0, (group, following))
-        self._start()
+        self._start(worker.number)

@@ -47,7 +47,8 @@ RULES: tuple[Rule, ...] = (
         "The value is computed as x/2 (1 + erf(x / sqrt 2)), which cancels for negative x: in float32 it is wrong from "
         "about -2, 57 % off at -5.5 and 0 at -6, in float64 0 at -10. Vectors and scalars use different erf "
         "approximations and disagree (11 % at -4.9963). At 1.7e38 the float32 kernel overflows. The derivative cancels "
-        "the same way; the second one overflows where x^2 does.",
+        "the same way; the second one overflows where x^2 does. Processors with bfloat16 instructions flush subnormal "
+        "bfloat16 results.",
         ("pytorch/pytorch#187806", "pytorch/pytorch#188382"),
         (),
         POINTWISE,

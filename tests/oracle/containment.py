@@ -22,7 +22,7 @@ from gradproof.strategies import landmark_bits, stratified
 FIRST_PRECISION = 128
 LAST_PRECISION = 4096
 
-ROOTS = {name: (1, 2) for name in ("gelu", "gelu_tanh", "quick_gelu", "silu", "mish")}
+ROOTS = dict.fromkeys(("gelu", "gelu_tanh", "quick_gelu", "silu", "mish"), (1, 2))
 """Orders that cross zero away from x = 0, where relative accuracy is lost."""
 
 

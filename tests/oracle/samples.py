@@ -12,6 +12,8 @@ from gradproof.formats import FLOAT64, Format
 from gradproof.formats import arrays as fa
 from gradproof.functions import CATALOGUE, Function, get_function
 from gradproof.oracle import Dyadic
+from gradproof.oracle.bulk import Ladder
+from gradproof.oracle.values import Mask
 from gradproof.strategies import landmark_bits, stratified
 
 VARIANTS = [
@@ -57,6 +59,11 @@ def quantum(value: Dyadic, fmt: Format) -> Dyadic:
 def inside(f: Function, x: Fraction) -> bool:
     """Whether ``x`` lies in the domain and is no kink."""
     return x not in f.kinks and f.ends[0] < x < f.ends[1]
+
+
+def nothing_decided(self: Ladder, x: fa.Floats, *_: Any, **__: Any) -> Mask:
+    """In place of ``Ladder.fill``: filters that leave every input of shape (n,) to the certified routes."""
+    return np.ones(x.size, bool)
 
 
 def doubles(f: Function, random: int, seed: int = 0) -> list[float]:

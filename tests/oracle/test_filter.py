@@ -5,55 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
-from itertools import pairwise
 from typing import Any
 
 import flint
 import numpy as np
 import pytest
 
-from gradproof.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, Format
+from gradproof.formats import FLOAT16, FLOAT32, Format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Floats
 from gradproof.functions import CATALOGUE, Function, function
 from gradproof.functions.registry import forget
-from gradproof.oracle import Oracle, arb_route, balls
+from gradproof.oracle import Oracle, arb_route, balls, doubles, exact_route
 from gradproof.oracle.certify import RESOLUTION
-from gradproof.oracle.reference import BY_ARB
-from gradproof.strategies import landmark_bits, stratified
-from tests.oracle.containment import escapes
+from gradproof.oracle.reference import BY_ARB, BY_FILTER
+from gradproof.strategies import stratified
+from tests.oracle.containment import escapes, in_pieces, root_inputs, tried
 from tests.oracle.samples import VARIANTS
 
-SMOOTH = [f for f in VARIANTS if f.name not in ("relu", "leaky_relu", "prelu", "relu6", "hardtanh")]
-LINEAR = [f for f in VARIANTS if f not in SMOOTH]
-
-ROOTS = {"gelu": (1, 2), "gelu_tanh": (1, 2), "silu": (1, 2)}
-"""Orders that cross zero away from x = 0, where relative accuracy is lost."""
-
-
-def root_inputs(f: Function, count: int) -> Floats:
-    """Inputs around the sign changes of f' and f'' on [-8, 8], the closest of them neighbours of the root."""
-    found: list[float] = []
-    for order in ROOTS.get(f.name, ()):
-        signs = {x: _sign(f, x, order) for x in np.linspace(-8, 8, 65).tolist() if x != 0}
-        for a, b in pairwise(signs):
-            if signs[a] * signs[b] < 0:
-                low, high = a, b
-                while np.nextafter(low, high) != high:
-                    middle = (low + high) / 2
-                    if _sign(f, middle, order) == signs[a]:
-                        low = middle
-                    else:
-                        high = middle
-                gaps = np.concatenate([[0.0], 2.0 ** -np.linspace(8, 50, count // 2)])
-                found += [*(low - gaps), *(high + gaps)]
-    return np.array(found)
-
-
-def _sign(f: Function, x: float, order: int) -> int:
-    ends = arb_route.enclosures(f, 0, Fraction(x), 256)[order]
-    assert ends is not None
-    return 1 if ends[0].man > 0 else -1
+LINEAR = [f for f in VARIANTS if all(exact_route.is_rational(f, k) for k in range(len(f.pieces)))]
+SMOOTH = [f for f in VARIANTS if f not in LINEAR]
 
 
 def test_the_roots_near_which_the_filter_is_tried_are_found() -> None:
@@ -66,30 +37,12 @@ def test_the_roots_near_which_the_filter_is_tried_are_found() -> None:
     assert np.abs(np.abs(roots) - turn).min() < 1e-15
 
 
-def tried(f: Function, count: int) -> Floats:
-    """``count`` float64 inputs or a few more: tails, tiny numbers, landmarks of all formats, roots."""
-    rng = np.random.default_rng(3)
-    marks = [fa.values(landmark_bits(f, fmt, 2), fmt) for fmt in (FLOAT64, FLOAT32, FLOAT16, BFLOAT16)]
-    n = count // 5
-    parts = [
-        fa.values(stratified(FLOAT64, 2 * (n // 2), 1), FLOAT64),
-        fa.values(stratified(FLOAT32, 2 * (n // 2), 2), FLOAT32),
-        rng.normal(0, 3, n),
-        rng.uniform(-110, 110, n),  # float32's tails
-        rng.uniform(-760, 760, n),  # float64's
-        root_inputs(f, 60),
-    ]
-    x = np.unique(np.concatenate(marks + parts))
-    return x[np.isfinite(x)]
-
-
 def worst(f: Function, x: Floats) -> tuple[list[list[float]], list[int]]:
-    """``escapes`` over all pieces, each on its own side of the kinks (and at them)."""
-    cuts = [-math.inf, *map(float, f.kinks), math.inf]
+    """``escapes`` over all pieces, each inside its own interval."""
     wrong: list[list[float]] = [[], [], [], []]
     compared = [0, 0, 0, 0]
-    for piece, (low, high) in enumerate(pairwise(cuts)):
-        bad, seen = escapes(f, piece, x[(x >= low) & (x <= high)])
+    for piece, inside in in_pieces(f, x):
+        bad, seen = escapes(f, piece, inside)
         wrong = [a + b for a, b in zip(wrong, bad, strict=True)]
         compared = [a + b for a, b in zip(compared, seen, strict=True)]
     return wrong, compared
@@ -98,16 +51,16 @@ def worst(f: Function, x: Floats) -> tuple[list[list[float]], list[int]]:
 @pytest.mark.parametrize("f", SMOOTH, ids=lambda f: f.label)
 def test_the_filters_enclosure_holds_arbs_everywhere(f: Function) -> None:
     # (the variants differ from catalogued functions by a constant: fewer points will do)
-    count = 20_000 if f in CATALOGUE else 3000
+    count = 5000 if f in CATALOGUE else 1000
     x = tried(f, count)
     assert x.size >= count
     wrong, compared = worst(f, x)
     assert wrong == [[], [], [], []]
-    assert min(compared) > 0.9 * x.size
+    assert min(compared) > (0.4 if f.name == "log1p" else 0.8) * x.size
 
 
 @pytest.mark.parametrize("f", LINEAR, ids=lambda f: f.label)
-def test_the_filters_enclosure_holds_arbs_on_linear_pieces(f: Function) -> None:
+def test_the_filters_enclosure_holds_arbs_on_rational_pieces(f: Function) -> None:
     wrong, compared = worst(f, tried(f, 2000))
     assert wrong == [[], [], [], []]
     assert min(compared) >= 2000
@@ -202,20 +155,32 @@ def test_a_lane_that_leaves_the_numbers_goes_up_instead_of_being_guessed() -> No
         assert np.isfinite(ball.rad[1])
 
 
+def _undecided(function: Function, piece: int, x: Floats, step: Any = None) -> list[doubles.Doubles]:
+    return [doubles.Doubles(np.zeros_like(x), np.zeros_like(x), np.full_like(x, np.inf)) for _ in range(4)]
+
+
+@pytest.mark.parametrize("rung", ["balls", "doubles"])
 @pytest.mark.parametrize(("fmt", "scale"), [(FLOAT16, 2**37), (FLOAT32, 2**24)], ids=["float16", "float32"])
-def test_a_value_the_filter_can_round_but_not_measure_goes_up(fmt: Format, scale: int) -> None:
+def test_a_value_the_filter_can_round_but_not_measure_goes_up(
+    fmt: Format, scale: int, rung: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # What vanishes leaves some hundredths of a quantum in doubt; the derivatives are exact.
-    f = function("blurred", lambda m, x: x + (m.pi * scale - m.pi * scale))
+    monkeypatch.setenv("GRADPROOF_CACHE_DIR", "off")
+    if rung == "balls":
+        monkeypatch.setattr(doubles, "derivatives", _undecided)
+    else:
+        scale *= 2**49
+    f = function("blurred", lambda m, x: x * x * 0.5 + (m.pi * scale - m.pi * scale))
     forget(["blurred"])
     at, quantum = np.array([fmt.round(Fraction(3, 2))], fa.storage(fmt)), 2.0 ** (1 - fmt.precision)
-    doubt = balls.derivatives(f, 0, np.array([1.5]))[0].rad[0]
+    doubt = (balls if rung == "balls" else doubles).derivatives(f, 0, np.array([1.5]))[0].rad[0]
     assert quantum * 2.0**-RESOLUTION < doubt < quantum / 2
     reference = Oracle(f).references(at, fmt)[0]
     assert reference.how.tolist() == [BY_ARB]
-    assert reference.values.tolist() == [1.5]
+    assert reference.values.tolist() == [1.125]
 
 
-def test_a_slope_the_filter_does_not_know_well_sends_the_point_up() -> None:
+def test_a_slope_the_filter_does_not_know_well_sends_the_point_up(monkeypatch: pytest.MonkeyPatch) -> None:
     # x^2/2, and a wave that vanishes: f'' = 1 is known to 2^-30, its own slope only to 2^12.
     def definition(m: Any, x: Any) -> Any:
         return x * x * 0.5 + m.real(Fraction(1, 2**124)) * (m.sin(2**47 * x) - m.sin(2**47 * x))
@@ -225,6 +190,8 @@ def test_a_slope_the_filter_does_not_know_well_sends_the_point_up() -> None:
     ball = balls.derivatives(f, 0, np.array([1.5]))
     assert [bool(b.rad[0] < 2.0 ** (-23 - RESOLUTION)) for b in ball] == [True, True, True, False]
     at = np.array([FLOAT32.round(Fraction(3, 2))], np.uint32)
+    assert Oracle(f).references(at, FLOAT32)[2].how.tolist() == [BY_FILTER]  # the second filter knows it
+    monkeypatch.setattr(doubles, "derivatives", _undecided)
     reference = Oracle(f).references(at, FLOAT32)[2]
     assert reference.how.tolist() == [BY_ARB]
     assert (reference.values[0], reference.slope[0]) == (1, pytest.approx(0, abs=1e-6))
@@ -255,11 +222,14 @@ def test_the_slope_of_a_filtered_point_is_known_to_one_percent_of_the_unit_it_sc
         bits = stratified(FLOAT32, 256, 4)
         x_quantum = 2.0 ** fa.quantum_exponents(fa.values(bits, FLOAT32), FLOAT32)
         for order, reference in enumerate(oracle.references(bits, FLOAT32)):
-            unit = 2.0 ** reference.quantum_exponents(FLOAT32)
-            for i in np.flatnonzero(reference.how == 0)[::8].tolist():
-                piece = f.piece_at(Fraction(float(fa.values(bits[i : i + 1], FLOAT32)[0])))
+            exponents = reference.quantum_exponents(FLOAT32)
+            filtered = (reference.how == BY_FILTER) & fa.is_finite(reference.rounded, FLOAT32)
+            assert filtered.any()
+            for i in np.flatnonzero(filtered)[::8].tolist():
+                unit = 2.0 ** exponents[i]
+                piece = f.piece_at(FLOAT32.value(int(bits[i])))
                 ends = arb_route.enclosures(f, piece, FLOAT32.value(int(bits[i])), 2048)[order + 1]
                 assert ends is not None
                 exact = abs(float(ends[0]))
                 error = abs(reference.slope[i] - exact) * x_quantum[i]
-                assert error <= 0.011 * (unit[i] + exact * x_quantum[i]), (f.label, order, bits[i])
+                assert error <= 0.011 * (unit + exact * x_quantum[i]), (f.label, order, bits[i])

@@ -102,7 +102,9 @@ def test_a_rung_that_lies_is_noticed(lie: str, monkeypatch: pytest.MonkeyPatch) 
     f = get_function("tanh")
     if lie == "doubles":
         honest = doubles._DoubleScalars.tanh
-        monkeypatch.setattr(doubles._DoubleScalars, "tanh", lambda self, x: honest(self, x) * (1 + 2.0**-60))
+        monkeypatch.setattr(
+            doubles._DoubleScalars, "tanh", lambda self, x: honest(self, x) * Fraction(2**58 + 1, 2**58)
+        )
         assert wrong(f, FLOAT64, 40)
     elif lie == "balls":
         theirs = balls._BallScalars.tanh

@@ -61,7 +61,7 @@ def beside(points: Floats) -> Floats:
 ORDINARY: Final = np.random.default_rng(2).normal(0, 3, 400)
 TINY_ONES: Final = both_signs(np.concatenate([spread(1e-300, 1e-8, 100), [LEAST, 3 * LEAST, 2.0**-1022, 2.0**-1000]]))
 EXP_JOINTS: Final = beside((np.arange(-300, 300) + 0.5) * (math.log(2) / 256))
-ERFC_JOINTS: Final = beside((np.arange(28 * 16) + 0.5) / 16)
+ERFC_JOINTS: Final = np.nextafter((np.arange(28 * 16) + 0.5) / 16, np.resize([-np.inf, np.inf], 28 * 16))
 LOG_JOINTS: Final = beside(np.array([math.sqrt(0.5), 0.5, 1.0, 2.0, math.sqrt(2.0)]))
 TAILS: Final = both_signs(np.random.default_rng(3).uniform(20, 745, 150))
 
@@ -84,12 +84,12 @@ CASES: Final[dict[str, tuple[Callable[[Any], Any], float, Floats]]] = {
     "erf": (
         MP.erf,
         2.0**-88,
-        np.concatenate([ORDINARY, TINY_ONES, both_signs(ERFC_JOINTS), beside(np.array([0.25, -0.25])), TAILS]),
+        np.concatenate([ORDINARY, TINY_ONES, both_signs(ERFC_JOINTS[:100]), beside(np.array([0.25, -0.25])), TAILS]),
     ),
     "erfc": (
         MP.erfc,
         2.0**-89,
-        np.concatenate([ORDINARY, TINY_ONES, both_signs(ERFC_JOINTS), np.linspace(20, 28, 200), TAILS]),
+        np.concatenate([ORDINARY, TINY_ONES, ERFC_JOINTS, -ERFC_JOINTS[:100], np.linspace(20, 28, 50), TAILS]),
     ),
     "sqrt": (MP.sqrt, PAIR, np.concatenate([spread(LEAST, 1e300), spread(0.1, 10), LOG_JOINTS])),
 }  # fmt: skip
@@ -166,7 +166,7 @@ def test_basic_operations_are_within_15_units_of_2_to_minus_106(name: str, cance
         b = Fraction(float(y[0][i])) if name.endswith("_float") else exact(y, i)
         expected = truth(exact(x, i), b)
         assert abs(exact(z, i) - expected) <= 15 * abs(expected) / 2**106
-    assert 32 * 2.0**-106 == PAIR
+    assert PAIR == 32 / 2**106
 
 
 def test_two_sum_and_two_product_are_exact() -> None:
@@ -203,7 +203,7 @@ def test_one_table_entry_off_by_2_to_minus_80_is_noticed(
 ) -> None:
     function, bound, hi = CASES[name]
     monkeypatch.setattr(pairs, table, _first_table_off(table, 2.0**-80))
-    x = with_low_parts(hi)
+    x = with_low_parts(hi[np.abs(hi) < 2])
     with np.errstate(under="ignore"):
         found = getattr(pairs, name)(x)
     assert worst(found, at(x, function), bound) > 1

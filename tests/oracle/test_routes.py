@@ -16,8 +16,9 @@ from gradproof.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64
 from gradproof.functions import Function, all_functions, function, get_function
 from gradproof.functions.registry import forget
 from gradproof.oracle import Oracle, arb_route, mpmath_route
+from gradproof.oracle.bulk import Ladder
 from gradproof.oracle.reference import UNCERTIFIED
-from tests.oracle.samples import VARIANTS, inputs, quantum
+from tests.oracle.samples import VARIANTS, inputs, nothing_decided, quantum
 
 each_variant = pytest.mark.parametrize("f", VARIANTS, ids=lambda f: f.label)
 
@@ -34,10 +35,14 @@ def test_the_two_routes_agree_to_far_below_a_quantum(f: Function) -> None:
     for fmt, precision in ((FLOAT64, 160), (FLOAT16, 96)):
         for bits in inputs(f, fmt, random=15, radius=0, seed=1).tolist():
             x = fmt.value(bits)
+            if not f.ends[0] < x < f.ends[1]:
+                continue
             piece = f.piece_at(x)
             values = mpmath_route.derivatives(f, piece, x, precision)
             for order, ends in enumerate(arb_route.enclosures(f, piece, x, precision)):
-                assert ends is not None
+                if ends is None:  # arb's exponents have an end, and e^(1e300) lies beyond it
+                    assert values[order].exponent > 2**60
+                    continue
                 for gap in (ends[0] - values[order], values[order] - ends[1]):
                     allowed = quantum(values[order], fmt).exp - 20
                     assert gap.man <= 0 or gap.exponent < allowed, (float(x), order)
@@ -85,6 +90,7 @@ def test_a_wrong_enclosure_is_noticed_as_well(monkeypatch: pytest.MonkeyPatch) -
 
 def test_bulk_work_checks_arb_against_mpmath_as_it_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mpmath_route._SCALARS, "erfc", _scaled("erfc", 2.0**-30))
+    monkeypatch.setattr(Ladder, "fill", nothing_decided)  # filters leave next to nothing to arb
     bits = np.array([FLOAT64.round(Fraction(k, 16)) for k in range(1, 33)], np.uint64)
     with pytest.raises(OracleDisagreement):
         Oracle(get_function("gelu")).references(bits, FLOAT64)
@@ -99,7 +105,12 @@ def test_without_arb_values_are_the_same_and_labelled_uncertified(f: Function, m
     for b, expected in zip(bits, certified, strict=True):
         for order in (0, 1, 2):
             answer = oracle.certified(b, BFLOAT16, order)
-            assert (answer.kind, answer.bits) == (expected[order].kind, expected[order].bits)
+            assert answer.kind == expected[order].kind
+            if answer.how == "uncertified" and expected[order].precision > answer.precision:
+                # A hair beside a tie (x - tanh x at -322): what two precisions do not see, no label promises.
+                assert abs(BFLOAT16.ordinal(answer.bits) - BFLOAT16.ordinal(expected[order].bits)) <= 1
+            else:
+                assert answer.bits == expected[order].bits
             if expected[order].how == "arb":
                 assert answer.how == "uncertified"
             assert answer.how != "arb"
@@ -108,6 +119,7 @@ def test_without_arb_values_are_the_same_and_labelled_uncertified(f: Function, m
 
 def test_bulk_references_without_arb_carry_the_label(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arb_route, "AVAILABLE", False)
+    monkeypatch.setattr(Ladder, "fill", nothing_decided)
     bits = np.array([FLOAT64.round(Fraction(3))], np.uint64)
     for reference in Oracle(get_function("gelu")).references(bits, FLOAT64):
         assert reference.how.tolist() == [UNCERTIFIED]

@@ -28,7 +28,8 @@ def largest(f: Function, low: float, high: float, order: int) -> float:
 
 @pytest.mark.parametrize("f", VARIANTS, ids=lambda f: f.label)
 def test_suprema_bound_every_value_and_stay_close_on_narrow_intervals(f: Function) -> None:
-    cuts = [-30.0, *map(float, f.kinks), 30.0]
+    left, right = (float(end) for end in f.ends)
+    cuts = [max(-30.0, left), *map(float, f.breaks), min(30.0, right)]
     rng = np.random.default_rng(9)
     lows, highs = [], []
     for a, b in pairwise(cuts):

@@ -6,8 +6,8 @@ rigorous error bounds for basic building blocks of double-word arithmetic", ACM 
 errors lie between 3 and 15 times 2^-106; ``PAIR`` bounds them all. Products are split after Dekker (1971), for
 want of a fused multiply-add in NumPy; what underflow takes from their low parts is bounded by ``TINY``.
 
-Elementary functions are ours throughout (``pairs``), with the relative error ``ELEMENTARY``: it is derived from the
-steps there, and a test compares it with arb. No assumption about a platform's libm enters a bound.
+Elementary functions are ours (``pairs``), with the relative error ``ELEMENTARY``: it is derived from the steps there,
+and a test compares it with arb. Only sin, cos and atan are NumPy's, with ``LIBRARY``, and radii, which may be 1 % off.
 
 A lane that leaves the finite numbers ends up with a radius of inf or NaN: the filter then decides nothing there.
 """

@@ -63,8 +63,9 @@ class Reference:
 
     ``high`` lies in [0.5, 1) in magnitude (or is 0), ``low`` extends it to about 104 bits. ``slope`` is
     |f^(order + 1)|, for the mixed error. ``rounded`` are the correctly rounded bits; where the filter decided in
-    a format wider than 16 bits, a value within 2^-10 ulp of a tie may be rounded either way. ``kind`` and ``how``
-    hold the constants of this module; for INFINITE and NAN ``rounded`` says which.
+    a format wider than 16 bits, a value within 2^-10 ulp of a tie may be rounded either way.
+    From 2^1100 on a value is known by its sign, and that it is no smaller. ``kind`` and ``how`` hold the constants of
+    this module; for INFINITE and NAN ``rounded`` says which.
     """
 
     high: Floats

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
+import numpy.typing as npt
 
 from gradproof.engine.probe import Probe
 from gradproof.formats import Format
@@ -33,7 +34,25 @@ def step_near(probe: Probe, centre: Fraction) -> Fraction:
 
 def bits_of(points: list[Fraction], fmt: Format) -> Bits:
     """The points rounded to the format."""
-    return np.array([fmt.round(p) for p in points], dtype=fa.storage(fmt))
+    return _rounded(points, fmt)[0]
+
+
+def _rounded(points: list[Fraction], fmt: Format) -> tuple[Bits, npt.NDArray[np.bool_]]:
+    """The points rounded to the format, and which of them it holds: none that is not a float64 itself."""
+    doubles = np.array([_double(p) for p in points])
+    bits = fa.round_values(doubles, fmt)
+    for i in np.flatnonzero(np.isnan(doubles)):
+        bits[i] = fmt.round(points[i])
+    return bits, fa.values(bits, fmt) == doubles
+
+
+def _double(point: Fraction) -> float:
+    """The point as float64, NaN where that would round."""
+    try:
+        value = float(point)
+    except OverflowError:
+        return np.nan
+    return value if value.as_integer_ratio() == (point.numerator, point.denominator) else np.nan
 
 
 def jump_of(probe: Probe, kink: Fraction, order: int) -> float:
@@ -81,9 +100,8 @@ def gaps(
     fmt = probe.format
     ends = [c + s for c, s in zip(centres, steps, strict=True)], [c - s for c, s in zip(centres, steps, strict=True)]
     points = [*ends[0], *ends[1], *centres]
-    bits = [fmt.round(p) for p in points]
-    held = np.array([fmt.holds(p) for p in points])
-    g, exact, room = results_at(probe, np.array(bits, dtype=fa.storage(fmt)))
+    bits, held = _rounded(points, fmt)
+    g, exact, room = results_at(probe, bits)
     n, width = len(centres), np.array([float(s) for s in steps])
 
     def second(v: Floats) -> Floats:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from gradproof.backends.base import Backend, Call, Implementation
+from gradproof.backends.base import Implementation
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Property, Violations
 from gradproof.errors import Unsupported
@@ -89,30 +88,10 @@ def _readings(probe: Probe, order: int, inputs: Bits) -> list[Reading]:
         found += _read(path, inputs, got, probe.format)
     # How a framework's own formulations differ is its business, not that of a user's implementation.
     if order == 1 and not probe.implementation.user:
-        for name, got in _formulated(probe, inputs):
-            found += _read(name, inputs, got, probe.format)
-    return found
-
-
-_slopes: WeakKeyDictionary[Backend, dict[tuple[str, str, bytes], list[tuple[str, Bits]]]] = WeakKeyDictionary()
-
-
-def _formulated(probe: Probe, inputs: Bits) -> list[tuple[str, Bits]]:
-    """First derivatives of the framework's other formulations at ``inputs``, each with its name.
-
-    Taken eagerly, and once for all implementations and modes: every formulation is code that a framework would
-    compile again for each.
-    """
-    backend, fmt = probe.backend, probe.format
-    known = _slopes.setdefault(backend, {})
-    key = (probe.function.label, fmt.name, inputs.tobytes())
-    if key not in known:
-        known[key] = []
-        for other in backend.formulations(probe.function.name, probe.function.params):
+        for other in probe.backend.formulations(probe.function.name, probe.function.params):
             with suppress(Unsupported):
-                call = Call(order=1, path=backend.paths(other)[0])
-                known[key].append((other.name, backend.evaluate(other, inputs, fmt, call)))
-    return known[key]
+                found += _read(other.name, inputs, probe.evaluate_other(other, inputs, order), probe.format)
+    return found
 
 
 def _read(way: str, inputs: Bits, got: Bits, fmt: Format) -> list[Reading]:

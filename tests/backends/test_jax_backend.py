@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gradproof.backends import Call, Implementation, get_backend
+from gradproof.backends.base import COMPILED_LENGTHS
 from gradproof.errors import ImplementationFault, Unsupported
 from gradproof.formats import FORMATS
 from gradproof.formats import arrays as fa
@@ -112,6 +113,30 @@ def test_reverse_and_forward_agree_on_smooth_functions(name: str) -> None:
             for path in made.paths(implementation)
         )
         np.testing.assert_allclose(forward, reverse, rtol=1e-12, atol=1e-15)
+
+
+def test_a_chain_calls_with_the_lengths_of_every_other_call() -> None:
+    """JAX compiles each operation for each length; the results of the lanes added are left out."""
+    seen: set[int] = set()
+
+    def noted(x: Any) -> Any:
+        seen.add(x.size)
+        return 2 * x
+
+    implementation = Implementation("any", "jax", "mine:noted", noted, user=True)
+    bits = fa.round_values(np.array([[1.0], [-3.0]]), FLOAT32)
+    inputs, derivatives = get_backend("jax").chain(implementation, [0.5, 4.0, 1.0], bits, FLOAT32)
+    assert seen <= set(COMPILED_LENGTHS)
+    assert [fa.values(i, FLOAT32).tolist() for i in inputs] == [[[0.5], [-1.5]], [[4.0], [-12.0]], [[8.0], [-24.0]]]
+    assert [fa.values(d, FLOAT32).tolist() for d in derivatives] == [[[v], [v]] for v in (1.0, 8.0, 16.0)]
+
+
+def test_a_chain_longer_than_one_call_keeps_its_rows_apart() -> None:
+    start = np.arange(40_000) / 65536
+    implementation = Implementation("any", "jax", "mine:square", lambda x: x * x, user=True)
+    _, derivatives = get_backend("jax").chain(implementation, [1.0, 1.0], fa.round_values(start, FLOAT64), FLOAT64)
+    np.testing.assert_array_equal(fa.values(derivatives[0], FLOAT64), 2 * start)
+    np.testing.assert_array_equal(fa.values(derivatives[1], FLOAT64), 4 * start**3)
 
 
 def test_jax_has_no_prelu_and_no_softplus_of_another_beta() -> None:

@@ -47,6 +47,21 @@ def test_a_linear_function_has_second_derivative_zero() -> None:
     np.testing.assert_array_equal(values(lambda t: 3 * t, 2), np.zeros(4))
 
 
+@pytest.mark.parametrize("path", ["reverse", "forward"])
+def test_zeros_without_memory_have_bits(path: str) -> None:
+    """Autograd's second derivative of abs is a ZeroTensor, which NumPy refuses."""
+    np.testing.assert_array_equal(values(torch.abs, 2, path), np.zeros(4))
+
+
+def test_bits_are_a_copy() -> None:
+    from gradproof.backends.torch_arrays import bits_of
+
+    tensor = torch.ones(4)
+    bits = bits_of(tensor, FLOAT32)
+    tensor.zero_()
+    np.testing.assert_array_equal(fa.values(bits, FLOAT32), np.ones(4))
+
+
 @pytest.mark.parametrize(("order", "path"), [(0, "reverse"), (1, "reverse"), (2, "reverse"), (1, "forward")])
 def test_a_write_into_the_input_is_seen_at_every_order(order: int, path: str) -> None:
     with pytest.raises(ImplementationFault) as caught:

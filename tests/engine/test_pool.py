@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from gradproof.engine import pool
+from gradproof.engine import plan, pool
 from gradproof.engine.run import exit_code, run
 from gradproof.engine.selection import Selection
 from gradproof.errors import OracleDisagreement, UsageError
+from gradproof.functions import get_function
 from gradproof.results.model import Cell, RunResult
 
 HEAD = """
@@ -107,6 +108,36 @@ def test_processes_and_this_process_come_to_the_same_cells(tmp_path: Path) -> No
         ]
 
     assert verdicts(2) == verdicts(0)
+
+
+def taken(jobs: int) -> dict[int, list[tuple[str, str]]]:
+    """Which groups each worker takes when they take them in turns."""
+    groups = [plan.Group(get_function(f), fmt) for f in ("relu", "tanh") for fmt in ("float64", "float32", "float16")]
+    made = pool.Pool(Selection(), plan.Plan(groups, [], {}), jobs, lambda task, cell, states: None)
+    made._waiting = [(g, 0) for g in range(len(groups))]
+    workers = [pool._Worker(None, None, 0.0, number) for number in range(jobs)]  # type: ignore[arg-type]
+    rows: dict[int, list[tuple[str, str]]] = {number: [] for number in range(jobs)}
+    while made._waiting:
+        for worker in workers[: len(made._waiting)]:
+            group = groups[made._waiting.pop(made._next(worker))[0]]
+            rows[worker.number].append((group.function.name, group.format))
+    return rows
+
+
+def test_workers_keep_to_formats_of_their_own_as_far_as_these_last() -> None:
+    assert taken(2) == {
+        0: [("relu", "float64"), ("relu", "float16"), ("tanh", "float64")],
+        1: [("relu", "float32"), ("tanh", "float32"), ("tanh", "float16")],
+    }
+    assert taken(1)[0] == [(f, fmt) for f in ("relu", "tanh") for fmt in ("float64", "float32", "float16")]
+
+
+def test_more_workers_than_formats_share_them() -> None:
+    rows = taken(4)
+    assert [row[0] for row in rows.values()] == [
+        ("relu", "float64"), ("relu", "float32"), ("relu", "float16"), ("tanh", "float64"),
+    ]  # fmt: skip
+    assert sum(map(len, rows.values())) == 6
 
 
 def test_a_busy_worker_does_not_keep_the_run_past_its_time(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from gradproof.backends.base import Call, Implementation
 from gradproof.backends.numpy_backend import NumpyBackend
 from gradproof.formats import Format, get_format
+from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
 from tests.properties.stubs import Offer
 from tests.properties.subjects import Exact, answering, bits_of, exact, nudged, outcome, replaced, verdict
@@ -121,3 +122,21 @@ def test_formulations_are_compared_for_a_framework_and_not_for_a_user(offer: Off
     cell = verdict("kink-convention", "relu", calls, "float16", 1, backend=backend, user=False)
     assert cell.status == "fail"
     assert "written.maximum 0.5" in cell.reason
+
+
+@pytest.mark.parametrize("kink", [0, 6])
+def test_the_cotangent_is_followed_at_every_kink(kink: int, offer: Offer) -> None:
+    def evaluate(self: Any, implementation: Implementation, bits: Bits, fmt: Format, call: Call) -> Bits:
+        """The cotangent is forgotten at one kink only."""
+        at = fa.values(bits, fmt) == kink
+        return np.where(
+            at, dropped(self, implementation, bits, fmt, call), two_ways(self, implementation, bits, fmt, call)
+        )
+
+    backend = offer("forgetful", paths=paths, evaluate=evaluate)
+    calls = [Exact("relu6"), Exact("relu6", 1, side="right"), Exact("relu6", 1, side="right")]
+    if kink == 6:
+        calls[1:] = [Exact("relu6", 1), Exact("relu6", 1)]
+    found = outcome("kink-convention", "relu6", calls, "float16", 1, backend=backend).violations
+    assert {float(fa.values(v.bits, get_format("float16"))[0]) for v in found} == {kink}
+    assert all("the vjp of cotangent" in v.explanation for v in found)

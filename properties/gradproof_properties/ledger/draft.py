@@ -43,6 +43,8 @@ SURVEY = replace(PROFILES["default"], base_32=1 << 17, base_64=1 << 12, examples
 SURVEY_SEEDS = (1, 2)
 SAMPLED_MARGIN = 0.25
 """Padding of a sampled region, in binades."""
+SAMPLED_GAP = {"float64": 8, "float32": 1}
+"""Binades of passing inputs between two sampled spans that do not part them: among noisy errors some pass."""
 LARGE_CEILING = 1e6
 """A ceiling beyond this is written as ``inf``: all accuracy is lost, by how much depends on the input tried."""
 
@@ -137,7 +139,12 @@ def _regions(bits: Any, probe: Probe, *, sampled: bool) -> tuple[tuple[int, int]
             regions.append((fmt.from_ordinal(low), fmt.from_ordinal(high)))
     if nan.any():
         regions.append((fmt.nan_bits, fmt.nan_bits))
-    return tuple(_merged(regions, fmt))
+    return tuple(_merged(regions, fmt, _gap(fmt) if sampled else 0))
+
+
+def _gap(fmt: Format) -> int:
+    """Passing stretches up to this long (in ordinals) between sampled spans are luck of the sample."""
+    return SAMPLED_GAP.get(fmt.name, 0) << (fmt.precision - 1)
 
 
 def _padded(low: int, high: int, fmt: Format) -> tuple[int, int]:
@@ -148,13 +155,14 @@ def _padded(low: int, high: int, fmt: Format) -> tuple[int, int]:
     return (low if low < floor else max(low - margin, floor)), (high if high > roof else min(high + margin, roof))
 
 
-def _merged(regions: Iterable[tuple[int, int]], fmt: Format) -> list[tuple[int, int]]:
-    """Overlapping regions joined, in order along the line; NaN regions last."""
+def _merged(regions: Iterable[tuple[int, int]], fmt: Format, gap: int = 0) -> list[tuple[int, int]]:
+    """Regions that overlap or lie no more than ``gap`` apart joined, never across 0; in order, NaN regions last."""
     numeric = sorted((fmt.ordinal(a), fmt.ordinal(b)) for a, b in regions if not (fmt.is_nan(a) or fmt.is_nan(b)))
     joined: list[tuple[int, int]] = []
     for low, high in numeric:
-        if joined and low <= joined[-1][1] + 1:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], high))
+        last = joined[-1][1] if joined else None
+        if last is not None and low <= last + 1 + (gap if (low > 0) == (last > 0) else 0):
+            joined[-1] = (joined[-1][0], max(last, high))
         else:
             joined.append((low, high))
     result = [(fmt.from_ordinal(a), fmt.from_ordinal(b)) for a, b in joined]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -31,8 +32,32 @@ REFERENCE_POINTS = 1 << 20
 """Inputs whose references are kept in memory, some 150 bytes each: the orders, backends and modes of one function
 start from the same inputs."""
 
-_references: OrderedDict[tuple[str, str, str], list[Reference]] = OrderedDict()
 
+class _References:
+    """References by function, format and inputs, the least recently used dropped beyond REFERENCE_POINTS."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[str, str, bytes], list[Reference]] = OrderedDict()
+        self._points = 0
+
+    def at(self, key: tuple[str, str, bytes], compute: Callable[[], list[Reference]]) -> list[Reference]:
+        """What is kept under ``key``, or what ``compute`` answers."""
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        else:
+            self._kept[key] = compute()
+            self._points += _weight(self._kept[key])
+            while len(self._kept) > 1 and self._points > REFERENCE_POINTS:
+                self._points -= _weight(self._kept.popitem(last=False)[1])
+        return self._kept[key]
+
+
+def _weight(references: list[Reference]) -> int:
+    """Points, and what the arrays take beside their content in units of a point."""
+    return len(references[0]) + 32
+
+
+_references = _References()
 
 _oracles: dict[int, Oracle] = {}
 
@@ -110,18 +135,10 @@ class Probe:
     # -- the oracle ------------------------------------------------------------------------------------
 
     def references(self, bits: Bits) -> list[Reference]:
-        """References of orders 0, 1, 2 at ``bits``; large arrays are kept for the other backends."""
-        if bits.size < 1024:
-            return self.oracle.references(bits, self.format)
-        digest = hashlib.blake2b(np.ascontiguousarray(bits).tobytes(), digest_size=16).hexdigest()
+        """References of orders 0, 1, 2 at ``bits``; kept for the other orders, backends and modes."""
+        digest = hashlib.blake2b(np.ascontiguousarray(bits).tobytes(), digest_size=16).digest()
         key = (f"{self.function.label}#{id(self.function.pieces)}", self.format.name, digest)
-        if key in _references:
-            _references.move_to_end(key)
-        else:
-            _references[key] = self.oracle.references(bits, self.format)
-            while len(_references) > 1 and sum(len(r[0]) for r in _references.values()) > REFERENCE_POINTS:
-                _references.popitem(last=False)
-        return _references[key]
+        return _references.at(key, lambda: self.oracle.references(bits, self.format))
 
     def certified(self, bits: int, order: int) -> Certified:
         """The oracle's answer at one input; of a conversion the exact number with the bits of its one rounding."""

@@ -23,7 +23,7 @@ from gradproof.engine.verdict import decide
 from gradproof.errors import CacheWarning, OracleDisagreement
 from gradproof.results.model import Cell, LedgerState
 
-RELEASE_AFTER = 24
+RELEASE_AFTER = 16
 """Groups after which backends drop compiled code: JAX keeps some 14 MB of it per function and format, part of which
 the next functions use again."""
 

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from gradproof.formats import Format
+from gradproof.formats import Format, floor_log2
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Ints
 
@@ -60,7 +60,7 @@ def spans(tried: Ints, failing: Ints) -> list[Span]:
     return merged
 
 
-def widen(span: Span, tried: Ints, fmt: Format, fails: Fails, sections: int = 16) -> Span:
+def widen(span: Span, tried: Ints, fmt: Format, fails: Fails, sections: int = 255) -> Span:
     """Move both ends of a sampled span out to the last failing input before a passing one.
 
     Bisection in ``sections`` parts between each end and its passing neighbour among ``tried``. Assumes that
@@ -106,12 +106,13 @@ def simplest(span: Span, fmt: Format, fails: Fails) -> int | None:
     a, b = fmt.value(low), fmt.value(high)
     if a <= 0 <= b:
         candidates.append(0)
-    for exponent in range(fmt.e_max, fmt.e_min - fmt.precision, -1):
+    largest = max(abs(a), abs(b))
+    for exponent in range(floor_log2(largest) if largest else fmt.e_min, fmt.e_min - fmt.precision, -1):
         unit = type(a)(2) ** exponent
         first, last = -(-a // unit), b // unit
         if first > last:
             continue
-        nearest = min((first, last), key=abs)
+        nearest = min((n for n in (first, last) if n), key=abs, default=0)
         candidates.append(fmt.round(nearest * unit))
         if len(candidates) >= 12:
             break

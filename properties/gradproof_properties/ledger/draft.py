@@ -3,9 +3,10 @@
 Judges the catalogue without a ledger and writes one ``[[entry]]`` per failing cell, with the deviations that
 ``reasons`` assigns. A draft is for a maintainer to read before it is kept: an entry says *known*, not *right*.
 
-Regions are the spans of all failing inputs. Where a claim is sampled they are padded by a quarter of a binade at
-both ends, because another seed meets other inputs at the edge; ceilings are the worst error seen, doubled and
-rounded up to two digits, for the same reason. Where it is exhaustive regions are exact and ceilings rounded up only.
+Regions are the spans of all failing inputs. Where a claim is sampled they are padded at both ends, because another
+seed meets other inputs at the edge, and mirrored for odd and even functions; ceilings are the worst error seen,
+doubled and rounded up to two digits, for the same reason. Where it is exhaustive regions are exact and ceilings
+rounded up only.
 An entry already in the file for the same cell is merged when its SIMD level differs, replaced when it does not.
 """
 
@@ -41,8 +42,8 @@ from gradproof_properties.ledger.toml import document
 WITNESSES = 3
 SURVEY = replace(PROFILES["default"], base_32=1 << 17, base_64=1 << 12, examples=24, batch_64=48, pairs=1024)
 SURVEY_SEEDS = (1, 2)
-SAMPLED_MARGIN = 0.25
-"""Padding of a sampled region, in binades."""
+SAMPLED_MARGIN = {"float64": 2.0}
+"""Padding of a sampled region in binades, more than the distance of two samples; a quarter where none is named."""
 SAMPLED_GAP = {"float64": 8, "float32": 1}
 """Binades of passing inputs between two sampled spans that do not part them: among noisy errors some pass."""
 LARGE_CEILING = 1e6
@@ -136,7 +137,10 @@ def _regions(bits: Any, probe: Probe, *, sampled: bool) -> tuple[tuple[int, int]
         tried = fa.ordinals(base[fa.is_finite(base, fmt)], fmt)
         for span in spans(tried, failing):
             low, high = _padded(span.low, span.high, fmt) if sampled else (span.low, span.high)
-            regions.append((fmt.from_ordinal(low), fmt.from_ordinal(high)))
+            sides = [(low, high)]
+            if sampled and (probe.function.odd or probe.function.even):  # the sample met one side by luck
+                sides.append((-high, -low))
+            regions += [(fmt.from_ordinal(a), fmt.from_ordinal(b)) for a, b in sides]
     if nan.any():
         regions.append((fmt.nan_bits, fmt.nan_bits))
     return tuple(_merged(regions, fmt, _gap(fmt) if sampled else 0))
@@ -149,7 +153,7 @@ def _gap(fmt: Format) -> int:
 
 def _padded(low: int, high: int, fmt: Format) -> tuple[int, int]:
     """The span of a sampled claim widened, never past a zero or an infinity it does not contain already."""
-    margin = int(SAMPLED_MARGIN * (1 << (fmt.precision - 1)))
+    margin = int(SAMPLED_MARGIN.get(fmt.name, 0.25) * (1 << (fmt.precision - 1)))
     floor = -fmt.max_bits if low < 0 else min(low, 1)
     roof = fmt.max_bits if high > 0 else max(high, -1)
     return (low if low < floor else max(low - margin, floor)), (high if high > roof else min(high + margin, roof))

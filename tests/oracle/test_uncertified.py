@@ -53,3 +53,19 @@ def test_a_value_that_is_no_real_number_is_undecided(omega: Function, monkeypatc
     monkeypatch.setattr(certify, "PRECISION_CAP", 256)  # up to the real cap mpmath takes a minute
     complex_below = Function("complex_below", (lambda m, x: m.lambertw(x),))
     assert Oracle(complex_below).certified(FLOAT32.round(Fraction(-1)), FLOAT32, 0).kind == "undecided"
+
+
+@pytest.mark.parametrize("x", [2.894e83, 3.7e34, -1e12])
+def test_derivatives_far_from_zero_do_not_vanish(x: float) -> None:
+    far = Function("far", (lambda m, x: m.asinh(x),))
+    oracle, bits = Oracle(far), FLOAT64.round(Fraction(x))
+    first, second = (float(oracle.certified(bits, FLOAT64, order).midpoint) for order in (1, 2))
+    assert first == pytest.approx(1 / abs(x), rel=1e-12)
+    assert second == pytest.approx(-1 / (x * abs(x)), rel=1e-12, abs=0)
+
+
+@pytest.mark.parametrize("name", ["fabs", "sign", "floor"])
+def test_functions_of_mpmaths_that_are_not_smooth_are_refused(name: str) -> None:
+    rough = Function("rough", (lambda m, x: getattr(m, name)(x),))
+    with pytest.raises(UsageError, match="not smooth"):
+        Oracle(rough).certified(FLOAT32.round(Fraction(1)), FLOAT32, 0)

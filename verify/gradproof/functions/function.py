@@ -133,7 +133,7 @@ class Function:
                 raise UsageError(f"function {self.name!r} requires {words}, got {given}")
         self.breaks  # noqa: B018  raises for breakpoints that do not increase
         self._validate_ends()
-        if len(self.limits) != 2:
+        if not _pair(self.limits) or not all(isinstance(side, (tuple, list)) for side in self.limits):
             raise UsageError(
                 f"function {self.name!r}: limits are two tuples (f, f', f''), at -infinity and at +infinity, "
                 f"got {self.limits!r}"
@@ -141,13 +141,15 @@ class Function:
         for order in (0, 1, 2):
             self.limit("left", order)
             self.limit("right", order)
+        if self.range is not None and not _pair(self.range):
+            raise UsageError(f"function {self.name!r}: the range must be (low, high), got {self.range!r}")
         if self.range is not None:
             low, high = (_extended(end) for end in self.range)
             if low > high:
                 raise UsageError(f"function {self.name!r}: the range must be (low, high), got {self.range!r}")
 
     def _validate_ends(self) -> None:
-        if len(self.domain) != 2 or not self.ends[0] < self.ends[1]:
+        if not _pair(self.domain) or not self.ends[0] < self.ends[1]:
             raise UsageError(
                 f"function {self.name!r}: the domain must be (low, high), low below high, got {self.domain!r}"
             )
@@ -205,6 +207,10 @@ class Function:
         entry = declared[order] if order < len(declared) else None
         value = entry(self.exact_params) if callable(entry) else entry
         return None if value is None else _extended(value)
+
+
+def _pair(value: Any) -> bool:
+    return isinstance(value, (tuple, list)) and len(value) == 2
 
 
 def piecewise(*parts: Definition | Exact) -> tuple[tuple[Definition, ...], tuple[Exact, ...]]:

@@ -55,6 +55,8 @@ class _ArbContext:
         return self._call("log", z)
 
     def sqrt(self, z: Any) -> Any:
+        if isinstance(z, arb_series) and not z[0] > 0:
+            raise ValueError("the root of a series needs a positive constant term")
         return self._call("sqrt", z)
 
     def sin(self, z: Any) -> Any:

@@ -19,6 +19,8 @@ from gradproof.oracle.dyadic import Dyadic
 
 PRECISION_CAP: Final = 16384
 """Working precision, in bits, at which Ziv's loop gives up."""
+UNCERTIFIED_CAP: Final = 2048
+"""The same for definitions beyond arb, by mpmath's differences."""
 GUARD_BITS: Final = 32
 """Bits beyond the format's precision that the loop starts with."""
 RESOLUTION: Final = 10
@@ -119,10 +121,10 @@ def _attempt(
         return _two_precisions(function, piece, x, fmt, wanted, precision)
     try:
         enclosures = arb_route.enclosures(function, piece, x, precision)
-    except (AttributeError, TypeError):  # the definition uses something arb's series lack
-        return _two_precisions(function, piece, x, fmt, wanted, precision)
     except (ArithmeticError, ValueError):  # a pole, or a quotient of series that both vanish
         return {}
+    except Exception:
+        return _two_precisions(function, piece, x, fmt, wanted, precision)
     settled: dict[int, Certified] = {}
     for order in wanted:
         ends = enclosures[order]
@@ -154,6 +156,8 @@ def _two_precisions(
     function: Function, piece: int, x: Fraction, fmt: Format, wanted: list[int], precision: int
 ) -> dict[int, Certified]:
     """Without arb: accept what mpmath says twice, at w and 2w; labelled uncertified."""
+    if arb_route.AVAILABLE and precision > UNCERTIFIED_CAP:  # mpmath's own functions may take minutes
+        return {}
     try:
         coarse = mpmath_route.derivatives(function, piece, x, precision)
         fine = mpmath_route.derivatives(function, piece, x, 2 * precision)

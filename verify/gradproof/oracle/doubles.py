@@ -225,7 +225,7 @@ def derivatives(
             if step is not None:
                 start.c[1] = Doubles(step, nothing, nothing)
             series = function.pieces[piece](_CONTEXT, start, **params)
-        except (TypeError, AttributeError, ZeroDivisionError):
+        except Exception:
             return [Doubles(nothing, nothing, np.full_like(x, np.inf)) for _ in range(orders)]
         coefficients = series.c if isinstance(series, Series) else [series] + [0] * (orders - 1)
         balls = [Doubles.of(c * k if k > 1 else c) for c, k in zip(coefficients, FACTORIALS, strict=False)]

@@ -1,7 +1,8 @@
 """The exact route: definitions over rationals, for what is rational and nothing else.
 
 Values that are no rational number (or are not known to be one) are *unknown*. Unknown times an exact zero is
-zero, zero over an unknown that cannot be zero is zero, anything else with an unknown is unknown. So a ReLU-like
+zero, zero over an unknown that cannot be zero is zero, anything else with an unknown is unknown. What may be no
+number at all (x/0, log 0, a quotient by something that may be 0) is *undefined*, and so is 0 times that. A ReLU-like
 piece is exact everywhere, GELU is exact in value and first derivative at 0, and ties that an enclosure can never
 resolve are decided here.
 """
@@ -10,35 +11,50 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Any
+from typing import Any, Final
 
 from gradproof.functions.function import Function
 from gradproof.oracle.series import FACTORIALS, ORDERS, Series, SeriesContext, lifted
 
 
 class Known:
-    """A rational number, or unknown (``value`` is None); of some unknown ones it is known that they are not 0."""
+    """A rational number, or an unknown real (``value`` is None), or nothing at all (``undefined``: x/0, log 0).
 
-    __slots__ = ("nonzero", "value")
+    Of some unknown numbers it is known that they are not 0, or positive. What is undefined makes all it meets
+    undefined.
+    """
 
-    def __init__(self, value: Fraction | None, *, nonzero: bool = False) -> None:
+    __slots__ = ("nonzero", "positive", "undefined", "value")
+
+    def __init__(
+        self, value: Fraction | None, *, nonzero: bool = False, positive: bool = False, undefined: bool = False
+    ) -> None:
         self.value = value
-        self.nonzero = nonzero if value is None else value != 0
+        self.positive = positive if value is None else value > 0
+        self.nonzero = nonzero or positive if value is None else value != 0
+        self.undefined = undefined
 
     @staticmethod
     def of(other: Any) -> Known:
         """Lift an int, float (its binary value) or Fraction."""
         return other if isinstance(other, Known) else Known(Fraction(other))
 
+    def _with(self, other: Known, value: Fraction | None, *, scaled: bool = False) -> Known:
+        """The result of an operation; ``scaled`` for a product or quotient, whose sign and zeros are known."""
+        if self.undefined or other.undefined:
+            return UNDEFINED
+        nonzero, positive = self.nonzero and other.nonzero, self.positive and other.positive
+        return Known(value, nonzero=scaled and nonzero, positive=scaled and positive)
+
     @lifted
     def __add__(self, other: Known) -> Known:
         a, b = self.value, other.value
-        return Known(None if a is None or b is None else a + b)
+        return self._with(other, None if a is None or b is None else a + b)
 
     __radd__ = __add__
 
     def __neg__(self) -> Known:
-        return Known(None if self.value is None else -self.value, nonzero=self.nonzero)
+        return Known(None if self.value is None else -self.value, nonzero=self.nonzero, undefined=self.undefined)
 
     @lifted
     def __sub__(self, other: Known) -> Known:
@@ -46,30 +62,32 @@ class Known:
 
     @lifted
     def __rsub__(self, other: Known) -> Known:
-        return other - self
+        return other + -self
 
     @lifted
     def __mul__(self, other: Known) -> Known:
         a, b = self.value, other.value
         if a == 0 or b == 0:
-            return Known(Fraction(0))
-        both = self.nonzero and other.nonzero
-        return Known(None if a is None or b is None else a * b, nonzero=both)
+            return self._with(other, Fraction(0))
+        return self._with(other, None if a is None or b is None else a * b, scaled=True)
 
     __rmul__ = __mul__
 
     @lifted
     def __truediv__(self, other: Known) -> Known:
         a, b = self.value, other.value
-        if a == 0 and other.nonzero:
-            return Known(Fraction(0))
-        if a is None or b is None or b == 0:
-            return Known(None, nonzero=self.nonzero and other.nonzero)
-        return Known(a / b)
+        if not other.nonzero:
+            return UNDEFINED
+        if a == 0:
+            return self._with(other, Fraction(0))
+        return self._with(other, None if a is None or b is None else a / b, scaled=True)
 
     @lifted
     def __rtruediv__(self, other: Known) -> Known:
         return other / self
+
+
+UNDEFINED: Final = Known(None, undefined=True)
 
 
 class _KnownScalars:
@@ -77,7 +95,7 @@ class _KnownScalars:
 
     @property
     def pi(self) -> Known:
-        return Known(None, nonzero=True)
+        return Known(None, positive=True)
 
     def real(self, value: Any) -> Known:
         return Known(Fraction(value))
@@ -87,24 +105,25 @@ class _KnownScalars:
 
     def sqrt(self, x: Known) -> Known:
         if x.value is None or x.value < 0:
-            return Known(None, nonzero=x.nonzero)
+            return Known(None, positive=True) if x.positive else UNDEFINED  # an unknown one may be negative
         root = Fraction(math.isqrt(x.value.numerator), math.isqrt(x.value.denominator))
-        return Known(root if root * root == x.value else None, nonzero=x.value != 0)
+        return Known(root if root * root == x.value else None, positive=x.value > 0)
 
-    def _at(self, x: Known, point: int, value: Fraction | int) -> Known:
-        return Known(Fraction(value) if x.value == point else None)
+    def _at(self, x: Known, point: int, value: Fraction | int, *, positive: bool = False) -> Known:
+        """``value`` at ``point``, elsewhere an unknown number."""
+        return UNDEFINED if x.undefined else Known(Fraction(value) if x.value == point else None, positive=positive)
 
     def exp(self, x: Known) -> Known:
-        return self._at(x, 0, 1)
+        return self._at(x, 0, 1, positive=True)
 
     def expm1(self, x: Known) -> Known:
         return self._at(x, 0, 0)
 
     def log(self, x: Known) -> Known:
-        return self._at(x, 1, 0)
+        return self._at(x, 1, 0) if x.positive else UNDEFINED
 
     def log1p(self, x: Known) -> Known:
-        return self._at(x, 0, 0)
+        return self._at(x, 0, 0) if (x + 1).positive or x.positive else UNDEFINED
 
     def sin(self, x: Known) -> Known:
         return self._at(x, 0, 0)
@@ -119,19 +138,19 @@ class _KnownScalars:
         return self._at(x, 0, 0)
 
     def sech2(self, x: Known) -> Known:
-        return self._at(x, 0, 1)
+        return self._at(x, 0, 1, positive=True)
 
     def sigmoid(self, x: Known) -> Known:
-        return self._at(x, 0, Fraction(1, 2))
+        return self._at(x, 0, Fraction(1, 2), positive=True)
 
     def softplus(self, x: Known) -> Known:
-        return Known(None)
+        return UNDEFINED if x.undefined else Known(None, positive=True)
 
     def erf(self, x: Known) -> Known:
         return self._at(x, 0, 0)
 
     def erfc(self, x: Known) -> Known:
-        return self._at(x, 0, 1)
+        return self._at(x, 0, 1, positive=True)
 
 
 _SCALARS = _KnownScalars()
@@ -145,8 +164,8 @@ def derivatives(function: Function, piece: int, x: Fraction) -> list[Fraction | 
         series = function.pieces[piece](_CONTEXT, Series.variable(Known(x)), **params)
         coefficients = series.c if isinstance(series, Series) else [series] + [0] * (ORDERS - 1)
         values = [Known.of(c).value for c in coefficients]
-    except (TypeError, AttributeError, ZeroDivisionError):
-        return [None] * ORDERS  # the definition uses something rationals do not have
+    except Exception:
+        return [None] * ORDERS
     return [None if v is None else v * FACTORIALS[k] for k, v in enumerate(values)]
 
 

@@ -71,6 +71,28 @@ class _MpScalars:
         return x / n
 
 
+_ROUGH = frozenset(
+    (
+        "fabs",
+        "sign",
+        "floor",
+        "ceil",
+        "nint",
+        "frac",
+        "fmod",
+        "fsum",
+        "re",
+        "im",
+        "conj",
+        "arg",
+        "chop",
+        "mag",
+        "max",
+        "min",
+    )
+)
+
+
 class _MpContext(SeriesContext):
     """The documented functions by their own recurrences, and whatever else mpmath offers by numerical Taylor series."""
 
@@ -78,6 +100,8 @@ class _MpContext(SeriesContext):
         function = None if name.startswith("_") else getattr(_SCALARS.mp, name, None)
         if not callable(function):
             raise AttributeError(f"the math context has no {name!r}")
+        if name in _ROUGH:
+            raise AttributeError(f"{name!r} is not smooth: give its pieces by gradproof.piecewise")
 
         def applied(z: Any) -> Any:
             return _composed(_SCALARS.mp, function, z) if isinstance(z, Series) else function(z)
@@ -87,7 +111,10 @@ class _MpContext(SeriesContext):
 
 def _composed(mp: Any, function: Any, z: Series) -> Series:
     """g(z) from g's Taylor series about the constant term, by mpmath's differences in raised precision."""
-    around = mp.taylor(function, mp.convert(z.c[0]), len(z.c) - 1)
+    centre = mp.convert(z.c[0])
+    scale = max(abs(centre), mp.mpf(1))  # steps in proportion to x: smaller ones would vanish beside it
+    around = mp.taylor(lambda t: function(centre + scale * t), 0, len(z.c) - 1)
+    around = [coefficient / scale**k for k, coefficient in enumerate(around)]
     step = Series([0, *z.c[1:]])
     total = Series([around[-1], *([0] * (len(z.c) - 1))])
     for coefficient in around[-2::-1]:
@@ -114,7 +141,9 @@ def derivatives(function: Function, piece: int, x: Fraction, precision: int) -> 
         try:
             series = function.pieces[piece](_CONTEXT, Series.variable(point), **params)
             coefficients = _coefficients(series)
-        except (AttributeError, TypeError) as fault:
+        except (ArithmeticError, ValueError):
+            raise
+        except Exception as fault:
             raise UsageError(
                 f"function {function.label}: its definition fails in the math context: {fault}. A definition takes "
                 "x with + - * / and non-negative integer powers, and from m exp, expm1, log, log1p, sqrt, sin, cos, "

@@ -167,6 +167,14 @@ class Series:
         """The series of the variable itself at ``x``."""
         return cls([x, 1, *([0] * (orders - 2))][:orders])
 
+    def __bool__(self) -> bool:
+        raise TypeError("a definition may not branch on x")
+
+    def __eq__(self, other: object) -> bool:
+        raise TypeError("a definition may not compare x")
+
+    __hash__ = None  # type: ignore[assignment]
+
     def _lift(self, other: Any) -> Series:
         return other if isinstance(other, Series) else Series([other] + [0] * (len(self.c) - 1))
 

@@ -32,6 +32,11 @@ def test_an_interrupt_that_comes_meanwhile_is_not_lost() -> None:
             reached.append("the end of the block")
 
     reached: list[str] = []
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
+    # A process started in the background inherits an ignored SIGINT.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert reached == ["the end of the block"]

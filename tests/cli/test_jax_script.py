@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gradproof.cli.script_tables import CALLS
+from gradproof.functions import get_function
 from tests.cli.conftest import Invoke
 from tests.cli.test_script import run
 
@@ -18,7 +19,7 @@ def test_each_call_is_what_the_catalogue_calls() -> None:
     from gradproof.backends import get_backend
 
     x = jax.numpy.linspace(-8, 8, 256, dtype=np.float32)
-    rows = get_backend("jax").catalogue()
+    rows = [r for r in get_backend("jax").catalogue() if not get_function(r.function).rounds_to]
     assert {r.function for r in rows} == set(CALLS["jax"])
     for row in rows:
         names: dict[str, Any] = {"jax": jax, "jnp": jax.numpy, "x": x}

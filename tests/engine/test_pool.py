@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -167,7 +168,7 @@ def test_oracle_routes_that_contradict_each_other_end_the_run_and_name_the_input
     file.write_text(DISAGREEING)
     with pytest.raises(OracleDisagreement) as caught:
         run(Selection(files=(str(file),), properties=("accuracy",), orders=(0,), profile="quick", jobs=jobs))
-    assert "pool_test_slanted, derivative of order 0 at x = " in str(caught.value)
+    assert re.search(r"pool_test_slanted, derivative of order [012] at x = ", str(caught.value))
     assert "mpmath says" in str(caught.value)
     assert "arb encloses" in str(caught.value)
 

@@ -104,7 +104,7 @@ class Saturation(Property):
         outcome = points.outcome(exhaustive=probe.format.is_16_bit, with_curve=False)
         # Errors that are no saturation are the accuracy property's business.
         outcome.violations = findings
-        outcome.measured = measured
+        outcome.measured |= measured
         return outcome
 
 

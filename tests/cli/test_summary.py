@@ -114,3 +114,11 @@ def test_the_last_line_is_the_verdict(capsys: pytest.CaptureFixture[str], code: 
 def test_an_incomplete_run_is_never_just_ok(capsys: pytest.CaptureFixture[str]) -> None:
     result = RunResult(replace(SHARD, complete=False), [cell()])
     assert said(capsys, result, codes.OK).splitlines()[-1].endswith("the run is incomplete")
+
+
+def test_cells_judged_by_uncertified_values_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    cells = [cell("a", measured={"uncertified": 3}), cell("b")]
+    assert "Uncertified: 1 cell, judged by values that mpmath alone gave" in said(
+        capsys, RunResult(SHARD, cells), codes.OK
+    )
+    assert "Uncertified" not in said(capsys, RunResult(SHARD, cells[1:]), codes.OK)

@@ -26,6 +26,7 @@ def summarise(result: RunResult, code: int, files: Sequence[str], *, verbose: bo
     _ledger(out, result, verbose)
     _deviations(out, result, verbose)
     _reasons(out, result, "undecided", "Undecided")
+    _uncertified(out, result)
     if verbose:
         _reasons(out, result, "unsupported", "Unsupported")
     _reasons(out, result, "not-run", "Not run")
@@ -103,6 +104,18 @@ def _reasons(out: Console, result: RunResult, status: str, title: str) -> None:
     for backend, number, reason in rows:
         out.print(text(f"  {backend:<{first}}  {number:>{second}}  {reason}"))
     out.print()
+
+
+def _uncertified(out: Console, result: RunResult) -> None:
+    cells = [c for c in result.cells if c.measured.get("uncertified")]
+    if cells:
+        out.print(
+            text(
+                (f"Uncertified: {count(len(cells), 'cell')}", "bold"),
+                ", judged by values that mpmath alone gave: python-flint is missing, or the definition is beyond it",
+            )
+        )
+        out.print()
 
 
 def _tally(cells: Iterable[Cell]) -> list[tuple[tuple[str, str], int]]:

@@ -28,7 +28,7 @@ OFF: Final = ("", "off")
 
 SUFFIX: Final = ".table"
 TEMPORARY: Final = ".tmp"
-CAP: Final = 2 << 30
+CAP: Final = 1 << 30
 """Bytes that the tables may take together; the least recently used go first."""
 ABANDONED_AFTER: Final = 3600.0
 """Seconds after which a temporary file belongs to a process that was killed: writing one takes far less."""

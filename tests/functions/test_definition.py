@@ -17,6 +17,7 @@ from gradproof.formats import FLOAT32
 from gradproof.functions import CATALOGUE, Function, all_functions, exact, function, get_function, piecewise
 from gradproof.functions.registry import forget
 from gradproof.oracle import Oracle
+from gradproof.oracle.reference import FINITE, NAN
 
 
 @pytest.fixture(autouse=True)
@@ -235,3 +236,9 @@ def test_beyond_its_domain_a_function_of_ones_own_is_nan() -> None:
     answers = [Oracle(own).certified(FLOAT32.round(Fraction(x)), FLOAT32, 0) for x in (-1, 0, 1)]
     assert [a.kind for a in answers] == ["nan", "infinite", "finite"]
     assert answers[2].bits == 0
+
+
+def test_a_domain_may_end_beyond_every_float() -> None:
+    own = function("own_wide", oracle=lambda m, x: m.log(x), domain=(0, "1e400"))
+    bits = np.array([FLOAT32.round(Fraction(x)) for x in (-1, 1, 2)], dtype=np.uint32)
+    assert Oracle(own).references(bits, FLOAT32)[0].kind.tolist() == [NAN, FINITE, FINITE]

@@ -202,7 +202,7 @@ class Oracle:
     def _compute(self, bits: Bits, fmt: Format, *, precise: bool) -> list[Reference]:
         x = fa.values(bits, fmt)
         answers = [Reference.empty(bits.size, fa.storage(fmt)) for _ in range(JUDGED_ORDERS)]
-        low, high = (float(end) for end in self.function.ends)
+        low, high = self._end_floats
         nowhere = np.isnan(x) | (x < low) | (x > high)
         for order, answer in enumerate(answers):
             answer.kind[nowhere] = UNDEFINED if order else NAN
@@ -242,14 +242,17 @@ class Oracle:
         return rows
 
     @cached_property
+    def _end_floats(self) -> tuple[float, float]:
+        """The domain's ends as float64, infinite beyond it."""
+        low, high = (_nearest(end) for end in self.function.ends)
+        return low, high
+
+    @cached_property
     def _break_floats(self) -> list[tuple[float, bool]]:
         """Breakpoints rounded up to float64, and whether that is exact."""
         rows = []
         for kink in self.function.breaks:
-            try:
-                nearest = float(kink)
-            except OverflowError:
-                nearest = math.inf if kink > 0 else -math.inf
+            nearest = _nearest(kink)
             if math.isinf(nearest):  # beyond every finite input: no input lies on the far side
                 rows.append((nearest, False))
                 continue
@@ -261,13 +264,21 @@ class Oracle:
     def _pieces(self, x: Floats) -> tuple[Ints, Mask]:
         """Index of the piece of each input, and which inputs are decided exactly: 0, breakpoints, the domain's ends."""
         piece = np.zeros(x.size, np.int64)
-        low, high = self.function.ends
-        singular = (x == 0) | (x == float(low)) | (x == float(high))
+        low, high = self._end_floats
+        singular = (x == 0) | (x == low) | (x == high)
         for point, exact in self._break_floats:
             piece += x >= point
             if exact:
                 singular |= x == point
         return piece, singular
+
+
+def _nearest(value: Fraction | float) -> float:
+    """The nearest float64, an infinity beyond them."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 @lru_cache(maxsize=8)

@@ -12,13 +12,18 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
+from gradproof.errors import Unsupported
 from gradproof.formats import FORMATS, Format
 from gradproof.formats.arrays import Bits
+
+if TYPE_CHECKING:
+    from gradproof.backends.space import Space
 
 LANES: Final = 256
 """Inputs are padded to a multiple of this many elements: more than one unrolled vector step of any kernel."""
@@ -61,6 +66,9 @@ class Implementation:
     """Formats the implementation claims; None for whatever the backend holds."""
     user: bool = False
     """Handed in by a user: an exception is a fault of the implementation, not a missing feature."""
+    variants: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    """The same function by another signature: ``in-place`` writes the result into its argument and returns it,
+    ``out`` takes the array to write into as the keyword ``out``."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,10 @@ class Call:
     mode: str = "eager"
     path: str = "reverse"
     """``reverse`` or ``forward``; order 2 is reverse over reverse, or forward over reverse."""
+    layout: str = "contiguous"
+    """One of ``backends.layouts.LAYOUTS``, as far as ``Backend.layouts`` offers it."""
+    cotangent: float = 1.0
+    """What order 1 by the path reverse starts from, one for all elements; exact in the format."""
 
 
 class Backend(abc.ABC):
@@ -83,6 +95,10 @@ class Backend(abc.ABC):
     """The modes that a run covers when none is named."""
     formats: ClassVar[tuple[str, ...]] = tuple(FORMATS)
     """What the framework has a type for; kernels may be missing, which is Unsupported."""
+    takes_cotangents: ClassVar[bool] = False
+    """Whether ``evaluate`` heeds ``Call.cotangent``, in mode eager at least."""
+    compiles_each_shape: ClassVar[bool] = False
+    """Whether each new shape of an array costs tens of milliseconds, in mode eager too."""
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = device
@@ -113,6 +129,10 @@ class Backend(abc.ABC):
     def paths(self, implementation: Implementation) -> tuple[str, ...]:
         """The AD paths there are: ``("reverse", "forward")``, or ``("given",)`` for derivatives handed in."""
 
+    def layouts(self, implementation: Implementation, fmt: Format, order: int) -> tuple[str, ...]:
+        """The layouts in which ``evaluate`` can be asked for f^(order), ``contiguous`` first."""
+        return ("contiguous",)
+
     @abc.abstractmethod
     def evaluate(self, implementation: Implementation, bits: Bits, fmt: Format, call: Call) -> Bits:
         """The bits of f^(order) at each input, in the shape of ``bits``.
@@ -138,6 +158,14 @@ class Backend(abc.ABC):
         one array per step. The weights are exact in ``fmt``. On a backend without AD the product is
         accumulated in ``fmt`` from the derivative handed in, in the order reverse mode would use.
         """
+
+    def space(self, fmt: Format, threads: int | None = 1) -> AbstractContextManager[Space]:
+        """The framework's own arrays in ``fmt``, for programs over whole networks; valid inside its block.
+
+        ``threads`` is how many CPU threads it may use, None for as many as the process does. Raises Unsupported where
+        the backend offers no space, or has no type for the format.
+        """
+        raise Unsupported(f"the backend {self.name} offers no space for programs")
 
     @abc.abstractmethod
     def traits(self, fmt: Format) -> Traits:

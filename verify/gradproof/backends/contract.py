@@ -81,9 +81,14 @@ def differentiated(implementation: Implementation, order: int, action: Callable[
     except GradproofError:
         raise
     except (Exception, SystemExit) as error:
-        if missing(error):
-            raise Unsupported(f"{ORDINAL[order]} of {implementation.name}: {told(error)}") from error
-        raised(implementation, error)
+        refused(implementation, order, error, missing)
+
+
+def refused(implementation: Implementation, order: int, error: BaseException, missing: Missing) -> NoReturn:
+    """Raise what an exception met in deriving the implementation means: Unsupported, or its fault."""
+    if missing(error):
+        raise Unsupported(f"{ORDINAL[order]} of {implementation.name}: {told(error)}") from error
+    raised(implementation, error)
 
 
 def raised(implementation: Implementation, error: BaseException) -> NoReturn:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final, final
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, Final, final
 
 import numpy as np
 
@@ -23,6 +24,9 @@ from gradproof.backends.cuda import driver_version
 from gradproof.errors import Unsupported
 from gradproof.formats import Format
 from gradproof.formats.arrays import Bits, storage
+
+if TYPE_CHECKING:
+    from gradproof.backends.space import Space
 
 _PLATFORM: Final = {"cpu": "cpu", "cuda": "gpu"}
 
@@ -123,6 +127,14 @@ class JaxBackend(Backend):
             [i.reshape(bits.shape) for i in chain.inputs],
             [d.reshape(bits.shape) for d in derivatives],
         )
+
+    @contextmanager
+    def space(self, fmt: Format, threads: int | None = 1) -> Iterator[Space]:
+        """See the base class; XLA chooses its threads by itself."""
+        from gradproof.backends.jax_space import JaxSpace
+
+        with self._calls.configured(fmt, self._device):
+            yield JaxSpace(self, fmt, self._device)
 
     def traits(self, fmt: Format) -> Traits:
         """See the base class."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -26,6 +27,7 @@ from gradproof.backends.contract import (
     unless_user,
     wrong,
 )
+from gradproof.backends.numpy_space import NumpySpace
 from gradproof.errors import Unsupported
 from gradproof.formats import Format
 from gradproof.formats.arrays import Bits, storage
@@ -120,6 +122,12 @@ class NumpyBackend(Backend):
             [i[:size].reshape(shape) for i in inputs],
             [_bits(row, fmt)[:size].reshape(shape) for row in rows_of(rows, depth)],
         )
+
+    @contextmanager
+    def space(self, fmt: Format, threads: int | None = 1) -> Iterator[NumpySpace]:
+        """See the base class; NumPy's warnings are silent inside."""
+        with np.errstate(all="ignore"):
+            yield NumpySpace(self, fmt, dtype_of(fmt))
 
     def traits(self, fmt: Format) -> Traits:
         """See the base class."""

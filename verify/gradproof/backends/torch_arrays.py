@@ -56,16 +56,21 @@ def bits_of(values: Tensor, fmt: Format) -> Bits:
     return bits
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
+def one_thread() -> AbstractContextManager[None]:
     """One intra-op thread inside, the caller's number again afterwards."""
+    return limited_to(1)
+
+
+@contextmanager
+def limited_to(threads: int) -> Iterator[None]:
+    """So many intra-op threads inside, the caller's number again afterwards."""
     before = torch.get_num_threads()
-    if before != 1:
-        torch.set_num_threads(1)
+    if before != threads:
+        torch.set_num_threads(threads)
     try:
         yield
     finally:
-        if before != 1:
+        if before != threads:
             torch.set_num_threads(before)
 
 
@@ -80,6 +85,12 @@ def lacks(error: BaseException) -> bool:
     if by_compiler(error) or isinstance(error, NotImplementedError):
         return True
     return isinstance(error, RuntimeError) and any(gap in str(error).lower() for gap in _GAPS)
+
+
+def no_forward_rule(error: BaseException) -> bool:
+    """Whether ``error`` says that a forward AD rule is missing: raised inside a user's call, yet no fault of it."""
+    text = str(error).lower()
+    return "forward ad" in text or "forward mode ad" in text
 
 
 @contextmanager

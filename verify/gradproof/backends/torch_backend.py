@@ -7,7 +7,8 @@ so that no result depends on how an array was split; whatever is switched for a 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
@@ -23,6 +24,8 @@ from gradproof.formats.arrays import Bits, storage
 
 if TYPE_CHECKING:
     import torch
+
+    from gradproof.backends.space import Space
 
 
 @final
@@ -134,6 +137,17 @@ class TorchBackend(Backend):
             [i[:size].reshape(shape) for i in chain.inputs],
             [d[:size].reshape(shape) for d in derivatives],
         )
+
+    @contextmanager
+    def space(self, fmt: Format, threads: int | None = 1) -> Iterator[Space]:
+        """See the base class; one CPU thread, or as many as the process has."""
+        from gradproof.backends.torch_space import TorchSpace
+
+        with self._arrays.needing(f"a program in {fmt.name}"), ExitStack() as stack:
+            if threads is not None:
+                stack.enter_context(self._arrays.limited_to(threads))
+            stack.enter_context(self._arrays.no_grad())
+            yield TorchSpace(self, fmt, self._device)
 
     def traits(self, fmt: Format) -> Traits:
         """See the base class; probed with the process's own number of threads.

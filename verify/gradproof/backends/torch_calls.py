@@ -21,7 +21,7 @@ from gradproof.backends.contract import (
     handed_in,
     wrong,
 )
-from gradproof.backends.torch_arrays import Tensor, bits_of, by_compiler, lacks, tensor
+from gradproof.backends.torch_arrays import Tensor, bits_of, by_compiler, lacks, no_forward_rule, tensor
 from gradproof.errors import Unsupported
 from gradproof.formats import Format
 from gradproof.formats.arrays import Bits
@@ -121,10 +121,10 @@ class Run:
         primal = tensor(self.lanes, self.fmt, self.device).requires_grad_(order == 2)
         ones = torch.ones_like(primal)
         with forward_ad.dual_level(), torch.set_grad_enabled(order == 2):
-            dual = _dual(primal.clone(), ones)
-            y = self._call(dual, self._lacks_forward)
+            dual_x = dual(primal.clone(), ones)
+            y = self._call(dual_x, self._lacks_forward)
             if order == 2:
-                y = self._derive(1, lambda: _vjp(y, dual, create_graph=True))
+                y = self._derive(1, lambda: _vjp(y, dual_x, create_graph=True))
             tangent = self._derive(order, lambda: _tangent(y))
         return torch.zeros_like(ones) if tangent is None else tangent
 
@@ -140,9 +140,7 @@ class Run:
         return by_compiler(error) or (not self.implementation.user and lacks(error))
 
     def _lacks_forward(self, error: BaseException) -> bool:
-        # An AD rule is looked up inside the user's call, yet missing it is no fault of the call.
-        text = str(error).lower()
-        return self._lacks_kernel(error) or "forward ad" in text or "forward mode ad" in text
+        return self._lacks_kernel(error) or no_forward_rule(error)
 
     def _call(self, x: Tensor, missing: Callable[[BaseException], bool]) -> Tensor:
         def synchronised(x: Tensor) -> Any:
@@ -151,19 +149,9 @@ class Run:
             return y
 
         y = called(self.implementation, synchronised, x, missing)
-        self._check(x, y)
+        check_result(self.implementation, x, y)
         check_unchanged(self.implementation, self.lanes, bits_of(_primal(x), self.fmt))
         return y
-
-    def _check(self, x: Tensor, y: Any) -> None:
-        if not isinstance(y, torch.Tensor) or y.layout is not torch.strided:
-            got = type(y).__name__ if not isinstance(y, torch.Tensor) else f"tensor of layout {y.layout}"
-            raise wrong("wrong-type", self.implementation, "a", "a dense torch.Tensor", got)
-        check_shape(self.implementation, tuple(y.shape), tuple(x.shape))
-        if y.dtype != x.dtype:
-            raise wrong("wrong-format", self.implementation, "dtype", str(x.dtype), str(y.dtype))
-        if y.device != x.device:
-            raise wrong("wrong-device", self.implementation, "a tensor on", str(x.device), str(y.device))
 
     def _synchronise(self) -> None:
         # Kernels on CUDA report their errors late; this makes them appear where the function is still known.
@@ -171,7 +159,20 @@ class Run:
             torch.cuda.synchronize(self.device)
 
 
-def _dual(primal: Tensor, tangent: Tensor) -> Tensor:
+def check_result(implementation: Implementation, x: Tensor, y: Any) -> None:
+    """Raise the fault of a result y that is not one dense tensor of x's shape, format and device."""
+    if not isinstance(y, torch.Tensor) or y.layout is not torch.strided:
+        got = type(y).__name__ if not isinstance(y, torch.Tensor) else f"tensor of layout {y.layout}"
+        raise wrong("wrong-type", implementation, "a", "a dense torch.Tensor", got)
+    check_shape(implementation, tuple(y.shape), tuple(x.shape))
+    if y.dtype != x.dtype:
+        raise wrong("wrong-format", implementation, "dtype", str(x.dtype), str(y.dtype))
+    if y.device != x.device:
+        raise wrong("wrong-device", implementation, "a tensor on", str(x.device), str(y.device))
+
+
+def dual(primal: Tensor, tangent: Tensor) -> Tensor:
+    """A dual tensor; only inside a dual level."""
     with warnings.catch_warnings():
         # The first dual tensor of a process loads decompositions by torch.jit.script, which is deprecated.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -188,7 +189,7 @@ def _tangent(y: Tensor) -> Tensor | None:
     return forward_ad.unpack_dual(y).tangent
 
 
-def _dead_end(y: Tensor) -> bool:
+def dead_end(y: Tensor) -> bool:
     """Whether y comes from a derivative that refuses to be differentiated.
 
     Autograd leaves an error node in its place and never runs it, because nothing connects it with the input:
@@ -209,7 +210,7 @@ def _vjp(y: Tensor, x: Tensor, *, create_graph: bool) -> Tensor:
     """The gradient of y by x for a cotangent of ones; 0 where the graph does not connect them."""
     if not y.requires_grad:
         return torch.zeros_like(x)
-    if _dead_end(y):
+    if dead_end(y):
         raise NotImplementedError("the graph holds a function marked once_differentiable")
     # Only a cotangent that requires grad leaves that mark in the graph of the gradient.
     ones = torch.ones_like(y).requires_grad_(create_graph)

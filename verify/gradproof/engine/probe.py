@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -14,6 +15,7 @@ import numpy as np
 
 from gradproof.backends import get_backend
 from gradproof.backends.base import Backend, Call, Implementation, Traits
+from gradproof.backends.space import Space
 from gradproof.engine.plan import Task
 from gradproof.engine.selection import Budget, Selection
 from gradproof.engine.timelimit import time_limit
@@ -112,6 +114,16 @@ class Probe:
         limit = self.selection.time_limit if implementation.user else 0.0
         with time_limit(limit, implementation.name):
             return self.backend.evaluate(implementation, bits, self.format, call)
+
+    @contextmanager
+    def space(self) -> Iterator[Space]:
+        """The backend's own arrays in the cell's format, for programs over networks of the implementation.
+
+        A user's implementation that exceeds the time limit inside the block is a fault.
+        """
+        limit = self.selection.time_limit if self.implementation.user else 0.0
+        with time_limit(limit, self.implementation.name), self.backend.space(self.format) as space:
+            yield space
 
     @cached_property
     def paths(self) -> tuple[str, ...]:

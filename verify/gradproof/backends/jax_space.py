@@ -1,0 +1,118 @@
+"""Programs in JAX. Imports jax; only ``JaxBackend`` imports this module, and late."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gradproof.backends.base import Backend, Call, Implementation
+from gradproof.backends.contract import refused
+from gradproof.backends.jax_calls import array, bits_of, guarded, lacks
+from gradproof.backends.space import FORWARD_OVER_REVERSE, REVERSE_OVER_REVERSE, Array, Program, Space
+from gradproof.errors import GradproofError, Unsupported
+from gradproof.formats import Format
+from gradproof.formats.arrays import Bits
+
+
+class JaxSpace(Space):
+    """Arrays of one format on one device."""
+
+    ways = (FORWARD_OVER_REVERSE, REVERSE_OVER_REVERSE)
+
+    def __init__(self, backend: Backend, fmt: Format, device: Any) -> None:
+        super().__init__(fmt)
+        self._backend = backend
+        self._device = device
+        self._applied: Implementation | None = None
+
+    def array(self, bits: Bits) -> Array:
+        """See the base class."""
+        return array(bits, self.format, self._device)
+
+    def bits(self, array: Array) -> Bits:
+        """See the base class."""
+        return bits_of(array, self.format)
+
+    def apply(self, implementation: Implementation, x: Array) -> Array:
+        """See the base class."""
+        self._applied = implementation
+        return guarded(implementation)(x.reshape(-1)).reshape(x.shape)
+
+    def derivative(self, implementation: Implementation, x: Array, order: int = 1) -> Array:
+        """See the base class; on concrete arrays only."""
+        path = self._backend.paths(implementation)[0]
+        return self.array(
+            self._backend.evaluate(implementation, self.bits(x), self.format, Call(order=order, path=path))
+        )
+
+    def with_convention(self, implementation: Implementation, x: Array, kink: Array, slope: Array) -> Array:
+        """See the base class."""
+        return _convention(lambda x: self.apply(implementation, x), x, kink, slope)
+
+    def matmul(self, a: Array, b: Array) -> Array:
+        """See the base class; JAX's default precision would be TF32 on CUDA."""
+        return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
+
+    def total(self, a: Array) -> Array:
+        """See the base class."""
+        return a.sum()
+
+    def sqrt(self, a: Array) -> Array:
+        """See the base class."""
+        return jnp.sqrt(a)
+
+    def where(self, condition: Any, a: Array, b: Array) -> Array:
+        """See the base class."""
+        return jnp.where(condition, a, b)
+
+    def zeros_in(self, a: Array) -> int:
+        """See the base class."""
+        return int((a == 0).sum())
+
+    def compiled(self, action: Callable[..., Any]) -> Callable[..., Any]:
+        """See the base class."""
+        made: Callable[..., Any] = jax.jit(action)
+        return made
+
+    def gradients(self, program: Program, arrays: Sequence[Array]) -> tuple[Array, list[Array]]:
+        """See the base class."""
+        value, found = self._derived(1, lambda: jax.value_and_grad(program)(list(arrays)))
+        return value, list(found)
+
+    def hessian_vector(
+        self, program: Program, arrays: Sequence[Array], directions: Sequence[Array], way: str
+    ) -> list[Array]:
+        """See the base class."""
+        if way not in self.ways:
+            raise Unsupported(f"jax has no way {way!r} to a Hessian-vector product; it has {', '.join(self.ways)}")
+        gradient, at, along = jax.grad(program), list(arrays), list(directions)
+        if way == FORWARD_OVER_REVERSE:
+            return list(self._derived(2, lambda: jax.jvp(gradient, (at,), (along,))[1]))
+        return list(self._derived(2, lambda: jax.vjp(gradient, at)[1](along)[0]))
+
+    def _derived(self, order: int, action: Callable[[], Any]) -> Any:
+        try:
+            return action()
+        except GradproofError:
+            raise
+        except (Exception, SystemExit) as error:
+            if self._applied is None:
+                raise
+            refused(self._applied, order, error, lacks)
+
+
+def _convention(call: Callable[[Any], Any], x: Array, kink: Array, slope: Array) -> Array:
+    @jax.custom_jvp  # type: ignore[untyped-decorator]
+    def f(x: Array, kink: Array, slope: Array) -> Array:
+        return call(x)
+
+    @f.defjvp  # type: ignore[untyped-decorator]
+    def jvp(primals: Any, tangents: Any) -> Any:
+        x, kink, slope = primals
+        y, own = jax.jvp(call, (x,), (jnp.ones_like(x),))
+        return y, jnp.where(x == kink, slope, own) * tangents[0]
+
+    return f(x, kink, slope)

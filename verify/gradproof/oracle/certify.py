@@ -175,6 +175,7 @@ def _two_precisions(
 def confirmed(function: Function, piece: int, x: Fraction, fmt: Format, answer: Certified, order: int) -> Certified:
     """``answer`` with mpmath's value beside arb's enclosure.
 
+    Undecided where mpmath has no value at any precision (an intermediate result beyond all numbers, for example).
     Raises OracleDisagreement, naming the input, when no precision brings the two together.
     """
     if answer.kind != "finite" or answer.value is not None:
@@ -189,9 +190,11 @@ def confirmed(function: Function, piece: int, x: Fraction, fmt: Format, answer: 
                 bits = fmt.sign_bit if answer.bits == 0 and value.man < 0 else answer.bits
                 return replace(answer, value=value, bits=bits)
         precision *= 2
+    if value is None:
+        return Certified("undecided", fmt.nan_bits, how="undecided")
     raise OracleDisagreement(
         f"{function.label}, derivative of order {order} at x = {float(x)!r} ({float(x).hex()}): mpmath says "
-        f"{value.decimal() if value else 'nothing'}, arb encloses [{answer.lower and answer.lower.decimal()}, "
+        f"{value.decimal()}, arb encloses [{answer.lower and answer.lower.decimal()}, "
         f"{answer.upper and answer.upper.decimal()}]. One of the two routes or the definition is wrong; "
         "please report it with this line."
     )

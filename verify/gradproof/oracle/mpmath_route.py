@@ -14,6 +14,8 @@ from gradproof.oracle.dyadic import Dyadic
 from gradproof.oracle.series import FACTORIALS, ORDERS, Series, SeriesContext
 
 _ERFC_ASYMPTOTIC = 2**20
+_EXP_REACH = 2**4096
+"""Beyond every format's numbers, their squares and cubes; functions of functions get there."""
 
 
 class _MpScalars:
@@ -21,7 +23,7 @@ class _MpScalars:
 
     def __init__(self) -> None:
         self.mp: Any = mpmath.mp.clone()
-        for name in ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "atan", "tanh"):
+        for name in ("log", "log1p", "sqrt", "sin", "cos", "atan"):
             setattr(self, name, getattr(self.mp, name))
 
     def __getattr__(self, name: str) -> Any:
@@ -36,6 +38,22 @@ class _MpScalars:
     @property
     def pi(self) -> Any:
         return +self.mp.pi
+
+    def exp(self, x: Any) -> Any:
+        """mpmath's, as far as it can scale the argument by ln 2; beyond that 0, or OverflowError."""
+        if x < -_EXP_REACH:
+            return self.mp.mpf(0)
+        if x > _EXP_REACH:
+            raise OverflowError("exp of a number beyond 2^4096")
+        return self.mp.exp(x)
+
+    def expm1(self, x: Any) -> Any:
+        """exp(x) - 1."""
+        return self.exp(x) - 1 if abs(x) > _EXP_REACH else self.mp.expm1(x)
+
+    def tanh(self, x: Any) -> Any:
+        """mpmath's; the nearer of -1 and 1 where 1 - |tanh x| < 2 exp(-2 |x|) is below the last bit."""
+        return self.mp.tanh(x) if abs(x) <= self.mp.prec else self.mp.sign(x)
 
     def erf(self, x: Any) -> Any:
         if abs(x) < _ERFC_ASYMPTOTIC:
@@ -54,17 +72,17 @@ class _MpScalars:
             term *= -(2 * k - 1) * step
             total += term
             k += 1
-        return total * self.mp.exp(-x * x) / (x * self.mp.sqrt(self.mp.pi))
+        return total * self.exp(-x * x) / (x * self.mp.sqrt(self.mp.pi))
 
     def sech2(self, x: Any) -> Any:
-        t = self.mp.exp(-2 * abs(x))
+        t = self.exp(-2 * abs(x))
         return 4 * t / (1 + t) ** 2
 
     def sigmoid(self, x: Any) -> Any:
-        return 1 / (1 + self.mp.exp(-x))
+        return 1 / (1 + self.exp(-x))
 
     def softplus(self, x: Any) -> Any:
-        tail = self.mp.log1p(self.mp.exp(-abs(x)))
+        tail = self.mp.log1p(self.exp(-abs(x)))
         return x + tail if x > 0 else tail
 
     def ratio(self, x: Any, n: int) -> Any:

@@ -1,4 +1,4 @@
-"""An exact two-sided binomial test, in floating point of the log probabilities."""
+"""Exact binomial tests, in floating point of the log probabilities."""
 
 from __future__ import annotations
 
@@ -8,23 +8,33 @@ import math
 def two_sided_p(successes: int, trials: int, probability: float) -> float:
     """Twice the smaller tail of Binomial(trials, probability) at ``successes``, at most 1.
 
-    The tail is summed outward from the observation until its terms no longer count (relative 1e-17); log
-    factorials by ``math.lgamma``. Exact probabilities 0 and 1 leave no doubt: p is 1 or 0.
+    Exact probabilities 0 and 1 leave no doubt: p is 1 or 0.
+    """
+    return band_p(successes, trials, probability, probability)
+
+
+def band_p(successes: int, trials: int, least: float, most: float) -> float:
+    """The greatest two-sided p-value of ``successes`` under any probability of [least, most].
+
+    Both tails are monotone in the probability, so that the upper one is greatest at ``most`` and the lower one at
+    ``least``: a value below a level rejects the whole band at that level.
+    """
+    return min(1.0, 2 * min(tail(successes, trials, most, 1), tail(successes, trials, least, -1)))
+
+
+def tail(successes: int, trials: int, probability: float, direction: int) -> float:
+    """P(X >= successes) of Binomial(trials, probability) for direction 1, P(X <= successes) for -1.
+
+    Summed outward from ``successes`` until the terms no longer count (relative 1e-17), from the side that does not
+    hold the mode; log factorials by ``math.lgamma``.
     """
     if probability <= 0 or probability >= 1:
         certain = trials if probability >= 1 else 0
-        return 1.0 if successes == certain else 0.0
-    upper = _tail(successes, trials, probability, 1)
-    lower = _tail(successes, trials, probability, -1)
-    return min(1.0, 2 * min(upper, lower))
-
-
-def _tail(k: int, n: int, p: float, direction: int) -> float:
-    """P(X >= k) for direction 1, P(X <= k) for -1; from the side that does not hold the mode when it can."""
-    mode = math.floor((n + 1) * p)
-    if (direction > 0 and k <= mode) or (direction < 0 and k >= mode):
-        return 1.0 - _outward(k - direction, n, p, -direction)
-    return _outward(k, n, p, direction)
+        return 1.0 if (certain - successes) * direction >= 0 else 0.0
+    mode = math.floor((trials + 1) * probability)
+    if (direction > 0 and successes <= mode) or (direction < 0 and successes >= mode):
+        return 1.0 - _outward(successes - direction, trials, probability, -direction)
+    return _outward(successes, trials, probability, direction)
 
 
 def _outward(k: int, n: int, p: float, direction: int) -> float:

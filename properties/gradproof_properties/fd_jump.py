@@ -27,6 +27,8 @@ from gradproof_properties.differences import STEPS_ACROSS, bits_of, jump_of, res
 
 GRID_REACH = 8
 """The classifier looks at [-8, 8], and at every declared kink wherever it lies."""
+FINER = (Fraction(1), Fraction(1, 16), Fraction(1, 256))
+"""Multiples of the usual step at which the differences across a kink are taken, where the format holds them."""
 LOOKS = {SMOOTH: "a smooth point", KINK: "a kink", DISCONTINUITY: "a discontinuity", NOISE: "noise"}
 
 
@@ -39,7 +41,8 @@ class FiniteDifferenceJump(Property):
         "Across a kink the central difference of width 2h runs linearly from the left to the right slope, is their "
         "mean at the kink, and the one-sided differences give the two slopes, within curvature and rounding bounds. "
         "Across a discontinuity a jump J of f adds J / 2h to the line, and J / h to the one-sided difference that "
-        "leads away from the value. A classifier {smooth, kink, discontinuity, noise} run over [-8, 8] and the "
+        "leads away from the value. So it is for steps that shrink by powers of sixteen, as far as the format holds "
+        "them. A classifier {smooth, kink, discontinuity, noise} run over [-8, 8] and the "
         "declared places finds a kink or a discontinuity where the function declares one that the format can show, "
         "and only there. Where the function has no finite value nothing is judged."
     )
@@ -64,12 +67,28 @@ class FiniteDifferenceJump(Property):
 
 
 def _across(probe: Probe, kink: Fraction) -> tuple[int, list[Violations], dict[str, Any]]:
-    fmt = probe.format
+    """Differences of several steps around one kink; the row of the usual step, and what the others saw."""
     h = step_near(probe, kink)
+    apart = min((abs(k - kink) for k in probe.function.kinks if k != kink), default=None)
+    judged, found, rows = 0, [], {}
+    for factor in FINER:
+        step = h * factor
+        while apart is not None and 2 * step > apart:  # one kink at a time
+            step /= 2
+        if step in rows:
+            continue
+        n, violations, row = _across_with(probe, kink, step)
+        rows[step] = row
+        judged += n
+        found += violations
+    first, *others = rows.values()
+    told = [[r["h"], r["backward"], r["central_at_kink"], r["forward"]] for r in others if "h" in r]
+    return judged, found, first | ({"finer": told} if told else {})
+
+
+def _across_with(probe: Probe, kink: Fraction, h: Fraction) -> tuple[int, list[Violations], dict[str, Any]]:
+    fmt = probe.format
     height, right_value = jump_of(probe, kink, 0), value_is_right(probe.function, kink)
-    apart = min((abs(k - kink) for k in probe.function.kinks if k != kink), default=2 * h)
-    while 2 * h > apart:  # one kink at a time
-        h /= 2
     left, right = (float(v.midpoint) for v in probe.oracle.one_sided(kink, 1))
     positions = [Fraction(i, STEPS_ACROSS) for i in range(-STEPS_ACROSS, STEPS_ACROSS + 1)]
     centres = [kink + t * h for t in positions]
@@ -116,10 +135,15 @@ def _across(probe: Probe, kink: Fraction) -> tuple[int, list[Violations], dict[s
             text = f"{what} at {float(kink):g} is {value:.6g} where {slope:.6g} is due"
             violations.append(_violation(bits[-1:], np.array([True]), np.array([abs(value - slope) / bound]), text))
     row = {
-        "h": width, "left": left, "right": right, "central_at_kink": float(central[middle]),
-        "backward": float(backward), "forward": float(forward),
+        "h": width, "left": left, "right": right, "central_at_kink": _plain(central[middle]),
+        "backward": _plain(backward), "forward": _plain(forward),
     } | ({"jump": height} if height else {})  # fmt: skip
     return 2 * n + 2, violations, row
+
+
+def _plain(value: float) -> float | None:
+    """A number for the results file; None for what is none."""
+    return float(value) if np.isfinite(value) else None
 
 
 def _violation(bits: Bits, wrong: Any, ratio: Floats, text: str, severity: int = LARGE_ERROR) -> Violations:

@@ -16,9 +16,11 @@ from gradproof.formats import Format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
 from gradproof.functions import Function
+from gradproof.measure import Judgement
 from gradproof.measure.severity import LARGE_ERROR, LOST_SIGNAL, WRONG_CLASS
 from gradproof.oracle import Oracle
 from gradproof.results.model import Evidence
+from gradproof_properties.order import excess_behind
 
 Side = Literal["left", "right"]
 SIDES: tuple[Side, ...] = ("left", "right")
@@ -93,7 +95,9 @@ class Saturation(Property):
             late = judgement.failing & ~saturated & ~nan & ~past & _beyond_onset(bits, tail, probe.format)
             if late.any():
                 findings.append(_finding(bits, got, judgement, late, LARGE_ERROR, _late(tail, order)))
-            back = _turns_back(bits, got, tail, probe, order) & ~_beside(judgement.excused)
+            steps, slides = _turns_back(bits, got, tail, probe, order, judgement)
+            # A slide is the mildest finding, and often the flank of another.
+            back = slides if not (early | past | nan | late | steps).any() else steps
             if back.any():
                 findings.append(
                     _finding(bits, got, judgement, back, LARGE_ERROR, "the approach to the limit turns back")
@@ -215,11 +219,12 @@ def _side(exact: Any, limit: float) -> Any:
     return np.where(before * after < 0, 0.0, before)
 
 
-def _turns_back(bits: Bits, got: Bits, tail: Tail, probe: Probe, order: int) -> Any:
-    """Where a result moves away from the limit although the exact values approach it.
+def _turns_back(bits: Bits, got: Bits, tail: Tail, probe: Probe, order: int, judgement: Judgement) -> Any:
+    """Where a result moves away from the limit although the exact values approach it, and where results slide.
 
     Between two inputs whose exact values approach the limit, a step back is counted when it exceeds what the
-    contract allows the two results together.
+    contract allows the two results together. A slide is a wrong result that lies further from the limit than an
+    earlier one by more than that, however small the steps.
     """
     reference = probe.references(bits)[order]
     exact, g = reference.values, fa.values(got, probe.format)
@@ -232,7 +237,9 @@ def _turns_back(bits: Bits, got: Bits, tail: Tail, probe: Probe, order: int) -> 
         x_quantum = np.ldexp(1.0, fa.quantum_exponents(fa.values(bits, probe.format), probe.format).astype(np.int32))
         allowed = bound * (quantum + reference.slope * x_quantum)
         back = approach & (step > allowed[1:] + allowed[:-1])
-    return np.concatenate([[False], back])
+        judged = np.isfinite(g) & ~judgement.excused
+        behind, _ = excess_behind(-np.abs(g - limit), allowed, judged, approach.astype(np.int64))
+    return np.concatenate([[False], back]) & ~_beside(judgement.excused), (behind > 0) & judgement.failing
 
 
 def _beside(rows: Any) -> Any:

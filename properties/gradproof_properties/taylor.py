@@ -5,6 +5,7 @@ Across a discontinuity it misses by the jump of f on top.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar
 
@@ -23,13 +24,17 @@ from gradproof.oracle.reference import FINITE
 from gradproof.results.model import Evidence
 from gradproof.strategies import batches
 from gradproof_properties.allowances import allowance
-from gradproof_properties.differences import jump_of, value_is_right
+from gradproof_properties.differences import bits_of, jump_of, value_is_right
 
 REACH = 2.0**16
 """Expansion points beyond this magnitude are left to ``accuracy``: there a step of any size swamps f''."""
 ORDINARY = (2.0**-8, 2.0**5)
 """Magnitudes at which activations live: every run tries expansion points in each binade between these."""
 ORDINARY_POINTS = 256
+SCALES = 12
+"""Steps across each kink, each a quarter of the one before."""
+BEFORE = Fraction(1, 4)
+"""Share of such a step that lies before the kink; the rest is the overshoot."""
 
 
 class Taylor(Property):
@@ -40,7 +45,8 @@ class Taylor(Property):
     statement: ClassVar[str] = (
         "Where [x, x+h] holds no kink, |f(x+h) - f(x) - f'(x) h| is at most sup|f''| h^2 / 2 plus what the contract "
         "allows the three results; where it holds one, the remainder is the jump of f' times the overshoot past the "
-        "kink, first order in h, within the same bounds on both sides. Where f itself jumps there, the remainder holds "
+        "kink, first order in h, within the same bounds on both sides: every kink is crossed in both directions by "
+        "steps that shrink by powers of four. Where f itself jumps there, the remainder holds "
         "that jump as well, in the direction of h. Nothing is judged where f has no finite value or overflows."
     )
     source: ClassVar[str] = "the local linearity that back-propagation rests on; Taylor's theorem, Lagrange remainder"
@@ -59,13 +65,13 @@ class Taylor(Property):
             start, end = _pairs(probe, *drawn)
             if not start.size:
                 return 0.0
-            ratio, across, violations = _remainders(probe, start, end)
-            judged = ~np.isnan(ratio)
-            totals["smooth"] += int((judged & ~across).sum())
-            totals["across"] += int((judged & across).sum())
-            if violations is not None:
-                found.append(violations)
-            largest = float(np.nanmax(ratio, initial=0.0))
+            seen = _remainders(probe, start, end)
+            judged = ~np.isnan(seen.ratio)
+            totals["smooth"] += int((judged & ~seen.across).sum())
+            totals["across"] += int((judged & seen.across).sum())
+            if seen.violations is not None:
+                found.append(seen.violations)
+            largest = float(np.nanmax(seen.ratio, initial=0.0))
             worst[0] = max(worst[0], largest)
             return float(np.log2(1 + min(largest, 2.0**60)))
 
@@ -78,15 +84,70 @@ class Taylor(Property):
         )
         visit((_ordinary(probe.format), 5))
         visit((_moderate(probe, size), 3))
-        for kink in probe.function.kinks:
+        first_order: dict[str, Any] = {}
+        for kink in dict.fromkeys(probe.function.kinks):
+            ratio, violations, row = _first_order(probe, kink)
+            totals["across"] += int((~np.isnan(ratio)).sum())
+            worst[0] = max(worst[0], float(np.nanmax(ratio, initial=0.0)))
+            found += violations
+            if row:
+                first_order[f"{float(kink):g}"] = row
             near = probe.format.ordinal(probe.format.round(kink, saturate=True)) + np.arange(-size // 2, size // 2)
             visit((fa.from_ordinals(near, probe.format), 7))
         return Outcome(
             Evidence("sampled", totals["smooth"] + totals["across"]),
             found,
             magnitude=worst[0],
-            measured={"pairs_off_kinks": totals["smooth"], "pairs_across_a_kink": totals["across"]},
+            measured={"pairs_off_kinks": totals["smooth"], "pairs_across_a_kink": totals["across"]}
+            | ({"across_each_kink": first_order} if first_order else {}),
         )
+
+
+def _first_order(probe: Probe, kink: Fraction) -> tuple[Floats, list[Violations], dict[str, Any]]:
+    """Steps of SCALES sizes across one kink in both directions: ratios, violations, and the remainder over h.
+
+    The remainder over h tends to the jump of f' times the share of h beyond the kink, however small h is: it is of
+    first order, where that of a smooth function would vanish. Measured are the scales judged in either direction, the
+    first and the last h, and remainder / h there beside the limit (both to the right). Across a discontinuity the
+    remainder itself tends to the jump of f.
+    """
+    fmt = probe.format
+    apart = min((abs(k - kink) for k in probe.function.kinks if k != kink), default=Fraction(2))
+    steps = [min(apart, Fraction(1)) / 4**j for j in range(SCALES)]
+    sizes = [h for h in steps if all(map(fmt.holds, (kink - h * BEFORE, kink + h * (1 - BEFORE))))]
+    sizes = [h for h in sizes if all(map(fmt.holds, (kink + h * BEFORE, kink - h * (1 - BEFORE))))]
+    if not sizes:
+        return np.array([]), [], {}
+    points = [kink + s * part * h for part in (-BEFORE, 1 - BEFORE) for s in (1, -1) for h in sizes]
+    bits = bits_of(points, fmt)
+    start, end = bits[: 2 * len(sizes)], bits[2 * len(sizes) :]
+    judged = _remainders(probe, start, end)
+    rising = ~np.isnan(judged.ratio[: len(sizes)]) & np.isfinite(judged.remainder[: len(sizes)])
+    row: dict[str, Any] = {
+        "rightward": int(rising.sum()),
+        "leftward": int((~np.isnan(judged.ratio[len(sizes) :])).sum()),
+    }
+    if rising.any():
+        ends = np.flatnonzero(rising)[[0, -1]]
+        row |= {
+            "h": [float(sizes[i]) for i in ends],
+            "remainder_over_h": [float(judged.remainder[i]) / float(sizes[i]) for i in ends],
+            "due_in_the_limit": float(probe.oracle.jump(kink, 1)) * float(1 - BEFORE),
+        }
+        if height := jump_of(probe, kink, 0):
+            row["jump_of_f"] = height
+            del row["due_in_the_limit"]
+    return judged.ratio, [judged.violations] if judged.violations is not None else [], row
+
+
+@dataclass
+class _Remainders:
+    """Of n pairs the remainder, |remainder - predicted| over its bound (NaN where not judged), and which cross."""
+
+    remainder: Floats
+    ratio: Floats
+    across: Any
+    violations: Violations | None
 
 
 def _ordinary(fmt: Format) -> Bits:
@@ -117,8 +178,8 @@ def _pairs(probe: Probe, bits: Bits, seed: int) -> tuple[Bits, Bits]:
     return bits[fine], end[fine]
 
 
-def _remainders(probe: Probe, start: Bits, end: Bits) -> tuple[Floats, Any, Violations | None]:
-    """|remainder - predicted| over its bound (NaN where not judged), which pairs cross a kink, violations."""
+def _remainders(probe: Probe, start: Bits, end: Bits) -> _Remainders:
+    """The pairs from ``start`` to ``end``, both of shape (n,), against their prediction."""
     fmt = probe.format
     x, z = fa.values(start, fmt), fa.values(end, fmt)
     low, high = np.minimum(x, z), np.maximum(x, z)
@@ -149,7 +210,7 @@ def _remainders(probe: Probe, start: Bits, end: Bits) -> tuple[Floats, Any, Viol
     ratio = np.where(judged, ratio, np.nan)
     wrong = judged & (ratio > 1)
     if not wrong.any():
-        return ratio, across, None
+        return _Remainders(remainder, ratio, across, None)
     i = int(np.argmax(np.where(wrong, ratio, -1)))
     text = (
         f"x = {float(x[i])!r}, h = {float(z[i] - x[i])!r}: the remainder is {remainder[i]:.6g} where "
@@ -157,7 +218,8 @@ def _remainders(probe: Probe, start: Bits, end: Bits) -> tuple[Floats, Any, Viol
     )
     severity = np.where(np.isinf(ratio[wrong]), WRONG_CLASS, LARGE_ERROR).astype(np.int8)
     felt = np.abs(remainder - predicted)[wrong] > 8 * 2.0**-fmt.precision
-    return ratio, across, Violations(start[wrong], got[wrong], ratio[wrong], severity, felt, text, pointwise=False)
+    violations = Violations(start[wrong], got[wrong], ratio[wrong], severity, felt, text, pointwise=False)
+    return _Remainders(remainder, ratio, across, violations)
 
 
 def _subnormal(bits: Bits, probe: Probe) -> Any:

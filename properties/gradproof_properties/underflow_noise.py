@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import math
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Property, Violations
+from gradproof.formats import Format
 from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits, Floats
-from gradproof.measure.severity import LARGE_ERROR, LOST_SIGNAL, WRONG_CLASS
-from gradproof.oracle.reference import FINITE
+from gradproof.formats.arrays import Bits
 from gradproof.results.model import Evidence
-from gradproof_properties.allowances import allowance
+from gradproof_properties.chains_exact import (
+    Mask,
+    Run,
+    first_wrong,
+    jumps_at_zero,
+    least_exponent,
+    run,
+    wrong_products,
+)
 
 LANES = 24
-SCALE = 2.0**500
-"""Products are carried times this factor, so that float64 holds those far below its own least number."""
-ROUNDINGS = 4.0
-"""Roundings allowed per layer beyond the derivative's own: the product with the weight, with the cotangent, and
-as many again for formats in which an implementation may round twice."""
+REACH: Final = 8
+"""Layers in which the weights of the shrinking chain alone lead through the normal numbers."""
+BEYOND: Final = 4
+"""Layers after those."""
 
 
 class UnderflowNoise(Property):
@@ -31,8 +38,10 @@ class UnderflowNoise(Property):
     statement: ClassVar[str] = (
         "For h[k+1] = f(w h[k]), reverse-mode d h[n] / d h[0] differs from the exact product of w f'(w h[k]) (at the "
         "backend's own h[k]) by no more than the contract's errors of each factor, a few roundings a layer and the "
-        "format's underflow explain, up to the depth at which a partial product overflows. The depths at which the "
-        "noise exceeds the signal, and at which the product is flushed to 0, are measured beside the prediction."
+        "format's underflow explain, up to the depth at which a partial product overflows. It is 0 from the depth on "
+        "at which no number within that bound can round to anything else. So the depths at which the noise exceeds the "
+        "signal and at which 0 comes back lie in the band that the oracle predicts: with w = 1, with w = 2^-s small "
+        "enough to leave the format, and with flushing to zero on and off where the backend lets one choose."
     )
     source: ClassVar[str] = "'chaotic noise from digital rounding dominates the correction signal'"
     orders: ClassVar[tuple[int, ...]] = (1,)
@@ -40,109 +49,87 @@ class UnderflowNoise(Property):
     same_in_every_profile: ClassVar[bool] = False
 
     def check(self, probe: Probe, order: int) -> Outcome:
-        """Run chains of weight 1 from inputs of moderate size and compare every depth."""
+        """Run chains of weight 1 and of a weight 2^-s from inputs of moderate size and compare every depth."""
         probe.require(1)
         fmt = probe.format
-        depth = probe.budget.depth
         rng = np.random.default_rng(probe.seed)
         start = fa.round_values(np.concatenate([rng.uniform(-3, 3, LANES - 2), [0.5, -0.5]]), fmt)
-        inputs, products = probe.backend.chain(probe.implementation, [1.0] * depth, start, fmt)
-        exact, room, usable = _factors(probe, inputs)
-        found: list[Violations] = []
-        judged = 0
-        signal: list[Floats] = []
-        noise: list[Floats] = []
-        for n in range(1, depth + 1):
-            due, bound, held = _product(exact[:n], room[:n], probe)
-            got = fa.values(products[n - 1], fmt)
-            lanes = usable[n - 1] & held
-            with np.errstate(all="ignore"):
-                error = np.abs(got * SCALE - due)
-                ratio = np.where(np.isnan(got), np.inf, error / bound)
-            judged += int(lanes.sum())
-            signal.append(np.where(lanes, np.abs(due), np.nan))
-            noise.append(np.where(lanes, error, np.nan))
-            wrong = lanes & ~(ratio <= 1)
-            if wrong.any():
-                found.append(_violation(start, products[n - 1], wrong, ratio, due, got, n))
-        return Outcome(
-            Evidence("sampled", judged), found[:1], measured=_depths(signal, noise, products, probe) if judged else {}
-        )
+        plain = run(probe, [1.0] * probe.budget.depth, start)
+        found = wrong_products(plain, start, fmt)
+        judged = int(plain.passes.judged.sum())
+        measured: dict[str, Any] = {**depths(plain, fmt), "shrinking": {}}
+        step = bits_per_layer(fmt)
+        weights = [2.0**-step] * (REACH + BEYOND)
+        start = shrinking_start(probe, step, start)
+        for setting in probe.backend.flushing_settings() or (None,):
+            shrinking = run(probe, weights, start, setting)
+            name = f"2^-{step}" + ("" if setting is None else f", flushing {'on' if setting else 'off'}")
+            found += wrong_products(shrinking, start, fmt, f" of weight {name}")
+            if setting and shrinking.traits.flushes_results:
+                found += _kept(shrinking, start, fmt, f" of weight {name}")
+            judged += int(shrinking.passes.judged.sum())
+            measured["shrinking"][name] = depths(shrinking, fmt)
+        return Outcome(Evidence("sampled", judged), found[:1], measured=measured if judged else {})
 
 
-def _factors(probe: Probe, inputs: list[Bits]) -> tuple[list[Floats], list[Floats], list[Any]]:
-    """Exact f' at each layer's inputs, the contract's allowance there, and the lanes still judged."""
-    exact, room, usable = [], [], []
-    alive = np.ones(inputs[0].size, bool)
-    # Chains run into fixed points, so most inputs repeat; one call serves all layers.
-    distinct, where = np.unique(np.concatenate(inputs), return_inverse=True)
-    references = probe.references(distinct)[1]
-    for layer, bits in enumerate(inputs):
-        reference = references[where[layer * bits.size : (layer + 1) * bits.size]]
-        # At a kink f' is a convention, at a NaN nothing: such a lane is no longer judged.
-        alive = alive & (reference.kind == FINITE)
-        exact.append(np.where(alive, reference.values, 0.0))
-        with np.errstate(over="ignore"):
-            room.append(np.where(alive, allowance(probe, bits, reference, 1), 0.0))
-        usable.append(alive)
-    return exact, room, usable
+def bits_per_layer(fmt: Format) -> int:
+    """s, such that ``REACH`` layers of weight 2^-s lead from 1 into the subnormal numbers, and ``BEYOND`` more out.
 
-
-def _product(exact: list[Floats], room: list[Floats], probe: Probe) -> tuple[Floats, Floats, Any]:
-    """The exact product times SCALE, the bound of its error times SCALE, and the lanes without an overflow.
-
-    Reverse mode multiplies from the output inwards, so an underflow on the way is carried through the remaining
-    factors; the recurrence follows that order. So is an overflow, which may make a NaN of it: lanes with a partial
-    product at which it may occur (past the half of float64's range that SCALE leaves, in that format) are left out.
+    At least 4: with less, four roundings a layer could keep a product at the least number.
     """
-    fmt = probe.format
-    flushes = probe.traits.flushes_results or probe.traits.zeros_inputs
-    least = float(fmt.min_normal if flushes else fmt.min_subnormal)
-    unit = 2.0**-fmt.precision
-    product = np.full(exact[0].size, SCALE)
-    bound = np.zeros(exact[0].size)
-    held = np.ones(exact[0].size, bool)
-    most = 2.0 ** min(fmt.e_max + 500, 1000)
-    for factor, allowed in zip(reversed(exact), reversed(room), strict=True):
-        with np.errstate(over="ignore", invalid="ignore"):
-            following = product * factor
-            carried = (np.abs(factor) + allowed) * bound + np.abs(product) * allowed
-            bound = carried * (1 + ROUNDINGS * unit) + ROUNDINGS * (unit * np.abs(following) + least * SCALE)
-            held &= np.abs(following) + bound < most  # a NaN is not
-        product = following
-    return product, bound, held
+    return max(4, math.floor((fmt.precision / 3 - fmt.e_min) / REACH))
 
 
-def _depths(signal: list[Floats], noise: list[Floats], products: list[Bits], probe: Probe) -> dict[str, Any]:
-    """Median depth over the lanes at which SNR < 1, at which 0 comes back, and at which 0 is due."""
+def shrinking_start(probe: Probe, step: int, start: Bits) -> Bits:
+    """``start``, times 2^(2 step + 3) where f' jumps at 0.
+
+    h shrinks with the product there: a unit that starts at 1 sits on the kink before its product underflows.
+    """
+    if not jumps_at_zero(probe):
+        return start
     fmt = probe.format
-    zero = [fa.magnitudes(p, fmt) == 0 for p in products]
-    half = float(fmt.min_subnormal) / 2 * SCALE
-    with np.errstate(invalid="ignore"):
-        drowned = [(s > 0) & (e >= s) for s, e in zip(signal, noise, strict=True)]
-        flushed = [z & (s > 0) for z, s in zip(zero, signal, strict=True)]
-        due = [(s <= half) & (s > 0) for s in signal]
+    return fa.round_values(np.ldexp(fa.values(start, fmt), min(2 * step + 3, fmt.e_max - 3)), fmt)
+
+
+def _kept(run: Run, start: Bits, fmt: Format, weight: str) -> list[Violations]:
+    """Subnormal products where results are flushed by choice."""
+    magnitude = fa.magnitudes(run.products, fmt)
+    kept = run.passes.judged & (magnitude > 0) & (magnitude < fmt.min_normal_bits)
+    if not kept.any():
+        return []
+    with np.errstate(divide="ignore"):
+        over = float(fmt.min_normal) / np.abs(fa.values(run.products, fmt))
+    return [first_wrong(run, start, kept, over, fmt, weight, ": a subnormal number although flushing is on")]
+
+
+def depths(run: Run, fmt: Format) -> dict[str, Any]:
+    """Median depths over the lanes that carry a signal; None where most of them never come there.
+
+    Measured: where the error reaches the signal, where 0 comes back. Predicted: the bands ``[earliest, latest]`` in
+    which the oracle places them, and ``flush_due_at``, where the exact product is at most half the least number.
+    ``log2_product`` is the median at the last depth judged.
+    """
+    due, judged = run.passes.due, run.passes.judged
+    signal = judged & (due.m != 0)
+    lanes = signal[0]
+    room = _median_first((signal & (run.passes.bound >= due.size))[:, lanes])
+    small = _median_first((signal & due.at_most(least_exponent(fmt) - 1))[:, lanes])
+    last = due.log2[np.maximum(signal.sum(axis=0) - 1, 0), np.arange(signal.shape[1])][lanes]
     return {
-        "depth": len(products),
-        "snr_below_1_at": _median_first(drowned),
-        "flushed_at": _median_first(flushed),
-        "flush_due_at": _median_first(due),
+        "depth": judged.shape[0],
+        "snr_below_1_at": _median_first((signal & (run.error >= due.size))[:, lanes]),
+        "snr_band": [room, small],
+        "flushed_at": _median_first((signal & (fa.magnitudes(run.products, fmt) == 0))[:, lanes]),
+        "flush_due_at": small,
+        "flush_band": [room, _median_first((signal & run.passes.vanished)[:, lanes])],
+        "log2_product": round(float(np.sort(last)[last.size // 2]), 2) if last.size else None,
     }
 
 
-def _median_first(events: list[Any]) -> int | None:
+def _median_first(events: Mask) -> int | None:
     """Median over lanes of the first layer (from 1) with the event; None when most lanes never see it."""
-    table = np.array(events)
-    first = np.where(table.any(axis=0), table.argmax(axis=0) + 1, np.iinfo(np.int64).max)
+    if not events.size:
+        return None
+    first = np.where(events.any(axis=0), events.argmax(axis=0) + 1, np.iinfo(np.int64).max)
     middle = int(np.sort(first)[first.size // 2])
     return None if middle == np.iinfo(np.int64).max else middle
-
-
-def _violation(start: Bits, product: Bits, wrong: Any, ratio: Floats, due: Floats, got: Floats, n: int) -> Violations:
-    i = int(np.argmax(np.where(wrong, ratio, -1)))
-    text = f"after {n} layers: got {got[i]:.6g}, the exact product is {due[i] / SCALE:.6g}"
-    lost = wrong & (got == 0)
-    severity = np.where(np.isnan(got), WRONG_CLASS, np.where(lost, LOST_SIGNAL, LARGE_ERROR)).astype(np.int8)
-    with np.errstate(invalid="ignore"):
-        felt = np.abs(got - due / SCALE) > 0.01 * np.abs(due / SCALE)
-    return Violations(start[wrong], product[wrong], ratio[wrong], severity[wrong], felt[wrong], text, pointwise=False)

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Iterator
 
 from gradproof.results.atomic import write_text
-from gradproof.results.model import Cell, RunResult
+from gradproof.results.claims import in_words, overall
+from gradproof.results.model import Cell, PlaceVerdict, RunResult
 from gradproof_reports.summary import (
     CAUSE_WORDS,
     DEFINITION_M,
@@ -19,7 +20,9 @@ from gradproof_reports.summary import (
     duration,
     failing,
     figure,
+    format_rank,
     function_label,
+    short_format,
     unique,
     verdict,
 )
@@ -29,7 +32,7 @@ SHOWN = 100
 
 
 def render_markdown(result: RunResult) -> str:
-    """Verdict, counts by backend, failures (the gravest first), known deviations and the ledger."""
+    """Verdict, counts by backend, claims, failures (the gravest first), known deviations and the ledger."""
     return "\n".join(_lines(result)) + "\n"
 
 
@@ -45,6 +48,7 @@ def _lines(result: RunResult) -> Iterator[str]:
         yield "**The run did not finish.**\n"
     yield f"{DEFINITION_U} {DEFINITION_M}\n"
     yield from _by_backend(result)
+    yield from _claims(result)
     yield from _failures(failing(result))
     known = [c for c in result.cells if c.status == "known"]
     if known:
@@ -67,6 +71,38 @@ def _by_backend(result: RunResult) -> Iterator[str]:
     for place in unique(column_label(c) for c in result.cells):
         cells: list[str] = [c.status for c in result.cells if column_label(c) == place]
         yield f"| {_text(place)} | " + " | ".join(str(cells.count(s)) for s in statuses) + " |"
+
+
+def _claims(result: RunResult) -> Iterator[str]:
+    """A table of claims by place; a cell says one verdict, or one per format where formats differ."""
+    verdicts = [v for c in result.claims for v in c.verdicts if v.verdict != "not checked"]
+    if not verdicts:
+        return
+    places = unique(f"{v.backend}:{v.device}" for v in verdicts)
+    yield "\n## Claims\n"
+    yield "| claim | " + " | ".join(map(_text, places)) + " |"
+    yield "|---|" + "---|" * len(places)
+    unasked = []
+    for claim in result.claims:
+        if overall(claim) == "not checked":
+            unasked.append(claim.id)
+            continue
+        told = [_verdicts([v for v in claim.verdicts if f"{v.backend}:{v.device}" == place]) for place in places]
+        yield f"| **{_text(claim.question)}** {_text(claim.statement)} | " + " | ".join(told) + " |"
+    if unasked:
+        yield f"\nNot checked: {', '.join(map(_text, unasked))}."
+
+
+def _verdicts(verdicts: list[PlaceVerdict]) -> str:
+    """``holds``, or ``f64, f32: holds except 7 of 34 cells; f16: holds``."""
+    formats: dict[str, list[str]] = {}
+    for v in sorted(verdicts, key=lambda v: format_rank(v.format)):
+        several = sum(w.format == v.format for w in verdicts) > 1
+        mode = f" {'/'.join(v.modes)}" if several else ""
+        formats.setdefault(in_words(v), []).append(short_format(v.format) + mode)
+    if len(formats) == 1:
+        return _text(next(iter(formats)))
+    return _text("; ".join(f"{', '.join(names)}: {words}" for words, names in formats.items())) or "–"
 
 
 def _failures(cells: list[Cell]) -> Iterator[str]:

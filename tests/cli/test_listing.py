@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -63,8 +64,16 @@ def test_doctor_says_what_is_here(gradproof: Invoke) -> None:
     assert set(found["backends"]) == set(backend_ids())
     assert found["backends"]["numpy:cpu"]["available"] is True
     assert "numpy" in found["backends"]["numpy:cpu"]["versions"]
-    assert set(found["packs"]) == {"gradproof.properties", "gradproof.ledgers", "gradproof.reports"}
+    assert set(found["packs"]) == {
+        f"gradproof.{kind}" for kind in ("properties", "claims", "ledgers", "studies", "reports")
+    }
     assert "python-flint" in found["packages"]
+
+
+def test_doctor_says_that_a_package_cannot_be_imported(gradproof: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ml_dtypes", None)
+    told = json.loads(gradproof("doctor", "--json").stdout)["packages"]["ml_dtypes"]
+    assert "but it cannot be imported" in told
 
 
 def test_doctor_says_why_a_backend_is_missing_and_still_exits_0(

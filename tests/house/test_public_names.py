@@ -39,7 +39,9 @@ def test_each_package_says_that_it_is_typed(package: str) -> None:
         ("console_scripts", {"gradproof"}),
         ("pytest11", {"gradproof"}),
         ("gradproof.properties", {"builtin"}),
+        ("gradproof.claims", {"builtin"}),
         ("gradproof.ledgers", {"builtin"}),
+        ("gradproof.studies", {"relu-at-zero"}),
         ("gradproof.reports", {"html", "junit", "markdown"}),
     ],
 )

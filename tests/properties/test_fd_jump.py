@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.properties.subjects import Call, Exact, between, everywhere, nudged, outcome, replaced, verdict
+from tests.properties.subjects import Call, Exact, between, everywhere, nudged, outcome, reference, replaced, verdict
 
 FORMATS = ("float32", "float16", "bfloat16")
 
@@ -113,3 +113,21 @@ def test_the_differences_at_a_kink_are_its_slopes_and_their_mean(fmt: str) -> No
     assert measured["classes"]["kink"] == 1
     assert measured["classes"]["discontinuity"] == measured["classes"]["noise"] == 0
     assert measured["classes"]["smooth"] >= 8
+
+
+@pytest.mark.parametrize(("fmt", "usual"), [("float32", 2.0**-8), ("float16", 2.0**-3), ("bfloat16", 2.0**-2)])
+def test_a_dead_zone_that_only_small_steps_can_see_fails(fmt: str, usual: float) -> None:
+    # The usual step, 2^(-p/3), looks at multiples of an eighth of itself, and sees nothing between 0 and the first.
+    dead = replaced(Exact("relu"), between(1e-45, 0.99 * usual / 8), lambda x: 0 * x)
+    cell = verdict("fd-jump", "relu", [dead], fmt)
+    assert cell.status == "fail"
+    assert outcome("fd-jump", "relu", [dead], fmt).measured["kinks"]["0"]["forward"] == 1.0
+
+
+@pytest.mark.parametrize("fmt", ["float64", *FORMATS])
+def test_slopes_and_their_mean_are_the_same_at_every_step(fmt: str) -> None:
+    row = outcome("fd-jump", "leaky_relu", reference("leaky_relu"), fmt).measured["kinks"]["0"]
+    assert len(row["finer"]) == 2
+    for h, backward, central, forward in row["finer"]:
+        assert h <= row["h"] / 16
+        assert (backward, central, forward) == (pytest.approx(0.01, rel=0.01), pytest.approx(0.505, rel=0.01), 1.0)

@@ -8,7 +8,22 @@ from gradproof.engine.packs import properties
 from gradproof.functions import get_function
 from tests.properties.subjects import Call, exact, reference, verdict
 
-CLAIMS = ("accuracy", "special-values", "saturation", "kink-convention", "taylor", "fd-jump", "underflow-noise")
+CLAIMS = (
+    "accuracy",
+    "special-values",
+    "saturation",
+    "kink-convention",
+    "taylor",
+    "fd-jump",
+    "shape",
+    "underflow-noise",
+    "vanishing",
+    "consistency",
+    "conventions-train",
+    "curvature-by-depth",
+    "second-order",
+    "smooth-descent",
+)
 """Without zero-input, which asks the backend and not the implementation; it has tests of its own."""
 CORRECTLY_ROUNDED = [
     (function, fmt)

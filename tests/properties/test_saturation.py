@@ -120,6 +120,16 @@ def test_a_tail_that_loses_its_way_fails(fault: str, fmt: str) -> None:
     assert (cell.status, cell.severity) == ("fail", severity)
 
 
+@pytest.mark.parametrize("fmt", ["float32", "float16", "bfloat16"])
+def test_a_slide_away_from_the_limit_fails_however_gentle(fmt: str) -> None:
+    # sigmoid should rise from 0.88 to 0.95 on [2, 3] and loses 0.03 instead, less than an ulp from float to float.
+    call = replaced(Exact("sigmoid"), between(2, 3), lambda x: 0.881 - 0.03 * (x - 2))
+    cell = verdict("saturation", "sigmoid", [call], fmt)
+    assert cell.status == "fail"
+    assert "turns back" in cell.reason
+    assert verdict("saturation", "sigmoid", [Exact("sigmoid")], fmt).status == "pass"
+
+
 def test_an_error_far_from_the_tail_is_left_to_accuracy() -> None:
     call = nudged(Exact("gelu"), between(-0.5, -0.25), 40)  # gelu falls until -0.75 and then rises to its limit
     assert verdict("saturation", "gelu", [call]).status == "pass"

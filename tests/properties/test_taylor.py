@@ -5,7 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.properties.subjects import Call, Exact, between, everywhere, exact, nudged, outcome, replaced, verdict
+from tests.properties.subjects import (
+    Call,
+    Exact,
+    between,
+    everywhere,
+    exact,
+    nudged,
+    outcome,
+    reference,
+    replaced,
+    verdict,
+)
 
 FORMATS = ("float32", "float16", "bfloat16")
 
@@ -83,3 +94,58 @@ def test_the_explanation_names_both_points_as_plain_numbers() -> None:
     x, h = (float(part.partition(" = ")[2]) for part in reason.partition(":")[0].split(", "))
     assert 1 <= x <= 2
     assert h != 0
+
+
+def rounded_corner(width: float, left: float) -> tuple[Call, Call]:
+    """relu (``left`` 0) or leaky_relu with a parabola in place of the corner, and its right derivative: C^1."""
+
+    def value(x: np.ndarray) -> np.ndarray:
+        return left * x + (1 - left) * (x + width) ** 2 / (4 * width)
+
+    def slope(x: np.ndarray) -> np.ndarray:
+        return left + (1 - left) * (x + width) / (2 * width)
+
+    name = "relu" if not left else "leaky_relu"
+    inside = between(-width, width)
+    return replaced(Exact(name), inside, value), replaced(Exact(name, 1), inside, slope)
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+@pytest.mark.parametrize("width", [2.0**-3, 2.0**-7])
+def test_a_corner_that_is_smooth_at_close_range_is_no_kink(width: float, fmt: str) -> None:
+    # Value and slope belong together; what gives it away is the remainder, of second order in h for small h.
+    cell = verdict("taylor", "relu", [*rounded_corner(width, 0.0)], fmt, 1)
+    assert cell.status == "fail"
+
+
+@pytest.mark.parametrize("fmt", ["float64", *FORMATS])
+@pytest.mark.parametrize(
+    ("function", "jumps"), [("relu", [1.0]), ("hardtanh", [1.0, -1.0]), ("softshrink", [-1.0, 1.0])]
+)
+def test_every_kink_is_crossed_in_both_directions_at_shrinking_steps(
+    function: str, jumps: list[float], fmt: str
+) -> None:
+    measured = outcome("taylor", function, reference(function), fmt, 1).measured["across_each_kink"]
+    assert len(measured) == len(jumps)
+    for row, jump in zip(measured.values(), jumps, strict=True):
+        assert min(row["rightward"], row["leftward"]) >= 3
+        # First order: the remainder is 3/4 of the jump times h, whatever h is.
+        assert row["h"][0] >= 16 * row["h"][1]
+        assert row["remainder_over_h"] == [pytest.approx(0.75 * jump, rel=2.0**-5)] * 2
+
+
+def test_the_remainder_of_elu_is_of_first_order_unless_alpha_is_1() -> None:
+    rows = {
+        alpha: outcome("taylor", "elu", reference("elu", {"alpha": alpha}), "float64", 1, params={"alpha": alpha})
+        .measured["across_each_kink"]["0"]
+        for alpha in (1.0, 2.0)
+    }  # fmt: skip
+    assert abs(rows[1.0]["remainder_over_h"][1]) <= rows[1.0]["h"][1]
+    assert rows[2.0]["remainder_over_h"][1] == pytest.approx(-0.75, rel=1e-4)
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+@pytest.mark.parametrize("low", [-6.0, -2.5])
+def test_a_slope_that_is_wrong_on_one_side_of_a_kink_fails(low: float, fmt: str) -> None:
+    calls = [Exact("hardtanh"), replaced(Exact("hardtanh", 1), between(low, -1), lambda x: 0.5 + 0 * x)]
+    assert verdict("taylor", "hardtanh", calls, fmt, 1).status == "fail"

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gradproof.results.model import Cell, RunResult
+from gradproof.results.claims import judge
+from gradproof.results.model import Basis, Cell, Claim, RunResult
 from gradproof_reports.html import render_html, write_html
 from gradproof_reports.html.data import embed
 from gradproof_reports.html.failures import CERTIFICATES, link
@@ -155,10 +156,11 @@ def hostile_run() -> RunResult:
         )
 
     deviation = {"title": HOSTILE, "reason": HOSTILE, "upstream": ["javascript:alert(1)", HOSTILE]}
+    cells = [poison(c) for c in base.cells]
     return dataclasses.replace(
         base,
-        cells=[poison(c) for c in base.cells],
-        claims=[{"claim": HOSTILE, "question": HOSTILE, "verdict": HOSTILE, HOSTILE: HOSTILE}],
+        cells=cells,
+        claims=judge([Claim(HOSTILE, HOSTILE, HOSTILE, HOSTILE, [Basis("accuracy")])], cells),
         deviations={"torch-tails": deviation},
     )
 

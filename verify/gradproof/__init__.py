@@ -13,13 +13,17 @@ from gradproof._version import __version__
 if TYPE_CHECKING:
     from gradproof.backends.base import Backend, Implementation
     from gradproof.engine.implementations import implements
+    from gradproof.engine.known import known
+    from gradproof.engine.own_properties import property  # noqa: A004  the vocabulary's word, used as gp.property
     from gradproof.engine.property import Outcome, Property, Violations
     from gradproof.errors import GradproofError, UsageError
     from gradproof.functions import Function, function, get_function, piecewise
+    from gradproof.measure import Contract, contract
     from gradproof.oracle import Oracle
 
 _HOMES = {
     "Backend": "gradproof.backends.base",
+    "Contract": "gradproof.measure",
     "Function": "gradproof.functions",
     "GradproofError": "gradproof.errors",
     "Implementation": "gradproof.backends.base",
@@ -28,14 +32,18 @@ _HOMES = {
     "Property": "gradproof.engine.property",
     "UsageError": "gradproof.errors",
     "Violations": "gradproof.engine.property",
+    "contract": "gradproof.measure",
     "function": "gradproof.functions",
     "get_function": "gradproof.functions",
     "implements": "gradproof.engine.implementations",
+    "known": "gradproof.engine.known",
     "piecewise": "gradproof.functions",
+    "property": "gradproof.engine.own_properties",
 }
 
 __all__ = [
     "Backend",
+    "Contract",
     "Function",
     "GradproofError",
     "Implementation",
@@ -45,10 +53,13 @@ __all__ = [
     "UsageError",
     "Violations",
     "__version__",
+    "contract",
     "function",
     "get_function",
     "implements",
+    "known",
     "piecewise",
+    "property",
 ]
 
 

@@ -83,6 +83,7 @@ class KnownGroup:
     """The cells that one ledger deviation explains."""
 
     id: str
+    anchor: str
     title: str
     reason: str
     links: list[tuple[str, str]]
@@ -118,8 +119,13 @@ def known_groups(result: RunResult, slugs: dict[int, str]) -> list[KnownGroup]:
         upstream = text.get("upstream") or []
         links = [link(u) for u in ([upstream] if isinstance(upstream, str) else upstream)]
         title = str(text.get("title") or ref or "Known, without a reference")
-        groups.append(KnownGroup(ref, title, str(text.get("reason", "")), links, members))
+        groups.append(KnownGroup(ref, known_anchor(ref), title, str(text.get("reason", "")), links, members))
     return sorted(groups, key=lambda g: -len(g.failures))
+
+
+def known_anchor(deviation: str) -> str:
+    """Element id of a deviation's group, by its identifier in the ledger."""
+    return "known-" + re.sub(r"[^\w-]", "-", deviation)
 
 
 def silent(result: RunResult) -> list[tuple[str, str, str, int]]:

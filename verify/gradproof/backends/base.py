@@ -3,9 +3,10 @@
 A backend turns bit patterns into its own arrays, calls an implementation on them in one mode, takes the
 derivative of one order along one path, and hands the result back as bit patterns. It judges nothing.
 
-Every call is made on a fresh, contiguous, one-dimensional array whose length is a multiple of ``LANES``
-(the input is padded with copies of its last element). So each point goes through the vectorised kernel,
-never through the scalar tail, and one point repeated by ``gradproof repro`` meets the same code as in a run.
+Unless another layout is asked for (see ``layouts``), every call is made on a fresh, contiguous, one-dimensional
+array whose length is a multiple of ``LANES`` (the input is padded with copies of its last element). So each
+point goes through the vectorised kernel, never through the scalar tail, and one point repeated by
+``gradproof repro`` meets the same code as in a run.
 """
 
 from __future__ import annotations
@@ -66,6 +67,12 @@ class Implementation:
     """Formats the implementation claims; None for whatever the backend holds."""
     user: bool = False
     """Handed in by a user: an exception is a fault of the implementation, not a missing feature."""
+    contract: str | None = None
+    """The contract it is held to, whatever the run's; None for the run's."""
+    known: tuple[Any, ...] = ()
+    """The deviations that its author declares (``engine.known``)."""
+    device: str | None = None
+    """The one device it runs on; None for whatever its backend offers."""
     variants: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     """The same function by another signature: ``in-place`` writes the result into its argument and returns it,
     ``out`` takes the array to write into as the keyword ``out``."""
@@ -170,6 +177,19 @@ class Backend(abc.ABC):
     @abc.abstractmethod
     def traits(self, fmt: Format) -> Traits:
         """FTZ and DAZ, probed on arrays large enough to reach every thread; cached per format."""
+
+    def flushing_settings(self) -> tuple[bool, ...]:
+        """What ``flushing`` can set: ``(False, True)``, or nothing where the framework leaves no choice."""
+        return ()
+
+    def flushing(self, on: bool, fmt: Format) -> AbstractContextManager[Traits]:
+        """The framework's own switch for subnormal numbers set to ``on`` inside, as it was again afterwards.
+
+        Yields the traits of ``fmt`` inside, since a switch does not reach every format. It may act on the whole thread:
+        NumPy flushes too inside, so nothing is calculated there but the call in question. Raises Unsupported where
+        there is no choice.
+        """
+        raise Unsupported(f"the backend {self.name} on {self.device} has no switch for subnormal numbers")
 
     def release(self) -> None:
         """Drop compiled code and the like that earlier calls left behind; later calls make it anew.

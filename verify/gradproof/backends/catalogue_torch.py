@@ -7,6 +7,7 @@ are the functions of ``torch`` itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -66,6 +67,26 @@ _PLAIN: dict[str, tuple[str, Callable[..., Any]]] = {
     "erf": ("torch.erf", torch.erf),
     "erfc": ("torch.erfc", torch.erfc),
 }
+_INPLACE: dict[str, Callable[..., Any]] = {
+    **{
+        name: partial(_PLAIN[name][1], inplace=True)
+        for name in (
+            "relu", "leaky_relu", "relu6", "threshold", "hardtanh", "hardsigmoid", "hardswish", "elu", "selu", "celu",
+            "silu", "mish",
+        )
+    },
+    "clamp": torch.clamp_,
+    "abs": torch.abs_,
+    "sigmoid": torch.sigmoid_,
+    "tanh": torch.tanh_,
+    "exp": torch.exp_,
+    "expm1": torch.expm1_,
+    "log1p": torch.Tensor.log1p_,
+    "erf": torch.erf_,
+    "erfc": torch.erfc_,
+}  # fmt: skip
+_WITH_OUT = ("clamp", "abs", "sigmoid", "tanh", "exp", "expm1", "log1p", "erf", "erfc")
+"""Those of _PLAIN that take ``out=``; of ``torch.nn.functional`` none says so."""
 _RENAMED = {(_FUNCTIONAL + "hardtanh", "min"): "min_val", (_FUNCTIONAL + "hardtanh", "max"): "max_val"}
 """Framework's function and parameter -> its name there."""
 
@@ -77,7 +98,11 @@ def row(function: str, params: Mapping[str, Any]) -> Implementation | None:
     if function not in _PLAIN:
         return None
     name, call = _PLAIN[function]
-    return _made(function, name, _bound(name, call, params), params)
+    variants = {"in-place": _INPLACE[function]} if function in _INPLACE else {}
+    if function in _WITH_OUT:
+        variants["out"] = call
+    bound = {kind: _bound(name, variant, params) for kind, variant in variants.items()}
+    return replace(_made(function, name, _bound(name, call, params), params), variants=bound)
 
 
 @cache

@@ -48,7 +48,7 @@ def handed_in(implementation: Implementation, order: int) -> Implementation:
         )
         raise Unsupported(f"{ORDINAL[order]} of {implementation.name}: {reason}")
     name = f"derivative {order} of {implementation.name}"
-    return replace(implementation, name=name, call=implementation.derivatives[order - 1], derivatives=())
+    return replace(implementation, name=name, call=implementation.derivatives[order - 1], derivatives=(), variants={})
 
 
 def called(implementation: Implementation, call: Callable[[Any], Any], x: Any, missing: Missing) -> Any:
@@ -119,8 +119,9 @@ def check_shape(implementation: Implementation, got: tuple[int, ...], expected: 
 
 
 def check_unchanged(implementation: Implementation, before: Bits, after: Bits) -> None:
-    """Raise the fault ``wrote-input`` when the input's bits (both of shape (n,)) have changed."""
+    """Raise the fault ``wrote-input`` when the input's bits (both of one shape) have changed."""
     if not np.array_equal(before, after):
+        before, after = before.ravel(), after.ravel()
         at = int(np.flatnonzero(before != after)[0])
         raise ImplementationFault(
             "wrote-input",

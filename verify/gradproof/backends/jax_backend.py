@@ -12,15 +12,17 @@ import importlib.util
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, final
 
 import numpy as np
 
 from gradproof.backends import traits as probing
-from gradproof.backends.base import Availability, Backend, Call, Implementation, Traits, padded
+from gradproof.backends.base import Availability, Backend, Call, Implementation, Traits
 from gradproof.backends.chains import reverse_passes
 from gradproof.backends.contract import check_offered
 from gradproof.backends.cuda import driver_version
+from gradproof.backends.jax_layouts import OFFERED, laid_out
 from gradproof.errors import Unsupported
 from gradproof.formats import Format
 from gradproof.formats.arrays import Bits, storage
@@ -39,6 +41,8 @@ class JaxBackend(Backend):
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     modes: ClassVar[tuple[str, ...]] = ("eager", "compiled")
     default_modes: ClassVar[tuple[str, ...]] = ("eager", "compiled")
+    takes_cotangents: ClassVar[bool] = True
+    compiles_each_shape: ClassVar[bool] = True
 
     def __init__(self, device: str = "cpu") -> None:
         super().__init__(device)
@@ -89,16 +93,23 @@ class JaxBackend(Backend):
         """Reverse and forward AD, or only the derivatives handed in."""
         return ("given",) if implementation.derivatives else ("reverse", "forward")
 
+    def layouts(self, implementation: Implementation, fmt: Format, order: int) -> tuple[str, ...]:
+        """Those of shape: arrays of JAX have no strides, cannot be written into, and lie where XLA puts them."""
+        return OFFERED
+
     def evaluate(self, implementation: Implementation, bits: Bits, fmt: Format, call: Call) -> Bits:
         """See the base class."""
         check_offered(implementation, fmt, call.order)
         if call.mode not in self.modes:
             raise Unsupported(f"jax has no mode {call.mode!r}; expected one of {', '.join(self.modes)}")
-        if bits.size == 0:
+        if bits.size == 0 and call.layout != "empty":
             return np.asarray(bits, storage(fmt)).copy()
-        lanes = padded(np.asarray(bits, storage(fmt)), few_lengths=True)
         with self._calls.configured(fmt, self._device):
-            result = self._functions.evaluated(implementation, lanes, fmt, call)
+            result = laid_out(
+                partial(self._functions.evaluated, implementation, fmt=fmt, call=call),
+                np.array(bits, storage(fmt)).ravel(),
+                call.layout,
+            )
         answer: Bits = result[: bits.size].reshape(bits.shape)
         return answer
 

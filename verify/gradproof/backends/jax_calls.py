@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from typing import Any, Final
@@ -98,7 +99,7 @@ class Functions:
 
     def __init__(self, device: Any) -> None:
         self.device = device
-        self._made: dict[tuple[int, int, str, str], tuple[Implementation, Function]] = {}
+        self._made: dict[tuple[int, Call], tuple[Implementation, Function]] = {}
 
     def evaluated(self, implementation: Implementation, lanes: Bits, fmt: Format, call: Call) -> Bits:
         """Bits of f^(order) at ``lanes`` of shape (n,); the faults are those of ``Backend.evaluate``."""
@@ -126,9 +127,12 @@ class Functions:
             raise wrong("wrong-device", implementation, "an array on", str(self.device), placed)
 
     def _function(self, implementation: Implementation, call: Call) -> Function:
-        key = (id(implementation), call.order, call.path, call.mode)
+        if call.layout != "vmap":
+            call = replace(call, layout="contiguous")  # one function for all shapes
+        key = (id(implementation), call)
         if key not in self._made:
             made = _derivative(implementation, call)
+            made = _mapped(made) if call.layout == "vmap" else made
             # The implementation is kept beside the function, so that its id stays its own.
             self._made[key] = implementation, jax.jit(made) if call.mode == "compiled" else made
         return self._made[key][1]
@@ -170,20 +174,36 @@ def _derivative(implementation: Implementation, call: Call) -> Function:
         return function
     if call.path == "reverse":
         for _ in range(call.order):
-            function = partial(_reverse, function)
+            function = partial(_reverse, function, cotangent=call.cotangent)
         return function
     if call.path == "forward":
         return partial(_forward, function if call.order == 1 else partial(_reverse, function))
     raise Unsupported(f"jax has no path {call.path!r} for {implementation.name}; no derivative was handed in")
 
 
-def _reverse(function: Function, x: Any) -> Any:
+def _reverse(function: Function, x: Any, cotangent: float = 1.0) -> Any:
     y, pull = jax.vjp(function, x)
-    return pull(jnp.ones_like(y))[0]
+    return pull(jnp.ones_like(y) if cotangent == 1.0 else jnp.full_like(y, cotangent))[0]
 
 
 def _forward(function: Function, x: Any) -> Any:
     return jax.jvp(function, (x,), (jnp.ones_like(x),))[1]
+
+
+def _mapped(function: Function) -> Function:
+    """``function`` under ``jax.vmap``: one element at a time, batched by JAX."""
+    mapped = jax.vmap(function)
+
+    def call(x: Any) -> Any:
+        try:
+            return mapped(x)
+        except ImplementationFault as fault:
+            if fault.kind != "raised":
+                raise
+            # Nobody promised that a function can be batched; a wrong answer is what would be a fault.
+            raise Unsupported(f"under vmap: {fault}") from fault
+
+    return call
 
 
 class Chain:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
+from gradproof.backends import numpy_layouts
 from gradproof.backends import traits as probing
 from gradproof.backends.base import Availability, Backend, Call, Implementation, Traits, padded
 from gradproof.backends.chains import reverse_passes, rows_of
@@ -27,6 +28,7 @@ from gradproof.backends.contract import (
     unless_user,
     wrong,
 )
+from gradproof.backends.layouts import UNPADDED
 from gradproof.backends.numpy_space import NumpySpace
 from gradproof.errors import Unsupported
 from gradproof.formats import Format
@@ -73,16 +75,22 @@ class NumpyBackend(Backend):
         """Only derivatives handed in."""
         return ("given",)
 
+    def layouts(self, implementation: Implementation, fmt: Format, order: int) -> tuple[str, ...]:
+        """Those of arrays in memory; in place and ``out`` for ufuncs, and where the implementation has the variant."""
+        return numpy_layouts.offered(implementation, order)
+
     def evaluate(self, implementation: Implementation, bits: Bits, fmt: Format, call: Call) -> Bits:
         """See the base class. Order 1 and 2 are Unsupported where no such derivative was handed in."""
         check_offered(implementation, fmt, call.order)
         if call.mode not in self.modes:
             raise Unsupported(f"numpy has no mode {call.mode!r}; expected eager")
         subject = handed_in(implementation, call.order)
-        if bits.size == 0:
+        if bits.size == 0 and call.layout != "empty":
             return np.asarray(bits, storage(fmt)).copy()
-        lanes = padded(np.asarray(bits, storage(fmt)))
-        result = _checked_call(subject, lanes, fmt)
+        lanes = np.array(bits, storage(fmt)).ravel()
+        if call.layout not in UNPADDED:
+            lanes = padded(lanes)
+        result = _checked_call(subject, lanes, fmt, call.layout)
         return result[: bits.size].reshape(bits.shape)
 
     def dot(self, x: Bits, w: Bits, bias: Bits | None, fmt: Format) -> Bits:
@@ -171,15 +179,22 @@ def _lacks(error: BaseException) -> bool:
     return isinstance(error, NotImplementedError)
 
 
-def _checked_call(implementation: Implementation, lanes: Bits, fmt: Format) -> Bits:
+def _checked_call(implementation: Implementation, lanes: Bits, fmt: Format, layout: str = "contiguous") -> Bits:
+    def checked(x: Any) -> Any:
+        y = implementation.call(x)
+        if x.ndim == 0 and isinstance(y, np.generic):
+            y = np.asarray(y)  # NumPy's own functions return a scalar for a zero-dimensional array
+        if not isinstance(y, np.ndarray):
+            raise wrong("wrong-type", implementation, "a", "a numpy.ndarray", type(y).__name__)
+        check_shape(implementation, y.shape, x.shape)
+        if y.dtype != x.dtype:
+            raise wrong("wrong-format", implementation, "dtype", str(x.dtype), str(y.dtype))
+        return y
+
     x = _array(lanes, fmt)
     with np.errstate(all="ignore"):
-        y = called(implementation, implementation.call, x, unless_user(implementation, _lacks))
-    if not isinstance(y, np.ndarray):
-        raise wrong("wrong-type", implementation, "a", "a numpy.ndarray", type(y).__name__)
-    check_shape(implementation, y.shape, x.shape)
-    if y.dtype != x.dtype:
-        raise wrong("wrong-format", implementation, "dtype", str(x.dtype), str(y.dtype))
+        function = numpy_layouts.laid_out(implementation, checked, layout, fmt)
+        y = called(implementation, function, x, unless_user(implementation, _lacks))
     check_unchanged(implementation, lanes, x.view(storage(fmt)))
     return _bits(y, fmt)
 

@@ -61,6 +61,12 @@ def one_thread() -> AbstractContextManager[None]:
     return limited_to(1)
 
 
+def many_threads() -> int:
+    """The process's own number of intra-op threads, two at least: worker processes start with one."""
+    own: int = torch.get_num_threads()
+    return max(2, own)
+
+
 @contextmanager
 def limited_to(threads: int) -> Iterator[None]:
     """So many intra-op threads inside, the caller's number again afterwards."""
@@ -72,6 +78,30 @@ def limited_to(threads: int) -> Iterator[None]:
     finally:
         if before != threads:
             torch.set_num_threads(before)
+
+
+def flushes_here() -> bool:
+    """Whether this thread flushes subnormal results: PyTorch sets the mode and does not tell it."""
+    product = torch.tensor([2.0**-1022], dtype=torch.float64) * 0.5
+    return bool((product.view(torch.int64) == 0).all())
+
+
+@contextmanager
+def flushing(on: bool) -> Iterator[None]:
+    """``torch.set_flush_denormal(on)`` inside, on one thread; what it was before afterwards."""
+    before = flushes_here()
+    with one_thread():
+        torch.set_flush_denormal(on)
+        try:
+            yield
+        finally:
+            torch.set_flush_denormal(before)
+
+
+def can_flush() -> bool:
+    """Whether the processor has the mode that ``torch.set_flush_denormal`` sets."""
+    supported: bool = torch.set_flush_denormal(flushes_here())
+    return supported
 
 
 def no_grad() -> AbstractContextManager[Any]:

@@ -1,7 +1,8 @@
 """The torch backend: eager and compiled, reverse and forward AD, CPU and CUDA.
 
 Requirements: PyTorch is imported by the constructor and never by this module; CPU kernels run on one thread,
-so that no result depends on how an array was split; whatever is switched for a call is switched back.
+so that no result depends on how an array was split, unless the layout ``large`` asks for just that; whatever is
+switched for a call is switched back.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from gradproof.backends.base import Availability, Backend, Call, Implementation,
 from gradproof.backends.chains import reverse_passes, rows_of
 from gradproof.backends.contract import check_offered
 from gradproof.backends.cuda import driver_version
+from gradproof.backends.layouts import UNPADDED
 from gradproof.errors import Unsupported
 from gradproof.formats import Format
 from gradproof.formats.arrays import Bits, storage
@@ -36,6 +38,7 @@ class TorchBackend(Backend):
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     modes: ClassVar[tuple[str, ...]] = ("eager", "compiled")
     default_modes: ClassVar[tuple[str, ...]] = ("eager",)
+    takes_cotangents: ClassVar[bool] = True
 
     def __init__(self, device: str = "cpu") -> None:
         super().__init__(device)
@@ -92,15 +95,23 @@ class TorchBackend(Backend):
         """Reverse and forward AD, or only the derivatives handed in."""
         return ("given",) if implementation.derivatives else ("reverse", "forward")
 
+    def layouts(self, implementation: Implementation, fmt: Format, order: int) -> tuple[str, ...]:
+        """All of them; what writes into its argument or into ``out`` where the implementation has the variant."""
+        from gradproof.backends.torch_layouts import offered
+
+        return offered(implementation, fmt, order)
+
     def evaluate(self, implementation: Implementation, bits: Bits, fmt: Format, call: Call) -> Bits:
         """See the base class. ``compiled`` pads to few fixed lengths, since each length compiles anew."""
         check_offered(implementation, fmt, call.order)
         if call.mode not in self.modes:
             raise Unsupported(f"torch has no mode {call.mode!r}; expected one of {', '.join(self.modes)}")
-        if bits.size == 0:
+        if bits.size == 0 and call.layout != "empty":
             return np.asarray(bits, storage(fmt)).copy()
         compiled = call.mode == "compiled"
-        lanes = padded(np.asarray(bits, storage(fmt)), few_lengths=compiled)
+        lanes = np.asarray(bits, storage(fmt)).ravel()
+        if call.layout not in UNPADDED:
+            lanes = padded(lanes, few_lengths=compiled)
         with self._arrays.one_thread():
             result = self._calls.evaluated(
                 implementation, lanes, fmt, self._device, call, self._compiled if compiled else None
@@ -155,19 +166,34 @@ class TorchBackend(Backend):
         A format that PyTorch does not multiply was not seen to flush.
         """
         if fmt.name not in self._traits:
-            arrays, device = self._arrays, self._device
-
-            def multiply(a: Bits, b: Bits) -> Bits:
-                with arrays.needing(f"a product in {fmt.name}"), arrays.no_grad():
-                    product = arrays.tensor(a, fmt, device) * arrays.tensor(b, fmt, device)
-                    answer: Bits = arrays.bits_of(product, fmt)
-                return answer
-
-            try:
-                self._traits[fmt.name] = probing.probe(multiply, fmt)
-            except Unsupported:
-                self._traits[fmt.name] = Traits(flushes_results=False, zeros_inputs=False)
+            self._traits[fmt.name] = self._probed(fmt)
         return self._traits[fmt.name]
+
+    def _probed(self, fmt: Format) -> Traits:
+        arrays, device = self._arrays, self._device
+
+        def multiply(a: Bits, b: Bits) -> Bits:
+            with arrays.needing(f"a product in {fmt.name}"), arrays.no_grad():
+                product = arrays.tensor(a, fmt, device) * arrays.tensor(b, fmt, device)
+                answer: Bits = arrays.bits_of(product, fmt)
+            return answer
+
+        try:
+            return probing.probe(multiply, fmt)
+        except Unsupported:
+            return Traits(flushes_results=False, zeros_inputs=False)
+
+    def flushing_settings(self) -> tuple[bool, ...]:
+        """Both on a CPU that has the mode; CUDA kernels know no such switch."""
+        return (False, True) if self.device == "cpu" and self._arrays.can_flush() else ()
+
+    @contextmanager
+    def flushing(self, on: bool, fmt: Format) -> Iterator[Traits]:
+        """``torch.set_flush_denormal``, which acts on this thread; inside PyTorch uses no other."""
+        if on not in self.flushing_settings():
+            raise Unsupported(f"torch on {self.device} has no switch for subnormal numbers")
+        with self._arrays.flushing(on):
+            yield self._probed(fmt)
 
 
 def _cuda_availability() -> Availability:

@@ -21,7 +21,17 @@ from gradproof.backends.contract import (
     handed_in,
     wrong,
 )
-from gradproof.backends.torch_arrays import Tensor, bits_of, by_compiler, lacks, no_forward_rule, tensor
+from gradproof.backends.torch_arrays import (
+    Tensor,
+    bits_of,
+    by_compiler,
+    lacks,
+    limited_to,
+    many_threads,
+    no_forward_rule,
+    tensor,
+)
+from gradproof.backends.torch_layouts import laid_out
 from gradproof.errors import Unsupported
 from gradproof.formats import Format
 from gradproof.formats.arrays import Bits
@@ -72,11 +82,12 @@ def evaluated(
         raise Unsupported("torch.compile has no forward AD; use the path reverse, or the mode eager")
     if compiler is not None:
         function = compiler(function)
-    run = Run(subject, function, lanes, fmt, device)
+    function = laid_out(subject, function, call.layout, fmt, check_result)
+    run = Run(subject, function, lanes, fmt, device, many_threads() if call.layout == "large" else 1)
     if call.order == 0 or given:
         result = run.value()
     elif call.path == "reverse":
-        result = run.reverse(call.order)
+        result = run.reverse(call.order, call.cotangent)
     elif call.path == "forward":
         result = run.forward(call.order)
     else:
@@ -85,7 +96,10 @@ def evaluated(
 
 
 class Run:
-    """One call on one array. ``function`` is the implementation's callable, maybe compiled."""
+    """One call on one array. ``function`` is the implementation's callable, maybe compiled.
+
+    The function and what differentiates it run on so many threads; all else is left to the caller's.
+    """
 
     def __init__(
         self,
@@ -94,26 +108,28 @@ class Run:
         lanes: Bits,
         fmt: Format,
         device: torch.device,
+        threads: int = 1,
     ) -> None:
         self.implementation = implementation
         self.function = function
         self.lanes = lanes
         self.fmt = fmt
         self.device = device
+        self.threads = threads
 
     def value(self) -> Tensor:
         """f(x)."""
         with torch.no_grad():
             return self._call(tensor(self.lanes, self.fmt, self.device), self._lacks_kernel)
 
-    def reverse(self, order: int) -> Tensor:
-        """f^(order) by autograd with a cotangent of ones, ``order`` times over."""
+    def reverse(self, order: int, cotangent: float = 1.0) -> Tensor:
+        """f^(order) by autograd, ``order`` times over, each time with this cotangent for all elements."""
         leaf = tensor(self.lanes, self.fmt, self.device).requires_grad_(True)
         with torch.enable_grad():
             # The function gets a copy of the leaf: writing into it is seen below, not refused by autograd.
             y = self._call(leaf.clone(), self._lacks_kernel)
             for step in range(1, order + 1):
-                y = self._derive(step, lambda y=y, step=step: _vjp(y, leaf, create_graph=step < order))  # type: ignore[misc]
+                y = self._derive(step, lambda y=y, step=step: _vjp(y, leaf, cotangent, create_graph=step < order))  # type: ignore[misc]
         return y
 
     def forward(self, order: int) -> Tensor:
@@ -130,8 +146,9 @@ class Run:
 
     def _derive(self, order: int, action: Callable[[], Any]) -> Any:
         def synchronised() -> Any:
-            result = action()
-            self._synchronise()
+            with limited_to(self.threads):
+                result = action()
+                self._synchronise()
             return result
 
         return differentiated(self.implementation, order, synchronised, lacks)
@@ -144,8 +161,9 @@ class Run:
 
     def _call(self, x: Tensor, missing: Callable[[BaseException], bool]) -> Tensor:
         def synchronised(x: Tensor) -> Any:
-            y = self.function(x)
-            self._synchronise()
+            with limited_to(self.threads):
+                y = self.function(x)
+                self._synchronise()
             return y
 
         y = called(self.implementation, synchronised, x, missing)
@@ -206,13 +224,13 @@ def dead_end(y: Tensor) -> bool:
     return False
 
 
-def _vjp(y: Tensor, x: Tensor, *, create_graph: bool) -> Tensor:
-    """The gradient of y by x for a cotangent of ones; 0 where the graph does not connect them."""
+def _vjp(y: Tensor, x: Tensor, cotangent: float = 1.0, *, create_graph: bool) -> Tensor:
+    """The gradient of y by x for one cotangent at all elements; 0 where the graph does not connect them."""
     if not y.requires_grad:
         return torch.zeros_like(x)
     if dead_end(y):
         raise NotImplementedError("the graph holds a function marked once_differentiable")
     # Only a cotangent that requires grad leaves that mark in the graph of the gradient.
-    ones = torch.ones_like(y).requires_grad_(create_graph)
-    (gradient,) = torch.autograd.grad(y, x, ones, create_graph=create_graph, allow_unused=True)
+    into = torch.full_like(y, cotangent).requires_grad_(create_graph)
+    (gradient,) = torch.autograd.grad(y, x, into, create_graph=create_graph, allow_unused=True)
     return torch.zeros_like(x) if gradient is None else gradient

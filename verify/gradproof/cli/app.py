@@ -27,6 +27,8 @@ COMMANDS: Final = {
     "repro": ("gradproof.cli.repro", "Evaluate one input again, from its bits."),
     "report": ("gradproof.cli.reporting", "Make HTML, Markdown or JUnit from results files."),
     "combine": ("gradproof.cli.reporting", "Many results files into one."),
+    "claims": ("gradproof.cli.claims", "Which claims hold, by backend and format, and where they do not."),
+    "study": ("gradproof.cli.study", "Measure what a publication measured, and print both."),
     "compare": ("gradproof.cli.compare", "What changed between two results files."),
     "config": ("gradproof.cli.configuration", "The settings in force, and where each comes from."),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,8 @@ EXTRAS: Final = {
     "pytest": "runs the plugin's items, needed for `pytest` only: pip install 'gradproof[pytest]'",
 }
 """Distributions that a command can do without, and what they are for."""
+MODULES: Final = {"python-flint": "flint", "vl-convert-python": "vl_convert"}
+"""Their modules, where the name is another."""
 
 
 @click.command("doctor", epilog="Example: gradproof doctor --json")
@@ -63,9 +66,8 @@ def examine() -> dict[str, Any]:
             table |= backend_table([], {name: f"installed, but unusable: {type(fault).__name__}: {fault}"})
     packages = {}
     for name, use in EXTRAS.items():
-        version = package_version(name)
-        packages[name] = f"not installed; {use}" if version == "not installed" else version
-    groups = ("gradproof.properties", "gradproof.ledgers", "gradproof.reports")
+        packages[name] = _package(name, package_version(name), use)
+    groups = tuple(f"gradproof.{kind}" for kind in ("properties", "claims", "ledgers", "studies", "reports"))
     return {
         "environment": {k: v for k, v in environment().items() if k not in EXTRAS},
         "backends": table,
@@ -76,6 +78,20 @@ def examine() -> dict[str, Any]:
         },
         "cache": cached_tables(),
     }
+
+
+def _package(name: str, version: str, use: str) -> str:
+    """Its version, or what it would be for where it is missing or cannot be imported."""
+    if version == "not installed":
+        return f"not installed; {use}"
+    module = MODULES.get(name, name)
+    try:
+        if importlib.util.find_spec(module) is None:
+            raise ModuleNotFoundError(f"no module named {module!r}")
+        importlib.import_module(module)
+    except Exception as fault:
+        return f"{version}, but it cannot be imported ({type(fault).__name__}: {fault}); {use}"
+    return version
 
 
 def cached_tables() -> dict[str, Any]:

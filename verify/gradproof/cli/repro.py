@@ -99,7 +99,7 @@ def _repro(out: Console, options: dict[str, Any]) -> int:
     failing = False
     for pattern in bits:
         point = replay.evaluate(probe, pattern, order, options["path"])
-        _show(out, point, selection.contract if probe.target is None else "correct rounding")
+        _show(out, point, probe.contract.name if probe.target is None else "correct rounding")
         failing |= point.failing
     if not bits or wanted not in replay.POINTWISE or (wanted != usual and not failing):
         failing |= _cell(out, task, selection, options["file"])

@@ -6,8 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from gradproof.cli import codes
+from gradproof.cli.claims import tally
 from gradproof.cli.console import STYLES, console, count, duration, text
 from gradproof.cli.failures import failing, grouped, show
+from gradproof.cli.outputs import DEFAULTS, RESULTS
+from gradproof.results.claims import overall
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,6 +42,7 @@ def summarise(result: RunResult, code: int, files: Sequence[str], *, verbose: bo
     out.print(text(f"{duration(result.run.seconds)}, profile {profile}, seed {result.run.seed}"))
     if files:
         out.print(text(f"written: {', '.join(files)}"))
+    _claims(out, result, files)
     out.print(_verdict(result, code))
 
 
@@ -116,6 +120,14 @@ def _uncertified(out: Console, result: RunResult) -> None:
             )
         )
         out.print()
+
+
+def _claims(out: Console, result: RunResult, files: Sequence[str]) -> None:
+    """One line for all claims, and how to read them where there is a results file."""
+    if any(overall(claim) != "not checked" for claim in result.claims):
+        path = next((f for f in files if f.endswith(".json")), "")
+        argument = "" if path == DEFAULTS[RESULTS] else f" {path}"
+        out.print(text(tally(result.claims), f"; see `gradproof claims{argument}`" if path else ""))
 
 
 def _tally(cells: Iterable[Cell]) -> list[tuple[tuple[str, str], int]]:

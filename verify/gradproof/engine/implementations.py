@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from gradproof.backends.base import Implementation
+from gradproof.engine.known import Known, listed
 from gradproof.errors import UsageError
 from gradproof.formats import FORMATS, get_format
 from gradproof.functions import Function, get_function
+from gradproof.measure import Contract, get_contract
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -25,23 +30,60 @@ def implements(
     derivative: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] | None = None,
     formats: Iterable[str] | None = None,
     name: str | None = None,
+    contract: str | Contract | None = None,
+    known: Known | Iterable[Known] | None = None,
 ) -> Callable[[C], C]:
-    """Declare that the decorated callable implements ``function`` on ``backend``.
+    """Declare that the decorated callable implements ``function`` on ``backend``: ``torch``, or ``torch:cuda`` for a
+    kernel that runs on that device only.
 
     The callable takes the array alone and returns an array of the same shape and format; it is returned
-    unchanged. ``derivative`` is a callable for f', or a sequence (f', f''), for backends without AD or to
-    check a derivative of your own. ``formats`` narrows the check. ``name`` replaces
-    ``<file stem>:<callable>``.
+    unchanged. A module (``torch.nn.Module``) is such a callable. ``derivative`` is a callable for f', or a sequence
+    (f', f''), for backends without AD or to check a derivative of your own. ``formats`` narrows the check. ``name``
+    replaces ``<file stem>:<callable>``. ``contract`` is what it is held to, whatever the run's contract.
+    ``known`` holds the deviations that you know of (``gradproof.known``).
 
-    Raises UsageError for an unknown function, parameter or format, or for something that cannot be called.
+    ``params`` with lists as values is a grid: one implementation per combination, and the callables get the
+    combination as keyword arguments beside the array.
+
+    Raises UsageError for an unknown function, parameter, format or contract, or for something that cannot be called.
     """
-    make = declaration(function, backend=backend, params=params, derivative=derivative, formats=formats, name=name)
+    grid = _grid(params or {})
 
     def register(call: C) -> C:
-        _registered.append(make(call))
+        for row in grid or [dict(params or {})]:
+            make = declaration(
+                function, backend=backend, params=row, derivative=_each(derivative, row if grid else {}),
+                formats=formats, name=name, contract=contract, known=known,
+            )  # fmt: skip
+            made = make(call)
+            _registered.append(replace(made, call=_Row(call, **row)) if grid else made)
         return call
 
+    if not grid:
+        declaration(
+            function, backend=backend, params=params, derivative=derivative, formats=formats, contract=contract,
+            known=known,
+        )  # fmt: skip
     return register
+
+
+def _grid(params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every combination of the values of ``params``; empty where no value is a list."""
+    if not any(isinstance(v, list | tuple) for v in params.values()):
+        return []
+    rows = [v if isinstance(v, list | tuple) else [v] for v in params.values()]
+    if not all(rows):
+        empty = next(name for name, values in zip(params, rows, strict=True) if not values)
+        raise UsageError(f"params={empty!r} is an empty list; give at least one value")
+    return [dict(zip(params, row, strict=True)) for row in itertools.product(*rows)]
+
+
+def _each(derivative: Any, row: Mapping[str, Any]) -> Any:
+    """``derivative`` with the parameters of one row of a grid."""
+    if not row or derivative is None:
+        return derivative
+    listed = (derivative,) if callable(derivative) else tuple(derivative)
+    return tuple(partial(d, **row) if callable(d) else d for d in listed)
 
 
 def declaration(
@@ -52,6 +94,8 @@ def declaration(
     derivative: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] | None = None,
     formats: Iterable[str] | None = None,
     name: str | None = None,
+    contract: str | Contract | None = None,
+    known: Known | Iterable[Known] | None = None,
 ) -> Callable[[Callable[..., Any]], Implementation]:
     """What ``implements`` declares, without registering it: a maker of the Implementation of a callable.
 
@@ -63,6 +107,10 @@ def declaration(
         raise UsageError(f"expected backend='numpy', 'torch' or 'jax', got backend={backend!r}")
     chosen = None if formats is None else tuple(get_format(f).name for f in _listed(formats))
     derivatives = _derivatives(derivative)
+    declared = listed(known)
+    held_to = contract.name if isinstance(contract, Contract) else contract
+    if held_to is not None:
+        get_contract(held_to)
 
     def make(call: Callable[..., Any]) -> Implementation:
         if not callable(call):
@@ -76,6 +124,9 @@ def declaration(
             derivatives=derivatives,
             formats=chosen,
             user=True,
+            contract=held_to,
+            known=declared,
+            device=backend.partition(":")[2] or None,
         )
 
     return make
@@ -103,9 +154,44 @@ def _name_of(call: Callable[..., Any]) -> str:
     return f"{Path(file).stem}:{own}"
 
 
-def registered() -> tuple[Implementation, ...]:
-    """Every implementation registered in this process, in order."""
-    return tuple(_registered)
+def is_registered(thing: object) -> bool:
+    """Whether ``thing`` was registered in this process."""
+    return any(_origin(i) is thing for i in _registered)
+
+
+def registered_as(thing: object, name: str) -> list[Implementation]:
+    """What ``thing``, bound to ``name`` in its file, was registered as; one implementation per row of a grid.
+
+    An instance (a ``torch.nn.Module``) that was given no name is called by the one it is bound to: two instances of
+    a class are two implementations.
+    """
+    return [_called(i, name) for i in _registered if _origin(i) is thing]
+
+
+def named_in(module: object, found: Iterable[Implementation]) -> list[Implementation]:
+    """``found`` with the names that ``registered_as`` gives to what is bound at the top level of ``module``."""
+    bound: dict[int, str] = {}
+    for name, thing in vars(module).items():
+        bound.setdefault(id(thing), name)
+    return [_called(i, bound[id(_origin(i))]) if id(_origin(i)) in bound else i for i in found]
+
+
+def _origin(implementation: Implementation) -> Any:
+    """The callable that was decorated: of a row of a grid the one that the parameters were bound to."""
+    call = implementation.call
+    return call.func if isinstance(call, _Row) else call
+
+
+def _called(implementation: Implementation, name: str) -> Implementation:
+    origin = _origin(implementation)
+    own = _name_of(origin)
+    if hasattr(origin, "__qualname__") or implementation.name != own:
+        return implementation
+    return replace(implementation, name=f"{own.partition(':')[0]}:{name}")
+
+
+class _Row(partial):  # type: ignore[type-arg]
+    """A callable with the parameters of one row of a grid."""
 
 
 def collect(action: Callable[[], None]) -> list[Implementation]:

@@ -18,6 +18,8 @@ import numpy as np
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
+from gradproof.backends.base import Implementation
+from gradproof.engine.known import Known
 from gradproof.engine.plan import Task
 from gradproof.engine.property import Outcome
 from gradproof.errors import UsageError
@@ -107,19 +109,50 @@ class Ledger:
                 raise UsageError(f"ledger entry {entry.id!r} names no deviation of the ledger")
         return ledger
 
+    def declare(self, implementations: Iterable[Implementation]) -> None:
+        """Add the deviations that the authors of ``implementations`` declare, so that reports can name them."""
+        for implementation in implementations:
+            for known in implementation.known:
+                key = _reference(implementation, known)
+                title = f"{implementation.name} ({known.property}): {known.reason}"
+                self.deviations[key] = Deviation(
+                    key, title, "Declared by the author of the implementation.", known.upstream
+                )
+
     def about(self, task: Task, surroundings: Surroundings) -> list[Entry]:
-        """Entries for the cell of ``task`` whose version range holds here."""
+        """Entries for the cell of ``task`` whose version range holds here; for a user's code its own declarations."""
         version = surroundings.versions.get(task.backend, "")
+        if task.implementation.user:
+            self.declare([task.implementation])
+            return _declared(task, version, surroundings.simd)
         return [
             e
             for e in self.entries
             if (e.backend, e.function, e.format, e.order, e.property)
             == (task.backend, task.function.name, task.format, task.order, task.property)
             and task.mode in e.modes
-            and not task.implementation.user
             and {k: exact(v) for k, v in e.params.items()} == task.function.exact_params
             and _covers(e.versions, version)
         ]
+
+
+def _declared(task: Task, version: str, simd: str) -> list[Entry]:
+    """The deviations that the author of the task's implementation declares, as entries that are at home here."""
+    fmt, implementation = get_format(task.format), task.implementation
+    return [
+        Entry(
+            deviation=_reference(implementation, known), backend=task.backend, versions=SpecifierSet(""),
+            recorded=version, hardware=(simd,), function=task.function.name, params=dict(task.function.params),
+            modes=(task.mode,), format=task.format, order=task.order, property=task.property, regions=known.bits(fmt),
+            ceiling=known.ceiling, witnesses=(),
+        )
+        for known in implementation.known
+        if known.covers(task.property, task.format, task.order)
+    ]  # fmt: skip
+
+
+def _reference(implementation: Implementation, known: Known) -> str:
+    return f"{implementation.name}: {known.property}: {known.reason}"
 
 
 def _covers(versions: SpecifierSet, version: str) -> bool:

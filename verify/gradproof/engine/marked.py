@@ -18,7 +18,7 @@ from gradproof.functions import Function
 
 MARK: Final = "gradproof"
 EXAMPLE: Final = '@pytest.mark.gradproof("silu", backend="torch")'
-DECLARES: Final = ("backend", "params", "derivative", "formats", "name")
+DECLARES: Final = ("backend", "params", "derivative", "formats", "name", "known")
 NARROWS: Final = ("orders", "properties", "modes", "contract", "profile")
 
 

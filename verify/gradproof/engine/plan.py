@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,11 @@ class Task:
     format: str
     order: int
     property: str
+
+    @builtins.property  # the field of that name hides the decorator
+    def contract(self) -> str | None:
+        """The contract that the implementation asks for; None for the run's."""
+        return self.implementation.contract
 
     def cell(self, status: str, reason: str = "", **more: object) -> Cell:
         """The results cell of this task."""
@@ -171,7 +177,7 @@ def _tasks(
         backend = get_backend(backend_id)
         offered = backend.catalogue() if implementations is None else implementations
         for implementation in offered:
-            if implementation.backend != backend.name:
+            if implementation.backend != backend.name or implementation.device not in (None, backend.device):
                 continue
             if selection.functions and implementation.function not in selection.functions:
                 continue
@@ -214,7 +220,7 @@ def _absent(
             rows: list[tuple[Function, str, tuple[str, ...] | None]]
             rows = [(f, f"{name}.{f.name}", None) for f in CATALOGUE]
         else:
-            mine = [i for i in implementations if i.backend == name]
+            mine = [i for i in implementations if i.backend == name and i.device in (None, device)]
             rows = [(get_function(i.function, i.params), i.name, i.formats) for i in mine]
         for function, implementation, formats in rows:
             if selection.functions and function.name not in selection.functions:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 from gradproof.backends.base import Implementation
-from gradproof.engine.implementations import collect
+from gradproof.engine.implementations import collect, named_in
 from gradproof.engine.marked import marked_in
 from gradproof.errors import GradproofError, UsageError
 
@@ -24,7 +24,7 @@ def load(path: str) -> list[Implementation]:
         raise UsageError(f"expected a Python file, got {path!r}, which does not exist")
     modules: list[ModuleType] = []
     found = collect(lambda: modules.append(_import(file)))
-    found += marked_in(modules[0])
+    found = named_in(modules[0], found) + marked_in(modules[0])
     if not found:
         raise UsageError(
             f"{path} registers no implementation; decorate a function with "

@@ -36,7 +36,8 @@ def decide(
     """
     started = time.perf_counter()
     entries = ledger.about(task, surroundings) if selection.use_ledger else []
-    if selection.contract != RECORDED_CONTRACT:  # ceilings are errors over the bounds of that one
+    contract = task.contract or selection.contract
+    if contract != RECORDED_CONTRACT:  # ceilings are errors over the bounds of that one
         entries = [replace(e, ceiling=math.inf) for e in entries]
     witnesses = tuple(w for e in entries for w in e.witnesses)
     try:
@@ -54,7 +55,7 @@ def decide(
     except Exception as bug:  # a property's own fault must not take the rest of the run with it
         reason = f"the check itself raised {type(bug).__name__}: {bug}"
         cell, states = task.cell("error", reason, measured={"fault": "internal"}), []
-    return replace(cell, contract=selection.contract, seconds=round(time.perf_counter() - started, 4)), states
+    return replace(cell, contract=contract, seconds=round(time.perf_counter() - started, 4)), states
 
 
 def _fault(task: Task, fault: ImplementationFault, source: str | None, selection: Selection) -> dict[str, object]:
@@ -112,7 +113,7 @@ def _weigh(
 
 def _trusted(states: list[LedgerState], status: str, task: Task, probe: Probe) -> list[LedgerState]:
     """``states`` as far as this run can know them: what it did not look at closely enough is not-checked."""
-    if probe.selection.contract != RECORDED_CONTRACT:
+    if probe.contract.name != RECORDED_CONTRACT:
         return [replace(s, state="not-checked", detail=f"recorded under {RECORDED_CONTRACT}") for s in states]
     usual = probe.profile != "quick" and probe.selection.seed == DEFAULT_SEED
     if status != "undecided" and (usual or properties()[task.property].same_in_every_profile):

@@ -57,6 +57,7 @@ def prepare(selection: Selection, planned: Plan | None = None) -> Desk:
     made = planned or plan(selection, implementations)
     ids = sorted({task.backend for group in made.groups for task in group.tasks})
     ledger = Ledger.read(ledger_directories()) if selection.use_ledger else Ledger()
+    ledger.declare(implementations or ())
     return Desk(selection, made, ledger, surroundings(ids), sources)
 
 

@@ -147,6 +147,11 @@ class Function:
             low, high = (_extended(end) for end in self.range)
             if low > high:
                 raise UsageError(f"function {self.name!r}: the range must be (low, high), got {self.range!r}")
+        if self.odd and self.even and (self.range is None or any(_extended(end) for end in self.range)):
+            raise UsageError(
+                f"function {self.name!r}: declared both odd and even, which only the constant 0 is; drop one, or "
+                "declare range=(0, 0)"
+            )
 
     def _validate_ends(self) -> None:
         if not _pair(self.domain) or not self.ends[0] < self.ends[1]:

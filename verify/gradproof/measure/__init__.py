@@ -1,6 +1,6 @@
 """Errors, contracts, severities, regions and probable causes."""
 
-from gradproof.measure.contracts import CONTRACTS, Contract, get_contract
+from gradproof.measure.contracts import CONTRACTS, Contract, contract, get_contract
 from gradproof.measure.judge import NO_FLUSHING, Flushing, Judgement, judge
 
-__all__ = ["CONTRACTS", "NO_FLUSHING", "Contract", "Flushing", "Judgement", "get_contract", "judge"]
+__all__ = ["CONTRACTS", "NO_FLUSHING", "Contract", "Flushing", "Judgement", "contract", "get_contract", "judge"]

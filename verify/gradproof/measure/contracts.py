@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -37,9 +39,57 @@ TRAINING: Final = Contract("training", "abs", (8.0, 8.0, 8.0), (8.0, 8.0, 8.0))
 CONTRACTS: Final[dict[str, Contract]] = {c.name: c for c in (FAITHFUL, STABLE, TRAINING)}
 
 
+_defined: dict[str, Contract] = {}
+
+
 def get_contract(name: str) -> Contract:
     """The contract called ``name``; UsageError with the known names otherwise."""
-    try:
-        return CONTRACTS[name]
-    except KeyError:
-        raise UsageError(f"unknown contract {name!r}; expected one of {', '.join(CONTRACTS)}") from None
+    known = {**CONTRACTS, **_defined}
+    if name not in known:
+        raise UsageError(f"unknown contract {name!r}; expected one of {', '.join(known)}")
+    return known[name]
+
+
+def contract(
+    name: str,
+    *,
+    metric: Literal["u", "m", "abs"],
+    bounds: float | Sequence[float],
+    bounds_16: float | Sequence[float] | None = None,
+    strict: bool = False,
+) -> Contract:
+    """Define and register a contract of your own, for ``implements(..., contract=name)``.
+
+    ``metric``: ``u`` (ulps of the exact result), ``m`` (mixed error) or ``abs`` (absolute error in units of
+    ``2**-p * sup|f^(n)|``). ``bounds``: the largest admissible error, one for all orders or one each for 0, 1, 2;
+    ``bounds_16`` the same in formats of 16 bits or fewer, where they differ. ``strict`` contracts fail at equality.
+    Defining a name again replaces it. Raises UsageError for a built-in name, an unknown metric, and bounds that are
+    not one or three positive numbers.
+    """
+    if not isinstance(name, str) or not name.isidentifier() or name in CONTRACTS:
+        raise UsageError(
+            f"expected a name such as 'tight', other than {', '.join(CONTRACTS)}, for the contract, got {name!r}"
+        )
+    if metric not in ("u", "m", "abs"):
+        raise UsageError(f"contract {name!r}: expected metric='u', 'm' or 'abs', got {metric!r}")
+    wide = _bounds(name, bounds)
+    made = Contract(name, metric, wide, wide if bounds_16 is None else _bounds(name, bounds_16), bool(strict))
+    _defined[name] = made
+    return made
+
+
+def _bounds(name: str, given: float | Sequence[float]) -> tuple[float, float, float]:
+    lone = isinstance(given, (int, float))
+    listed = [given] * 3 if lone else list(given) if isinstance(given, Sequence) else []
+    numbers = [b for b in listed if isinstance(b, (int, float)) and not isinstance(b, bool) and 0 < b < math.inf]
+    if len(numbers) != 3 or len(listed) != 3:
+        raise UsageError(
+            f"contract {name!r}: expected one positive bound, or one for each of the orders 0, 1, 2, got {given!r}"
+        )
+    return float(numbers[0]), float(numbers[1]), float(numbers[2])
+
+
+def forget_contracts(names: Iterable[str]) -> None:
+    """Remove contracts defined in this process (tests and long-lived sessions)."""
+    for name in names:
+        _defined.pop(name, None)

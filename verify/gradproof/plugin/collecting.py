@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gradproof.engine.implementations import registered
+from gradproof.engine.implementations import registered_as
 from gradproof.engine.marked import Declared, marks_of, read_mark
 from gradproof.errors import GradproofError, UsageError
 from gradproof.plugin.desk import Desk
@@ -72,4 +72,4 @@ class ImplementationCollector(pytest.Collector):
 
     def _declared(self) -> list[Declared]:
         found = [read_mark(mark, self.thing) for mark in marks_of(self.thing)]
-        return found or [Declared(i, i.backend) for i in registered() if i.call is self.thing]
+        return found or [Declared(i, i.backend) for i in registered_as(self.thing, self.name)]

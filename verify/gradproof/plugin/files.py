@@ -9,12 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gradproof.engine.packs import enabled_entry_points
+from gradproof.engine.packs import claims, enabled_entry_points
 from gradproof.engine.selection import DEFAULT_SEED
 from gradproof.errors import GradproofError, UsageError
 from gradproof.plugin.options import FILTERS, Options
 from gradproof.plugin.recorder import Recorder
 from gradproof.results import RunResult, write_results
+from gradproof.results.claims import judge
 from gradproof.results.model import Cell, LedgerState, Shard
 from gradproof.results.rebuild import rebuild
 
@@ -74,7 +75,7 @@ def assemble(
     found = {key: text for key, text in deviations.items() if key in named}
     # Workers finish in any order; a file should not depend on it.
     ordered = sorted(cells.values(), key=lambda c: (c.implementation, c.id))
-    return RunResult(shard, ordered, states, deviations=found)
+    return RunResult(shard, ordered, states, claims=judge(claims(), ordered), deviations=found)
 
 
 def write_report(result: RunResult, path: str | os.PathLike[str]) -> None:

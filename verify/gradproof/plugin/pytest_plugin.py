@@ -86,6 +86,6 @@ def _is_registered(collector: pytest.Module | pytest.Class, obj: object) -> bool
     engine = sys.modules.get("gradproof.engine.implementations")
     if engine is None or not isinstance(collector, pytest.Module):
         return False
-    if not any(i.call is obj for i in engine.registered()):
+    if not engine.is_registered(obj):
         return False
     return bool(collector.config.getini("gradproof_collect_implements"))

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from gradproof.errors import UsageError
-from gradproof.results.model import Cell, LedgerState, RunResult, Shard
+from gradproof.results.claims import judge
+from gradproof.results.model import Cell, Claim, LedgerState, RunResult, Shard
 
 LEDGER_ORDER: Final = ("grown", "gone", "seen", "stale", "not-checked")
 """Which state of a ledger entry survives when runs differ, the strongest first.
@@ -26,7 +27,9 @@ def combine(results: Sequence[RunResult]) -> RunResult:
     * Any other two cells of one key contradict each other: UsageError that names the cell and both statuses.
       Two environments that differ in nothing but versions land here, and are better compared than combined.
     * ``shards`` lists every run that went in; runs that are themselves combinations give their shards.
-    * Ledger states follow ``LEDGER_ORDER``. Of a deviation's texts the first is kept.
+    * Claims are judged again by all cells together. Of a claim's definitions the first is kept, as of a
+      deviation's texts.
+    * Ledger states follow ``LEDGER_ORDER``.
 
     Raises UsageError when there is nothing to combine.
     """
@@ -37,12 +40,12 @@ def combine(results: Sequence[RunResult]) -> RunResult:
         for cell in result.cells:
             cells[cell.key] = _settle(cells[cell.key], cell) if cell.key in cells else cell
     shards = [shard for result in results for shard in (result.shards or [result.run])]
-    claims: list[dict[str, Any]] = []
+    merged = list(cells.values())
+    claims: dict[str, Claim] = {}
     for claim in (c for result in results for c in result.claims):
-        if claim not in claims:
-            claims.append(claim)
+        claims.setdefault(claim.id, claim)
     deviations = {key: text for result in reversed(results) for key, text in result.deviations.items()}
-    return RunResult(_run(shards), list(cells.values()), _ledger(results), shards, claims, deviations)
+    return RunResult(_run(shards), merged, _ledger(results), shards, judge(claims.values(), merged), deviations)
 
 
 def _settle(first: Cell, second: Cell) -> Cell:

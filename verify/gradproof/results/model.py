@@ -219,6 +219,108 @@ class LedgerState:
 
 
 @dataclass(frozen=True)
+class Basis:
+    """The cells that a claim rests on: one property, for some functions and orders only where any are named."""
+
+    property: str
+    functions: list[str] = field(default_factory=list)
+    orders: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What a property measured that is worth showing beside the verdicts of a claim.
+
+    It stands at ``path`` in ``measured`` of the cell of this property, function and order.
+    """
+
+    label: str
+    property: str
+    function: str
+    order: int
+    path: list[str]
+
+
+ClaimVerdict = Literal["holds", "holds except", "does not hold", "partly checked", "not checked"]
+CLAIM_VERDICTS: Final[tuple[ClaimVerdict, ...]] = (
+    "holds",
+    "holds except",
+    "does not hold",
+    "partly checked",
+    "not checked",
+)
+"""What a claim can be told; ``results.claims`` has the rules."""
+
+
+@dataclass(frozen=True)
+class ClaimException:
+    """Cells of one place and format that speak against a claim for one reason.
+
+    Exactly the cells of the claim there whose status, property and ``known_ref`` are these, in these modes.
+    """
+
+    status: Literal["fail", "error", "known"]
+    property: str
+    deviation: str
+    """Identifier of the ledger's deviation; empty for a new failure."""
+    cases: dict[str, list[int]]
+    """Function -> orders of derivative."""
+    modes: list[str]
+    cells: int
+    magnitude: float | None = None
+    """Worst error over the bound; None where it is infinite or was not measured."""
+
+
+@dataclass(frozen=True)
+class Unjudged:
+    """Cells of a claim without a verdict: how many of one property and status, and the commonest reason.
+
+    ``cells`` is 0 where the results hold no cell of that property at all.
+    """
+
+    property: str
+    status: Literal["undecided", "unsupported", "not-run"]
+    reason: str
+    cells: int
+
+
+@dataclass(frozen=True)
+class PlaceVerdict:
+    """What became of a claim on one backend and device in one format.
+
+    ``modes`` are the modes it is about: all of them, or one where they differ. ``counts`` are cells per
+    status, without the zeros; ``points`` the inputs that the judged cells tried.
+    """
+
+    backend: str
+    device: str
+    format: str
+    modes: list[str]
+    verdict: ClaimVerdict
+    counts: dict[str, int]
+    points: int
+    exceptions: list[ClaimException] = field(default_factory=list)
+    unjudged: list[Unjudged] = field(default_factory=list)
+    figures: dict[str, Any] = field(default_factory=dict)
+    """By label, those of the claim that were measured here."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim in words, with what it rests on; ``verdicts`` follow from the cells, never by hand."""
+
+    id: str
+    question: str
+    """As people ask it."""
+    statement: str
+    """The answer that is checked, in one sentence."""
+    source: str
+    rests_on: list[Basis]
+    figures: list[Figure] = field(default_factory=list)
+    verdicts: list[PlaceVerdict] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class RunResult:
     """A whole results file."""
 
@@ -227,7 +329,8 @@ class RunResult:
     ledger: list[LedgerState] = field(default_factory=list)
     shards: list[Shard] = field(default_factory=list)
     """The runs a combined file was made from; empty for a single run."""
-    claims: list[dict[str, Any]] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
+    """The claims that were asked about, as they were defined then, each with its verdicts."""
     deviations: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The ledger's deviations that ``known_ref`` names: ``title``, ``reason``, ``upstream``."""
 

@@ -127,8 +127,8 @@
   document.addEventListener("click", (event) => {
     const at = (selector) => event.target.closest(selector);
     const link = at('a[href^="#"]');
-    if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey && location.hash.includes("?")) {
-      /* Links within the page keep the filter and the axis. */
+    if (link && !link.hash.includes("?") && !event.ctrlKey && !event.metaKey && !event.shiftKey && location.hash.includes("?")) {
+      /* Links within the page keep the filter and the axis, unless they set a filter of their own. */
       event.preventDefault();
       location.hash = hash({ ...state(), path: link.getAttribute("href").slice(1) });
       return;

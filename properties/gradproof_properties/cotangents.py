@@ -1,0 +1,99 @@
+"""The vector-Jacobian product is linear in the cotangent: what comes back for c is c times what comes back for 1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gradproof.engine.probe import Probe
+from gradproof.engine.property import Violations
+from gradproof.formats import Format
+from gradproof.formats import arrays as fa
+from gradproof.formats.arrays import Bits, Floats
+from gradproof.measure.contracts import TRAINING
+from gradproof.measure.severity import LARGE_ERROR, LOST_SIGNAL, WRONG_CLASS
+from gradproof.oracle.reference import FINITE
+
+Mask = npt.NDArray[np.bool_]
+REACH = 8.0
+"""Cotangents other than 0 are tried on [-8, 8], where no activation function makes a large number of a small one."""
+UNDERFLOWS = 16.0
+"""Steps of a derivative's formula that may underflow; each error may still be multiplied by 1 + |x|."""
+
+
+def cotangents(fmt: Format) -> tuple[float, ...]:
+    """0, one that rounds, the least normal number, and a large one; all exact in ``fmt``."""
+    return (0.0, -3.0, 2.0**fmt.e_min, 2.0 ** (fmt.e_max // 2))
+
+
+def nonlinear(
+    probe: Probe, bits: Bits, ones: Bits, pulled: Callable[[float], Bits]
+) -> tuple[list[dict[str, Any]], list[Violations]]:
+    """Check all cotangents at ``bits`` of shape (n,); ``ones`` is the answer to 1 and ``pulled(c)`` that to c.
+
+    Cotangent 0 gives 0 wherever ``ones`` is finite. The others give c times ``ones`` within c times twice the error of
+    f' (once for either answer) and the format's underflow, wherever ``ones`` is finite and the product stays within
+    the format. The error of f' is what the training contract allows, or the largest that ``ones`` has between the two
+    integers around x where that is more: how accurate f' is, is the claim accuracy's business. Returns figures for the
+    reader, and failures.
+    """
+    fmt = probe.format
+    reference = probe.references(bits)[1]
+    x, own = fa.values(bits, fmt), fa.values(ones, fmt)
+    finite = np.isfinite(own) & np.isfinite(x)
+    near = finite & (np.abs(x) <= REACH)
+    known = near & (reference.kind == FINITE) & ~probe.judge(bits, ones, 1, reference).excused
+    error = np.where(known, np.abs(np.where(known, own - reference.values, 0.0)), 0.0)
+    allowed = TRAINING.bound(1, fmt) * 2.0**-fmt.precision * probe.scale(1, reference)
+    room = 2 * np.maximum(allowed, _largest_nearby(x, error))
+    flushes = probe.traits.flushes_results or probe.traits.zeros_inputs
+    least = float(fmt.min_normal if flushes else fmt.min_subnormal)
+    figures, found = [], []
+    for c in cotangents(fmt):
+        results = pulled(c)
+        got = fa.values(results, fmt)
+        with np.errstate(all="ignore"):
+            due = c * own
+            bound = np.where(c == 0, 0.0, abs(c) * room + UNDERFLOWS * least * (1 + np.abs(x)))
+            # Formulas multiply by x, some twice, before they multiply by what makes it small again.
+            inside = np.abs(due) * (1 + np.abs(x)) ** 2 < float(fmt.max_value)
+            judged = finite if c == 0 else near & inside
+            error = np.abs(got - due)
+            wrong = judged & ~(error <= bound)
+            ratio = error / np.maximum(bound, least)
+        figures.append({"cotangent": c, "n": int(judged.sum()), "failing": int(wrong.sum())})
+        if wrong.any():
+            felt = ~(error <= max(abs(c), 1.0) * room)
+            found.append(_violations(fmt, bits, results, c, due, ratio, wrong, felt))
+    return figures, found
+
+
+def _largest_nearby(x: Floats, error: Floats) -> Floats:
+    """The largest error between the same two integers; arrays of shape (n,), errors 0 beyond REACH."""
+    place = (np.floor(np.clip(np.nan_to_num(x), -REACH, REACH)) + REACH).astype(np.int64)
+    largest = np.zeros(int(2 * REACH) + 1)
+    np.maximum.at(largest, place, error)
+    return largest[place]
+
+
+def _violations(
+    fmt: Format, bits: Bits, results: Bits, c: float, due: Floats, ratio: Floats, wrong: Mask, felt: Mask
+) -> Violations:
+    got = fa.values(results, fmt)
+    severity = np.where(np.isfinite(got), np.where(got == 0, LOST_SIGNAL, LARGE_ERROR), WRONG_CLASS).astype(np.int8)
+    magnitude = np.where(np.isfinite(got), np.maximum(ratio, 1.0), np.inf)
+    rows = np.flatnonzero(wrong)
+    i = int(rows[np.lexsort((-magnitude[rows], severity[rows]))[0]])
+    text = (
+        f"at {fmt.decimal(int(bits[i]))}: the vjp of cotangent {c:g} is {got[i]:g}, and that of cotangent 1 "
+        f"makes it {due[i]:g}"
+    )
+    flushed = got[i] == 0 and abs(due[i]) < fmt.min_normal
+    return Violations(
+        bits[wrong], results[wrong], magnitude[wrong], severity[wrong], felt[wrong], text,
+        cause="flush" if flushed else "wrong-branch",
+        pointwise=False,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Measurements of published figures, one command each under ``gradproof study``; they measure and judge nothing."""

@@ -1,0 +1,143 @@
+"""Properties of one's own as small functions: ``@gradproof.property``."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+
+from gradproof.engine.packs import define_property
+from gradproof.engine.probe import Probe
+from gradproof.engine.property import Outcome, Property, Violations
+from gradproof.errors import GradproofError, ImplementationFault, UsageError
+from gradproof.formats import arrays as fa
+from gradproof.functions import Function
+from gradproof.measure.severity import LARGE_ERROR
+from gradproof.results.model import Evidence
+
+Check = TypeVar("Check", bound=Callable[..., Any])
+_ID = re.compile(r"[a-z][a-z0-9-]*")
+EXTRAS = ("format", "params", "order", "function")
+"""What a check may ask for by keyword beside the inputs and the results."""
+
+
+def property(  # noqa: A001  the vocabulary's word, used as gp.property
+    id: str,
+    *,
+    statement: str,
+    functions: str | Function | Iterable[str | Function] | None = None,
+    orders: Iterable[int] = (0,),
+    source: str = "",
+) -> Callable[[Check], Check]:
+    """Declare a claim of your own: the decorated ``check(x, y)`` says where it holds.
+
+    ``x`` are the inputs and ``y`` the implementation's f^(order)(x), float64 arrays of shape (n,), exact images of
+    the numbers in the format; every bit pattern of a 16-bit format, a spread with landmarks and the infinities
+    otherwise, NaN among them. The answer is a boolean array of shape (n,). A check may take ``format`` (its name),
+    ``params`` (the function's, as floats), ``order`` and ``function`` (its name) by keyword. ``functions`` names those
+    that the claim is about; all without it. Declaring an id again replaces it; a built-in id is refused.
+
+    Raises UsageError for an id that is taken or no id, an empty statement, and a check of another signature. A check
+    that raises or answers something else gives its cells the verdict ``error``.
+    """
+    if not isinstance(id, str) or not _ID.fullmatch(id):
+        raise UsageError(f"expected a property id of small letters, digits and '-', such as 'non-negative', got {id!r}")
+    if not isinstance(statement, str) or not statement.strip():
+        raise UsageError(f"property {id!r}: expected statement= as a sentence, got {statement!r}")
+    listed = (functions,) if isinstance(functions, (str, Function)) else functions
+    names = None if listed is None else frozenset(f if isinstance(f, str) else f.name for f in listed)
+    asked = tuple(orders)
+    if not asked or any(order not in (0, 1, 2) for order in asked):
+        raise UsageError(f"property {id!r}: expected orders= out of 0, 1, 2, got {orders!r}")
+
+    def declare(check: Check) -> Check:
+        kind = type(
+            f"Own_{id.replace('-', '_')}",
+            (_Own,),
+            {
+                "id": id, "title": statement.strip().rstrip("."), "statement": statement.strip(), "orders": asked,
+                "source": source or "declared by the user", "__doc__": statement, "__module__": __name__,
+            },
+        )  # fmt: skip
+        define_property(kind(check, names, _wanted(id, check)))
+        return check
+
+    return declare
+
+
+def _wanted(id: str, check: Callable[..., Any]) -> tuple[str, ...]:
+    """The keywords that a check takes; UsageError where it cannot be called with the inputs and the results."""
+    if not callable(check):
+        raise UsageError(f"property {id!r}: expected a function check(x, y), got {check!r}")
+    try:
+        signature = inspect.signature(check)
+    except ValueError:
+        return ()
+    wanted = tuple(name for name in EXTRAS if name in signature.parameters)
+    try:
+        signature.bind(None, None, **dict.fromkeys(wanted))
+    except TypeError as mismatch:
+        raise UsageError(
+            f"property {id!r}: the check must take (x, y), and of {', '.join(EXTRAS)} what it asks for; {mismatch}"
+        ) from None
+    return wanted
+
+
+class _Own(Property):
+    """A property made of one function."""
+
+    def __init__(self, check: Callable[..., Any], functions: frozenset[str] | None, wanted: tuple[str, ...]) -> None:
+        self._good = check
+        self._functions = functions
+        self._wanted = wanted
+
+    def applies(self, function: Function, order: int) -> bool:
+        """The functions that were named."""
+        return self._functions is None or function.name in self._functions
+
+    def check(self, probe: Probe, order: int) -> Outcome:
+        """Ask the function about every base point."""
+        probe.require(order)
+        fmt = probe.format
+        bits = probe.base_points
+        got = probe.evaluate(bits, order)
+        x, y = fa.values(bits, fmt), fa.values(got, fmt)
+        known: Mapping[str, Any] = {
+            "format": fmt.name,
+            "params": {k: float(v) for k, v in probe.function.exact_params.items()},
+            "order": order,
+            "function": probe.function.name,
+        }
+        wrong = ~self._asked(x, y, {name: known[name] for name in self._wanted})
+        evidence = Evidence("exhaustive" if fmt.is_16_bit else "sampled", int(bits.size))
+        if not wrong.any():
+            return Outcome(evidence)
+        first = int(np.flatnonzero(wrong)[np.argmin(np.abs(np.nan_to_num(x[wrong], nan=np.inf)))])
+        text = f"{self.statement.rstrip('.')}: not at x = {x[first]:.17g}, where the result is {y[first]:.17g}"
+        count = int(wrong.sum())
+        rows = np.argsort(np.abs(np.nan_to_num(x[wrong], nan=np.inf)), kind="stable")  # the one to show comes first
+        violations = Violations(
+            bits[wrong][rows], got[wrong][rows], np.full(count, np.inf), np.full(count, LARGE_ERROR, np.int8),
+            np.ones(count, bool), text, cause="fault", pointwise=False,
+        )  # fmt: skip
+        return Outcome(evidence, [violations], measured={"failing": count})
+
+    def _asked(self, x: Any, y: Any, extras: Mapping[str, Any]) -> Any:
+        try:
+            answer = self._good(x.copy(), y.copy(), **extras)
+        except GradproofError:
+            raise
+        except Exception as error:
+            text = f"the check of property {self.id!r} raised {type(error).__name__}: {error}"
+            raise ImplementationFault("raised", text) from error
+        mask = np.asarray(answer)
+        if mask.dtype != np.bool_ or mask.shape != x.shape:
+            raise ImplementationFault(
+                "wrong-type",
+                f"the check of property {self.id!r} returned {mask.dtype} of shape {mask.shape}, expected one bool per "
+                f"input, of shape {x.shape}",
+            )
+        return mask

@@ -10,22 +10,22 @@ if TYPE_CHECKING:
 
 def properties() -> tuple[Property, ...]:
     """The built-in properties, in the order reports show them (entry point ``gradproof.properties``)."""
-    from gradproof_properties.accuracy import Accuracy
-    from gradproof_properties.consistency import Consistency
-    from gradproof_properties.conventions_train import ConventionsTrain
-    from gradproof_properties.conversion import Conversion
-    from gradproof_properties.curvature_by_depth import CurvatureByDepth
-    from gradproof_properties.fd_jump import FiniteDifferenceJump
-    from gradproof_properties.kink_convention import KinkConvention
-    from gradproof_properties.saturation import Saturation
-    from gradproof_properties.second_order import SecondOrder
-    from gradproof_properties.shape import Shape
-    from gradproof_properties.smooth_descent import SmoothDescent
-    from gradproof_properties.special_values import SpecialValues
-    from gradproof_properties.taylor import Taylor
-    from gradproof_properties.underflow_noise import UnderflowNoise
-    from gradproof_properties.vanishing import Vanishing
-    from gradproof_properties.zero_input import ZeroInput
+    from gradproof_properties.calls.consistency import Consistency
+    from gradproof_properties.chains.underflow_noise import UnderflowNoise
+    from gradproof_properties.chains.vanishing import Vanishing
+    from gradproof_properties.chance.zero_input import ZeroInput
+    from gradproof_properties.kinks.fd_jump import FiniteDifferenceJump
+    from gradproof_properties.kinks.kink_convention import KinkConvention
+    from gradproof_properties.kinks.taylor import Taylor
+    from gradproof_properties.networks.conventions_train import ConventionsTrain
+    from gradproof_properties.networks.curvature_by_depth import CurvatureByDepth
+    from gradproof_properties.networks.second_order import SecondOrder
+    from gradproof_properties.networks.smooth_descent import SmoothDescent
+    from gradproof_properties.shapes.shape import Shape
+    from gradproof_properties.values.accuracy import Accuracy
+    from gradproof_properties.values.conversion import Conversion
+    from gradproof_properties.values.saturation import Saturation
+    from gradproof_properties.values.special_values import SpecialValues
 
     return (
         Accuracy(),

@@ -9,7 +9,7 @@ import pytest
 from tests.house.imports import OPEN_ROOMS, ROOMS, SOURCES, broken_arrows, imports, modules, room_of
 
 SEEDED = [
-    ("gradproof.engine.run", "import gradproof_properties.accuracy", "entry points"),
+    ("gradproof.engine.run", "import gradproof_properties.values.accuracy", "entry points"),
     ("gradproof.cli.main", "def f():\n    from gradproof_reports import html", "entry points"),
     (
         "gradproof.engine.run",
@@ -43,8 +43,8 @@ SEEDED = [
     ("gradproof_reports.html", "from gradproof.engine.run import run", "reads the results file"),
     ("gradproof_reports.html", "import gradproof", "reads the results file"),
     ("gradproof_reports.html", "from gradproof_properties import properties", "do not know each other"),
-    ("gradproof_properties.accuracy", "from gradproof_reports import html", "do not know each other"),
-    ("gradproof_properties.accuracy", "def f():\n    import torch", "only a backend"),
+    ("gradproof_properties.values.accuracy", "from gradproof_reports import html", "do not know each other"),
+    ("gradproof_properties.values.accuracy", "def f():\n    import torch", "only a backend"),
 ]
 
 ALLOWED = [
@@ -61,7 +61,7 @@ ALLOWED = [
         "gradproof_reports.html",
         "from gradproof.results.model import Cell\nfrom gradproof.errors import UsageError",
     ),
-    ("gradproof_properties.accuracy", "from gradproof.engine.property import Property\nimport numpy"),
+    ("gradproof_properties.values.accuracy", "from gradproof.engine.property import Property\nimport numpy"),
 ]
 
 

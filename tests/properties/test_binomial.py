@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import pytest
 
-from gradproof_properties.binomial import two_sided_p
+from gradproof_properties.chance.binomial import two_sided_p
 
 
 def exactly(successes: int, trials: int, p: Fraction) -> Fraction:

@@ -18,10 +18,10 @@ from gradproof.engine.probe import Probe
 from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa
 from gradproof.functions import get_function
-from gradproof_properties.conventions_train import _kinks
-from gradproof_properties.forced_step import Forced
-from gradproof_properties.networks import two_layer
-from gradproof_properties.trajectories import HIDDEN, INPUTS, ROWS, Choice, Network, beside, draw, hits
+from gradproof_properties.networks.conventions_train import _kinks
+from gradproof_properties.networks.forced_step import Forced
+from gradproof_properties.networks.trajectories import HIDDEN, INPUTS, ROWS, Choice, Network, beside, draw, hits
+from gradproof_properties.networks.two_layer import two_layer
 from tests.properties.stubs import Offer
 from tests.properties.subjects import QUICK, Call, exact, outcome, reference, task, verdict
 

@@ -17,7 +17,7 @@ from gradproof.engine.probe import oracle_of
 from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa
 from gradproof.functions import get_function
-from gradproof_properties.sawtooth import Hinge, hinge, lattice, rounds_nothing
+from gradproof_properties.networks.sawtooth import Hinge, hinge, lattice, rounds_nothing
 from tests.properties.stubs import Offer
 from tests.properties.subjects import (
     Call,

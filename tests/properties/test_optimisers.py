@@ -9,7 +9,7 @@ import pytest
 
 from gradproof.backends import get_backend
 from gradproof.formats import get_format
-from gradproof_properties.optimisers import LINEAR, RULES, Optimisers
+from gradproof_properties.networks.optimisers import LINEAR, RULES, Optimisers
 
 STEPS = 12
 SHAPE = (3, 4)

@@ -14,9 +14,9 @@ from gradproof.backends import get_backend
 from gradproof.engine.probe import Probe
 from gradproof.formats import arrays as fa
 from gradproof.formats import get_format
-from gradproof_properties.hessian_studies import NetworkStudy, UnitStudy
-from gradproof_properties.hessians import networks
-from gradproof_properties.networks import two_layer
+from gradproof_properties.networks.hessian_studies import NetworkStudy, UnitStudy
+from gradproof_properties.networks.hessians import networks
+from gradproof_properties.networks.two_layer import two_layer
 from tests.properties.subjects import (
     QUICK,
     Call,

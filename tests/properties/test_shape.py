@@ -17,7 +17,7 @@ from gradproof.formats import arrays as fa
 from gradproof.formats import get_format
 from gradproof.functions import CATALOGUE, Function, all_functions, get_function
 from gradproof.functions.registry import forget
-from gradproof_properties.symmetries import EVEN, ODD, Mirror, counterexample, is_homogeneous, mirrors
+from gradproof_properties.shapes.symmetries import EVEN, ODD, Mirror, counterexample, is_homogeneous, mirrors
 from tests.properties.subjects import (
     QUICK,
     Call,

@@ -14,8 +14,8 @@ from gradproof.backends.numpy_space import NumpySpace
 from gradproof.engine.probe import Probe
 from gradproof.engine.selection import Selection
 from gradproof.formats import Format, get_format
-from gradproof_properties import flat_direction
-from gradproof_properties.smooth_descent import PULLS, RATES, SmoothDescent, Steps
+from gradproof_properties.networks import flat_direction
+from gradproof_properties.networks.smooth_descent import PULLS, RATES, SmoothDescent, Steps
 from tests.properties.stubs import Offer
 from tests.properties.subjects import (
     Call,

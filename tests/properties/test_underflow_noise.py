@@ -16,7 +16,7 @@ from gradproof.engine.probe import Probe
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
-from gradproof_properties.chains_exact import run
+from gradproof_properties.chains.exact_chain import run
 from tests.properties.stubs import Offer
 from tests.properties.subjects import (
     QUICK,

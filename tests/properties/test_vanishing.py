@@ -18,10 +18,10 @@ from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
 from gradproof.functions import get_function
 from gradproof.results.model import Cell
-from gradproof_properties import dead_units
-from gradproof_properties.chains_exact import run
-from gradproof_properties.steepness import supremum_of_slope
-from gradproof_properties.vanishing import weight_products
+from gradproof_properties.chains import dead_units
+from gradproof_properties.chains.exact_chain import run
+from gradproof_properties.chains.steepness import supremum_of_slope
+from gradproof_properties.chains.vanishing import weight_products
 from tests.properties.stubs import Offer
 from tests.properties.subjects import (
     QUICK,

@@ -16,7 +16,7 @@ from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
 from gradproof.functions import get_function
 from gradproof.results.model import Cell
-from gradproof_properties import zero_input, zero_probability
+from gradproof_properties.chance import zero_input, zero_probability
 from tests.properties.stubs import Offer
 from tests.properties.subjects import QUICK, exact, verdict
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from gradproof.formats import BFLOAT16, get_format
-from gradproof_properties import zero_input
-from gradproof_properties.zero_probability import (
+from gradproof_properties.chance import zero_input
+from gradproof_properties.chance.zero_probability import (
     Unit,
     equal_products,
     probability_with_bias,

@@ -8,7 +8,7 @@ from fractions import Fraction
 import mpmath
 import pytest
 
-from gradproof_properties.intervals import poisson_tail, rate_interval, share_interval
+from gradproof_properties.chance.intervals import poisson_tail, rate_interval, share_interval
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from gradproof.backends.space import Array, Space
 from gradproof.formats import FLOAT32, Format, get_format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
-from gradproof_properties.intervals import CONFIDENCE, rate_interval, share_interval
+from gradproof_properties.chance.intervals import CONFIDENCE, rate_interval, share_interval
 from gradproof_properties.studies import published
 from gradproof_properties.studies.mnist import PIXELS, Images
 from gradproof_properties.studies.network import (

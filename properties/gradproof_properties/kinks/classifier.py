@@ -9,7 +9,7 @@ import numpy as np
 
 from gradproof.engine.probe import Probe
 from gradproof.formats.arrays import Floats
-from gradproof_properties.differences import gaps, jump_of, step_near, value_is_right
+from gradproof_properties.kinks.differences import gaps, jump_of, step_near, value_is_right
 
 WIDER = (1, 4, 16)
 """Multiples of the grid's stride that the classifier takes as its step, the first that rounding allows."""

@@ -18,9 +18,9 @@ from gradproof.oracle import Oracle
 from gradproof.oracle.dyadic import Dyadic
 from gradproof.oracle.reference import FINITE
 from gradproof.results.model import Evidence
-from gradproof_properties.line import Line, turns
-from gradproof_properties.order import directions_along
-from gradproof_properties.symmetries import EVEN, EXPONENTS, ODD, counterexample, enclosed
+from gradproof_properties.shapes.line import Line, turns
+from gradproof_properties.shapes.order import directions_along
+from gradproof_properties.shapes.symmetries import EVEN, EXPONENTS, ODD, counterexample, enclosed
 
 
 def misdeclared(probe: Probe, x: Fraction, text: str) -> Outcome:

@@ -28,8 +28,8 @@ from gradproof.oracle.reference import FINITE
 from gradproof.oracle.shape import turning_points
 from gradproof.results.model import Evidence
 from gradproof_properties.allowances import allowance
-from gradproof_properties.differences import jump_of
-from gradproof_properties.flat_direction import Trial, descend
+from gradproof_properties.kinks.differences import jump_of
+from gradproof_properties.networks.flat_direction import Trial, descend
 
 Mask = npt.NDArray[np.bool_]
 

@@ -12,7 +12,7 @@ import numpy as np
 from gradproof.engine.probe import Probe
 from gradproof.formats.arrays import Bits, Floats
 from gradproof.measure.contracts import STABLE
-from gradproof_properties.trajectories import HIDDEN, INPUTS, ROWS, Choice, Data, Gradient, same
+from gradproof_properties.networks.trajectories import HIDDEN, INPUTS, ROWS, Choice, Data, Gradient, same
 
 NAMES: Final = ("left", "mean", "right")
 """The conventions: both one-sided derivatives and their mean; 0, 1/2 and 1 for ReLU."""

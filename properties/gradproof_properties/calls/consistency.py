@@ -19,8 +19,8 @@ from gradproof.formats.arrays import Bits
 from gradproof.measure.severity import WRONG_CLASS
 from gradproof.results.model import Evidence
 from gradproof.strategies import landmark_bits
-from gradproof_properties.arbitration import Answers, arbitrated
-from gradproof_properties.cotangents import nonlinear
+from gradproof_properties.calls.arbitration import Answers, arbitrated
+from gradproof_properties.calls.cotangents import nonlinear
 
 POINTS = {"quick": 1024, "default": 2304, "deep": 1 << 14}
 """Inputs of a cell, by profile; those given to one call each, and those in short arrays, are the first of them."""

@@ -15,7 +15,7 @@ from gradproof.engine.property import Violations
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
 from gradproof.measure.severity import LARGE, LARGE_ERROR, LOST_SIGNAL, SMALL_ERROR, WRONG_CLASS
-from gradproof_properties.hessians import (
+from gradproof_properties.networks.hessians import (
     Jets,
     Networks,
     Product,
@@ -25,7 +25,7 @@ from gradproof_properties.hessians import (
     networks,
     without_curvature,
 )
-from gradproof_properties.networks import LoneUnits, two_layer, unit
+from gradproof_properties.networks.two_layer import LoneUnits, two_layer, unit
 
 ROWS: Final = 4
 INPUTS: Final = 2

@@ -17,7 +17,7 @@ from gradproof.formats.arrays import Floats
 from gradproof.measure.severity import WRONG_CLASS
 from gradproof.results.model import Evidence
 from gradproof_properties.allowances import allowance
-from gradproof_properties.hessian_studies import BY_HAND, Found, NetworkStudy, UnitStudy
+from gradproof_properties.networks.hessian_studies import BY_HAND, Found, NetworkStudy, UnitStudy
 
 TRIED: Final = (Fraction(355, 113), Fraction(-97, 89), Fraction(17, 71))
 """A rational piece whose second derivative is 0 at these inputs, which have no special structure, is linear."""

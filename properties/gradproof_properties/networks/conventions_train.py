@@ -18,9 +18,9 @@ from gradproof.functions import Function
 from gradproof.measure.contracts import TRAINING
 from gradproof.measure.severity import WRONG_BRANCH, WRONG_CLASS
 from gradproof.results.model import Evidence
-from gradproof_properties.forced_step import NAMES, Forced, Kink
-from gradproof_properties.optimisers import LINEAR, RULES
-from gradproof_properties.trajectories import (
+from gradproof_properties.networks.forced_step import NAMES, Forced, Kink
+from gradproof_properties.networks.optimisers import LINEAR, RULES
+from gradproof_properties.networks.trajectories import (
     HIDDEN,
     INPUTS,
     ROWS,

@@ -20,8 +20,8 @@ from gradproof.formats.arrays import Bits, Floats, Ints
 from gradproof.functions import Function
 from gradproof.measure.severity import WRONG_BRANCH
 from gradproof.results.model import Evidence
-from gradproof_properties.binomial import band_p
-from gradproof_properties.zero_probability import (
+from gradproof_properties.chance.binomial import band_p
+from gradproof_properties.chance.zero_probability import (
     Unit,
     probability_with_bias,
     probability_without_bias,

@@ -13,7 +13,7 @@ from gradproof.formats import Format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
 from gradproof.results.model import Evidence
-from gradproof_properties.chains_exact import (
+from gradproof_properties.chains.exact_chain import (
     Mask,
     Run,
     first_wrong,

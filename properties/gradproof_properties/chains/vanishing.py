@@ -19,10 +19,10 @@ from gradproof.functions import Function
 from gradproof.measure.severity import LARGE_ERROR, LOST_SIGNAL, WRONG_BRANCH, WRONG_CLASS
 from gradproof.oracle.reference import FINITE, UNDECIDED
 from gradproof.results.model import Evidence
-from gradproof_properties import dead_units
 from gradproof_properties.allowances import allowance
-from gradproof_properties.chains_exact import Mask, Run, run, wrong_products
-from gradproof_properties.steepness import supremum_of_slope
+from gradproof_properties.chains import dead_units
+from gradproof_properties.chains.exact_chain import Mask, Run, run, wrong_products
+from gradproof_properties.chains.steepness import supremum_of_slope
 
 LANES: Final = 24
 DEPTH: Final = 8

@@ -18,7 +18,7 @@ from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
 from gradproof.oracle.reference import FINITE
 from gradproof_properties.allowances import allowance
-from gradproof_properties.chains_exact import Mask
+from gradproof_properties.chains.exact_chain import Mask
 
 BATCH: Final = (0.5, 1.0, 1.5)
 """The inputs x, exact in every format."""

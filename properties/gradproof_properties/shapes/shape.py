@@ -23,11 +23,11 @@ from gradproof.oracle.reference import FINITE
 from gradproof.oracle.shape import extent
 from gradproof.results.model import Evidence
 from gradproof_properties.allowances import allowance
-from gradproof_properties.declarations import declared_range, false_declaration, false_turn, misdeclared
-from gradproof_properties.differences import jump_of, value_is_right
-from gradproof_properties.line import Line, line_of, scaled_pairs, violations_at
-from gradproof_properties.order import directions_along, order_kept
-from gradproof_properties.symmetries import EVEN, ODD, Mirror, is_homogeneous, mirrors
+from gradproof_properties.kinks.differences import jump_of, value_is_right
+from gradproof_properties.shapes.declarations import declared_range, false_declaration, false_turn, misdeclared
+from gradproof_properties.shapes.line import Line, line_of, scaled_pairs, violations_at
+from gradproof_properties.shapes.order import directions_along, order_kept
+from gradproof_properties.shapes.symmetries import EVEN, ODD, Mirror, is_homogeneous, mirrors
 
 Mask = npt.NDArray[np.bool_]
 

@@ -12,7 +12,7 @@ from gradproof.engine.property import Outcome, Property, Violations
 from gradproof.formats.arrays import Bits, Floats
 from gradproof.measure.severity import LARGE_ERROR, WRONG_BRANCH
 from gradproof.results.model import Evidence
-from gradproof_properties.classifier import (
+from gradproof_properties.kinks.classifier import (
     CLASSES,
     DISCONTINUITY,
     KINK,
@@ -23,7 +23,7 @@ from gradproof_properties.classifier import (
     at_kink,
     between,
 )
-from gradproof_properties.differences import STEPS_ACROSS, bits_of, jump_of, results_at, step_near, value_is_right
+from gradproof_properties.kinks.differences import STEPS_ACROSS, bits_of, jump_of, results_at, step_near, value_is_right
 
 GRID_REACH = 8
 """The classifier looks at [-8, 8], and at every declared kink wherever it lies."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from gradproof_properties.binomial import tail
+from gradproof_properties.chance.binomial import tail
 
 CONFIDENCE = 0.95
 

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gradproof.backends.space import Array, Space
-from gradproof_properties.networks import Pointwise
+from gradproof_properties.networks.two_layer import Pointwise
 
 State = tuple[Array, ...]
 Constants = Mapping[str, Array]

@@ -15,7 +15,7 @@ from gradproof.engine.property import Violations
 from gradproof.formats.arrays import Floats, Ints
 from gradproof.measure.severity import LARGE_ERROR
 from gradproof.oracle import Oracle
-from gradproof_properties.line import Line, Mask, results_along, turns, violations_at
+from gradproof_properties.shapes.line import Line, Mask, results_along, turns, violations_at
 
 CLEAR = 2.0**-8
 """Without declared directions f rises or falls between two inputs where its values differ by more quanta than this."""

@@ -22,7 +22,7 @@ from gradproof.functions import Function
 from gradproof.measure.contracts import STABLE
 from gradproof.measure.severity import LARGE_ERROR, SMALL_ERROR, WRONG_BRANCH, WRONG_CLASS
 from gradproof.results.model import Evidence
-from gradproof_properties.sawtooth import Hinge, Lattice, hinge, lattice, rounds_nothing
+from gradproof_properties.networks.sawtooth import Hinge, Lattice, hinge, lattice, rounds_nothing
 
 POINTS = 2048
 """Inputs in formats of more than 16 bits; a deep run's ``pairs`` may raise it. Every one of a 16-bit lattice."""

@@ -17,8 +17,8 @@ from gradproof.engine.probe import Probe
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
-from gradproof_properties.networks import TwoLayer, unit
-from gradproof_properties.optimisers import RULES, Optimisers, State
+from gradproof_properties.networks.optimisers import RULES, Optimisers, State
+from gradproof_properties.networks.two_layer import TwoLayer, unit
 
 ROWS: Final = 8
 INPUTS: Final = 4

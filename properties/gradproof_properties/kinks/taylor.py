@@ -24,7 +24,7 @@ from gradproof.oracle.reference import FINITE
 from gradproof.results.model import Evidence
 from gradproof.strategies import batches
 from gradproof_properties.allowances import allowance
-from gradproof_properties.differences import bits_of, jump_of, value_is_right
+from gradproof_properties.kinks.differences import bits_of, jump_of, value_is_right
 
 REACH = 2.0**16
 """Expansion points beyond this magnitude are left to ``accuracy``: there a step of any size swamps f''."""

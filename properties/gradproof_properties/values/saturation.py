@@ -20,7 +20,7 @@ from gradproof.measure import Judgement
 from gradproof.measure.severity import LARGE_ERROR, LOST_SIGNAL, WRONG_CLASS
 from gradproof.oracle import Oracle
 from gradproof.results.model import Evidence
-from gradproof_properties.order import excess_behind
+from gradproof_properties.shapes.order import excess_behind
 
 Side = Literal["left", "right"]
 SIDES: tuple[Side, ...] = ("left", "right")

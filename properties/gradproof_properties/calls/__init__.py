@@ -1,0 +1,1 @@
+"""One input, one answer, however it is called."""

@@ -1,0 +1,1 @@
+"""How often: exact probabilities and their tests."""

@@ -1,0 +1,1 @@
+"""Where a derivative jumps, and where it must not."""

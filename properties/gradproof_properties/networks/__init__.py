@@ -1,0 +1,1 @@
+"""Networks on the backend: Hessians, training, depth, descent."""

@@ -1,0 +1,1 @@
+"""Order, range, continuity and symmetry of the values."""

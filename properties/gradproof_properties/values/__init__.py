@@ -1,0 +1,1 @@
+"""What an implementation returns, point by point."""

@@ -35,4 +35,8 @@ class Rule:
         return Deviation(self.id, self.title, self.reason, self.upstream)
 
 
-POINTWISE = ("accuracy", "saturation", "taylor", "fd-jump", "underflow-noise")
+POINTWISE = (
+    "accuracy", "saturation", "taylor", "fd-jump", "underflow-noise", "shape", "vanishing", "smooth-descent",
+    "second-order",
+)  # fmt: skip
+"""The properties that see a wrong value or derivative wherever it is."""

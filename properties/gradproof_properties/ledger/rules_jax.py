@@ -6,6 +6,52 @@ from gradproof_properties.ledger.rule import POINTWISE, Rule
 
 RULES: tuple[Rule, ...] = (
     Rule(
+        "jax-compiled-cancellation",
+        "jax",
+        ("gelu", "gelu_tanh", "tanh", "squareplus", "softsign", "sigmoid", "silu", "mish"),
+        "ways to the same result differ grossly where a formula cancels: compiled and eager, forward and reverse",
+        "XLA fuses a compiled function and rewrites it; forward and reverse mode multiply in different orders. Where "
+        "the formula cancels (1 + tanh, x + sqrt(x^2 + b), 1 - y^2) each way has its own rounding errors, and they are "
+        "nearly all of the result: squareplus'(-6.8e7) in float32 is -2.8e-8 compiled and 1.9e-9 eager where 2.1e-16 "
+        "is due.",
+        (),
+        (),
+        ("consistency",),
+    ),
+    Rule(
+        "jax-hardswish-minimum",
+        "jax",
+        ("hardswish",),
+        "hard_silu falls below its minimum",
+        "x * relu6(x + 3) is rounded before it is divided by 6: at -1.4999998 in float32 the result is "
+        "-0.37500003, and -3/8 is the least value of the function.",
+        (),
+        (0,),
+        ("shape",),
+    ),
+    Rule(
+        "jax-mish-clamp",
+        "jax",
+        ("mish",),
+        "mish' falls to 1 in one step",
+        "Just above 8 the float32 derivative goes from 1 + 4.4e-6 to 1 exactly, where it is due to fall off smoothly: "
+        "the tanh of the softplus has reached 1 there.",
+        (),
+        (1,),
+        ("smooth-descent",),
+    ),
+    Rule(
+        "jax-log1p-value",
+        "jax",
+        ("log1p",),
+        "log1p in float64 is up to some 130 ulps off on [-0.4142, -0.369]",
+        "Below about 1 - sqrt(2) XLA changes its formula; on the side towards 0 of that the float64 result "
+        "has lost seven bits: 126 ulps at -0.41412157856330010. Networks of log1p inherit it.",
+        (),
+        (),
+        ("second-order",),
+    ),
+    Rule(
         "jax-kink-formulations",
         "jax",
         ("relu", "relu6", "hardtanh", "leaky_relu", "maximum0", "clamp", "hardsigmoid", "abs"),
@@ -115,7 +161,7 @@ RULES: tuple[Rule, ...] = (
         "x * hard_sigmoid(x) is -inf * 0.",
         (),
         (),
-        ("special-values",),
+        ("special-values", "consistency"),
     ),
     Rule(
         "jax-mish-infinity",

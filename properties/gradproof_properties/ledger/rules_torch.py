@@ -6,6 +6,75 @@ from gradproof_properties.ledger.rule import POINTWISE, Rule
 
 RULES: tuple[Rule, ...] = (
     Rule(
+        "torch-elu-in-place",
+        "torch",
+        ("elu", "selu", "celu"),
+        "the in-place forms of elu, selu and celu have derivatives of their own, which are lost in the tail",
+        "In place the backward pass has the result only, and forms the derivative as result + alpha, which cancels: "
+        "elu'(-20) in float32 is 0 in place and 2.06e-9, as is due, otherwise; selu'(-inf) in float16 is 2.9e-4. Where "
+        "the result has underflowed to -0 the other branch is taken: celu''(-5e-324) is 0 in place, due is 1/2.",
+        (),
+        (1, 2),
+        ("consistency",),
+    ),
+    Rule(
+        "torch-gelu-layouts",
+        "torch",
+        ("gelu", "gelu_tanh"),
+        "contiguous, strided and single inputs of gelu meet different kernels, which disagree",
+        "Contiguous float32 and bfloat16 arrays go to another library than strided ones, and vectors to other erf and "
+        "tanh approximations than scalars. Where 1 + erf or 1 + tanh cancels the answers are grossly apart: in float32 "
+        "gelu_tanh(-5.13) is -0 contiguous and -1.5e-7 strided (-9.2e-8 is due), gelu(inf) NaN contiguous and inf "
+        "strided. In bfloat16 the gradient flushes subnormal results on one of the two ways.",
+        ("pytorch/pytorch#185770", "pytorch/pytorch#188382", "pytorch/pytorch#187806"),
+        (),
+        ("consistency",),
+    ),
+    Rule(
+        "torch-mish-layouts",
+        "torch",
+        ("mish",),
+        "contiguous and strided inputs of mish meet different kernels",
+        "The vector kernel flushes the end of the negative tail (-0 at -103.28 in float32), strided inputs keep it; in "
+        "float64 mish'(18.8) is 1 contiguous and 1 + 4e-15 strided, as is due.",
+        (),
+        (0, 1),
+        ("consistency",),
+    ),
+    Rule(
+        "torch-softshrink-zero-layout",
+        "torch",
+        ("softshrink",),
+        "softshrink keeps the sign of zero for strided inputs only",
+        "The vector kernel selects +0 where |x| <= lambd; the scalar one returns x * 0, which is -0 at -0. The "
+        "function is odd.",
+        (),
+        (0,),
+        ("consistency",),
+    ),
+    Rule(
+        "torch-softsign-modes",
+        "torch",
+        ("softsign",),
+        "forward and reverse mode give grossly different derivatives of softsign in the tails",
+        "Both differentiate the quotient x / (1 + |x|), in different orders of operations, and both cancel: at 3.1e6 "
+        "in float32 8.5e-14 and 9.5e-14 where 1.02e-13 is due; the second derivative is 0 or has the wrong sign.",
+        (),
+        (1, 2),
+        ("consistency",),
+    ),
+    Rule(
+        "torch-second-modes",
+        "torch",
+        ("silu", "sigmoid", "mish", "logsigmoid", "softplus", "softplus_threshold", "erf", "erfc", "tanh", "gelu_tanh"),
+        "one of several ways to a second derivative is just over the contract's bound",
+        "Forward over reverse, reverse over reverse and other layouts round the parts of the second derivative "
+        "differently. One of the ways keeps the contract, another misses it by a little.",
+        (),
+        (2,),
+        ("consistency",),
+    ),
+    Rule(
         "torch-kink-formulations",
         "torch",
         ("relu", "relu6", "hardtanh", "maximum0", "clamp", "hardsigmoid", "abs"),
@@ -140,8 +209,6 @@ RULES: tuple[Rule, ...] = (
         "hardsigmoid' is 1/6 rounded to float32, in float64 too",
         "The backward kernel multiplies by a constant that is 1/6 in float32: 0.16666667163, in float64 1.8e8 ulps "
         "from what is due.",
-        (),
-        (1,),
     ),
     Rule(
         "torch-hardswish-overflow",

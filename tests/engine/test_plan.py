@@ -160,3 +160,18 @@ def test_a_conversion_is_planned_in_the_formats_that_are_wider_than_its_target()
     assert {f for f, _, _ in planned(Selection(), narrow)} == set(DEFAULT_FORMATS)
     same = Implementation("to_float16", "numpy", "mine:half", lambda x: x, formats=("bfloat16", "float16"), user=True)
     assert planned(Selection(), same) == set()
+
+
+@pytest.mark.framework("jax")
+def test_quick_leaves_networks_in_some_formats_to_the_default_profile_where_they_are_compiled() -> None:
+    def formats(settled: bool, **more: Any) -> set[str]:
+        made = plan(Selection(functions=("tanh",), backends=("jax:cpu",), **more))
+        cells = made.settled if settled else [t.cell("not-run") for g in made.groups for t in g.tasks]
+        return {c.format for c in cells if c.property == "second-order"}
+
+    every = {"float64", "float32", "float16", "bfloat16"}
+    assert formats(False, profile="quick") == {"float32", "bfloat16"}
+    assert formats(True, profile="quick") == {"float64", "float16"}
+    assert formats(False, profile="default") == every
+    assert formats(False, profile="quick", properties=("second-order",)) == every
+    assert formats(False, profile="quick", formats=("float64",)) == {"float64"}

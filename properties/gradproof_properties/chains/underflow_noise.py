@@ -46,6 +46,7 @@ class UnderflowNoise(Property):
     source: ClassVar[str] = "'chaotic noise from digital rounding dominates the correction signal'"
     orders: ClassVar[tuple[int, ...]] = (1,)
     modes: ClassVar[tuple[str, ...] | None] = ("eager",)
+    quick_compiled_formats: ClassVar[tuple[str, ...] | None] = ("float32", "bfloat16")
     same_in_every_profile: ClassVar[bool] = False
 
     def check(self, probe: Probe, order: int) -> Outcome:

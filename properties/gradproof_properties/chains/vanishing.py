@@ -46,6 +46,7 @@ class Vanishing(Property):
     source: ClassVar[str] = "vanishing gradient, dead neurons"
     orders: ClassVar[tuple[int, ...]] = (1,)
     modes: ClassVar[tuple[str, ...] | None] = ("eager",)
+    quick_compiled_formats: ClassVar[tuple[str, ...] | None] = ("float32", "bfloat16")
     same_in_every_profile: ClassVar[bool] = False
 
     def applies(self, function: Function, order: int) -> bool:

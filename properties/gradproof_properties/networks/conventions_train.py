@@ -61,6 +61,7 @@ class ConventionsTrain(Property):
     source: ClassVar[str] = "'try it yourself and see if anything changes': f'(0) = 0, 1/2, 1 in training"
     orders: ClassVar[tuple[int, ...]] = (1,)
     modes: ClassVar[tuple[str, ...] | None] = ("eager",)
+    quick_compiled_formats: ClassVar[tuple[str, ...] | None] = ("float32", "bfloat16")
     same_in_every_profile: ClassVar[bool] = False
 
     def applies(self, function: Function, order: int) -> bool:

@@ -38,6 +38,7 @@ class SecondOrder(Property):
     source: ClassVar[str] = "second-order methods and ReLU; Pearlmutter, Neural Computation 6 (1994), for the products"
     orders: ClassVar[tuple[int, ...]] = (2,)
     modes: ClassVar[tuple[str, ...] | None] = ("eager",)
+    quick_compiled_formats: ClassVar[tuple[str, ...] | None] = ("float32", "bfloat16")
     same_in_every_profile: ClassVar[bool] = False
 
     def check(self, probe: Probe, order: int) -> Outcome:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from gradproof.backends import availability, backend_ids, get_backend
-from gradproof.backends.base import Implementation
+from gradproof.backends.base import Backend, Implementation
 from gradproof.engine.packs import properties
 from gradproof.engine.property import Property
 from gradproof.engine.selection import Selection
@@ -18,6 +18,10 @@ from gradproof.functions import CATALOGUE, Function, all_functions, get_function
 from gradproof.results.model import Cell, Evidence
 
 ORDERS = (0, 1, 2)
+LEFT_TO_DEFAULT = (
+    "left to the default profile: whole networks are compiled anew for every format; "
+    "name the property or the format to have it in quick"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +102,9 @@ def plan(selection: Selection, implementations: Sequence[Implementation] | None 
     settled: list[Cell] = []
     for task in _tasks(selection, chosen, ids, implementations):
         backend = get_backend(task.backend)
+        if implementations is None and _left_to_default(task, selection, backend):
+            settled.append(task.cell("not-run", LEFT_TO_DEFAULT))
+            continue
         if task.order and "given" in backend.paths(task.implementation):
             have = len(task.implementation.derivatives)
             if task.order > have:
@@ -108,6 +115,19 @@ def plan(selection: Selection, implementations: Sequence[Implementation] | None 
         groups.setdefault(key, Group(task.function, task.format)).tasks.append(task)
     settled += _absent(selection, chosen, missing, implementations)
     return Plan(list(groups.values()), settled, missing)
+
+
+def _left_to_default(task: Task, selection: Selection, backend: Backend) -> bool:
+    """Whether the quick profile leaves out a cell of the catalogue that takes its backend long to compile."""
+    only = properties()[task.property].quick_compiled_formats
+    return (
+        selection.profile == "quick"
+        and backend.compiles_each_shape
+        and not selection.properties
+        and not selection.formats
+        and only is not None
+        and task.format not in only
+    )
 
 
 def _properties(selection: Selection) -> list[Property]:

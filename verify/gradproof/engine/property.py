@@ -85,6 +85,10 @@ class Property(abc.ABC):
     """Whether a deviation that shows in one profile shows in every other: the points are fixed, or the ledger's
     witnesses are among them. Where it is not, only the default and deep profiles can say that one is gone."""
 
+    quick_compiled_formats: ClassVar[tuple[str, ...] | None] = None
+    """The formats of the catalogue that the quick profile covers on backends that compile for every shape; None for
+    all. For claims about whole networks, whose compilation costs more than the check."""
+
     about_conversions: ClassVar[bool] = False
     """Whether the claim is about conversions between formats; all others are about functions, and not about those."""
 

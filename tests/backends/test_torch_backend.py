@@ -169,3 +169,30 @@ def test_a_build_without_cuda_says_so() -> None:
     state = availability("torch:cuda")
     assert not state.available
     assert "built without CUDA" in state.reason
+
+
+def identity_by_a_matrix_product(t: Any) -> Any:
+    return (t.reshape(-1, 1) @ torch.ones(1, 1, dtype=t.dtype)).reshape(t.shape)
+
+
+def test_autocast_lowers_matrix_products_and_leaves_elementwise_functions() -> None:
+    points = fa.round_values(np.array([1 + 2.0**-12, -3.3, 0.1]), FLOAT32)
+    exact = fa.values(points, FLOAT32)
+
+    def under(call: Any, order: int, mode: str) -> Any:
+        got = get_backend("torch").evaluate(mine(call), points, FLOAT32, Call(order, mode))
+        return fa.values(got, FLOAT32)
+
+    lowered = under(identity_by_a_matrix_product, 0, "autocast")
+    bfloat16 = FORMATS["bfloat16"]
+    np.testing.assert_array_equal(lowered, fa.values(fa.round_values(exact, bfloat16), bfloat16))
+    np.testing.assert_array_equal(under(identity_by_a_matrix_product, 0, "eager"), exact)
+    for order in (0, 1, 2):
+        np.testing.assert_array_equal(under(torch.tanh, order, "autocast"), under(torch.tanh, order, "eager"))
+
+
+def test_autocast_ends_with_the_call_and_keeps_faults() -> None:
+    values(torch.exp, 1, mode="autocast")
+    assert not torch.is_autocast_enabled("cpu")
+    with pytest.raises(ImplementationFault, match="int32"):
+        values(lambda t: t.to(torch.int32), 0, mode="autocast")

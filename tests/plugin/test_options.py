@@ -48,7 +48,7 @@ def test_filters_keep_what_mark_and_options_have_in_common(
             "--gradproof-backend: unknown backend 'torhc'; did you mean 'torch'?",
         ),
         (["--gradproof-property", "speed"], "--gradproof-property: expected one of accuracy, *, got 'speed'"),
-        (["--gradproof-mode", "lazy"], "--gradproof-mode: expected one of eager, compiled, got 'lazy'"),
+        (["--gradproof-mode", "lazy"], "--gradproof-mode: expected one of eager, compiled, autocast, got 'lazy'"),
         (["--gradproof-device", "abacus"], "--gradproof-device: expected one of *, got 'abacus'"),
         (["--gradproof-require-backend", "x"], "--gradproof-require-backend: unknown backend 'x'; known: *"),
         (["-o", "gradproof_order=3"], "--gradproof-order: expected one of 0, 1, 2, got '3'"),

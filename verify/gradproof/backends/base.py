@@ -100,6 +100,8 @@ class Backend(abc.ABC):
     modes: ClassVar[tuple[str, ...]] = ("eager",)
     default_modes: ClassVar[tuple[str, ...]] = ("eager",)
     """The modes that a run covers when none is named."""
+    deep_modes: ClassVar[tuple[str, ...]] = ()
+    """The same in the deep profile; all of them where this is empty."""
     formats: ClassVar[tuple[str, ...]] = tuple(FORMATS)
     """What the framework has a type for; kernels may be missing, which is Unsupported."""
     takes_cotangents: ClassVar[bool] = False

@@ -1,4 +1,4 @@
-"""The torch backend: eager and compiled, reverse and forward AD, CPU and CUDA.
+"""The torch backend: eager, compiled and under autocast, reverse and forward AD, CPU and CUDA.
 
 Requirements: PyTorch is imported by the constructor and never by this module; CPU kernels run on one thread,
 so that no result depends on how an array was split, unless the layout ``large`` asks for just that; whatever is
@@ -36,8 +36,9 @@ class TorchBackend(Backend):
 
     name: ClassVar[str] = "torch"
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
-    modes: ClassVar[tuple[str, ...]] = ("eager", "compiled")
+    modes: ClassVar[tuple[str, ...]] = ("eager", "compiled", "autocast")
     default_modes: ClassVar[tuple[str, ...]] = ("eager",)
+    deep_modes: ClassVar[tuple[str, ...]] = ("eager", "compiled")
     takes_cotangents: ClassVar[bool] = True
 
     def __init__(self, device: str = "cpu") -> None:

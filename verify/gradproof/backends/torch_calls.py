@@ -82,6 +82,8 @@ def evaluated(
         raise Unsupported("torch.compile has no forward AD; use the path reverse, or the mode eager")
     if compiler is not None:
         function = compiler(function)
+    if call.mode == "autocast":
+        function = under_autocast(function, device)
     function = laid_out(subject, function, call.layout, fmt, check_result)
     run = Run(subject, function, lanes, fmt, device, many_threads() if call.layout == "large" else 1)
     if call.order == 0 or given:
@@ -93,6 +95,21 @@ def evaluated(
     else:
         raise Unsupported(f"torch has no path {call.path!r} for {implementation.name}; no derivative was handed in")
     return bits_of(result, fmt)
+
+
+def under_autocast(function: Function, device: torch.device) -> Function:
+    """``function`` called under torch.autocast, its result rounded back to the format of the input.
+
+    Autocast lowers to float16 for float16 inputs and to bfloat16 otherwise, and widens some operations to float32.
+    """
+
+    def entry(x: Any) -> Any:
+        lowered = torch.float16 if x.dtype == torch.float16 else torch.bfloat16
+        with torch.autocast(device.type, dtype=lowered):
+            y = function(x)
+        return y.to(x.dtype) if isinstance(y, torch.Tensor) and y.is_floating_point() else y
+
+    return entry
 
 
 class Run:

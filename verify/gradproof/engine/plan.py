@@ -151,7 +151,7 @@ def _check_functions(selection: Selection) -> None:
 
 
 def _check_modes(selection: Selection, backends: Sequence[object]) -> None:
-    offered = {"eager", "compiled"} | {m for b in backends for m in getattr(b, "modes", ())}
+    offered = {"eager", "compiled", "autocast"} | {m for b in backends for m in getattr(b, "modes", ())}
     for mode in selection.modes:
         _known(mode, sorted(offered), "mode")
 
@@ -184,7 +184,7 @@ def _modes(selection: Selection, backend_id: str) -> tuple[str, ...]:
     backend = get_backend(backend_id)
     if selection.modes:
         return tuple(m for m in backend.modes if m in selection.modes)
-    return backend.modes if selection.profile == "deep" else backend.default_modes
+    return (backend.deep_modes or backend.modes) if selection.profile == "deep" else backend.default_modes
 
 
 def _tasks(

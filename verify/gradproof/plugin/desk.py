@@ -22,7 +22,7 @@ from gradproof.plugin.options import Options
 from gradproof.plugin.profiles import register_profiles
 from gradproof.results.model import Cell, LedgerState
 
-MODES = ("eager", "compiled")
+MODES = ("eager", "compiled", "autocast")
 
 T = TypeVar("T")
 

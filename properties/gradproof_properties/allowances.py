@@ -1,4 +1,4 @@
-"""What a contract allows at each point as an absolute error: the rounding part of the finite-difference claims."""
+"""What the cell's contract allows at each point as an absolute error: the rounding part of many claims."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from gradproof.engine.probe import Probe
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
 from gradproof.measure import Contract
-from gradproof.measure.contracts import STABLE
 from gradproof.oracle import Reference
 
 
@@ -17,20 +16,23 @@ def allowance(
     bits: Bits,
     reference: Reference,
     order: int,
-    contract: Contract = STABLE,
+    contract: Contract | None = None,
     flushes: bool | None = None,
 ) -> Floats:
-    """Largest admissible |error| of f^(order) at ``bits``, in the units of f^(order), under the mixed metric.
+    """Largest admissible |error| of f^(order) at ``bits``, in the units of f^(order), under ``contract``.
 
-    ``bound * (q(y) + |f^(order + 1)(x)| q(x))``; on a backend that flushes, plus the least normal number. ``flushes``
-    says so where it is not the probe's traits that do.
+    That is ``Contract.room``, by default of the probe's contract; for stable ``bound * (q(y) + |f^(order + 1)(x)|
+    q(x))``. On a backend that flushes, plus the least normal number; ``flushes`` says so where it is not the probe's
+    traits that do.
     """
     fmt = probe.format
+    contract = probe.contract if contract is None else contract
     quantum = np.ldexp(1.0, reference.quantum_exponents(fmt).astype(np.int32))
     x_quantum = np.ldexp(1.0, fa.quantum_exponents(fa.values(bits, fmt), fmt).astype(np.int32))
-    room = contract.bound(order, fmt) * (quantum + reference.slope * x_quantum)
+    # A supremum costs the oracle's work.
+    scale = probe.scale(order, reference) if contract.metric == "abs" else 1.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        room = contract.room(order, fmt, quantum, reference.slope * x_quantum, scale)
     if flushes is None:
         flushes = probe.traits.flushes_results or probe.traits.zeros_inputs
-    if flushes:
-        room = room + float(fmt.min_normal)
-    return room
+    return np.broadcast_to(room, quantum.shape) + (float(fmt.min_normal) if flushes else 0.0)

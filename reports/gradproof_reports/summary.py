@@ -31,6 +31,7 @@ CAUSE_WORDS: Final = {
     "convention": "Convention at a kink",
     "class-mismatch": "Wrong class of number",
     "rounding": "Accumulated rounding",
+    "wrong-value": "Another value than the function's",
     "fault": "The implementation crashed",
     "statistics": "Unlikely under the predicted distribution",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import gradproof as gp
 from gradproof.engine.packs import forget_properties, properties
 from gradproof.engine.run import exit_code, run
 from gradproof.engine.selection import Selection
+from gradproof.formats import Format, get_format
+from gradproof.functions.registry import forget
 from gradproof.measure.contracts import forget_contracts
 from gradproof.results.model import Cell
 
@@ -81,6 +84,26 @@ def mine(x):
 """
     (cell,) = cells(tmp_path, seen, properties=("steep",))
     assert (cell.status, cell.order) == ("pass", 1)
+
+
+def test_a_claim_in_a_wide_format_is_asked_about_a_nan(tmp_path: Path) -> None:
+    wide = NON_NEGATIVE.replace("(y >= 0) | np.isnan(x)", "(x < 0) | (y >= 0)")
+    right = RELU.format("np.maximum(x, np.zeros_like(x))").replace('"float16"', '"float32", "float64"')
+    found = cells(tmp_path, wide + right, properties=("non-negative",))
+    assert [(c.status, c.evidence.kind, c.measured["failing"]) for c in found] == [("fail", "sampled", 1)] * 2
+    assert all("not at x = nan" in c.reason for c in found)
+    # As many inputs as everywhere else: other lengths are compiled anew.
+    assert all(c.evidence.n == 1 << (c.evidence.n.bit_length() - 1) for c in found)
+
+
+@pytest.mark.parametrize(("ceiling", "status"), [("2", "known"), ("1.5", "fail")])
+def test_a_claim_that_is_broken_is_broken_by_2(tmp_path: Path, ceiling: str, status: str) -> None:
+    declared = f'known=gp.known("non-negative", "not rectified", ceiling={ceiling}, region=("-inf", 0)))'
+    wrong = RELU.format("x + np.float16(0)").replace('formats=["float16"])', f'formats=["float16"], {declared}')
+    file = tmp_path / "mine.py"
+    file.write_text(HEADER + NON_NEGATIVE + wrong)
+    result = run(Selection(files=(str(file),), profile="quick", jobs=0, properties=("non-negative",)))
+    assert [(c.status, c.magnitude) for c in result.cells if c.backend == "numpy"] == [(status, 2.0)]
 
 
 @pytest.mark.parametrize(
@@ -246,6 +269,30 @@ def test_a_declared_deviation_excuses_what_it_says_and_no_more(
         assert result.deviations[str(cell.known_ref)]["title"] == "mine:mine (accuracy): a fused multiply"
 
 
+@pytest.mark.parametrize("fmt", [get_format(name) for name in ("float64", "float16", "bfloat16", "float8_e4m3fn")])
+@pytest.mark.parametrize("ends", [("0.1", "0.3"), (-3, -0.7), ("-1e-9", "1e-9"), (-0.1, "1e5"), ("-1e300", 2), (0, 1)])
+def test_a_region_holds_every_number_between_its_ends_and_no_other(ends: tuple[Any, Any], fmt: Format) -> None:
+    low, high = (Fraction(e) for e in ends)
+    ((first, last),) = gp.known("accuracy", "x", region=ends).bits(fmt)
+    assert low <= fmt.value(first) <= fmt.value(last) <= high
+    for outer, outside in ((fmt.ordinal(first) - 1, lambda v: v < low), (fmt.ordinal(last) + 1, lambda v: v > high)):
+        beyond = abs(outer) > fmt.max_bits
+        assert beyond or outside(fmt.value(fmt.from_ordinal(outer)))
+
+
+def test_a_region_beyond_the_format_or_between_its_numbers_holds_nothing_but_an_infinity_that_is_named() -> None:
+    half, small = get_format("float16"), get_format("float8_e4m3fn")
+
+    def bits(fmt: Format, *ends: Any) -> Any:
+        return gp.known("accuracy", "x", region=(ends[0], ends[1])).bits(fmt)
+
+    assert bits(half, 70000, 80000) == bits(half, "0.10001", "0.10002") == bits(small, 500, "inf") == ()
+    assert bits(half, 60000, 70000) == ((0x7B53, 0x7BFF),)
+    assert bits(half, 70000, "inf") == ((0x7C00, 0x7C00),)
+    assert bits(half, "-inf", -70000) == ((0xFC00, 0xFC00),)
+    assert bits(half, "-inf", "inf") == ((0xFC00, 0x7C00), (half.nan_bits, half.nan_bits))
+
+
 def test_an_excuse_does_not_outlive_its_fault(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     text = KNOWN.format('gp.known("accuracy", "mended since")').replace("2**-7", "0")
@@ -269,3 +316,90 @@ def test_deviations_that_say_nothing_are_refused() -> None:
     ):
         with pytest.raises(gp.UsageError, match=words):
             call()
+
+
+def test_a_declared_deviation_is_held_to_the_contract_in_force(tmp_path: Path) -> None:
+    # The same 16 ulps under a contract of 3 ulps of its own: 5 times that bound, not the 8 of the default's.
+    for ceiling, status, state in ((6, "known", "seen"), (5, "fail", "grown")):
+        declared = f'gp.known("accuracy", "a fused multiply", ceiling={ceiling}), contract="slack"'
+        file = tmp_path / "mine.py"
+        file.write_text(HEADER + 'gp.contract("slack", metric="u", bounds=3)\n' + KNOWN.format(declared))
+        result = run(Selection(files=(str(file),), profile="quick", jobs=0, properties=("accuracy",), orders=(0,)))
+        assert [c.status for c in result.cells if c.backend == "numpy"] == [status]
+        assert [s.state for s in result.ledger] == [state]
+
+
+def test_a_declared_deviation_of_no_property_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(HEADER + KNOWN.format('gp.known("accuracyy", "typed in haste")'))
+    with pytest.raises(gp.UsageError, match="unknown property 'accuracyy' in known= of mine:mine; did you mean"):
+        run(Selection(files=(str(file),), profile="quick", jobs=0))
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("import sys; sys.exit(0)", "raised SystemExit"),
+        ("return [[1], [1, 2]]", "raised ValueError"),
+        ("raise gp.UsageError('no')", "raised UsageError: no"),
+        ("import time; time.sleep(30)", "did not return within 0.5 seconds"),
+    ],
+)
+def test_a_check_that_does_its_worst_costs_its_own_cells(tmp_path: Path, body: str, words: str) -> None:
+    broken = f'@gp.property("broken", statement="Broken.")\ndef broken(x, y):\n    {body}\n\n'
+    right = RELU.format("np.maximum(x, np.zeros_like(x))")
+    file = tmp_path / "mine.py"
+    file.write_text(HEADER + broken + right)
+    chosen = Selection(
+        files=(str(file),), profile="quick", jobs=0, properties=("broken", "accuracy"), orders=(0,), time_limit=0.5
+    )
+    result = run(chosen)
+    found = {c.property: c for c in result.cells if c.backend == "numpy"}
+    assert (found["accuracy"].status, found["broken"].status) == ("pass", "error")
+    assert words in found["broken"].reason
+    assert exit_code(result) == 1
+
+
+def test_names_that_are_nobodys_are_refused_before_anything_runs(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    for text, words in (
+        (NON_NEGATIVE.replace('"relu"', '"reluu"') + RELU.format("x"), "unknown function 'reluu' in the property"),
+        (RELU.format("x") + RELU.format("x * 1"), "got two; tell them apart by name="),
+    ):
+        file.write_text(HEADER + text)
+        with pytest.raises(gp.UsageError, match=words):
+            run(Selection(files=(str(file),), profile="quick", jobs=0))
+
+
+def test_arguments_of_the_wrong_kind_are_refused() -> None:
+    for call, words in (
+        (lambda: gp.property("broken", statement="x", functions=[]), "at least one"),
+        (lambda: gp.property("broken", statement="x", functions=3), "names or functions"),  # type: ignore[arg-type]
+        (lambda: gp.property("broken", statement="x", orders=None), "out of 0, 1, 2"),  # type: ignore[arg-type]
+        (lambda: gp.property("broken", statement="."), "as a sentence"),
+        (lambda: gp.known("accuracy", "x", formats=3), "formats="),  # type: ignore[arg-type]
+        (lambda: gp.known("accuracy", "x", orders=()), "orders="),
+        (lambda: gp.contract("mine", metric="u", bounds=10**400), "positive bound"),
+        (lambda: gp.implements("relu", backend="numpy", name=3), "name= as text"),  # type: ignore[arg-type]
+        (lambda: gp.implements("relu", backend="numpy", params=[1]), "params= as a mapping"),  # type: ignore[arg-type]
+        (lambda: gp.implements("relu", backend=":cuda"), "backend="),
+    ):
+        with pytest.raises(gp.UsageError, match=words):
+            call()
+    gp.implements("relu", backend="numpy", formats=(f for f in ("float16",)))(lambda x: x)
+
+
+def test_a_definition_that_cannot_be_evaluated_is_the_users_error_and_no_internal_one(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    text = """
+nofn = gp.function("no_such_primitive", oracle=lambda m, x: m.nosuch(x))
+
+@gp.implements(nofn, backend="numpy", formats=["float16"])
+def mine(x):
+    return x
+"""
+    file.write_text(HEADER + text)
+    result = run(Selection(files=(str(file),), profile="quick", jobs=0, properties=("accuracy",), orders=(0,)))
+    assert [c.status for c in result.cells if c.backend == "numpy"] == ["error"]
+    assert exit_code(result) == 1
+    forget(["no_such_primitive"])

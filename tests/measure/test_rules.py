@@ -148,6 +148,16 @@ def test_conventions_and_undecided_values_are_never_judged(fmt: Format) -> None:
             assert [bool(flag[0]) for flag in flags] == [False] * 4
 
 
+@pytest.mark.parametrize("contract", CONTRACTS.values(), ids=lambda c: c.name)
+@pytest.mark.parametrize("kind", ["undefined", "undecided"])
+def test_what_is_not_judged_does_not_fail_where_the_derivative_is_0_throughout(kind: str, contract: Contract) -> None:
+    # relu'' at a NaN: sup|f''| is 0, the unit of the training contract.
+    result = judged(FLOAT32, "nan", kind, x="nan", order=2, contract=contract, scale=0.0)
+    assert not result.failing[0]
+    assert math.isnan(result.magnitude[0])
+    assert judged(FLOAT32, 1, 0, order=2, contract=contract, scale=0.0).failing[0]
+
+
 @each_format
 def test_the_mixed_error_forgives_what_rounding_the_input_would_do(fmt: Format) -> None:
     # y = 2^-6 with slope 4 at x = 1: one input ulp moves y by 4 q(1), which is 256 q(y).
@@ -275,6 +285,52 @@ def test_a_subnormal_input_may_be_read_as_zero_where_the_backend_does_so(fmt: Fo
             "a normal input is read as it is"
         )
     assert judged(fmt, -1, 1, x=fmt.min_subnormal, order=1, flushing=daz).failing[0]
+
+
+@pytest.mark.parametrize(
+    ("contract", "scale", "off", "excused"),
+    [
+        (STABLE, 1, 8, True), (STABLE, 1, 9, False),  # quanta of f'(0), which the input moves no further
+        (FAITHFUL, 1, 1, False), (FAITHFUL, 1, 0, True),
+        (TRAINING, 4, 32, True), (TRAINING, 4, 33, False),  # 2^-p of the scale, and a quantum of 1/2 is 2^-p
+        (TRAINING, 0.25, 2, True), (TRAINING, 0.25, 3, False),
+    ],
+)  # fmt: skip
+def test_an_input_read_as_zero_is_excused_within_the_contract_in_its_own_unit(
+    contract: Contract, scale: float, off: int, excused: bool
+) -> None:
+    daz = Flushing(results=False, inputs=True, low=0.5, high=0.5)
+    for sign in (1, -1):
+        got = Fraction(1, 2) + sign * off * Fraction(1, 2**FLOAT32.precision)
+        result = judged(FLOAT32, got, 3, x=FLOAT32.min_subnormal, order=1, contract=contract, scale=scale, flushing=daz)
+        assert (result.excused[0], result.failing[0]) == (excused, not excused)
+
+
+@pytest.mark.parametrize("contract", CONTRACTS.values(), ids=lambda c: c.name)
+@pytest.mark.parametrize("order", [0, 1, 2])
+@each_format
+def test_the_room_is_the_largest_error_that_does_not_fail(fmt: Format, order: int, contract: Contract) -> None:
+    slope, scale = 3.0, 0.125
+    x, y = Fraction(1, 2), Fraction(5, 4)
+    q = [float(Fraction(2) ** fmt.quantum_exponent(v)) for v in (y, x)]
+    room = float(contract.room(order, fmt, q[0], slope * q[1], scale))
+    exact_room = Fraction(contract.bound(order, fmt)) * {
+        "u": Fraction(q[0]), "m": Fraction(q[0]) + 3 * Fraction(q[1]), "abs": Fraction(1, 8 * 2**fmt.precision),
+    }[contract.metric]  # fmt: skip
+    assert room == pytest.approx(float(exact_room), rel=1e-15)
+    assert (room < exact_room) == contract.strict
+    # The reference carries the error: the result is a number of the format.
+    for error, failing in ((exact_room, contract.strict), (exact_room * Fraction(1025, 1024), True),
+                           (exact_room * Fraction(1023, 1024), False)):  # fmt: skip
+        got = judged(fmt, y, y + error / 2**20 * 2**20, x, slope, order, contract, scale)
+        assert bool(got.failing[0]) == failing
+
+
+def test_the_room_of_arrays_is_taken_row_by_row() -> None:
+    quantum, moved, scale = np.array([1.0, 2.0]), np.array([3.0, 5.0]), np.array([7.0, 11.0])
+    assert STABLE.room(0, FLOAT32, quantum, moved, scale).tolist() == [16, 28]
+    assert TRAINING.room(0, FLOAT32, quantum, moved, scale).tolist() == [56 * 2.0**-24, 88 * 2.0**-24]
+    assert FAITHFUL.room(0, FLOAT32, quantum, moved, scale).tolist() == [1 - 2.0**-53, 2 - 2.0**-52]
 
 
 def test_without_a_value_at_zero_an_input_read_as_zero_excuses_nothing() -> None:

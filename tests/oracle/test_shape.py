@@ -10,7 +10,7 @@ import pytest
 
 from gradproof.errors import UsageError
 from gradproof.functions import CATALOGUE, Function, get_function
-from gradproof.oracle.shape import extent, turning_points
+from gradproof.oracle.shape import extent, linear_pieces, turning_points
 
 MINIMA = {
     "gelu": lambda x: mpmath.ncdf(x) + x * mpmath.npdf(x),
@@ -27,6 +27,24 @@ def test_the_turn_is_the_root_of_the_derivative(name: str) -> None:
         ((low, high),) = turning_points(get_function(name))
         assert high - low <= Fraction(1, 1 << 80)
         assert abs(mpmath.mpf(low.numerator) / low.denominator - root) < mpmath.mpf(10) ** -20
+
+
+@pytest.mark.parametrize(
+    ("name", "linear"),
+    [
+        ("relu", (True, True)),
+        ("leaky_relu", (True, True)),
+        ("hardtanh", (True, True, True)),
+        ("hardshrink", (True, True, True)),
+        ("hardswish", (True, False, True)),  # x (x + 3) / 6 in the middle
+        ("elu", (False, True)),
+        ("softsign", (False, False)),  # rational, and curved
+        ("squareplus", (False, False, False)),
+        ("tanh", (False,)),
+    ],
+)
+def test_pieces_are_linear_where_they_are_written_so(name: str, linear: tuple[bool, ...]) -> None:
+    assert linear_pieces(get_function(name)) == linear
 
 
 def test_a_bracket_without_a_change_of_sign_is_refused() -> None:

@@ -18,9 +18,21 @@ from gradproof.engine.probe import Probe
 from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa
 from gradproof.functions import get_function
+from gradproof_properties.networks import trajectories
 from gradproof_properties.networks.conventions_train import _kinks
 from gradproof_properties.networks.forced_step import Forced
-from gradproof_properties.networks.trajectories import HIDDEN, INPUTS, ROWS, Choice, Network, beside, draw, hits
+from gradproof_properties.networks.trajectories import (
+    HIDDEN,
+    INPUTS,
+    ROWS,
+    Choice,
+    Network,
+    Run,
+    Training,
+    beside,
+    draw,
+    hits,
+)
 from gradproof_properties.networks.two_layer import two_layer
 from tests.properties.stubs import Offer
 from tests.properties.subjects import QUICK, Call, exact, outcome, reference, task, verdict
@@ -122,7 +134,8 @@ class Rateless(NumpySpace):
         (Deaf, "the difference of a bias weight's gradients"),
         (Unbalanced, "give another pre-activation"),
         (Careless, "part in a parameter whose gradient is the same"),
-        (Rateless, "do not part where an ulp or more is due"),
+        (Careless, "adam, step 1: a parameter depends on the convention although all gradients have been the same"),
+        (Rateless, "do not part where two ulps or more are due"),
     ],
 )
 @pytest.mark.parametrize("fmt", ["float32", "float16"])
@@ -138,6 +151,50 @@ def test_the_same_space_without_a_fault_passes(offer: Offer) -> None:
     assert judged("relu", exact("relu", 2), backend=backend).status == "pass"
     backend = offer("ignorant", space=spaces(Ignorant))
     assert judged("relu", exact("relu", 2), backend=backend).status == "fail"
+
+
+@pytest.mark.parametrize(("what", "wrong"), [("z", True), ("E", True), ("the gradient", False)])
+def test_after_a_hit_the_choice_explains_a_difference_of_the_gradient_alone(what: str, wrong: bool) -> None:
+    probe = Probe(task(CLAIM, "relu", exact("relu", 2), "float32", 1), QUICK)
+    choices = [Choice(Fraction(0), slope) for slope in (0, probe.format.round(Fraction(1)))]
+    with probe.space() as space:
+        training = Training(probe, space, Network(probe, space), choices)
+        data = draw(np.random.default_rng(1), probe.format, Fraction(0), zero_rows=ROWS)
+        first = training.network.gradient(data, data.start, choices[0])  # every pre-activation is 0
+        second = [part.copy() for part in first]
+        second[("E", "the gradient", "z").index(what)][...] += 1
+        run = Run()
+        training._compare(0, run, [data.start] * 2, [first, tuple(second)])
+    assert (run.first_hit, run.parted_at) == (0, 0)
+    assert (run.unexplained is not None) is wrong
+
+
+def test_gradients_that_rules_share_count_once() -> None:
+    probe = Probe(task(CLAIM, "relu", exact("relu", 2), "float32", 1), QUICK)
+    choices = [Choice(Fraction(0), slope) for slope in (0, probe.format.round(Fraction(1)))]
+    with probe.space() as space:
+        runs = Training(probe, space, Network(probe, space), choices).run(
+            draw(np.random.default_rng(1), probe.format, None), 3
+        )
+    assert all(run.first_hit is None and run.steps == 3 for run in runs.values())
+    # One gradient in the first step, five in the second, since momentum starts as gradient descent does, then six; the
+    # parameters of six rules after each.
+    assert sum(run.judged for run in runs.values()) == 1 + 5 + 6 + 3 * 6
+
+
+def test_a_training_that_is_cut_short_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "cut_short" not in outcome(CLAIM, "relu", exact("relu", 2), "float32", 1).measured["natural"]["adam"]
+    monkeypatch.setattr(trajectories, "PATIENCE", 0.0)
+    row = outcome(CLAIM, "relu", exact("relu", 2), "float32", 1).measured["natural"]["adam"]
+    assert (row["steps"], row["cut_short"]) == (1, True)
+
+
+def test_another_pre_activation_is_certified_by_what_came_back(offer: Offer) -> None:
+    backend = offer("unbalanced", space=spaces(Unbalanced))
+    found = outcome(CLAIM, "relu", exact("relu", 2), "float32", 1, backend=backend).violations
+    (shifted,) = (one for one in found if one.explanation.startswith("zero inputs and a bias of 0 "))
+    assert not shifted.bits.any()
+    assert (shifted.got.view(np.float32) != 0).all()
 
 
 # -- faults of implementations --------------------------------------------------------------------------

@@ -89,7 +89,7 @@ def test_the_networks_interpolate_the_square_with_the_error_and_the_pieces_of_th
 
 @pytest.mark.parametrize("fmt", FORMATS)
 def test_the_integers_of_the_lattice_are_the_exact_networks(fmt: str) -> None:
-    points = lattice(get_format(fmt), 2048)
+    points = lattice(get_format(fmt), 2048, 1)
     assert points is not None
     for i in range(0, points.k.size, 17):
         x = Fraction(int(points.k[i]), 2**points.n)
@@ -104,7 +104,7 @@ def test_the_integers_of_the_lattice_are_the_exact_networks(fmt: str) -> None:
 @pytest.mark.parametrize("fmt", FORMATS)
 def test_middles_of_pieces_are_held_up_to_half_the_precision(fmt: str) -> None:
     # f_m at k 2^-(m+1) is a multiple of 2^-(2m+1) below 1: p bits hold it for 2m + 1 <= p.
-    points = lattice(get_format(fmt), 2048)
+    points = lattice(get_format(fmt), 2048, 1)
     assert points is not None
     held = [bool(points.exact[m][points.at_depth(m)].all()) for m in range(points.depth + 1)]
     due = (get_format(fmt).precision - 1) // 2
@@ -277,7 +277,7 @@ def test_the_depth_at_which_rounding_takes_over_is_measured(fmt: str, through: i
 def test_the_gap_of_leaky_units_with_relus_weights_is_what_exact_arithmetic_says(slope: float) -> None:
     params = {"negative_slope": slope}
     measured = outcome(CLAIM, "leaky_relu", reference("leaky_relu", params), "float32", params=params).measured
-    points = lattice(get_format("float32"), 2048)
+    points = lattice(get_format("float32"), 2048, 1)
     assert points is not None
     leak, x = Fraction(slope), [Fraction(int(k), 2**points.n) for k in points.k]
 
@@ -294,6 +294,16 @@ def test_the_gap_of_leaky_units_with_relus_weights_is_what_exact_arithmetic_says
     # Weights divided by the jump of f' close the gap, at the same depth and width.
     assert measured["error_by_depth"][5] == pytest.approx(4.0**-7, rel=1e-2)
     assert measured["with_relus_weights"]["error_by_depth"][5] > 5 * 4.0**-7
+
+
+def test_the_seed_reaches_the_inputs_of_wide_formats() -> None:
+    one, same, other = (lattice(get_format("float32"), 2048, seed) for seed in (1, 1, 2))
+    assert one is not None
+    assert same is not None
+    assert other is not None
+    assert (one.k == same.k).all()
+    assert (one.k != other.k).any()
+    assert (one.k[: 1 << one.pieces + 1] == other.k[: 1 << one.pieces + 1]).all()  # the even grid
 
 
 def test_relu_itself_has_no_gap_to_measure() -> None:

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.properties.subjects import Call, Exact, between, everywhere, nudged, outcome, reference, replaced, verdict
+from gradproof.engine.probe import Probe
+from gradproof.formats import arrays as fa
+from gradproof.formats import get_format
+from gradproof_properties.kinks.fd_jump import _around
+from tests.properties.subjects import (
+    QUICK,
+    Call,
+    Exact,
+    between,
+    everywhere,
+    nudged,
+    outcome,
+    reference,
+    replaced,
+    task,
+    verdict,
+)
 
 FORMATS = ("float32", "float16", "bfloat16")
 
@@ -131,3 +149,82 @@ def test_slopes_and_their_mean_are_the_same_at_every_step(fmt: str) -> None:
     for h, backward, central, forward in row["finer"]:
         assert h <= row["h"] / 16
         assert (backward, central, forward) == (pytest.approx(0.01, rel=0.01), pytest.approx(0.505, rel=0.01), 1.0)
+
+
+@pytest.mark.parametrize("height", [0.5, 1e4, 1e7, 1e30])
+@pytest.mark.parametrize(("function", "place"), [("tanh", 2.3), ("silu", -5.3), ("tanh", 0.0)])
+@pytest.mark.parametrize("fmt", ["float64", "float32"])
+def test_a_step_of_any_height_is_found(fmt: str, function: str, place: float, height: float) -> None:
+    right = reference(function)[0]
+    call = replaced(right, between(place, 1e300), lambda x: right(x) + height)
+    assert verdict("fd-jump", function, [call], fmt).status == "fail"
+
+
+@pytest.mark.parametrize("height", [1e4, 1e7, 1e30])
+def test_a_step_of_any_height_at_a_declared_kink_is_found(height: float) -> None:
+    call = replaced(Exact("relu"), lambda x: x > 4, lambda x: x + height)
+    assert verdict("fd-jump", "relu", [call], "float32").status == "fail"
+    at_it = replaced(Exact("relu"), lambda x: x > 0, lambda x: x + height)
+    assert outcome("fd-jump", "relu", [at_it], "float32").measured["classes"]["kink"] == 0
+
+
+def test_results_too_coarse_to_show_a_jump_are_noise() -> None:
+    far = replaced(Exact("tanh"), everywhere, lambda x: 1e7 + np.tanh(x))
+    measured = outcome("fd-jump", "tanh", [far], "float32").measured["classes"]
+    right = outcome("fd-jump", "tanh", [Exact("tanh")], "float32").measured["classes"]
+    assert measured["noise"] == right["smooth"] > 0
+
+
+@pytest.mark.parametrize("contract", ["faithful", "stable", "training"])
+@pytest.mark.parametrize("fmt", FORMATS)
+@pytest.mark.parametrize("function", ["relu", "tanh", "gelu", "hardtanh"])
+def test_correctly_rounded_results_pass_under_every_contract(function: str, fmt: str, contract: str) -> None:
+    selection = replace(QUICK, contract=contract)
+    assert verdict("fd-jump", function, [Exact(function)], fmt, 0, selection).status == "pass"
+
+
+@pytest.mark.parametrize("contract", ["faithful", "stable", "training"])
+def test_a_zero_that_is_right_has_no_noise_where_the_contract_leaves_no_room(contract: str) -> None:
+    # A strict ulp of 0 is less than the least number of float64.
+    assert (
+        verdict("fd-jump", "relu", reference("relu"), "float64", 0, replace(QUICK, contract=contract)).status == "pass"
+    )
+
+
+@pytest.mark.parametrize("h", [Fraction(1, 4), Fraction(1, 2**8)])
+def test_curvature_bends_the_line_by_what_is_allowed_and_by_no_less(h: Fraction) -> None:
+    # elu is e^x - 1 on the left, with M = sup e^x = 1, and straight on the right, which bends the line by half M h.
+    probe = Probe(task("fd-jump", "elu", reference("elu"), "float64"), QUICK)
+    across = _around(probe, Fraction(0), h)
+    assert across is not None
+    off = np.abs(across.central(across.results.exact) - across.line)
+    assert (off <= across.bend * (1 + 2.0**-40) + 2.0**-50).all()
+    at = -1.0 + 2 * np.arange(17) / 16
+    width = float(h)
+    upper, lower = (at + 1) * width, (at - 1) * width
+    due = (upper - np.expm1(lower)) / (2 * width)
+    line = np.ones(17)
+    assert off == pytest.approx(np.abs(due - line), abs=2.0**-40)
+    assert across.bend == pytest.approx(width * (1 + at**2) / 2, rel=1e-6)
+    assert off[0] >= 0.7 * across.bend[0]
+
+
+def test_what_has_no_value_is_not_counted() -> None:
+    # log1p ends at -1 and threshold's 1e39 lies beyond float32: nothing to judge at such a kink.
+    params = {"threshold": 1e39}
+    found = outcome("fd-jump", "threshold", reference("threshold", params), "float32", params=params)
+    grid = sum(n for name, n in found.measured["classes"].items() if name != "undetermined")
+    assert found.evidence.n == grid
+    usual = outcome("fd-jump", "relu", [Exact("relu")], "float32")
+    grid = sum(n for name, n in usual.measured["classes"].items() if name != "undetermined")
+    assert usual.evidence.n == grid + 3 * (2 * 17 + 2)  # three steps
+
+
+def test_a_certificate_holds_the_bits_that_came_back() -> None:
+    steep = replaced(Exact("relu"), lambda x: x > 0, lambda x: 1.5 * x)
+    fmt = get_format("float32")
+    found = outcome("fd-jump", "relu", [steep], "float32").violations
+    assert found
+    for violation in found:
+        x, got = fa.values(violation.bits, fmt), fa.values(violation.got, fmt)
+        assert (got == np.float32(1.5) * np.maximum(x, 0)).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from gradproof.backends.numpy_backend import NumpyBackend
 from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
+from gradproof.oracle import Certified, Oracle
 from tests.properties.stubs import Offer
-from tests.properties.subjects import Exact, answering, bits_of, exact, nudged, outcome, replaced, verdict
+from tests.properties.subjects import QUICK, Exact, answering, bits_of, exact, nudged, outcome, replaced, verdict
 
 
 def at_zero(value: float) -> Any:
@@ -140,3 +142,31 @@ def test_the_cotangent_is_followed_at_every_kink(kink: int, offer: Offer) -> Non
     found = outcome("kink-convention", "relu6", calls, "float16", 1, backend=backend).violations
     assert {float(fa.values(v.bits, get_format("float16"))[0]) for v in found} == {kink}
     assert all("the vjp of cotangent" in v.explanation for v in found)
+
+
+@pytest.mark.parametrize("contract", ["stable", "faithful", "training"])
+def test_the_ends_have_the_room_of_the_contract_of_the_cell(contract: str) -> None:
+    selection = dataclasses.replace(QUICK, contract=contract)
+    allowed = {"stable": 4, "faithful": 0, "training": 4}[contract]  # 8 units of 2^-11, whose ulp at 1 is 2^-10
+    for ulps in (allowed, allowed + 1):
+        derivative = nudged(Exact("relu", 1, side="right"), lambda x: x == 0, ulps)
+        cell = verdict("kink-convention", "relu", [Exact("relu"), derivative], "float16", 1, selection)
+        assert cell.status == ("pass" if ulps == allowed else "fail")
+
+
+def test_an_interval_that_is_not_certified_is_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        Oracle, "certified", lambda self, bits, fmt, order: Certified("undecided", fmt.nan_bits, how="undecided")
+    )
+    calls = [Exact("relu"), at_zero(0.5)]
+    cell = verdict("kink-convention", "relu", calls, "float16", 1)
+    assert (cell.status, cell.reason) == ("undecided", "the oracle could not certify 2 value(s)")
+    assert outcome("kink-convention", "relu", calls, "float16", 1).evidence.n == 0
+    # Two answers are two answers, a number and a NaN among them.
+    for other in (1.0, np.nan):
+        derivative = answering(
+            at_zero(0.5), {0x8000: int(fa.round_values(np.array([other]), get_format("float16"))[0])}
+        )
+        cell = verdict("kink-convention", "relu", [Exact("relu"), derivative], "float16", 1)
+        assert cell.status == "fail"
+        assert "several derivatives" in cell.reason

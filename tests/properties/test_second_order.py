@@ -14,8 +14,8 @@ from gradproof.backends import get_backend
 from gradproof.engine.probe import Probe
 from gradproof.formats import arrays as fa
 from gradproof.formats import get_format
-from gradproof_properties.networks.hessian_studies import NetworkStudy, UnitStudy
-from gradproof_properties.networks.hessians import networks
+from gradproof_properties.networks.hessian_studies import Found, NetworkStudy, UnitStudy
+from gradproof_properties.networks.hessians import jets, networks
 from gradproof_properties.networks.two_layer import two_layer
 from tests.properties.subjects import (
     QUICK,
@@ -110,6 +110,32 @@ def test_without_a_second_derivative_there_is_no_verdict() -> None:
 
 def test_formats_of_8_bits_are_unsupported() -> None:
     assert verdict(CLAIM, "silu", exact("silu"), "float8_e4m3fn", 2).status == "unsupported"
+
+
+@pytest.mark.parametrize(
+    ("due", "room", "counted", "fails"),
+    [
+        (1.0, 0.5, 1, True),
+        (1.0, np.inf, 0, False),
+        (np.inf, 1.0, 0, False),
+        (1.0, np.nan, 0, False),
+        (2.0, 0.0, 1, False),
+    ],
+)
+def test_what_has_no_room_that_is_a_number_is_neither_counted_nor_passed(
+    due: float, room: float, counted: int, fails: bool
+) -> None:
+    found = Found(probe_of("relu"))
+    two = fa.round_values(np.array([2.0]), found.probe.format)
+    found.judge(two, two, np.array([due]), np.array([room]), lambda i: "it")
+    assert (found.n, bool(found.violations)) == (counted, fails)
+    assert np.isfinite(found.magnitude)
+
+
+def test_values_beyond_float64s_products_are_not_known() -> None:
+    probe = Probe(task(CLAIM, "exp", exact("exp"), "float64", 2), QUICK)
+    known = jets(probe, np.array([200.0, 400.0, 709.0, -745.0])).known
+    assert known.tolist() == [True, False, False, True]  # e^200 < 2^300 < e^400
 
 
 # -- the oracle, by a second route --------------------------------------------------------------------------

@@ -258,8 +258,24 @@ def test_results_that_are_no_numbers_are_not_counted_as_checked() -> None:
     found = outcome("shape", "tanh", [call], "float16")
     assert found.violations == []
     assert right - found.evidence.n == 1 + (1 << 10)  # the inputs of [1, 2]
+    assert found.measured["left_to_accuracy"] == 1 + (1 << 10)
     nothing = replaced(Exact("tanh"), everywhere, lambda x: x * np.nan)
     assert verdict("shape", "tanh", [nothing], "float16").status == "undecided"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_line_with_holes_is_not_called_exhaustive(value: float) -> None:
+    assert outcome("shape", "tanh", [Exact("tanh")], "float16").evidence.kind == "exhaustive"
+    call = replaced(Exact("tanh"), between(1, 2), lambda x: x * value)
+    assert outcome("shape", "tanh", [call], "float16").evidence.kind == "sampled"
+
+
+def test_a_nan_on_one_side_of_a_kink_does_not_hide_the_other_side() -> None:
+    slope: Call = lambda x: np.where(x < 0, np.nan, 0.5).astype(x.dtype)  # noqa: E731
+    found = outcome("shape", "relu", [Exact("relu"), slope], "float16")
+    assert found.measured["slope_beside_kinks"]["0"] == {"left": None, "right": 0.5, "c1": False}
+    (wrong,) = found.violations
+    assert wrong.explanation.startswith("beside 0, where f has a kink")
 
 
 DECLARED: dict[str, tuple[Any, dict[str, Any], str]] = {

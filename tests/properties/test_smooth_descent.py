@@ -148,6 +148,16 @@ def test_a_flat_direction_that_moves_fails(fault: Callable[[Any, Any], Any], tex
     assert text in str(cell.certificate)
 
 
+def test_without_programs_the_flat_direction_is_said_not_to_be_offered(offer: Offer) -> None:
+    with_programs, without = (
+        outcome(CLAIM, "relu", exact("relu", 2), "float32", 1, backend=backend)
+        for backend in (stub(offer, "plain", lambda a, b: a @ b), offer("no-programs"))
+    )
+    assert without.measured["flat_direction"] == "not offered"
+    assert all(row["judged"] > 0 for row in with_programs.measured["flat_direction"].values())
+    assert without.evidence.n == with_programs.evidence.n  # the functions of a format share the quadratics
+
+
 def test_a_stub_without_a_fault_passes(offer: Offer) -> None:
     assert judge("relu", exact("relu", 2), "float32", backend=stub(offer, "plain", lambda a, b: a @ b)).status == "pass"
 

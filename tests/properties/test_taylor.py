@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
+from gradproof_properties.kinks.taylor import _expanded
 from tests.properties.subjects import (
+    QUICK,
     Call,
     Exact,
     between,
@@ -149,3 +154,77 @@ def test_the_remainder_of_elu_is_of_first_order_unless_alpha_is_1() -> None:
 def test_a_slope_that_is_wrong_on_one_side_of_a_kink_fails(low: float, fmt: str) -> None:
     calls = [Exact("hardtanh"), replaced(Exact("hardtanh", 1), between(low, -1), lambda x: 0.5 + 0 * x)]
     assert verdict("taylor", "hardtanh", calls, fmt, 1).status == "fail"
+
+
+@pytest.mark.parametrize("seed", range(2, 6))
+@pytest.mark.parametrize("function", ["exp", "expm1"])
+def test_right_results_next_to_the_overflow_pass_whatever_is_drawn(function: str, seed: int) -> None:
+    cell = verdict("taylor", function, reference(function), "float64", 1, replace(QUICK, seed=seed))
+    assert cell.status == "pass"
+
+
+@pytest.mark.parametrize("h", [0.125, -0.125, 2.0**-20, 4.0])
+def test_the_remainder_is_exact_enough_next_to_the_overflow(h: float) -> None:
+    x = np.array([650.0, 690.0, 700.0, 705.0])
+    z = x + h
+    end, value, slope = np.exp(z), np.exp(x), np.nextafter(np.exp(x), 0)
+    remainder, rounding = _expanded(end, value, slope, z, x)
+    for i in range(x.size):
+        given = (Fraction(float(v[i])) for v in (end, value, slope))
+        exact = (lambda e, v, s, i=i: e - v - s * (Fraction(float(z[i])) - Fraction(float(x[i]))))(*given)
+        assert abs(Fraction(float(remainder[i])) - exact) <= Fraction(float(rounding[i])) <= abs(exact) / 2**40
+
+
+def test_a_wrong_slope_next_to_the_overflow_fails() -> None:
+    calls = reference("exp")
+    calls[1] = replaced(calls[1], between(692, 709), lambda x: 1.5 * np.exp(x))
+    reasons = [verdict("taylor", "exp", calls, "float64", 1, replace(QUICK, seed=seed)) for seed in range(2, 5)]
+    assert "fail" in {cell.status for cell in reasons}
+
+
+@pytest.mark.parametrize("fmt", ["float64", *FORMATS])
+@pytest.mark.parametrize(
+    ("function", "params", "jumps"),
+    [
+        ("softshrink", {"lambd": 0.1}, [-1.0, 1.0]),
+        ("softshrink", {"lambd": 1e-30}, [-1.0, 1.0]),
+        ("hardtanh", {"min": -0.3, "max": 300.1}, [1.0, -1.0]),
+    ],
+)
+def test_kinks_that_the_format_does_not_hold_are_crossed_too(
+    function: str, params: dict[str, float], jumps: list[float], fmt: str
+) -> None:
+    rows = outcome("taylor", function, reference(function, params), fmt, 1, params=params).measured["across_each_kink"]
+    for row, jump in zip(rows.values(), jumps, strict=True):
+        if "skipped" in row:  # two kinks so close that no step of the format passes one alone
+            assert params["lambd"] == 1e-30
+            continue
+        assert min(row["rightward"], row["leftward"]) >= 2
+        assert row["remainder_over_h"] == [pytest.approx(0.75 * jump, rel=2.0**-3)] * 2
+
+
+def test_a_kink_beyond_the_format_is_named_and_skipped() -> None:
+    params = {"threshold": 1e39}
+    rows = outcome("taylor", "threshold", reference("threshold", params), "float32", 1, params=params).measured
+    assert rows["across_each_kink"] == {"1e+39": {"skipped": "the format holds no step across this kink"}}
+
+
+@pytest.mark.parametrize("fmt", ["float64", *FORMATS])
+def test_a_kink_at_the_wrong_place_shows_at_one_that_the_format_does_not_hold(fmt: str) -> None:
+    params = {"lambd": 0.1}
+    calls = exact("softshrink", 2, params)
+    moved = replaced(calls[0], between(0.1, 0.5), lambda x: np.maximum(x - 0.125, 0))
+    assert verdict("taylor", "softshrink", [moved, calls[1]], fmt, 1, params=params).status == "fail"
+
+
+@pytest.mark.parametrize("contract", ["faithful", "stable", "training"])
+@pytest.mark.parametrize(
+    ("function", "params"), [("relu", {}), ("softshrink", {"lambd": 0.1}), ("hardtanh", {"min": -0.3, "max": 0.1})]
+)
+def test_right_straight_pieces_pass_under_every_contract(
+    function: str, params: dict[str, float], contract: str
+) -> None:
+    selection = replace(QUICK, contract=contract)
+    subjects = [("float64", reference(function, params)), ("float16", exact(function, 2, params))]
+    for fmt, calls in subjects:
+        assert verdict("taylor", function, calls, fmt, 1, selection, params=params).status == "pass"

@@ -10,6 +10,8 @@ import pytest
 
 from gradproof.backends.layouts import LAYOUTS
 from gradproof.engine.ledger import Ledger
+from gradproof.engine.packs import properties
+from gradproof.engine.probe import Probe
 from gradproof.engine.verdict import decide
 from gradproof.results.model import Cell
 from tests.properties.subjects import NOWHERE, QUICK, task
@@ -67,6 +69,45 @@ def test_a_gradient_that_ignores_strides_fails_too() -> None:
 
 def test_an_answer_of_the_second_thread_alone_fails() -> None:
     assert failing(judged(by_two_threads, "relu")) == {"large"}
+
+
+def with_a_later_half(y: Any, later: str) -> Any:
+    """``y`` with one of its halves off by a last bit, or with NaNs of the other sign."""
+    half = y.numel() // 2
+    if later == "a last bit":
+        y[half:] = torch.nextafter(y[half:], torch.full_like(y[half:], torch.inf))
+    else:
+        y[half:] = torch.where(torch.isnan(y[half:]), -y[half:], y[half:])
+    return y
+
+
+@pytest.mark.parametrize("later", ["a last bit", "the sign of NaN"])
+def test_a_gross_fault_of_one_thread_is_seen_whatever_the_other_has(later: str) -> None:
+    def threaded(x: Any) -> Any:
+        y = torch.relu(x)
+        if x.numel() > 1 << 16:
+            y[: x.numel() // 2] = torch.where(torch.isnan(x) | (x > 0), -1e6, y)[: x.numel() // 2]
+            y = with_a_later_half(y, later)
+        return y
+
+    cell = judged(threaded, "relu")
+    assert (cell.status, failing(cell)) == ("fail", {"large"})
+    row = cell.measured["ways"]["large"]
+    assert row["n"] == 1 << 17
+    assert row["failing"] > 400  # about half of 1,024 inputs
+
+
+def test_last_bits_of_one_thread_pass_and_every_element_counts() -> None:
+    def threaded(x: Any) -> Any:
+        y = torch.relu(x)
+        return with_a_later_half(y, "a last bit") if x.numel() > 1 << 16 else y
+
+    cell = judged(threaded, "relu")
+    assert cell.status == "pass", cell.reason
+    row = cell.measured["ways"]["large"]
+    assert row["n"] == 1 << 17
+    assert row["different"] > 400
+    assert cell.evidence.n > 1 << 17
 
 
 def test_right_functions_pass_in_every_way_there_is() -> None:
@@ -168,6 +209,32 @@ def test_the_vjp_is_linear_in_the_cotangent(rule: Any, wrong: tuple[Any, ...], f
     assert all(row["n"] > 100 for row in rows.values())
     assert cell.status == ("fail" if wrong else "pass")
     assert not wrong or "the vjp of cotangent" in cell.reason
+
+
+class Mistaken(Slope):
+    """The slope is off by 2^20 at 1.5 alone; with ``faulty`` what comes back for -3 is off by 1 from 1 to 2."""
+
+    faulty = False
+
+    @classmethod
+    def backward(cls, ctx: Any, cotangent: Any) -> Any:  # type: ignore[override]
+        (x,) = ctx.saved_tensors
+        slope = (x > 0) + 2.0**20 * (x == 1.5)
+        return cotangent * slope + 1.0 * ((x > 1) & (x < 2) & (cotangent == -3) & cls.faulty)
+
+
+def test_a_wrong_slope_at_one_input_hides_no_vjp_at_others() -> None:
+    class Faulty(Mistaken):
+        faulty = True
+
+    witness = 0x3FC00000  # 1.5
+    for rule, wrong in ((Mistaken, False), (Faulty, True)):
+        made = task("consistency", "relu", [rule.apply], "float32", 1, backend="torch:cpu")
+        found = properties()["consistency"].check(Probe(made, QUICK, (witness,)), 1)
+        rows = found.measured["ways"]["cotangents"]
+        assert [bool(row["failing"]) for row in rows] == [False, wrong, False, False]
+        assert [row["not_judged"] for row in rows] == [0, 1, 1, 1]
+        assert any("vjp" in v.explanation for v in found.violations) == wrong
 
 
 def test_a_vjp_that_squares_the_cotangent_overflows() -> None:

@@ -18,7 +18,7 @@ from gradproof.functions import get_function
 from gradproof.results.model import Cell
 from gradproof_properties.chance import zero_input, zero_probability
 from tests.properties.stubs import Offer
-from tests.properties.subjects import QUICK, exact, verdict
+from tests.properties.subjects import QUICK, everywhere, exact, replaced, verdict
 
 FORMATS = ("float64", "float32", "float16", "bfloat16")
 SAMPLES = QUICK.budget.samples
@@ -40,7 +40,48 @@ def test_what_was_counted_is_in_the_cell() -> None:
     assert cell.status == "pass"
     row = cell.measured["zero row, without bias"]
     assert row["zeros"] == row["trials"] == SAMPLES
+    trials = sum(row["trials"] for row in cell.measured.values() if isinstance(row, dict) and "trials" in row)
+    assert cell.measured["shared_trials"] == trials
+    assert cell.evidence.n == trials + 2
     assert cell.measured["pixels k/255"]["predicted"][0] < cell.measured["pixels k/255"]["predicted"][1]
+
+
+def test_the_experiment_of_a_backend_counts_once_whoever_shares_it() -> None:
+    cell = verdict("zero-input", "leaky_relu", exact("leaky_relu", 2), "float16", 1)
+    assert (cell.status, cell.evidence.n) == ("pass", 2)
+    assert cell.measured["shared_trials"] == judged("numpy:cpu").measured["shared_trials"]
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "severity"),
+    [
+        (everywhere, 7.0, "large-error"),
+        (lambda x: np.signbit(x) & (x == 0), 2.0**-8, "large-error"),
+        (lambda x: x == 0, np.nan, "wrong-class"),
+    ],
+    ids=["constant", "at -0", "NaN"],
+)
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_another_value_than_f_of_0_at_a_zero_fails(where: Any, value: float, severity: str, fmt: str) -> None:
+    value_0, slope = exact("relu", 2)
+    wrong = replaced(value_0, where, lambda x: np.full(x.shape, value))
+    cell = verdict("zero-input", "relu", [wrong, slope], fmt, 1)
+    assert (cell.status, cell.severity) == ("fail", severity)
+    assert "the value at the zeros" in cell.reason
+    assert cell.certificate is not None
+    assert cell.certificate.got is not None
+    assert float(cell.certificate.got.decimal) == pytest.approx(value, nan_ok=True)
+    assert float(cell.measured["value_at_minus_zero"]) == pytest.approx(value, nan_ok=True)
+
+
+def test_the_certificate_of_an_experiment_holds_what_the_implementation_returns_at_zero(offer: Offer) -> None:
+    shifted = verdict(
+        "zero-input", "elu", exact("elu", 2, {"alpha": 2}), "float16", 1, params={"alpha": 2},
+        backend=offer("lost", dot=changed(FAULTS["the bias is lost"][0])),
+    )  # fmt: skip
+    assert shifted.certificate is not None
+    assert shifted.certificate.got is not None
+    assert shifted.certificate.got.decimal == "0.0"
 
 
 @pytest.mark.parametrize("fmt_name", FORMATS)

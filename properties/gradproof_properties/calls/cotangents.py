@@ -16,6 +16,7 @@ from gradproof.formats.arrays import Bits, Floats
 from gradproof.measure.contracts import TRAINING
 from gradproof.measure.severity import LARGE_ERROR, LOST_SIGNAL, WRONG_CLASS
 from gradproof.oracle.reference import FINITE
+from gradproof_properties.allowances import allowance
 
 Mask = npt.NDArray[np.bool_]
 REACH = 8.0
@@ -34,21 +35,20 @@ def nonlinear(
 ) -> tuple[list[dict[str, Any]], list[Violations]]:
     """Check all cotangents at ``bits`` of shape (n,); ``ones`` is the answer to 1 and ``pulled(c)`` that to c.
 
-    Cotangent 0 gives 0 wherever ``ones`` is finite. The others give c times ``ones`` within c times twice the error of
-    f' (once for either answer) and the format's underflow, wherever ``ones`` is finite and the product stays within
-    the format. The error of f' is what the training contract allows, or the largest that ``ones`` has between the two
-    integers around x where that is more: how accurate f' is, is the claim accuracy's business. Returns figures for the
-    reader, and failures.
+    Cotangent 0 gives 0 wherever ``ones`` is finite. The others give c times ``ones`` within 2 |c| times the admissible
+    error of f' (once for either answer) and the format's underflow, wherever ``ones`` is finite and the product stays
+    within the format. Admissible is what the cell's contract allows, or the training contract where that is more; an
+    input at which ``ones`` errs by more is not judged, as the accuracy of f' is another claim's business. Returns
+    figures for the reader, and failures.
     """
     fmt = probe.format
     reference = probe.references(bits)[1]
     x, own = fa.values(bits, fmt), fa.values(ones, fmt)
     finite = np.isfinite(own) & np.isfinite(x)
     near = finite & (np.abs(x) <= REACH)
+    room = np.fmax(allowance(probe, bits, reference, 1), allowance(probe, bits, reference, 1, contract=TRAINING))
     known = near & (reference.kind == FINITE) & ~probe.judge(bits, ones, 1, reference).excused
-    error = np.where(known, np.abs(np.where(known, own - reference.values, 0.0)), 0.0)
-    allowed = TRAINING.bound(1, fmt) * 2.0**-fmt.precision * probe.scale(1, reference)
-    room = 2 * np.maximum(allowed, _largest_nearby(x, error))
+    accurate = ~known | (np.abs(np.where(known, own - reference.values, 0.0)) <= room)
     flushes = probe.traits.flushes_results or probe.traits.zeros_inputs
     least = float(fmt.min_normal if flushes else fmt.min_subnormal)
     figures, found = [], []
@@ -57,26 +57,20 @@ def nonlinear(
         got = fa.values(results, fmt)
         with np.errstate(all="ignore"):
             due = c * own
-            bound = np.where(c == 0, 0.0, abs(c) * room + UNDERFLOWS * least * (1 + np.abs(x)))
+            bound = np.where(c == 0, 0.0, 2 * abs(c) * room + UNDERFLOWS * least * (1 + np.abs(x)))
             # Formulas multiply by x, some twice, before they multiply by what makes it small again.
             inside = np.abs(due) * (1 + np.abs(x)) ** 2 < float(fmt.max_value)
-            judged = finite if c == 0 else near & inside
+            eligible = finite if c == 0 else near & inside
+            judged = eligible if c == 0 else eligible & accurate
             error = np.abs(got - due)
             wrong = judged & ~(error <= bound)
             ratio = error / np.maximum(bound, least)
-        figures.append({"cotangent": c, "n": int(judged.sum()), "failing": int(wrong.sum())})
+        skipped = int((eligible & ~judged).sum())
+        figures.append({"cotangent": c, "n": int(judged.sum()), "not_judged": skipped, "failing": int(wrong.sum())})
         if wrong.any():
-            felt = ~(error <= max(abs(c), 1.0) * room)
+            felt = ~(error <= 2 * max(abs(c), 1.0) * room)
             found.append(_violations(fmt, bits, results, c, due, ratio, wrong, felt))
     return figures, found
-
-
-def _largest_nearby(x: Floats, error: Floats) -> Floats:
-    """The largest error between the same two integers; arrays of shape (n,), errors 0 beyond REACH."""
-    place = (np.floor(np.clip(np.nan_to_num(x), -REACH, REACH)) + REACH).astype(np.int64)
-    largest = np.zeros(int(2 * REACH) + 1)
-    np.maximum.at(largest, place, error)
-    return largest[place]
 
 
 def _violations(

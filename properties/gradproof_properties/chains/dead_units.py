@@ -19,6 +19,7 @@ from gradproof.formats.arrays import Bits, Floats
 from gradproof.oracle.reference import FINITE
 from gradproof_properties.allowances import allowance
 from gradproof_properties.chains.exact_chain import Mask
+from gradproof_properties.flushing import least
 
 BATCH: Final = (0.5, 1.0, 1.5)
 """The inputs x, exact in every format."""
@@ -30,7 +31,8 @@ UNITS: Final = 256
 COMPILED_UNITS: Final = 65536
 """Units where each new shape is compiled: the length of which there are compiled operations already."""
 MODERATE: Final = 2.0
-"""Units that live are judged where no |z| exceeds this: accuracy in the tails is another claim's business."""
+"""The gradients of living units are held to their bounds where no |z| exceeds this: accuracy in the tails is another
+claim's business. Whether there is a gradient at all is judged at every z."""
 ROUNDINGS: Final = 12.0
 """Roundings per term: the residual, its double, the cotangent times f', times x, and two sums; each may be twice."""
 _OWN: Final = 8 * 2.0**-53
@@ -109,12 +111,14 @@ def _gradient(probe: Probe, space: Space, arrays: Sequence[Array], inputs: Seque
 class Due:
     """The oracle's word on each unit: arrays of shape (units,).
 
-    ``dead``: f' is exactly 0 at every z of the batch. ``alive``: it is not, and every value is known at moderate z.
-    ``gradients`` and ``bounds`` are dE/dw and dE/db with the largest error that the contract and the roundings explain.
+    ``dead``: f' is exactly 0 at every z of the batch. ``alive``: it is not, and every value is known. ``moderate``: no
+    z is beyond MODERATE. ``gradients`` and ``bounds`` are dE/dw and dE/db with the largest error that the contract and
+    the roundings explain.
     """
 
     dead: Mask
     alive: Mask
+    moderate: Mask
     gradients: tuple[Floats, Floats]
     bounds: tuple[Floats, Floats]
 
@@ -127,24 +131,22 @@ def due(probe: Probe, z: Sequence[Bits]) -> Due:
     shape = (len(z), z[0].size)
     known = ((value.kind == FINITE) & (slope.kind == FINITE)).reshape(shape)
     zero = _exactly_zero(probe, bits, (slope.kind == FINITE) & (slope.high == 0)).reshape(shape)
-    moderate = (np.abs(fa.values(bits, fmt)) <= MODERATE).reshape(shape)
+    moderate = np.abs(fa.values(bits, fmt)).reshape(shape).max(axis=0) <= MODERATE
     dead = known.all(axis=0) & zero.all(axis=0)
-    alive = known.all(axis=0) & moderate.all(axis=0) & ~dead
+    alive = known.all(axis=0) & ~dead
     with np.errstate(all="ignore"):
         residual, rate = np.abs(value.values - TARGET), np.abs(slope.values)
         unit = 2.0**-fmt.precision
         wide = residual + allowance(probe, bits, value, 0)
         error = 2 * (wide * (rate + allowance(probe, bits, slope, 1)) * (1 + unit) ** ROUNDINGS - residual * rate)
         term = 2 * (value.values - TARGET) * slope.values
-        flushes = probe.traits.flushes_results or probe.traits.zeros_inputs
-        least = float(fmt.min_normal if flushes else fmt.min_subnormal)
         error = (error + _OWN * np.abs(term)).reshape(shape)
         term = term.reshape(shape)
         x = np.array(BATCH)[:, None]
-        floor = ROUNDINGS * len(z) * least
+        floor = ROUNDINGS * len(z) * least(probe)
         gradients = (term * x).sum(axis=0), term.sum(axis=0)
         bounds = (error * x).sum(axis=0) + floor, error.sum(axis=0) + floor
-    return Due(dead, alive, gradients, bounds)
+    return Due(dead, alive, moderate, gradients, bounds)
 
 
 def _exactly_zero(probe: Probe, bits: Bits, candidates: Mask) -> Mask:

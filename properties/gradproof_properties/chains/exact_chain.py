@@ -24,6 +24,7 @@ from gradproof.measure.severity import LARGE_ERROR, LOST_SIGNAL, WRONG_CLASS
 from gradproof.oracle import pairs
 from gradproof.oracle.reference import FINITE
 from gradproof_properties.allowances import allowance
+from gradproof_properties.flushing import flushes
 
 Mask = npt.NDArray[np.bool_]
 
@@ -103,18 +104,17 @@ def jumps_at_zero(probe: Probe) -> bool:
 def factors(probe: Probe, inputs: Sequence[Bits], traits: Traits) -> Factors:
     """The factors f'(inputs[k]) of a chain; ``inputs`` holds one array of shape (lanes,) per layer."""
     fmt = probe.format
-    flushes = traits.flushes_results or traits.zeros_inputs
     bits = np.array(inputs)
     # Chains run into fixed points, so most inputs repeat; one call serves all layers.
     distinct, where = np.unique(bits, return_inverse=True)
     reference = probe.references(distinct)[1][where.ravel()]
     usable = reference.kind == FINITE
-    if flushes and jumps_at_zero(probe):
+    if flushes(traits) and jumps_at_zero(probe):
         # Read as 0 a subnormal input sits on the kink, where f' is a convention.
         magnitude = fa.magnitudes(bits.ravel(), fmt)
         usable &= (magnitude == 0) | (magnitude >= fmt.min_normal_bits)
     with np.errstate(over="ignore"):
-        room = allowance(probe, bits.ravel(), reference, 1, flushes=flushes)
+        room = allowance(probe, bits.ravel(), reference, 1, flushes=flushes(traits))
     shape = bits.shape
     # At a kink f' is a convention, at a NaN nothing: such a lane is no longer judged.
     alive = np.logical_and.accumulate(usable.reshape(shape), axis=0)
@@ -158,8 +158,7 @@ def exact_passes(known: Factors, weights: Sequence[float], fmt: Format, traits: 
     products with a partial product of 2^e_max or more (2^500 in float64) are not judged.
     """
     depth, lanes = known.high.shape
-    flushes = traits.flushes_results or traits.zeros_inputs
-    least = math.ldexp(1.0, (fmt.e_min if flushes else least_exponent(fmt)) + SCALE)
+    least = math.ldexp(1.0, (fmt.e_min if flushes(traits) else least_exponent(fmt)) + SCALE)
     zero_below = math.ldexp(1.0, (fmt.e_min if traits.flushes_results else least_exponent(fmt) - 1) + SCALE)
     most = math.ldexp(1.0, min(fmt.e_max + SCALE, 1000))
     unit = 2.0**-fmt.precision

@@ -18,6 +18,7 @@ from gradproof.formats.arrays import Bits, Floats
 from gradproof.functions import Function
 from gradproof.measure.severity import LARGE_ERROR, LOST_SIGNAL, WRONG_BRANCH, WRONG_CLASS
 from gradproof.oracle.reference import FINITE, UNDECIDED
+from gradproof.oracle.shape import linear_pieces
 from gradproof.results.model import Evidence
 from gradproof_properties.allowances import allowance
 from gradproof_properties.chains import dead_units
@@ -36,12 +37,13 @@ class Vanishing(Property):
     id: ClassVar[str] = "vanishing"
     title: ClassVar[str] = "Gradients vanish as fast as the slopes say, and units die where f' is exactly 0"
     statement: ClassVar[str] = (
-        "|f'| exceeds its supremum nowhere by more than the contract (1/4 for the sigmoid, 1 for tanh and ReLU). The "
-        "product of n slopes and weights agrees with the exact one, and so stays below the product of the |w| times "
-        "sup|f'|^n. For piecewise linear f it is, on a path where every slope is 0 or +-1, bit for bit the product of "
-        "the weights, rounded once a layer (0 if a slope is 0). A unit whose f' is exactly 0 for a whole batch has "
-        "gradient exactly 0 and keeps its weights bit for bit under gradient descent; any other has the gradient the "
-        "oracle says, and moves unless the step is below half an ulp of the weight."
+        "|f'| exceeds its supremum nowhere by more than the contract (1/4 for the sigmoid, 1 for tanh and ReLU); where "
+        "it is NaN, accuracy has the finding and nothing is counted here. The product of n slopes and weights agrees "
+        "with the exact one. For piecewise linear f it is, on a path where every slope is 0 or +-1, bit for bit the "
+        "product of the weights, rounded once a layer (0 if a slope is 0). A unit whose f' is exactly 0 for a whole "
+        "batch has gradient exactly 0 and keeps its weights bit for bit under gradient descent. Any other has a "
+        "gradient that is not 0 unless contract and roundings explain that; where no |z| exceeds 2 it is the gradient "
+        "that the oracle says; and the unit moves unless the step is below half an ulp of the weight."
     )
     source: ClassVar[str] = "vanishing gradient, dead neurons"
     orders: ClassVar[tuple[int, ...]] = (1,)
@@ -63,8 +65,7 @@ class Vanishing(Property):
             count += judged
             found += violations
             measured |= told
-        evidence = Evidence("exhaustive" if probe.format.is_16_bit and "sup" in measured else "sampled", count)
-        return Outcome(evidence, found, measured=measured if count else {})
+        return Outcome(Evidence("sampled", count), found, measured=measured if count else {})
 
 
 Part = tuple[int, list[Violations], dict[str, Any]]
@@ -74,7 +75,7 @@ Part = tuple[int, list[Violations], dict[str, Any]]
 
 
 def _steepness(probe: Probe) -> Part:
-    """|f'| at the base points against its supremum."""
+    """|f'| at the base points against its supremum. NaNs are not judged: they are counted beside the rest."""
     most = supremum_of_slope(probe.oracle)
     if math.isinf(most):
         return 0, [], {"sup": "none"}
@@ -88,10 +89,17 @@ def _steepness(probe: Probe) -> Part:
         # At a kink f' is a convention inside the Clarke interval, whose ends are below the supremum too.
         room = np.where(np.isfinite(room), room, _ulps(most, fmt))
         ratio = np.where(excess > 0, excess / room, 0.0)
-    judged = fa.is_finite(bits, fmt) & ~np.isnan(size) & (reference.kind != UNDECIDED)
-    wrong = judged & (ratio > 1)
+    known = fa.is_finite(bits, fmt) & (reference.kind != UNDECIDED)
+    judged = known & ~np.isnan(size)
+    measured: dict[str, Any] = {"sup": _short(most)}
+    lost = int((known & (reference.kind == FINITE) & ~judged).sum())
+    if lost:
+        measured["left_to_accuracy"] = lost
+    if not judged.any():
+        return 0, [], measured
+    wrong = judged & ~(ratio <= 1)
     largest = int(np.argmax(np.where(judged, size, -1.0)))
-    measured = {"sup": _short(most), "largest": _short(float(size[largest])), "at": fmt.decimal(int(bits[largest]))}
+    measured |= {"largest": _short(float(size[largest])), "at": fmt.decimal(int(bits[largest]))}
     if not wrong.any():
         return int(judged.sum()), [], measured
     i = int(np.argmax(np.where(wrong, ratio, -1)))
@@ -129,7 +137,7 @@ def _products(probe: Probe, rng: np.random.Generator) -> Part:
     chain = run(probe, weights, start)
     found = wrong_products(chain, start, fmt, " of random weights")
     count = int(chain.passes.judged.sum())
-    if is_piecewise_linear(probe):
+    if all(linear_pieces(probe.function)):
         # A negative weight in the last layer alone: any earlier it would end every path of a ReLU.
         powers = [*(float(w) for w in rng.choice([0.5, 1.0, 2.0], DEPTH - 1)), -2.0]
         for one, known in ((chain, weights), (run(probe, powers, start), powers)):
@@ -144,12 +152,6 @@ def _products(probe: Probe, rng: np.random.Generator) -> Part:
         if math.isfinite(most):
             measured["log2_bound"] = _short(DEPTH * math.log2(most) + grown)
     return count, found, measured
-
-
-def is_piecewise_linear(probe: Probe) -> bool:
-    """Whether f'' is exactly 0 wherever f' has a value, at the base points."""
-    reference = probe.references(probe.base_points)[1]
-    return bool((reference.slope[reference.kind == FINITE] == 0).all())
 
 
 def _not_the_weights(chain: Run, weights: Sequence[float], start: Bits, fmt: Format) -> list[Violations]:
@@ -200,12 +202,14 @@ def _units(probe: Probe, rng: np.random.Generator) -> Part:
         return 0, [], {"units": str(lacking)}
     due = dead_units.due(probe, units.z)
     dead, alive = due.dead, due.alive
-    found = [*_resurrected(probe, units, dead), *_wrong_gradients(probe, units, due)]
+    judged, found = _gradients(probe, units, due)
+    found = [*_resurrected(probe, units, dead), *found]
     moves, stays, wrong = _moves(probe, units, alive)
     found += wrong
-    measured = {"dead_units": int(dead.sum()), "living_units": int(alive.sum())}
+    count = int(dead.sum() + judged.sum())
+    measured = {"dead_units": int(dead.sum()), "living_units": int(alive.sum()), "units_not_judged": dead.size - count}
     measured |= {"moved": int(moves.sum()), "held_by_rounding": int(stays.sum())}
-    return int(dead.sum() + alive.sum()), found, measured
+    return count, found, measured
 
 
 def _resurrected(probe: Probe, units: dead_units.Units, dead: Mask) -> list[Violations]:
@@ -235,22 +239,29 @@ def _at(units: dead_units.Units, got: Bits, wrong: Mask, nan: Mask, severity: in
     )
 
 
-def _wrong_gradients(probe: Probe, units: dead_units.Units, due: dead_units.Due) -> list[Violations]:
-    """Living units whose gradient is not the oracle's; above all those that have none."""
+def _gradients(probe: Probe, units: dead_units.Units, due: dead_units.Due) -> tuple[Mask, list[Violations]]:
+    """Which living units are judged, and whose gradient is not the oracle's; above all those that have none.
+
+    Where some |z| is not moderate a gradient fails only for being 0 where the bound leaves no room for that.
+    """
     fmt, found = probe.format, []
+    judged = np.zeros(due.alive.size, bool)
     for name, gradient, exact, bound in zip(("w", "b"), units.gradients, due.gradients, due.bounds, strict=True):
         got = fa.values(gradient, fmt)
         with np.errstate(all="ignore"):
             error = np.abs(got - exact)
-            ratio = np.where(np.isnan(error), np.inf, error / bound)
+            ratio = np.where(np.isfinite(got), error / bound, np.inf)
             felt = ~(error <= 0.01 * np.abs(exact))
-        wrong = due.alive & (ratio > 1)
+            fits = due.alive & (np.abs(exact) + bound <= float(fmt.max_value))
+            here = fits & (due.moderate | ((np.abs(exact) > bound) & np.isfinite(got)))
+        judged |= here
+        wrong = here & ~(ratio <= 1) & (due.moderate | (got == 0))
         if wrong.any():
             i = int(np.argmax(np.where(wrong, ratio, -1)))
             text = f"dE/d{name} of a unit is {got[i]:.6g}, the exact gradient is {exact[i]:.6g}"
             severity = np.where(np.isnan(got), WRONG_CLASS, np.where(got == 0, LOST_SIGNAL, LARGE_ERROR))
             found.append(_rows(units.z[0], gradient, ratio, severity.astype(np.int8), felt, wrong, text))
-    return found
+    return judged, found
 
 
 def _moves(probe: Probe, units: dead_units.Units, alive: Mask) -> tuple[Mask, Mask, list[Violations]]:

@@ -18,7 +18,8 @@ from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats, Ints
 from gradproof.functions import Function
-from gradproof.measure.severity import WRONG_BRANCH
+from gradproof.measure import Judgement
+from gradproof.measure.severity import WRONG_BRANCH, classify
 from gradproof.results.model import Evidence
 from gradproof_properties.chance.binomial import band_p
 from gradproof_properties.chance.zero_probability import (
@@ -44,6 +45,8 @@ ROWS: Final = 16
 """Different rows of pixels."""
 COARSE_BITS: Final = 6
 """Bits that the weights of the units with pixels k/16 take; formats of 8 bits have fewer."""
+COUNTED_AT: Final = "relu"
+"""The function in whose cells the shared trials count, so that a sum over cells counts them once."""
 MOST_SAMPLES: Final = 1 << 18
 """Pre-activations of units with FAN_IN inputs at most: memory."""
 
@@ -81,28 +84,44 @@ class ZeroInput(Property):
     id: ClassVar[str] = "zero-input"
     title: ClassVar[str] = "The input of the activation is rarely exactly zero"
     statement: ClassVar[str] = (
-        "The number of pre-activations that are exactly 0 follows the binomial law of the probability that is due: by "
+        "About the pre-activations w.x + b that the backend computes, one experiment for every function that asks: the "
+        "number of those that are exactly 0 follows the binomial law of the probability that is due: by "
         "counting, for weights and inputs uniform on an integer lattice on which the format computes w.x + b without "
         "rounding (the finest one, and a coarse one), without bias, with bias, and for an all-zero row of inputs; by "
         "density times lattice spacing, within a proven band, for pixels k/255 under torch.nn.Linear's initial bounds "
         "and rounded sums, and for coarse pixels. So does the number of initialisations that meet a zero whose "
-        "gradient depends on f'(0)."
+        "gradient depends on f'(0). About the function: at these zeros, of either sign, its value is f(0)."
     )
     source: ClassVar[str] = "'the input of ReLU is rarely exactly zero'"
     orders: ClassVar[tuple[int, ...]] = (1,)
     modes: ClassVar[tuple[str, ...] | None] = ("eager",)
+    same_in_every_profile: ClassVar[bool] = False  # each has draws of its own
 
     def applies(self, function: Function, order: int) -> bool:
         """Functions whose derivative jumps at 0: only there does an exact zero matter."""
         return 0 in function.kinks and oracle_of(function).jump(Fraction(0), 1) != 0
 
     def check(self, probe: Probe, order: int) -> Outcome:
-        """Simulate on the backend (shared by the functions of one format) and test each case."""
+        """Simulate on the backend (shared by the functions of one format), test each case, and ask for f(0).
+
+        Results of the implementation count in every cell, the trials that all share where relu asks.
+        """
         cases = simulate(probe.backend.id, probe.format.name, probe.budget.samples, probe.selection.seed)
-        violations = [_violation(case, probe) for case in cases if case.p_value < LEVEL]
+        at_zero = _at_zero(probe)
+        violations = [_violation(case, at_zero, probe) for case in cases if case.p_value < LEVEL]
+        violations += at_zero.violations
+        trials = sum(c.trials for c in cases)
+        counted = int(at_zero.judgement.judged.sum()) + (trials if probe.function.name == COUNTED_AT else 0)
+        values = [probe.format.decimal(int(g)) for g in at_zero.got]
         measured: dict[str, Any] = {case.name: case.told() for case in cases}
-        measured["lattice_half_width"] = lattice(probe.format)
-        return Outcome(Evidence("sampled", sum(c.trials for c in cases)), violations, measured=measured)
+        measured |= {
+            "lattice_half_width": lattice(probe.format),
+            "shared_trials": trials,
+            "value_at_zero": values[0],
+            "value_at_minus_zero": values[1],
+        }
+        undecided = int(at_zero.judgement.undecided.sum())
+        return Outcome(Evidence("sampled", counted), violations, undecided=undecided, measured=measured)
 
 
 def lattice(fmt: Format) -> int:
@@ -201,15 +220,44 @@ def _multiples(steps: Ints, spacing: Fraction) -> Floats:
     return scaled
 
 
-def _violation(case: Case, probe: Probe) -> Violations:
-    dtype = fa.storage(probe.format)
-    zero = np.zeros(1, dtype)
+@dataclass(frozen=True)
+class _AtZero:
+    """The implementation's values at +0 and -0, judged."""
+
+    bits: Bits
+    got: Bits
+    judgement: Judgement
+    violations: list[Violations]
+
+
+def _at_zero(probe: Probe) -> _AtZero:
+    fmt = probe.format
+    bits = np.array([0, fmt.sign_bit], fa.storage(fmt))
+    got, reference = probe.evaluate(bits), probe.references(bits)[0]
+    judgement = probe.judge(bits, got, 0, reference)
+    wrong = judgement.failing
+    violations = []
+    if wrong.any():
+        i = int(np.argmax(wrong))
+        due = fmt.decimal(int(reference.rounded[i]))
+        text = f"the value at the zeros: {fmt.decimal(int(got[i]))} at {fmt.decimal(int(bits[i]))}, where {due} is due"
+        violations = [
+            Violations(
+                bits[wrong], got[wrong], judgement.magnitude[wrong], classify(got, reference, judgement, fmt)[wrong],
+                judgement.felt[wrong], text, cause="wrong-branch", pointwise=False,
+            )
+        ]  # fmt: skip
+    return _AtZero(bits, got, judgement, violations)
+
+
+def _violation(case: Case, at_zero: _AtZero, probe: Probe) -> Violations:
+    """What chance does not explain; input and result are the implementation's at +0, where these zeros lie."""
     due = f"{float(case.least):.3g}"
     if case.least != case.most:
         due += f" to {float(case.most):.3g}"
     text = f"{case.name}: {case.zeros} of {case.trials}, where a share of {due} is due (p = {case.p_value:.2g})"
     magnitude = np.array([max(1.0 + 1e-9, math.log(max(case.p_value, 1e-300)) / math.log(LEVEL))])
     return Violations(
-        zero, zero, magnitude, np.array([WRONG_BRANCH], np.int8), np.array([True]), text, cause="statistics",
-        pointwise=False,
+        at_zero.bits[:1], at_zero.got[:1], magnitude, np.array([WRONG_BRANCH], np.int8), np.array([True]), text,
+        cause="statistics", pointwise=False,
     )  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradproof.engine.probe import Probe
 from gradproof.formats.arrays import Floats
-from gradproof_properties.kinks.differences import gaps, jump_of, step_near, value_is_right
+from gradproof_properties.kinks.differences import gaps, jump_of, over, step_near, value_is_right
 
 WIDER = (1, 4, 16)
 """Multiples of the grid's stride that the classifier takes as its step, the first that rounding allows."""
@@ -39,7 +39,8 @@ def at_kink(probe: Probe, k: Fraction, stride: Fraction) -> Look:
     """Class of a declared kink or discontinuity from the gaps at two steps, less the curvature of the two sides.
 
     No gap, or one that shrinks with the step: smooth. One that stays: kink. One that grows like 1/step:
-    discontinuity. Anything else: noise. Undetermined where no step makes what is declared stand out.
+    discontinuity. Anything else: noise, results too coarse to show what right ones would among it. Undetermined where
+    no step makes what is declared stand out.
     """
     jump, height = jump_of(probe, k, 1), jump_of(probe, k, 0)
     near = step_near(probe, k)
@@ -48,22 +49,36 @@ def at_kink(probe: Probe, k: Fraction, stride: Fraction) -> Look:
         # f at the place itself is one side's value: the step shows in the difference towards the other.
         leap = height / float(step) * (-1.0 if value_is_right(probe.function, k) else 1.0)
         due = jump + leap * np.array([1.0, 4.0])
-        found, bounds = gaps(probe, [k, k], [step, step / 4], due)
-        room = float(bounds.max())
-        if not (_leaps(leap, jump, room) if height else room <= STANDS_OUT and (not jump or abs(jump) > 2 * room)):
+        seen = gaps(probe, [k, k], [step, step / 4], due)
+        room, due_room = float(seen.bound.max()), float(seen.due_room.max())
+        if not _stands_out(jump, leap, due_room):
             continue
-        wide, narrow = np.abs(found)
-        off = float(np.nan_to_num(np.abs(found - due).max() / room, nan=np.inf, posinf=np.inf))
-        if not np.isfinite(found).all():
-            kind = NOISE
-        elif wide <= room and narrow <= room:
-            kind = SMOOTH
-        elif abs(narrow - wide) <= 2 * room:
-            kind = KINK
+        off = float(over(seen.found - due, np.full(2, room)).max())
+        if not _stands_out(jump, leap, room):
+            if not seen.coarse.any():
+                continue
+            kind, off = NOISE, room / due_room
         else:
-            kind = DISCONTINUITY if narrow >= 2 * wide else SMOOTH if narrow <= wide / 2 else NOISE
+            kind = _kind_at_kink(seen.found, room)
         return Look(k, step, kind, off)
     return Look(k, stride)
+
+
+def _kind_at_kink(found: Floats, room: float) -> int:
+    """Class of the gaps at a step and a quarter of it, each known to ``room``."""
+    wide, narrow = np.abs(found)
+    if not np.isfinite(found).all():
+        return NOISE
+    if wide <= room and narrow <= room:
+        return SMOOTH
+    if abs(narrow - wide) <= 2 * room:
+        return KINK
+    return DISCONTINUITY if narrow >= 2 * wide else SMOOTH if narrow <= wide / 2 else NOISE
+
+
+def _stands_out(jump: float, leap: float, room: float) -> bool:
+    """Whether gaps known to ``room`` show what is declared: a jump of the slope, or a leap of f over the step."""
+    return _leaps(leap, jump, room) if leap else room <= STANDS_OUT and (not jump or abs(jump) > 2 * room)
 
 
 def _leaps(leap: float, jump: float, room: float) -> bool:
@@ -84,11 +99,14 @@ def between(probe: Probe, grid: list[Fraction], stride: Fraction) -> list[Look]:
             break
         for look in open_:
             look.step = stride * widening
-        found, bounds = gaps(probe, [look.place for look in open_], [look.step for look in open_])
-        for look, gap, bound in zip(open_, found, bounds, strict=True):
+        seen = gaps(probe, [look.place for look in open_], [look.step for look in open_])
+        ratios = over(seen.found, seen.bound)
+        for look, ratio, bound, room, coarse in zip(open_, ratios, seen.bound, seen.due_room, seen.coarse, strict=True):
             if bound <= STANDS_OUT:
-                look.ratio = float(np.nan_to_num(abs(gap) / bound, nan=np.inf, posinf=np.inf))
+                look.ratio = float(ratio)
                 look.kind = SMOOTH if look.ratio <= 1 else NOISE
+            elif room <= STANDS_OUT and coarse:  # too coarse to show a jump where right results would
+                look.ratio, look.kind = float(bound / room), NOISE
     rough = [look for look in looks if look.kind == NOISE and np.isfinite(look.ratio)]
     following = rough
     while following:
@@ -104,14 +122,14 @@ def between(probe: Probe, grid: list[Fraction], stride: Fraction) -> list[Look]:
 def _follow(probe: Probe, looks: list[Look]) -> list[Look]:
     """Halve the steps once and move to the larger gap; the looks that can be followed further."""
     nearby = [look.place + look.step / 2 * d for look in looks for d in (-1, 0, 1)]
-    found, bounds = gaps(probe, nearby, [look.step / 2 for look in looks for _ in range(3)])
+    seen = gaps(probe, nearby, [look.step / 2 for look in looks for _ in range(3)])
     further = []
     for i, look in enumerate(looks):
         look.steps.append(look.step)
-        gap, bound = np.abs(found[3 * i : 3 * i + 3]), bounds[3 * i : 3 * i + 3]
+        gap, bound = np.abs(seen.found[3 * i : 3 * i + 3]), seen.bound[3 * i : 3 * i + 3]
         if not (bound <= STANDS_OUT).all() or not np.isfinite(gap).all():
             continue
-        best = int(np.argmax(gap / bound))
+        best = int(np.argmax(over(gap, bound)))
         if gap[best] <= bound[best]:  # drowned in rounding, whatever it was
             look.kind = UNDETERMINED
             continue
@@ -126,11 +144,11 @@ def _name(probe: Probe, looks: list[Look]) -> None:
     places = [look.place for look in looks for _ in look.steps]
     if not places:
         return
-    found, bounds = gaps(probe, places, [step for look in looks for step in look.steps])
+    seen = gaps(probe, places, [step for look in looks for step in look.steps])
     first = 0
     for look in looks:
         last = first + len(look.steps)
-        kind = _kind(np.abs(found[first:last]), bounds[first:last])
+        kind = _kind(np.abs(seen.found[first:last]), seen.bound[first:last])
         look.kind = look.kind if kind is None else kind
         first = last
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -75,33 +76,61 @@ def value_is_right(function: Function, kink: Fraction) -> bool:
     return function.piece_at(kink) > function.breaks.index(kink)
 
 
-def results_at(probe: Probe, bits: Bits) -> tuple[Floats, Floats, Floats]:
-    """Results, exact values and allowances of f at ``bits`` as float64.
+@dataclass(frozen=True)
+class Results:
+    """f at n inputs: result bits, results, exact values and allowances; the last three as float64.
 
     The exact value is NaN where there is none to compare with: outside the domain, and where it overflows.
     """
+
+    bits: Bits
+    got: Floats
+    exact: Floats
+    room: Floats
+
+
+def results_at(probe: Probe, bits: Bits) -> Results:
+    """The implementation's results at ``bits`` of shape (n,), with what is due and what the contract allows."""
     reference = probe.references(bits)[0]
     known = (reference.kind == FINITE) & fa.is_finite(reference.rounded, probe.format)
     exact = np.where(known, reference.values, np.nan)
     with np.errstate(over="ignore"):  # room without bound is no room to judge in
         room = allowance(probe, bits, reference, 0)
-    return fa.values(probe.evaluate(bits, 0), probe.format), exact, room
+    got = probe.evaluate(bits, 0)
+    return Results(got, fa.values(got, probe.format), exact, room)
 
 
-def gaps(
-    probe: Probe, centres: list[Fraction], steps: list[Fraction], due: Floats | float = 0.0
-) -> tuple[Floats, Floats]:
-    """Forward minus backward slope at each centre, without what the function itself makes of it.
+def over(off: Floats, bound: Floats) -> Floats:
+    """|off| / bound, of any shape: 0 where nothing is off, whatever the bound; inf where that is no number."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        ratio = np.where(off == 0, 0.0, np.abs(off) / bound)
+    return np.where(np.isnan(ratio), np.inf, ratio)
 
-    What is left is ``due`` (what declared jumps at the centres make of it), within the bound that comes second:
-    what the contract allows the results; inf where the format does not hold the points, NaN where there is no exact
-    value.
-    """
+
+@dataclass(frozen=True)
+class Gaps:
+    """Forward minus backward slope at n centres, without what the function itself makes of it; shape (n,) each."""
+
+    found: Floats
+    """What is left: what declared jumps make of it, within ``bound``; NaN where there is no exact value."""
+    bound: Floats
+    """``due_room``, or what rounding makes of the results' own size where that is more."""
+    due_room: Floats
+    """What the contract allows the results, inf where the format does not hold the points."""
+
+    @property
+    def coarse(self) -> npt.NDArray[np.bool_]:
+        """Where the results are coarser than right ones can be, whose quantum is at most twice that of the exact."""
+        return self.bound > 2 * self.due_room
+
+
+def gaps(probe: Probe, centres: list[Fraction], steps: list[Fraction], due: Floats | float = 0.0) -> Gaps:
+    """The gaps at ``centres``, each with its step; ``due`` is added to what the function itself makes of them."""
     fmt = probe.format
     ends = [c + s for c, s in zip(centres, steps, strict=True)], [c - s for c, s in zip(centres, steps, strict=True)]
     points = [*ends[0], *ends[1], *centres]
     bits, held = _rounded(points, fmt)
-    g, exact, room = results_at(probe, bits)
+    results = results_at(probe, bits)
     n, width = len(centres), np.array([float(s) for s in steps])
 
     def second(v: Floats) -> Floats:
@@ -109,9 +138,17 @@ def gaps(
             gap: Floats = ((v[:n] - v[2 * n :]) - (v[2 * n :] - v[n : 2 * n])) / width
         return gap
 
-    # A wrong result is as coarse as its own size makes it: that is no noise.
-    own = np.ldexp(1.0, fa.quantum_exponents(g, fmt).astype(np.int32))
-    room = np.maximum(room, STABLE.bound(0, fmt) * own) + 2.0**-50 * np.abs(exact)
-    rounding = (room[:n] + room[n : 2 * n] + 2 * room[2 * n :]) / width
-    rounding[~(held[:n] & held[n : 2 * n] & held[2 * n :])] = np.inf
-    return second(g) - second(exact) + due, rounding
+    def slack(room: Floats) -> Floats:
+        widened = room + 2.0**-50 * np.abs(results.exact)
+        total: Floats = (widened[:n] + widened[n : 2 * n] + 2 * widened[2 * n :]) / width
+        total[~(held[:n] & held[n : 2 * n] & held[2 * n :])] = np.inf
+        return total
+
+    # A wrong result is as coarse as its own size makes it: that alone is no noise.
+    quantum, due_quantum = (
+        np.ldexp(1.0, fa.quantum_exponents(v, fmt).astype(np.int32)) for v in (results.got, results.exact)
+    )
+    with np.errstate(over="ignore"):
+        own = np.minimum(STABLE.bound(0, fmt), results.room / due_quantum) * quantum
+    found = second(results.got) - second(results.exact) + due
+    return Gaps(found, slack(np.maximum(results.room, own)), slack(results.room))

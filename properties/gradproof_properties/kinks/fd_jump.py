@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar
 
@@ -23,7 +24,15 @@ from gradproof_properties.kinks.classifier import (
     at_kink,
     between,
 )
-from gradproof_properties.kinks.differences import STEPS_ACROSS, bits_of, jump_of, results_at, step_near, value_is_right
+from gradproof_properties.kinks.differences import (
+    STEPS_ACROSS,
+    Results,
+    bits_of,
+    jump_of,
+    results_at,
+    step_near,
+    value_is_right,
+)
 
 GRID_REACH = 8
 """The classifier looks at [-8, 8], and at every declared kink wherever it lies."""
@@ -77,68 +86,155 @@ def _across(probe: Probe, kink: Fraction) -> tuple[int, list[Violations], dict[s
             step /= 2
         if step in rows:
             continue
-        n, violations, row = _across_with(probe, kink, step)
-        rows[step] = row
-        judged += n
-        found += violations
+        across = _around(probe, kink, step)
+        if across is None:
+            rows[step] = {"skipped": "the format holds no suitable step at this kink"}
+            continue
+        rows[step] = across.row()
+        for n, violations in (_judge_line(across), _judge_sides(across)):
+            judged += n
+            found += violations
     first, *others = rows.values()
     told = [[r["h"], r["backward"], r["central_at_kink"], r["forward"]] for r in others if "h" in r]
     return judged, found, first | ({"finer": told} if told else {})
 
 
-def _across_with(probe: Probe, kink: Fraction, h: Fraction) -> tuple[int, list[Violations], dict[str, Any]]:
-    fmt = probe.format
-    height, right_value = jump_of(probe, kink, 0), value_is_right(probe.function, kink)
-    left, right = (float(v.midpoint) for v in probe.oracle.one_sided(kink, 1))
+@dataclass(frozen=True)
+class _Across:
+    """Differences of one width around one kink: at 2 STEPS_ACROSS + 1 positions, and the one-sided ones at the kink."""
+
+    kink: Fraction
+    h: float
+    positions: Floats
+    """The centres, in h from the kink: -1 to 1, shape (n,)."""
+    slopes: tuple[float, float]
+    """The one-sided derivatives, left and right."""
+    height: float
+    """The jump of f, at home on the right side where ``right_value``."""
+    right_value: bool
+    curvature: float
+    """The supremum M of |f''| within 2 h of the kink, on either side of it."""
+    bits: Bits
+    """The upper ends of the n differences, the n lower ends, and the kink."""
+    results: Results
+
+    @property
+    def upper(self) -> slice:
+        """The upper ends among the results."""
+        return slice(0, self.positions.size)
+
+    @property
+    def lower(self) -> slice:
+        """The lower ends among the results."""
+        return slice(self.positions.size, 2 * self.positions.size)
+
+    @property
+    def beside(self) -> tuple[int, int]:
+        """The points h above and h below the kink among the results."""
+        middle = self.positions.size // 2
+        return middle, self.positions.size + middle
+
+    def central(self, values: Floats) -> Floats:
+        """The central differences of ``values``, given at ``bits``."""
+        with np.errstate(invalid="ignore", over="ignore"):  # infinite results make differences that are no number
+            difference: Floats = (values[self.upper] - values[self.lower]) / (2 * self.h)
+        return difference
+
+    def one_sided(self, values: Floats) -> tuple[float, float]:
+        """The backward and the forward difference at the kink."""
+        above, below = self.beside
+        with np.errstate(invalid="ignore", over="ignore"):
+            return float((values[-1] - values[below]) / self.h), float((values[above] - values[-1]) / self.h)
+
+    @property
+    def line(self) -> Floats:
+        """What the central difference is but for curvature: from slope to slope, and what a jump of f adds."""
+        left, right = self.slopes
+        # Weights that are exact: a slope of 1 beside one of 1e30 must come out as 1 at its end.
+        line = ((1 + self.positions) * right + (1 - self.positions) * left) / 2
+        # At the ends of the range one of the two points is the kink itself, whose value is that of one side.
+        short = self.positions == (1 if self.right_value else -1)
+        return np.asarray(line + np.where(short, 0.0, self.height / (2 * self.h)))
+
+    @property
+    def bend(self) -> Floats:
+        """The most that curvature takes the central differences off the line.
+
+        M ((1 + t) h)^2 / 2 above the kink and M ((1 - t) h)^2 / 2 below it, over 2 h.
+        """
+        return np.asarray(self.curvature * self.h * (1 + self.positions**2) / 2)
+
+    def row(self) -> dict[str, Any]:
+        """For the reader: the step, the slopes due, and the differences at the kink."""
+        backward, forward = self.one_sided(self.results.got)
+        middle = float(self.central(self.results.got)[self.positions.size // 2])
+        return {
+            "h": self.h, "left": self.slopes[0], "right": self.slopes[1], "central_at_kink": _plain(middle),
+            "backward": _plain(backward), "forward": _plain(forward),
+        } | ({"jump": self.height} if self.height else {})  # fmt: skip
+
+
+def _around(probe: Probe, kink: Fraction, h: Fraction) -> _Across | None:
+    """The differences of width 2h around a kink; None where the format does not hold their points."""
     positions = [Fraction(i, STEPS_ACROSS) for i in range(-STEPS_ACROSS, STEPS_ACROSS + 1)]
-    centres = [kink + t * h for t in positions]
-    upper, lower = [c + h for c in centres], [c - h for c in centres]
-    points = [*upper, *lower, kink]
-    if not all(map(fmt.holds, points)):
-        return 0, [], {"skipped": "the format holds no suitable step at this kink"}
-    bits = bits_of(points, fmt)
-    g, exact, room = results_at(probe, bits)
-    n, width = len(centres), float(h)
-    with np.errstate(invalid="ignore", over="ignore"):  # infinite results make differences that are no number
-        central = (g[:n] - g[n : 2 * n]) / (2 * width)
-        forward = (g[n // 2] - g[-1]) / width
-        backward = (g[-1] - g[n + n // 2]) / width
-    due = (exact[:n] - exact[n : 2 * n]) / (2 * width)
-    rounding = (room[:n] + room[n : 2 * n]) / (2 * width) + 2.0**-50 * np.abs(due)
-    curvature = float(
-        probe.oracle.suprema(
-            np.array([float(kink - 2 * h), float(kink)]), np.array([float(kink), float(kink + 2 * h)]), 2
-        ).max()
-    )
-    # Weights that are exact: a slope of 1 beside one of 1e30 must come out as 1 at its end.
-    line = np.array([float(1 + t) * right + float(1 - t) * left for t in positions]) / 2
-    # At the ends of the range one of the two points is the kink itself, whose value is that of one side.
-    spans = np.array([right_value if t == -1 else not right_value if t == 1 else True for t in positions])
-    line = line + np.where(spans, height / (2 * width), 0.0)
-    violations = []
-    # Curvature on either side bends the line by at most M h (each one-sided secant by M h, averaged).
-    for what, values, bound in (
-        ("the central difference", np.abs(central - line), rounding + 2 * curvature * width),
-        ("the central difference against the exact one", np.abs(central - due), rounding),
+    points = [*(kink + t * h + h for t in positions), *(kink + t * h - h for t in positions), kink]
+    if not all(map(probe.format.holds, points)):
+        return None
+    bits = bits_of(points, probe.format)
+    left, right = (float(v.midpoint) for v in probe.oracle.one_sided(kink, 1))
+    ends = np.array([float(kink - 2 * h), float(kink), float(kink + 2 * h)])
+    curvature = float(probe.oracle.suprema(ends[:-1], ends[1:], 2).max())
+    return _Across(
+        kink, float(h), np.array([float(t) for t in positions]), (left, right), jump_of(probe, kink, 0),
+        value_is_right(probe.function, kink), curvature, bits, results_at(probe, bits),
+    )  # fmt: skip
+
+
+def _judge_line(across: _Across) -> tuple[int, list[Violations]]:
+    """The central differences against the line and against the exact ones: how many were judged, and failures."""
+    results = across.results
+    central, exact = across.central(results.got), across.central(results.exact)
+    rounding = (results.room[across.upper] + results.room[across.lower]) / (2 * across.h) + 2.0**-50 * np.abs(exact)
+    judged, violations = 0, []
+    for what, due, bound in (
+        ("the central difference", across.line, rounding + across.bend),
+        ("the central difference against the exact one", exact, rounding),
     ):
-        wrong = ~(values <= bound) & np.isfinite(due)
+        known = np.isfinite(exact) & np.isfinite(due) & np.isfinite(bound)
+        off = np.abs(central - due)
+        wrong = known & ~(off <= bound)
+        judged += int(known.sum())
         if wrong.any():
-            violations.append(_violation(bits[:n], wrong, values / bound, f"{what} across {float(kink):g}"))
-    middle = n // 2
-    one_sided = (room[middle] + room[-1]) / width + curvature * width
-    backward_room = (room[n + middle] + room[-1]) / width + curvature * width
-    for what, value, slope, bound in (
-        ("the forward difference", forward, right + (0.0 if right_value else height / width), one_sided),
-        ("the backward difference", backward, left + (height / width if right_value else 0.0), backward_room),
+            text = f"{what} across {float(across.kink):g}"
+            ratio = off / np.where(known, bound, 1.0)
+            got = results.bits[across.upper]
+            violations.append(_violation(across.bits[across.upper], got, wrong, ratio, text))
+    return judged, violations
+
+
+def _judge_sides(across: _Across) -> tuple[int, list[Violations]]:
+    """The one-sided differences at the kink against the two slopes: how many were judged, and failures."""
+    results, leap = across.results, across.height / across.h
+    judged, violations = 0, []
+    for what, value, beside, slope in zip(
+        ("backward", "forward"),
+        across.one_sided(results.got),
+        reversed(across.beside),
+        (
+            across.slopes[0] + (leap if across.right_value else 0),
+            across.slopes[1] + (0 if across.right_value else leap),
+        ),
+        strict=True,
     ):
-        if not abs(value - slope) <= bound and np.isfinite(due[middle]):
-            text = f"{what} at {float(kink):g} is {value:.6g} where {slope:.6g} is due"
-            violations.append(_violation(bits[-1:], np.array([True]), np.array([abs(value - slope) / bound]), text))
-    row = {
-        "h": width, "left": left, "right": right, "central_at_kink": _plain(central[middle]),
-        "backward": _plain(backward), "forward": _plain(forward),
-    } | ({"jump": height} if height else {})  # fmt: skip
-    return 2 * n + 2, violations, row
+        bound = (results.room[beside] + results.room[-1]) / across.h + across.curvature * across.h / 2
+        if not np.isfinite([results.exact[beside], results.exact[-1], slope, bound]).all():
+            continue
+        judged += 1
+        if not abs(value - slope) <= bound:
+            text = f"the {what} difference at {float(across.kink):g} is {value:.6g} where {slope:.6g} is due"
+            ratio = np.array([abs(value - slope) / bound])
+            violations.append(_violation(across.bits[-1:], results.bits[-1:], np.array([True]), ratio, text))
+    return judged, violations
 
 
 def _plain(value: float) -> float | None:
@@ -146,11 +242,11 @@ def _plain(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _violation(bits: Bits, wrong: Any, ratio: Floats, text: str, severity: int = LARGE_ERROR) -> Violations:
+def _violation(bits: Bits, got: Bits, wrong: Any, ratio: Floats, text: str, severity: int = LARGE_ERROR) -> Violations:
     magnitude = np.maximum(np.nan_to_num(ratio[wrong], nan=np.inf), 1.0 + 1e-9)
     count = int(wrong.sum())
     return Violations(
-        bits[wrong], bits[wrong], magnitude, np.full(count, severity, np.int8), np.ones(count, bool), text,
+        bits[wrong], got[wrong], magnitude, np.full(count, severity, np.int8), np.ones(count, bool), text,
         pointwise=False,
     )  # fmt: skip
 
@@ -182,4 +278,4 @@ def _classify_grid(probe: Probe) -> tuple[int, list[Violations], dict[str, int]]
         f"the function has {LOOKS[int(due[worst])]} there"
     )
     bits = bits_of([row.place for row in rows], fmt)
-    return int(judged.sum()), [_violation(bits, wrong, ratios, text, WRONG_BRANCH)], counts
+    return int(judged.sum()), [_violation(bits, probe.evaluate(bits), wrong, ratios, text, WRONG_BRANCH)], counts

@@ -17,8 +17,11 @@ from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
 from gradproof.functions import Function
 from gradproof.measure.severity import WRONG_BRANCH, WRONG_CLASS
-from gradproof.oracle import Certified
+from gradproof.oracle import Certified, Reference
+from gradproof.oracle.dyadic import Dyadic
+from gradproof.oracle.reference import BY_EXACT, Row
 from gradproof.results.model import Evidence
+from gradproof_properties.allowances import allowance
 
 COTANGENTS = (0.0, -1.0, 2.0**-6, 2.0**6)
 """Exact scale factors for the linearity of the vjp; powers of two, so that scaling cannot round."""
@@ -65,15 +68,18 @@ class KinkConvention(Property):
         points = {kink: fmt.round(kink) for kink in held}
         inputs = [bits | sign for bits in points.values() for sign in ([0, fmt.sign_bit] if bits == 0 else [0])]
         readings = _readings(probe, order, np.array(inputs, dtype=fa.storage(fmt))) if held else []
+        unknown = 0
         for kink, bits in points.items():
             found = [r for r in readings if r.bits == bits or (bits == 0 and r.bits == fmt.sign_bit)]
             clarke = probe.oracle.certified(bits, fmt, order)
             measured[f"{float(kink):g}"] = _record(found, clarke, order)
-            violations += _outside(found, clarke, probe, order)
+            unknown += len(found) if _unknown(clarke) else 0
+            violations += _outside(found, clarke, bits, probe, order)
             violations += _disagreeing(found, probe)
         if held and order == 1 and "reverse" in probe.paths and probe.mode == "eager":
             violations += _nonlinear(probe, np.array(list(points.values()), dtype=fa.storage(fmt)))
-        return Outcome(Evidence("exhaustive", len(readings)), violations, measured={"kinks": measured})
+        evidence = Evidence("exhaustive", len(readings) - unknown)
+        return Outcome(evidence, violations, undecided=unknown, measured={"kinks": measured})
 
 
 def _readings(probe: Probe, order: int, inputs: Bits) -> list[Reading]:
@@ -109,6 +115,11 @@ def _record(found: list[Reading], clarke: Certified, order: int) -> dict[str, An
     return row
 
 
+def _unknown(clarke: Certified) -> bool:
+    """Whether an end of the interval is not certified."""
+    return clarke.lower is None or clarke.upper is None
+
+
 def _ends(clarke: Certified) -> tuple[float, float]:
     if clarke.lower is None or clarke.upper is None:
         return -np.inf, np.inf
@@ -122,14 +133,18 @@ def _element(value: float, low: float, high: float) -> str:
     return next((name for element, name in names if abs(value - element) <= 1e-2 * (high - low)), "interior")
 
 
-def _outside(found: list[Reading], clarke: Certified, probe: Probe, order: int) -> list[Violations]:
+def _outside(found: list[Reading], clarke: Certified, bits: int, probe: Probe, order: int) -> list[Violations]:
+    """What lies outside the interval by more than the contract allows its ends; nothing where they are unknown."""
     if clarke.lower is None or clarke.upper is None:
         return []
-    low, high = _ends(clarke)
-    bound = probe.contract.bound(order, probe.format)
-    quantum = np.ldexp(1.0, fa.quantum_exponents(np.array([low, high]), probe.format).astype(np.int32))
-    low, high = _beyond(low, probe), _beyond(high, probe)
-    rows = [r for r in found if not (low - bound * quantum[0] <= r.value <= high + bound * quantum[1])]
+    low, high = (_beyond(end, probe) for end in _ends(clarke))
+    below, above = _room(clarke.lower, clarke.upper, bits, probe, order)
+    # As differences, which are exact: below a strict bound is not at it.
+    rows = [
+        r
+        for r in found
+        if not ((r.value >= low or low - r.value <= below) and (r.value <= high or r.value - high <= above))
+    ]
     return [
         _violation(
             r, probe, WRONG_CLASS if np.isnan(r.value) else WRONG_BRANCH,
@@ -139,13 +154,22 @@ def _outside(found: list[Reading], clarke: Certified, probe: Probe, order: int) 
     ]  # fmt: skip
 
 
+def _room(low: Dyadic, high: Dyadic, bits: int, probe: Probe, order: int) -> tuple[float, float]:
+    """What the contract allows either end of the interval at the kink ``bits``, which is exact: no input rounds."""
+    dtype = fa.storage(probe.format)
+    reference = Reference.empty(2, dtype)
+    reference.set_rows([0, 1], [Row.of(end, bits, BY_EXACT, 0.0) for end in (low, high)])
+    below, above = allowance(probe, np.full(2, bits, dtype), reference, order)
+    return float(below), float(above)
+
+
 def _beyond(end: float, probe: Probe) -> float:
     """An end of the interval, infinite where it overflows the format."""
     return float(np.copysign(np.inf, end)) if abs(end) >= probe.format.overflow_threshold else end
 
 
 def _disagreeing(found: list[Reading], probe: Probe) -> list[Violations]:
-    if len({r.value for r in found if not np.isnan(r.value)}) <= 1:
+    if len({None if np.isnan(r.value) else r.value for r in found}) <= 1:
         return []
     first = found[0]
     text = "one function, several derivatives at the kink: " + ", ".join(f"{r.way} {r.value:g}" for r in found)

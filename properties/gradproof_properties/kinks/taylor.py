@@ -5,7 +5,7 @@ Across a discontinuity it misses by the jump of f on top.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, ClassVar
 
@@ -20,21 +20,26 @@ from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
 from gradproof.functions import Function
 from gradproof.measure.severity import LARGE_ERROR, WRONG_CLASS
+from gradproof.oracle.pairs import two_product, two_sum
 from gradproof.oracle.reference import FINITE
 from gradproof.results.model import Evidence
 from gradproof.strategies import batches
 from gradproof_properties.allowances import allowance
-from gradproof_properties.kinks.differences import bits_of, jump_of, value_is_right
+from gradproof_properties.kinks.differences import jump_of, over, value_is_right
 
 REACH = 2.0**16
 """Expansion points beyond this magnitude are left to ``accuracy``: there a step of any size swamps f''."""
 ORDINARY = (2.0**-8, 2.0**5)
 """Magnitudes at which activations live: every run tries expansion points in each binade between these."""
 ORDINARY_POINTS = 256
+MODERATE = (2.0**-12, 2.0**6)
+"""Magnitudes of a thinner spread, so that no draw of the search may miss them all."""
 SCALES = 12
 """Steps across each kink, each a quarter of the one before."""
 BEFORE = Fraction(1, 4)
 """Share of such a step that lies before the kink; the rest is the overshoot."""
+OFF_SHARE = Fraction(1, 64)
+"""How far from there its ends may lie, in shares of the step, where the format does not hold such points."""
 
 
 class Taylor(Property):
@@ -46,8 +51,9 @@ class Taylor(Property):
         "Where [x, x+h] holds no kink, |f(x+h) - f(x) - f'(x) h| is at most sup|f''| h^2 / 2 plus what the contract "
         "allows the three results; where it holds one, the remainder is the jump of f' times the overshoot past the "
         "kink, first order in h, within the same bounds on both sides: every kink is crossed in both directions by "
-        "steps that shrink by powers of four. Where f itself jumps there, the remainder holds "
-        "that jump as well, in the direction of h. Nothing is judged where f has no finite value or overflows."
+        "steps that shrink by powers of four, as far as the format resolves them. Where f itself jumps there, the "
+        "remainder holds that jump as well, in the direction of h. Nothing is judged where f has no finite value or "
+        "overflows."
     )
     source: ClassVar[str] = "the local linearity that back-propagation rests on; Taylor's theorem, Lagrange remainder"
     orders: ClassVar[tuple[int, ...]] = (1,)
@@ -57,87 +63,80 @@ class Taylor(Property):
     def check(self, probe: Probe, order: int) -> Outcome:
         """Draw pairs (x, h), some across every kink, and compare remainders with their bounds."""
         probe.require(1)
-        found: list[Violations] = []
-        totals = {"smooth": 0, "across": 0}
-        worst = [0.0]
+        fmt, size = probe.format, 64
+        totals = _Totals(probe)
 
         def visit(drawn: tuple[Bits, int]) -> float:
-            start, end = _pairs(probe, *drawn)
-            if not start.size:
-                return 0.0
-            seen = _remainders(probe, start, end)
-            judged = ~np.isnan(seen.ratio)
-            totals["smooth"] += int((judged & ~seen.across).sum())
-            totals["across"] += int((judged & seen.across).sum())
-            if seen.violations is not None:
-                found.append(seen.violations)
-            largest = float(np.nanmax(seen.ratio, initial=0.0))
-            worst[0] = max(worst[0], largest)
+            largest = totals.judge(*_pairs(probe, *drawn)).largest
             return float(np.log2(1 + min(largest, 2.0**60)))
 
-        size = 64
         search(
-            st.tuples(batches(probe.function, probe.format, size), st.integers(0, 2**16 - 1)),
+            st.tuples(batches(probe.function, fmt, size), st.integers(0, 2**16 - 1)),
             visit,
             examples=max(4, probe.budget.pairs // size),
             seed_=probe.seed,
         )
-        visit((_ordinary(probe.format), 5))
-        visit((_moderate(probe, size), 3))
+        totals.judge(*_pairs(probe, _spread(fmt, *ORDINARY, ORDINARY_POINTS), 5))
+        totals.judge(*_pairs(probe, _spread(fmt, *MODERATE, size), 3))
         first_order: dict[str, Any] = {}
         for kink in dict.fromkeys(probe.function.kinks):
-            ratio, violations, row = _first_order(probe, kink)
-            totals["across"] += int((~np.isnan(ratio)).sum())
-            worst[0] = max(worst[0], float(np.nanmax(ratio, initial=0.0)))
-            found += violations
-            if row:
-                first_order[f"{float(kink):g}"] = row
-            near = probe.format.ordinal(probe.format.round(kink, saturate=True)) + np.arange(-size // 2, size // 2)
-            visit((fa.from_ordinals(near, probe.format), 7))
+            first_order[f"{float(kink):g}"] = _first_order(totals, kink)
+            near = fmt.ordinal(fmt.round(kink, saturate=True)) + np.arange(-size // 2, size // 2)
+            totals.judge(*_pairs(probe, fa.from_ordinals(near, fmt), 7))
         return Outcome(
-            Evidence("sampled", totals["smooth"] + totals["across"]),
-            found,
-            magnitude=worst[0],
-            measured={"pairs_off_kinks": totals["smooth"], "pairs_across_a_kink": totals["across"]}
+            Evidence("sampled", totals.smooth + totals.across),
+            totals.violations,
+            magnitude=totals.worst,
+            measured={"pairs_off_kinks": totals.smooth, "pairs_across_a_kink": totals.across}
             | ({"across_each_kink": first_order} if first_order else {}),
         )
 
 
-def _first_order(probe: Probe, kink: Fraction) -> tuple[Floats, list[Violations], dict[str, Any]]:
-    """Steps of SCALES sizes across one kink in both directions: ratios, violations, and the remainder over h.
+def _first_order(totals: _Totals, kink: Fraction) -> dict[str, Any]:
+    """Judge steps of up to SCALES sizes across one kink in both directions; the remainder over h for the reader.
 
     The remainder over h tends to the jump of f' times the share of h beyond the kink, however small h is: it is of
     first order, where that of a smooth function would vanish. Measured are the scales judged in either direction, the
     first and the last h, and remainder / h there beside the limit (both to the right). Across a discontinuity the
     remainder itself tends to the jump of f.
     """
+    probe = totals.probe
+    crossings = _crossings(probe, kink)
+    if not crossings:
+        return {"skipped": "the format holds no step across this kink"}
+    n = len(crossings)
+    start, end = (
+        np.array([c[i] for i in columns for c in crossings], fa.storage(probe.format)) for columns in ((0, 2), (1, 3))
+    )
+    seen = totals.judge(start, end)
+    rising = seen.judged[:n] & np.isfinite(seen.remainder[:n])
+    row: dict[str, Any] = {"rightward": int(rising.sum()), "leftward": int(seen.judged[n:].sum())}
+    if not rising.any():
+        return row
+    ends = np.flatnonzero(rising)[[0, -1]]
+    h = (fa.values(end, probe.format) - fa.values(start, probe.format))[ends]
+    row |= {"h": h.tolist(), "remainder_over_h": (seen.remainder[ends] / h).tolist()}
+    if height := jump_of(probe, kink, 0):
+        return row | {"jump_of_f": height}
+    return row | {"due_in_the_limit": float(probe.oracle.jump(kink, 1)) * float(1 - BEFORE)}
+
+
+def _crossings(probe: Probe, kink: Fraction) -> list[tuple[int, int, int, int]]:
+    """Bits of start and end of a step to the right across the kink, then of one to the left, coarse to fine.
+
+    The step passes the kink with all but BEFORE of its length, up to OFF_SHARE where the format does not hold such
+    points, and passes no other kink. The first is 1, or 16 times the least that the format resolves there if more.
+    """
     fmt = probe.format
-    apart = min((abs(k - kink) for k in probe.function.kinks if k != kink), default=Fraction(2))
-    steps = [min(apart, Fraction(1)) / 4**j for j in range(SCALES)]
-    sizes = [h for h in steps if all(map(fmt.holds, (kink - h * BEFORE, kink + h * (1 - BEFORE))))]
-    sizes = [h for h in sizes if all(map(fmt.holds, (kink + h * BEFORE, kink - h * (1 - BEFORE))))]
-    if not sizes:
-        return np.array([]), [], {}
-    points = [kink + s * part * h for part in (-BEFORE, 1 - BEFORE) for s in (1, -1) for h in sizes]
-    bits = bits_of(points, fmt)
-    start, end = bits[: 2 * len(sizes)], bits[2 * len(sizes) :]
-    judged = _remainders(probe, start, end)
-    rising = ~np.isnan(judged.ratio[: len(sizes)]) & np.isfinite(judged.remainder[: len(sizes)])
-    row: dict[str, Any] = {
-        "rightward": int(rising.sum()),
-        "leftward": int((~np.isnan(judged.ratio[len(sizes) :])).sum()),
-    }
-    if rising.any():
-        ends = np.flatnonzero(rising)[[0, -1]]
-        row |= {
-            "h": [float(sizes[i]) for i in ends],
-            "remainder_over_h": [float(judged.remainder[i]) / float(sizes[i]) for i in ends],
-            "due_in_the_limit": float(probe.oracle.jump(kink, 1)) * float(1 - BEFORE),
-        }
-        if height := jump_of(probe, kink, 0):
-            row["jump_of_f"] = height
-            del row["due_in_the_limit"]
-    return judged.ratio, [judged.violations] if judged.violations is not None else [], row
+    widest = max(Fraction(1), 16 * Fraction(2) ** fmt.quantum_exponent(abs(kink)) / OFF_SHARE)
+    apart = min((abs(k - kink) for k in probe.function.kinks if k != kink), default=widest)
+    crossings = []
+    for h in (min(apart, widest) / 4**j for j in range(SCALES)):
+        points = [kink - h * BEFORE, kink + h * (1 - BEFORE), kink + h * BEFORE, kink - h * (1 - BEFORE)]
+        found = [fmt.round(p) for p in points]
+        if all(fmt.is_finite(b) and abs(fmt.value(b) - p) <= h * OFF_SHARE for b, p in zip(found, points, strict=True)):
+            crossings.append((found[0], found[1], found[2], found[3]))
+    return crossings
 
 
 @dataclass
@@ -149,19 +148,45 @@ class _Remainders:
     across: Any
     violations: Violations | None
 
+    @property
+    def judged(self) -> Any:
+        """Which pairs are judged."""
+        return ~np.isnan(self.ratio)
 
-def _ordinary(fmt: Format) -> Bits:
-    """ORDINARY_POINTS inputs of both signs, evenly spread over the ordinals of ORDINARY."""
-    low, high = fa.ordinals(fa.round_values(np.array(ORDINARY), fmt), fmt)
-    positive = np.linspace(low, high, ORDINARY_POINTS // 2).astype(np.int64)
+    @property
+    def largest(self) -> float:
+        """The largest ratio, 0 where nothing is judged."""
+        return float(np.nanmax(self.ratio, initial=0.0))
+
+
+@dataclass
+class _Totals:
+    """What all the pairs of a cell come to."""
+
+    probe: Probe
+    smooth: int = 0
+    across: int = 0
+    worst: float = 0.0
+    violations: list[Violations] = field(default_factory=list)
+
+    def judge(self, start: Bits, end: Bits) -> _Remainders:
+        """Judge the pairs from ``start`` to ``end``, both of shape (n,), and count them."""
+        if not start.size:
+            return _Remainders(np.array([]), np.array([]), np.array([], bool), None)
+        seen = _remainders(self.probe, start, end)
+        self.smooth += int((seen.judged & ~seen.across).sum())
+        self.across += int((seen.judged & seen.across).sum())
+        self.worst = max(self.worst, seen.largest)
+        if seen.violations is not None:
+            self.violations.append(seen.violations)
+        return seen
+
+
+def _spread(fmt: Format, low: float, high: float, count: int) -> Bits:
+    """``count`` inputs between two powers of two, half of them negated, evenly spread over the ordinals."""
+    first, last = fa.ordinals(fa.round_values(np.array([low, high]), fmt), fmt)
+    positive = np.linspace(first, last, count // 2).astype(np.int64)
     return fa.from_ordinals(np.concatenate([-positive, positive]), fmt)
-
-
-def _moderate(probe: Probe, size: int) -> Bits:
-    """Inputs between 2^-12 and 2^6 of both signs, evenly over ordinals: no draw of a search may miss them all."""
-    low, high = (probe.format.ordinal(probe.format.round(Fraction(2) ** k)) for k in (-12, 6))
-    positive = np.linspace(low, high, size // 2).astype(np.int64)
-    return fa.from_ordinals(np.concatenate([-positive, positive]), probe.format)
 
 
 def _pairs(probe: Probe, bits: Bits, seed: int) -> tuple[Bits, Bits]:
@@ -197,18 +222,17 @@ def _remainders(probe: Probe, start: Bits, end: Bits) -> _Remainders:
             + allowance(probe, start, at_start[0], 0)
             + allowance(probe, start, at_start[1], 1) * np.abs(z - x)
             + rounding
-            + 2.0**-52 * np.abs(predicted)
+            + 2.0**-51 * np.abs(predicted)
         )
         judged &= (at_start[0].kind == FINITE) & (at_start[1].kind == FINITE) & (at_end[0].kind == FINITE)
         # A result that overflows correctly has no remainder to speak of.
         judged &= fa.is_finite(at_end[0].rounded, fmt) & fa.is_finite(at_start[0].rounded, fmt) & np.isfinite(bound)
-        judged &= fa.is_finite(at_start[1].rounded, fmt)
+        judged &= fa.is_finite(at_start[1].rounded, fmt) & np.isfinite(predicted)
         if probe.traits.zeros_inputs:  # a subnormal read as 0 may stand on the other side of a kink
             judged &= ~(_subnormal(start, probe) | _subnormal(end, probe))
-        ratio = np.abs(remainder - predicted) / bound
-        ratio = np.where(np.isfinite(remainder), ratio, np.inf)
+        ratio = np.where(np.isfinite(remainder), over(remainder - predicted, bound), np.inf)
     ratio = np.where(judged, ratio, np.nan)
-    wrong = judged & (ratio > 1)
+    wrong = judged & ~(ratio <= 1)
     if not wrong.any():
         return _Remainders(remainder, ratio, across, None)
     i = int(np.argmax(np.where(wrong, ratio, -1)))
@@ -231,32 +255,18 @@ def _expanded(end: Floats, value: Floats, slope: Floats, z: Floats, x: Floats) -
     """f(x+h) - f(x) - f'(x) h with a bound on the rounding of this very computation.
 
     Error-free transformations (Knuth's two-sum, Dekker's product; Handbook of Floating-Point Arithmetic,
-    section 4.3-4.4), so that float64 results are compared exactly enough too.
+    section 4.3-4.4), so that float64 results are compared exactly enough too. They overflow from 2^996 on, so that
+    what comes near is scaled down first; what that loses, 2^-874 at most, is no more than ``rounding``.
     """
-    difference, difference_low = _two_sum(end, -value)
-    h, h_low = _two_sum(z, -x)
-    product, product_low = _two_product(slope, h)
+    largest = np.maximum(np.maximum(np.abs(end), np.abs(value)), np.abs(slope))
+    down = np.where(largest > 2.0**900, 2.0**-200, 1.0)
+    end, value, slope = end * down, value * down, slope * down
+    difference, difference_low = two_sum(end, -value)
+    h, h_low = two_sum(z, -x)
+    product, product_low = two_product(slope, h)
     remainder = (difference - product) + (difference_low - product_low - slope * h_low)
     rounding = 2.0**-100 * (np.abs(difference) + np.abs(product)) + 2.0**-52 * np.abs(remainder)
-    return remainder, np.where(np.isfinite(remainder), rounding, 0.0)
-
-
-def _two_sum(a: Floats, b: Floats) -> tuple[Floats, Floats]:
-    total = a + b
-    shadow = total - a
-    return total, (a - (total - shadow)) + (b - shadow)
-
-
-def _two_product(a: Floats, b: Floats) -> tuple[Floats, Floats]:
-    product = a * b
-    a_high, b_high = _split(a), _split(b)
-    a_low, b_low = a - a_high, b - b_high
-    return product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
-
-
-def _split(a: Floats) -> Floats:
-    scaled = a * (2.0**27 + 1)
-    return scaled - (scaled - a)
+    return remainder / down, np.where(np.isfinite(remainder), rounding, 0.0) / down
 
 
 def _prediction(probe: Probe, x: Floats, z: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats, Any, Any]:
@@ -280,8 +290,9 @@ def _prediction(probe: Probe, x: Floats, z: Floats, low: Floats, high: Floats) -
         judged &= ~((x == k) | (inside & across))  # the choice at the kink is a convention; two kinks are too many
         across |= inside
         turn = np.where(inside, k, turn)
-        near, far = np.where(inside, np.abs(k - x), near), np.where(inside, np.abs(z - k), far)
-        predicted = np.where(inside, np.sign(z - x) * height + jump * np.abs(z - k), predicted)
+        past = (z - k) - float(kink - Fraction(k))
+        near, far = np.where(inside, np.abs(k - x), near), np.where(inside, np.abs(past), far)
+        predicted = np.where(inside, np.sign(z - x) * height + jump * np.abs(past), predicted)
     first = probe.oracle.suprema(np.minimum(x, turn), np.maximum(x, turn), 2)
     second = np.where(across, probe.oracle.suprema(np.minimum(turn, z), np.maximum(turn, z), 2), 0.0)
     curvature = first * near * near / 2 + first * near * far + second * far * far / 2

@@ -50,22 +50,27 @@ LARGE_CEILING = 1e6
 """A ceiling beyond this is written as ``inf``: all accuracy is lost, by how much depends on the input tried."""
 
 
-def draft(selection: Selection) -> tuple[list[Entry], list[Deviation]]:
-    """Entries and deviations for every cell of ``selection`` that fails here."""
+def draft(selection: Selection, witnesses: tuple[int, ...] = ()) -> tuple[list[Entry], list[Deviation]]:
+    """Entries and deviations for every cell of ``selection`` that fails here.
+
+    ``witnesses`` are inputs to try beside the property's own, of the one format of ``selection``.
+    """
     desk = prepare(replace(selection, use_ledger=False, jobs=0))
     entries: list[Entry] = []
     deviations: dict[str, Deviation] = {}
     for group in desk.plan.groups:
         for task in group.tasks:
-            made = _draft_task(task, selection, desk)
+            made = _draft_task(task, selection, desk, witnesses)
             if made is not None:
                 entries.append(made[0])
                 deviations[made[1].id] = made[1]
     return entries, list(deviations.values())
 
 
-def _draft_task(task: Task, selection: Selection, desk: Desk) -> tuple[Entry, Deviation] | None:
-    probe = Probe(task, selection)
+def _draft_task(
+    task: Task, selection: Selection, desk: Desk, witnesses: tuple[int, ...] = ()
+) -> tuple[Entry, Deviation] | None:
+    probe = Probe(task, selection, witnesses)
     try:
         outcome = properties()[task.property].check(probe, task.order)
     except (Unsupported, ImplementationFault):
@@ -217,6 +222,8 @@ def _drafted_anew(entry: Entry, selection: Selection) -> bool:
         entry.hardware == (simd_level(),)
         and (not selection.functions or entry.function in selection.functions)
         and (not selection.properties or entry.property in selection.properties)
+        and (not selection.formats or entry.format in selection.formats)
+        and (not selection.orders or entry.order in selection.orders)
     )
 
 
@@ -226,7 +233,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--backend", required=True, help="backend id, such as torch:cpu")
     parser.add_argument("--function", action="append", default=[], help="only these functions")
     parser.add_argument("--property", action="append", default=[], help="only these properties")
+    parser.add_argument("--format", action="append", default=[], help="only these formats")
+    parser.add_argument("--order", action="append", default=[], type=int, help="only these orders")
     parser.add_argument("--profile", default="default")
+    parser.add_argument(
+        "--witness", action="append", default=[], help="bits to try beside the property's inputs; takes one --format"
+    )
     parser.add_argument("--into", type=Path, default=directory(), help="folder of the ledger files")
     chosen = parser.parse_args(arguments)
     file = chosen.into / f"{chosen.backend.replace(':', '-')}.toml"
@@ -234,9 +246,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         backends=(chosen.backend,),
         functions=tuple(chosen.function),
         properties=tuple(chosen.property),
+        formats=tuple(chosen.format),
+        orders=tuple(chosen.order),
         profile=chosen.profile,
     )
-    entries, deviations = draft(selection)
+    if chosen.witness and len(chosen.format) != 1:
+        parser.error("--witness takes exactly one --format, whose bits they are")
+    witnesses = tuple(get_format(chosen.format[0]).parse_bits(w) for w in chosen.witness)
+    entries, deviations = draft(selection, witnesses)
     standing = Ledger.read([chosen.into])
     kept = [e for e in standing.entries if e.backend == chosen.backend and not _drafted_anew(e, selection)]
     merged = merge(kept, entries)

@@ -22,6 +22,7 @@ GENERIC = {
     "convention": "Several ways to ask for the derivative at the kink give several answers.",
     "class-mismatch": "NaN, infinity or a number where another class is due.",
     "rounding": "Several roundings add up beyond the contract.",
+    "wrong-value": "The result is another number than the function's.",
     "fault": "The implementation broke its contract.",
     "statistics": "A measured frequency contradicts its exact probability.",
 }

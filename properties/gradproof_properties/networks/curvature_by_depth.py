@@ -22,6 +22,7 @@ from gradproof.functions import Function
 from gradproof.measure.contracts import STABLE
 from gradproof.measure.severity import LARGE_ERROR, SMALL_ERROR, WRONG_BRANCH, WRONG_CLASS
 from gradproof.results.model import Evidence
+from gradproof_properties.flushing import flushes
 from gradproof_properties.networks.sawtooth import Hinge, Lattice, hinge, lattice, rounds_nothing
 
 POINTS = 2048
@@ -60,6 +61,7 @@ class CurvatureByDepth(Property):
     )
     orders: ClassVar[tuple[int, ...]] = (0,)
     modes: ClassVar[tuple[str, ...] | None] = ("eager",)
+    same_in_every_profile: ClassVar[bool] = False
 
     def applies(self, function: Function, order: int) -> bool:
         """Functions with a kink, but no jump, between two affine pieces."""
@@ -68,7 +70,7 @@ class CurvatureByDepth(Property):
     def check(self, probe: Probe, order: int) -> Outcome:
         """Build the network layer by layer and compare every depth; then measure what ReLU's own weights would do."""
         kink = hinge(probe.oracle)
-        points = lattice(probe.format, max(POINTS, 2 * probe.budget.pairs))
+        points = lattice(probe.format, max(POINTS, 2 * probe.budget.pairs), probe.seed)
         if kink is None or points is None:
             raise Unsupported("the format is too short for a network of depth 1")
         bits = fa.round_values(points.x, probe.format)
@@ -111,14 +113,10 @@ def _bitwise(probe: Probe, kink: Hinge, points: Lattice) -> list[Any]:
     none = np.zeros(points.k.size, bool)
     if not rounds_nothing(kink, probe.format, points.n):
         return [none] * (points.depth + 1)
-    if not _flushes(probe):
+    if not flushes(probe.traits):
         return points.exact
     least = float(probe.format.min_normal)
     return [e if 0.25**m * 2.0**-points.n >= least else none for m, e in enumerate(points.exact)]
-
-
-def _flushes(probe: Probe) -> bool:
-    return probe.traits.flushes_results or probe.traits.zeros_inputs
 
 
 def _bounds(probe: Probe, kink: Hinge, points: Lattice, run: Run, exact: list[Any]) -> list[Floats]:
@@ -129,7 +127,7 @@ def _bounds(probe: Probe, kink: Hinge, points: Lattice, run: Run, exact: list[An
     """
     fmt = probe.format
     half_ulp = 2.0**-fmt.precision * (1 + 2.0**-6)
-    least = float(fmt.min_normal) if _flushes(probe) else 0.0
+    least = float(fmt.min_normal) if flushes(probe.traits) else 0.0
     rounds = not rounds_nothing(kink, fmt, points.n)
     tent, total = np.zeros(points.k.size), np.zeros(points.k.size)
     bounds = [total]
@@ -146,7 +144,7 @@ def _bounds(probe: Probe, kink: Hinge, points: Lattice, run: Run, exact: list[An
 def _layer_bound(probe: Probe, kink: Hinge, tent: Floats) -> Floats:
     """What one layer may be off, given its input: the contract's errors of f, and roundings, weighted."""
     fmt = probe.format
-    least = float(fmt.min_normal) if _flushes(probe) else 0.0
+    least = float(fmt.min_normal) if flushes(probe.traits) else 0.0
     left, right, at = float(kink.left), float(kink.right), float(kink.at)
     steepest = max(abs(left), abs(right))
     bound = np.zeros(tent.size)

@@ -12,6 +12,7 @@ import numpy as np
 from gradproof.engine.probe import Probe
 from gradproof.formats.arrays import Bits, Floats
 from gradproof.measure.contracts import STABLE
+from gradproof_properties.flushing import least
 from gradproof_properties.networks.trajectories import HIDDEN, INPUTS, ROWS, Choice, Data, Gradient, same
 
 NAMES: Final = ("left", "mean", "right")
@@ -53,8 +54,7 @@ class Forced:
         residuals = [value * sum(self._v) - target for target in targets]
         self._sum = sum(residuals, Fraction(0))
         unit = Fraction(1, 1 << fmt.precision)
-        flushes = probe.traits.flushes_results or probe.traits.zeros_inputs
-        self._least = fmt.min_normal if flushes else fmt.min_subnormal
+        self._least = Fraction(least(probe))
         width = sum(abs(v) for v in self._v)
         forward = FORWARD_ROUNDINGS * unit * (abs(value) * width + max(map(abs, targets)))
         forward += width * (self._room(probe) + FORWARD_ROUNDINGS * self._least)

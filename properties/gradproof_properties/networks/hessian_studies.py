@@ -15,6 +15,7 @@ from gradproof.engine.property import Violations
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
 from gradproof.measure.severity import LARGE, LARGE_ERROR, LOST_SIGNAL, SMALL_ERROR, WRONG_CLASS
+from gradproof_properties.flushing import least
 from gradproof_properties.networks.hessians import (
     Jets,
     Networks,
@@ -50,24 +51,26 @@ class Found:
     def judge(
         self, bits: Bits, got: Bits, due: Floats, room: Floats, told: Callable[[int], str], *, pointwise: bool = False
     ) -> None:
-        """Hold ``got`` to ``due`` within ``room``; all of shape (n,). ``told`` words the row of an index."""
+        """Hold ``got`` to ``due`` within ``room``, where both are numbers; all of shape (n,). ``told`` words a row."""
         if not bits.size:
             return
         fmt = self.probe.format
         values = fa.values(got, fmt)
-        with np.errstate(invalid="ignore", over="ignore"):
+        with np.errstate(all="ignore"):
             error = np.abs(values - due)
             ratio = np.where(np.isfinite(values), error / room, np.inf)
-        self.n += bits.size
-        self.magnitude = max(self.magnitude, float(ratio.max()))
-        wrong = ratio > 1
+            ratio[error == 0] = 0.0  # half of float64's least number is 0 as a room
+        judged = np.isfinite(due) & np.isfinite(room)
+        self.n += int(judged.sum())
+        self.magnitude = max(self.magnitude, float(ratio[judged].max(initial=0.0)))
+        wrong = judged & ~(ratio <= 1)
         if not wrong.any():
             return
-        worst = int(np.argmax(ratio))
+        worst = int(np.argmax(np.where(wrong, ratio, -1.0)))
         severity = np.where(ratio >= LARGE, LARGE_ERROR, SMALL_ERROR)
         severity = np.where(values == 0, LOST_SIGNAL, severity)
         severity = np.where(np.isfinite(values), severity, WRONG_CLASS).astype(np.int8)
-        felt = ~(error <= 8 * 2.0**-fmt.precision * np.abs(due).max())
+        felt = ~(error <= 8 * 2.0**-fmt.precision * np.abs(due[judged]).max())
         text = f"{told(worst)} is {values[worst]:.6g} where {due[worst]:.6g} +- {room[worst]:.3g} is due"
         self.violations.append(
             Violations(bits[wrong], got[wrong], ratio[wrong], severity[wrong], felt[wrong], text, pointwise=pointwise)
@@ -90,7 +93,7 @@ class UnitStudy:
         f = jets(probe, units.z)
         along = np.zeros_like(units.w)
         along[..., 0, :] = 1.0
-        due = hessian_times(units, f, along, np.zeros_like(units.v), probe.format, _least(probe))
+        due = hessian_times(units, f, along, np.zeros_like(units.v), probe.format, least(probe))
         return cls(units, units.z[:, 0, 0], due, f.known[:, 0, 0])
 
     def judge(self, space: Space, way: str, found: Found) -> None:
@@ -140,7 +143,7 @@ class NetworkStudy:
         exact = tuple(part[:, None] for part in f.exact)
         room = tuple(part[:, None] for part in f.room)
         spread = Jets(exact, room, f.known)  # type: ignore[arg-type]
-        due = hessian_times(each, spread, along_w, along_v, probe.format, _least(probe))
+        due = hessian_times(each, spread, along_w, along_v, probe.format, least(probe))
         without = without_curvature(each, spread, along_w, along_v)
         return cls(
             nets, along_w, along_v, f, _joined(due.by_w, due.by_v), _joined(due.room_w, due.room_v),
@@ -246,13 +249,6 @@ def _entry(direction: int, parameter: int) -> str:
 def _name(parameter: int) -> str:
     row, column = divmod(parameter, HIDDEN)
     return f"v[{column}]" if row > INPUTS else f"w[{row},{column}]"
-
-
-def _least(probe: Probe) -> float:
-    """What an operation may lose by underflow."""
-    traits = probe.traits
-    flushes = traits.flushes_results or traits.zeros_inputs
-    return float(probe.format.min_normal if flushes else probe.format.min_subnormal)
 
 
 def _figure(value: Any) -> float | None:

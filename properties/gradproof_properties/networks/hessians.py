@@ -30,6 +30,8 @@ CLEAR: Final = 2.0**-4
 STEP: Final = 4.0
 """Inputs are multiples of 1/STEP."""
 CANDIDATES: Final = 4096
+LARGEST: Final = 300
+"""Values of 2^300 and more are not handled: three of them, multiplied, leave float64."""
 FACTOR_ROOM: Final = 2.0
 """Contract errors granted to each f' and f'' in a program: AD multiplies by a tangent and a cotangent inside the
 derivative's own arithmetic, so that each of its roundings may come twice."""
@@ -144,21 +146,22 @@ class Jets:
     exact: tuple[Pairs, Pairs, Pairs]
     room: tuple[Floats, Floats, Floats]
     known: Any
-    """Where the oracle knows all three; shape of z."""
+    """Where the oracle knows all three, and float64 has room for their products; shape of z."""
 
 
 def jets(probe: Probe, z: Floats) -> Jets:
     """The oracle's answers at z, which holds numbers of the format."""
     bits = fa.round_values(z.ravel(), probe.format)
     references = probe.references(bits)
-    known = np.logical_and.reduce([r.kind == FINITE for r in references]).reshape(z.shape)
+    known = np.logical_and.reduce([(r.kind == FINITE) & (r.exponent <= LARGEST) for r in references]).reshape(z.shape)
     exact = tuple(_pairs(r, z.shape) for r in references)
     room = [allowance(probe, bits, r, order).reshape(z.shape) for order, r in enumerate(references)]
     return Jets(exact, (room[0], FACTOR_ROOM * room[1], FACTOR_ROOM * room[2]), known)  # type: ignore[arg-type]
 
 
 def _pairs(reference: Reference, shape: tuple[int, ...]) -> Pairs:
-    exponent = np.clip(reference.exponent, -1000, 1000).astype(np.int32)
+    """Values of binary exponents up to LARGEST; what lies below float64 is 0."""
+    exponent = np.clip(reference.exponent, -1200, LARGEST).astype(np.int32)
     parts = (np.ldexp(part, exponent).reshape(shape) for part in (reference.high, reference.low))
     return Pairs(*parts)
 

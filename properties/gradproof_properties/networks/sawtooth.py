@@ -25,6 +25,7 @@ from gradproof.formats.arrays import Floats, Ints
 from gradproof.functions import Function
 from gradproof.oracle import Oracle
 from gradproof.oracle.exact_route import derivatives
+from gradproof.oracle.shape import linear_pieces
 
 SHIFTS: Final = (Fraction(0), Fraction(1, 2), Fraction(1))
 WEIGHTS: Final = (Fraction(2), Fraction(-4), Fraction(2))
@@ -32,7 +33,6 @@ FINEST: Final = 31
 """Inputs are multiples of 2^-31 at the finest: f_m is then a multiple of 2^-62 and fits 64 bits."""
 PIECE_DEPTH: Final = 8
 """Pieces are counted up to this depth: 256 of them."""
-_TRIED: Final = tuple(Fraction(i, 8) for i in range(9))
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Hinge:
         return tuple(self.at - self.scale * t for t in SHIFTS)
 
     def weights(self, jump: Fraction) -> tuple[Fraction, ...]:
-        """The output weights of the three units that make ``jump / self.jump``-fold tents of them."""
+        """The output weights of the three units: their sum is ``self.jump / jump`` times the tent map."""
         return tuple(w / (self.scale * jump) for w in WEIGHTS)
 
     def __call__(self, w: Fraction) -> Fraction:
@@ -78,7 +78,7 @@ def _hinge_at(function: Function, kink: Fraction) -> Hinge | None:
     low = breaks[first - 1] if first else function.ends[0]
     high = breaks[after] if after < len(breaks) else function.ends[1]
     scale = _scale(min(kink - low, high - kink))
-    sides = [_line(function, piece, kink, step) for piece, step in ((first, -scale), (after, scale))]
+    sides = [_line(function, piece, kink) for piece in (first, after)]
     if None in sides:
         return None
     (left_value, left), (right_value, right) = sides  # type: ignore[misc]
@@ -93,14 +93,12 @@ def _scale(reach: Fraction | float) -> Fraction:
     return scale
 
 
-def _line(function: Function, piece: int, kink: Fraction, step: Fraction) -> tuple[Fraction, Fraction] | None:
-    """Value and slope at the kink of a piece that is rational and affine from there to kink + step; None for others."""
-    rows = [derivatives(function, piece, kink + t * step)[:3] for t in _TRIED]
-    value, slope, _ = rows[0]
-    if value is None or slope is None:
+def _line(function: Function, piece: int, kink: Fraction) -> tuple[Fraction, Fraction] | None:
+    """Value and slope at the kink of a linear piece; None of another."""
+    value, slope = derivatives(function, piece, kink)[:2]
+    if value is None or slope is None or not linear_pieces(function)[piece]:
         return None
-    affine = all(row == [value + slope * t * step, slope, 0] for t, row in zip(_TRIED, rows, strict=True))
-    return (value, slope) if affine else None
+    return value, slope
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,9 +138,9 @@ class Lattice:
 
 
 @lru_cache(maxsize=16)
-def lattice(fmt: Format, points: int) -> Lattice | None:
+def lattice(fmt: Format, points: int, seed: int) -> Lattice | None:
     """The inputs of one format: all k 2^-n of a short one, else a grid and ``points`` in all, pieces of every depth
-    with their ends and middles. None where the format is too short for a network of depth 1.
+    with their ends and middles, drawn by ``seed``. None where the format is too short for a network of depth 1.
 
     n = p - 2 at most, so that every pre-activation of the catalogue's hinges is exact. The depth is a few layers more
     than p / 2, where 2^(-2m-2) reaches the rounding of numbers near 1.
@@ -158,7 +156,7 @@ def lattice(fmt: Format, points: int) -> Lattice | None:
         k = np.concatenate([grid, np.setdiff1d(k, grid)])
     else:
         grid = np.arange((1 << (pieces + 1)) + 1, dtype=np.int64) << (n - pieces - 1)
-        k = np.concatenate([grid, _cells(n, depth, points - grid.size)])
+        k = np.concatenate([grid, _cells(n, depth, points - grid.size, seed)])
     tent, network = k, k << n
     networks = [network]
     exact = [np.ones(k.size, bool)]
@@ -170,9 +168,9 @@ def lattice(fmt: Format, points: int) -> Lattice | None:
     return Lattice(n, k, depth, pieces, networks, k * k, exact)
 
 
-def _cells(n: int, depth: int, count: int) -> Ints:
+def _cells(n: int, depth: int, count: int, seed: int) -> Ints:
     """``count`` inputs: a quarter anywhere, the rest pieces (ends and middle): of each depth first, last and random."""
-    rng = np.random.default_rng(depth)
+    rng = np.random.default_rng(seed)
     anywhere = rng.integers(0, 1 << n, count // 4)
     each = max((count - anywhere.size) // (3 * depth), 2)
     found = [anywhere]

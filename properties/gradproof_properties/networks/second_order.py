@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from itertools import pairwise
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,12 +14,10 @@ from gradproof.errors import Unsupported
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Floats
 from gradproof.measure.severity import WRONG_CLASS
+from gradproof.oracle.shape import linear_pieces
 from gradproof.results.model import Evidence
 from gradproof_properties.allowances import allowance
 from gradproof_properties.networks.hessian_studies import BY_HAND, Found, NetworkStudy, UnitStudy
-
-TRIED: Final = (Fraction(355, 113), Fraction(-97, 89), Fraction(17, 71))
-"""A rational piece whose second derivative is 0 at these inputs, which have no special structure, is linear."""
 
 
 class SecondOrder(Property):
@@ -137,9 +134,8 @@ def _inside_linear_pieces(probe: Probe, x: Floats) -> Any:
     function = probe.function
     ends = [function.ends[0], *function.breaks, function.ends[1]]
     inside = np.zeros(x.size, bool)
-    for piece, (low, high) in enumerate(pairwise(ends)):
-        tried = [probe.oracle.piece_value(piece, point, probe.format, 2) for point in TRIED]
-        if all(value.how == "exact" and value.kind == "finite" and not value.midpoint.man for value in tried):
+    for linear, (low, high) in zip(linear_pieces(function), pairwise(ends), strict=True):
+        if linear:
             inside |= (x > float(low)) & (x < float(high)) & np.isfinite(x)
     return inside
 

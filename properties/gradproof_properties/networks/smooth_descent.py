@@ -199,8 +199,9 @@ class SmoothDescent(Property):
         "|x1 - x0| with L = sup |f''| over the step, and f(x1) <= f(x0) + f'(x0)(x1 - x0) + L (x1 - x0)^2 / 2, which "
         "for beta = 0 is a descent by eta (1 - L eta / 2) f'(x0)^2 at least; across kinks f'(x1) - f'(x0) is the sum "
         "of their jumps, within the same bound. Each holds within the errors of f and f' that the contract allows or "
-        "that training does not feel. Gradient descent on a u^2 / 2 over (u, v) leaves every bit of v as it was, and "
-        "multiplies u by 1 - eta a within counted roundings."
+        "that training does not feel. Where the backend offers programs, gradient descent on a u^2 / 2 over (u, v) "
+        "leaves every bit of v as it was, and multiplies u by 1 - eta a within counted roundings; the functions of a "
+        "format share these runs, which do not count among a function's points."
     )
     source: ClassVar[str] = (
         "'why smoothness helps descent'; the descent lemma (Nesterov, Introductory Lectures on Convex Optimization, "
@@ -220,7 +221,7 @@ class SmoothDescent(Property):
         found += [_failed(trial, probe.format) for trial in trials if trial.error is not None]
         n = int(changed.judged.sum()) + int(lowered.judged.sum())
         worst = max(changed.worst, lowered.worst)
-        evidence = Evidence("sampled", n + sum(trial.judged for trial in trials)) if n else Evidence("none", 0)
+        evidence = Evidence("sampled", n) if n else Evidence("none", 0)
         return Outcome(
             evidence, found, magnitude=worst if n else None, measured=_measured(steps, changed, lowered, trials)
         )
@@ -335,7 +336,7 @@ def _measured(steps: Steps, changed: Judged, lowered: Judged, trials: tuple[Tria
         "steps_across_a_kink": int(across.sum()),
         "worst_change": changed.worst,
         "worst_descent": lowered.worst,
-        "flat_direction": {trial.name: trial.after for trial in trials},
+        "flat_direction": {trial.name: {"judged": trial.judged, **trial.after} for trial in trials} or "not offered",
     }
     if across.any():
         clear = across & (steps.smooth + sum(steps.rooms(1)) < np.abs(steps.jump) / 2)

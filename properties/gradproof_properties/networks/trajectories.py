@@ -26,7 +26,10 @@ HIDDEN: Final = 8
 """The network: 4 inputs and the bias column, 8 hidden units, 1 output, 8 rows. One shape, so that a compiling backend
 compiles once."""
 PATIENCE: Final = 10.0
-"""Seconds that one training may take; a slow callable's is cut short."""
+"""Seconds that one training may take; a slow callable's is cut short, and the record says so."""
+
+UPDATE: Final = "a parameter"
+"""What differs where an update does although the gradients do not."""
 
 Gradient = tuple[Bits, Bits, Bits]
 """Bits of E (shape ()), of its gradient and of z (rows, hidden). Parameters and gradients have shape
@@ -161,8 +164,12 @@ class Run:
     steps: int = 0
     first_hit: int | None = None
     parted_at: int | None = None
+    cut_short: bool = False
+    """Whether PATIENCE ended it before all steps were done."""
+    judged: int = 0
+    """Gradients that were compared and not by an earlier rule in the same step, and comparisons of all parameters."""
     unexplained: Difference | None = None
-    """The first difference between choices although nothing had been at the kink."""
+    """The first difference between choices that nothing at the kink explains."""
     first: list[Gradient] = field(default_factory=list)
     """What the first step saw, one entry per choice; so are the others."""
     losses: list[int] = field(default_factory=list)
@@ -198,12 +205,21 @@ class Training:
         for step in range(steps):
             started = time.monotonic()
             gradients = self._gradients(data, sides)
+            compared: set[bytes] = set()
             for rule, run in enumerate(runs):
-                self._compare(step, run, [side.parameters[rule] for side in sides], [g[rule] for g in gradients])
+                parameters = [side.parameters[rule] for side in sides]
+                if run.parted_at is None and parameters[0].tobytes() not in compared:
+                    compared.add(parameters[0].tobytes())
+                    run.judged += len(self.choices) - 1
+                self._compare(step, run, parameters, [g[rule] for g in gradients])
             self._advance(step, sides, gradients)
+            for rule, run in enumerate(runs):
+                self._compare_parameters(step, run, [side.parameters[rule] for side in sides], gradients[0][rule])
             # In the first step all rules stand at one point and share their gradients; in the next they may not.
             now = time.monotonic()
-            if now + len(RULES) * (now - started) > until:
+            if step + 1 < steps and now + len(RULES) * (now - started) > until:
+                for run in runs:
+                    run.cut_short = True
                 break
         for rule, run in enumerate(runs):
             run.parameters = [side.parameters[rule] for side in sides]
@@ -237,31 +253,28 @@ class Training:
         difference = differing(found, parameters, fmt, step)
         if difference is not None:
             run.parted_at = step
-            # Whatever was at the kink, E does not depend on f' at one and the same set of parameters.
-            if run.first_hit is None or difference.what == "E":
+            # Whatever was at the kink, E and z do not depend on f' at one and the same set of parameters.
+            if run.first_hit is None or difference.what != "the gradient":
                 run.unexplained = difference
 
+    def _compare_parameters(self, step: int, run: Run, parameters: list[Bits], found: Gradient) -> None:
+        """After an update by gradients that have been the same under all choices, so are the parameters."""
+        if run.parted_at is not None:
+            return
+        run.judged += len(parameters) - 1
+        for other in parameters[1:]:
+            if not same(parameters[0], other, self.space.format).all():
+                run.parted_at = step
+                run.unexplained = Difference(step, UPDATE, parameters[0], other, found[2], parameters[0])
+                return
+
     def _advance(self, step: int, sides: Sequence[_State], gradients: list[list[Gradient]]) -> None:
-        """One update of every side; sides that have not parted share it."""
+        """One update of every side, each calculated for itself."""
         varying = self._optimisers.varying(self.space, step + 1)
-        done: list[tuple[_State, list[bytes], _State]] = []
         for side, found in zip(sides, gradients, strict=True):
-            key = [g.tobytes() for _, g, _ in found]
-            shared = next((new for old, k, new in done if k == key and _alike(old, side)), None)
-            old = _State(side.parameters, side.state)
-            if shared is None:
-                arrays = [self.space.array(p) for p in side.parameters], [self.space.array(g) for _, g, _ in found]
-                parameters, state = self._optimisers.advance(*arrays, side.state, varying)
-                shared = _State([self.space.bits(p) for p in parameters], state)
-            done.append((old, key, shared))
-            side.parameters, side.state = shared.parameters, shared.state
-
-
-def _alike(a: _State, b: _State) -> bool:
-    """Whether two sides have done all updates together, or none."""
-    if a.state is b.state:
-        return True
-    return all(p is q for p, q in zip(a.parameters, b.parameters, strict=True))
+            arrays = [self.space.array(p) for p in side.parameters], [self.space.array(g) for _, g, _ in found]
+            parameters, side.state = self._optimisers.advance(*arrays, side.state, varying)
+            side.parameters = [self.space.bits(p) for p in parameters]
 
 
 def differing(found: Sequence[Gradient], parameters: Sequence[Bits], fmt: Format, step: int) -> Difference | None:

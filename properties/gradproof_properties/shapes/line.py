@@ -41,8 +41,8 @@ SCALED = 64
 class Line:
     """Finite inputs in increasing order, 0 once, shape (n,), with results and what is due.
 
-    ``judged`` are the rows with a number that a number is due at: NaN and infinities are the business of other
-    claims. ``room`` is what the contract allows, in the units of f.
+    ``judged`` are the rows with a number that a number is due at; ``lost`` those with a NaN or an infinity there, which
+    are the business of other claims. ``room`` is what the contract allows, in the units of f.
     """
 
     fmt: Format
@@ -54,6 +54,7 @@ class Line:
     due: Floats
     room: Floats
     judged: Mask
+    lost: Mask
     reference: Reference
 
     @property
@@ -107,13 +108,17 @@ def _line(probe: Probe, bits: Bits, reference: Reference, got: Bits) -> Line:
     fmt = probe.format
     ordinals = fa.ordinals(bits, fmt)
     g = fa.values(got, fmt)
-    judged = (reference.kind == FINITE) & fa.is_finite(reference.rounded, fmt) & np.isfinite(g)
+    known = (reference.kind == FINITE) & fa.is_finite(reference.rounded, fmt)
     if probe.traits.zeros_inputs:  # a subnormal input read as 0 stands elsewhere on the line
         size = np.abs(ordinals)
-        judged &= (size == 0) | (size >= fmt.min_normal_bits)
+        known &= (size == 0) | (size >= fmt.min_normal_bits)
+    number = np.isfinite(g)
     with np.errstate(over="ignore"):
         room = allowance(probe, bits, reference, 0)
-    return Line(fmt, bits, ordinals, fa.values(bits, fmt), got, g, reference.values, room, judged, reference)
+    return Line(
+        fmt, bits, ordinals, fa.values(bits, fmt), got, g, reference.values, room,
+        known & number, known & ~number, reference,
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=512)

@@ -50,7 +50,8 @@ class Shape(Property):
         "past the range. Each identity of the function among f(-x) = -f(x), f(-x) = f(x), f(x) - f(-x) = a x, "
         "f(x) + f(-x) = b holds within what the contract allows both, and positive homogeneity f(cx) = c f(x) too, bit "
         "for bit where c is a power of two. On either side of a breakpoint f' is the one-sided derivative. What the "
-        "function declares of this is true of its oracle."
+        "function declares of this is true of its oracle. Where a result is NaN or infinite and a number is due, "
+        "accuracy and special-values have the finding, and nothing is counted here."
     )
     source: ClassVar[str] = "smoothness claims; redundancy of a trainable slope on the positive side"
     orders: ClassVar[tuple[int, ...]] = (0,)
@@ -79,8 +80,10 @@ class Shape(Property):
             violations, row = _homogeneity(probe, line, pairs)
             found += violations
             measured |= row
-        judged = int(line.judged.sum())
-        evidence = Evidence("exhaustive" if probe.format.is_16_bit else "sampled", judged)
+        judged, lost = int(line.judged.sum()), int(line.lost.sum())
+        if lost:
+            measured["left_to_accuracy"] = lost
+        evidence = Evidence("exhaustive" if probe.format.is_16_bit and not lost else "sampled", judged)
         return Outcome(evidence, found, measured=measured if judged else {})
 
 
@@ -282,22 +285,25 @@ def _kinks_of_the_slope(probe: Probe, line: Line) -> tuple[list[Violations], dic
     reference = probe.references(bits)[1]
     room = allowance(probe, bits, reference, 1).reshape(beside.shape)
     due, slope = reference.values.reshape(beside.shape), fa.values(got, fmt).reshape(beside.shape)
-    judged = (reference.kind == FINITE) & fa.is_finite(reference.rounded, fmt) & np.isfinite(slope.ravel())
+    known = ((reference.kind == FINITE) & fa.is_finite(reference.rounded, fmt)).reshape(beside.shape)
     found = []
     rows_: dict[str, Any] = {}
     for n, k in enumerate(kinks):
-        if not judged.reshape(beside.shape)[n].all():
+        judged = known[n] & np.isfinite(slope[n])
+        if not known[n].all() or not judged.any():
             continue
         jump = jump_of(probe, k, 1)
-        rows_[f"{float(k):g}"] = {"left": float(slope[n, 0]), "right": float(slope[n, 1]), "c1": jump == 0}
-        error, bound = np.abs(slope[n] - due[n]), room[n]
-        if (error > bound).any():
+        sides = zip(("left", "right"), slope[n], judged, strict=True)
+        rows_[f"{float(k):g}"] = {side: float(s) if kept else None for side, s, kept in sides} | {"c1": jump == 0}
+        with np.errstate(invalid="ignore"):
+            error, bound = np.abs(slope[n] - due[n]), room[n]
+        wrong = np.flatnonzero(judged & ~(error <= bound))
+        if wrong.size:
             kind = "a kink" if jump else "no kink"
             text = (
                 f"beside {float(k):g}, where f has {kind}, f' is {slope[n, 0]:.9g} on the left and "
                 f"{slope[n, 1]:.9g} on the right; {due[n, 0]:.9g} and {due[n, 1]:.9g} are due"
             )
-            wrong = np.flatnonzero(error > bound)
             found.append(_slopes(bits[2 * n + wrong], got[2 * n + wrong], error[wrong], bound[wrong], text, fmt))
     return found, ({"slope_beside_kinks": rows_} if rows_ else {})
 

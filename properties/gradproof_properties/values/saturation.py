@@ -20,6 +20,7 @@ from gradproof.measure import Judgement
 from gradproof.measure.severity import LARGE_ERROR, LOST_SIGNAL, WRONG_CLASS
 from gradproof.oracle import Oracle
 from gradproof.results.model import Evidence
+from gradproof_properties.allowances import allowance
 from gradproof_properties.shapes.order import excess_behind
 
 Side = Literal["left", "right"]
@@ -232,10 +233,8 @@ def _turns_back(bits: Bits, got: Bits, tail: Tail, probe: Probe, order: int, jud
     with np.errstate(invalid="ignore"):
         approach = np.abs(exact[1:] - limit) <= np.abs(exact[:-1] - limit)
         step = np.abs(g[1:] - limit) - np.abs(g[:-1] - limit)
-        quantum = np.ldexp(1.0, reference.quantum_exponents(probe.format).astype(np.int32))
-        bound = probe.contract.bound(order, probe.format)
-        x_quantum = np.ldexp(1.0, fa.quantum_exponents(fa.values(bits, probe.format), probe.format).astype(np.int32))
-        allowed = bound * (quantum + reference.slope * x_quantum)
+        # What flushing costs is excused below.
+        allowed = allowance(probe, bits, reference, order, flushes=False)
         back = approach & (step > allowed[1:] + allowed[:-1])
         judged = np.isfinite(g) & ~judgement.excused
         behind, _ = excess_behind(-np.abs(g - limit), allowed, judged, approach.astype(np.int64))

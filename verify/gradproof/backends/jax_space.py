@@ -27,6 +27,7 @@ class JaxSpace(Space):
         self._backend = backend
         self._device = device
         self._applied: Implementation | None = None
+        self._compiling = False
 
     def array(self, bits: Bits) -> Array:
         """See the base class."""
@@ -39,7 +40,7 @@ class JaxSpace(Space):
     def apply(self, implementation: Implementation, x: Array) -> Array:
         """See the base class."""
         self._applied = implementation
-        return guarded(implementation)(x.reshape(-1)).reshape(x.shape)
+        return guarded(implementation, compiled=self._compiling)(x.reshape(-1)).reshape(x.shape)
 
     def derivative(self, implementation: Implementation, x: Array, order: int = 1) -> Array:
         """See the base class; on concrete arrays only."""
@@ -74,8 +75,22 @@ class JaxSpace(Space):
 
     def compiled(self, action: Callable[..., Any]) -> Callable[..., Any]:
         """See the base class."""
-        made: Callable[..., Any] = jax.jit(action)
-        return made
+        made = jax.jit(action)
+        traceable = True
+
+        def call(*arrays: Array) -> Any:
+            nonlocal traceable
+            if traceable:
+                self._compiling = True
+                try:
+                    return self._derived(1, lambda: made(*arrays))
+                except Unsupported:  # control flow on values, say: such a function runs eagerly only
+                    traceable = False
+                finally:
+                    self._compiling = False
+            return self._derived(1, lambda: action(*arrays))
+
+        return call
 
     def gradients(self, program: Program, arrays: Sequence[Array]) -> tuple[Array, list[Array]]:
         """See the base class."""
@@ -105,14 +120,19 @@ class JaxSpace(Space):
 
 
 def _convention(call: Callable[[Any], Any], x: Array, kink: Array, slope: Array) -> Array:
-    @jax.custom_jvp  # type: ignore[untyped-decorator]
+    # In reverse mode throughout: a user's function may have a rule for that one only.
+    @jax.custom_vjp  # type: ignore[untyped-decorator]
     def f(x: Array, kink: Array, slope: Array) -> Array:
         return call(x)
 
-    @f.defjvp  # type: ignore[untyped-decorator]
-    def jvp(primals: Any, tangents: Any) -> Any:
-        x, kink, slope = primals
-        y, own = jax.jvp(call, (x,), (jnp.ones_like(x),))
-        return y, jnp.where(x == kink, slope, own) * tangents[0]
+    def forward(x: Array, kink: Array, slope: Array) -> Any:
+        return call(x), (x, kink, slope)
 
+    def backward(kept: Any, cotangent: Array) -> Any:
+        x, kink, slope = kept
+        _, pull = jax.vjp(call, x)
+        own = pull(jnp.ones_like(x))[0]
+        return jnp.where(x == kink, slope, own) * cotangent, jnp.zeros_like(kink), jnp.zeros_like(slope)
+
+    f.defvjp(forward, backward)
     return f(x, kink, slope)

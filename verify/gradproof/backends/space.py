@@ -93,7 +93,10 @@ class Space(abc.ABC):
         """How many elements the backend finds equal to 0; subnormal ones too where it reads them as 0."""
 
     def compiled(self, action: Callable[..., Any]) -> Callable[..., Any]:
-        """``action`` on arrays, compiled where that is how the framework's users run it (JAX); else as it is."""
+        """``action`` on arrays, compiled where that is how the framework's users run it (JAX); else as it is.
+
+        What cannot be traced runs uncompiled.
+        """
         return action
 
     def gradients(self, program: Program, arrays: Sequence[Array]) -> tuple[Array, list[Array]]:

@@ -98,6 +98,8 @@ def interval_text(interval: Interval) -> str:
     ends = number_text(interval.lo)
     if interval.hi.bits != interval.lo.bits:
         ends += f" to {number_text(interval.hi)}"
+    if not interval.tried:
+        return f"{ends}: {count(interval.failing, 'input')} failed"
     kind = "inputs" if interval.exhaustive else "tried inputs"
     return f"{ends}: {interval.failing} of {interval.tried} {kind} fail"
 

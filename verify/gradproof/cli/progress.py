@@ -78,6 +78,8 @@ def cell_line(cell: Cell) -> Text:
     parts: list[str | tuple[str, str]] = [(f"{cell.status:<11}", STYLES[cell.status]), "  ", cell.id]
     if cell.status in ("fail", "known") or cell.magnitude is not None:
         parts.append(f"  error/bound {figure(cell.magnitude)}")
+    if cell.status == "pass" and cell.excused and cell.magnitude is not None and cell.magnitude > 1:
+        parts.append(" (excused: this backend flushes subnormal numbers)")
     if cell.reason and cell.status != "known":
         parts.append(f"  {' '.join(cell.reason.split())}")
     return text(*parts)

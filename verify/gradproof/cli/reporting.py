@@ -73,11 +73,11 @@ def read(paths: Sequence[str]) -> RunResult:
 
 
 def judged(result: RunResult) -> RunResult:
-    """``result`` with the installed claims where it holds none: its file is older than they are."""
+    """``result`` with verdicts from its own cells; on the installed claims where it holds none."""
     from gradproof.engine.packs import claims
     from gradproof.results.claims import judge
 
-    return result if result.claims else dataclasses.replace(result, claims=judge(claims(), result.cells))
+    return dataclasses.replace(result, claims=judge(result.claims or claims(), result.cells))
 
 
 def _written(chosen: Sequence[outputs.Output]) -> str:

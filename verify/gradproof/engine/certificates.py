@@ -152,10 +152,12 @@ def _plain_region(bits: Bits, fmt: Format) -> list[Interval]:
     """Runs of the failing inputs alone, with no claim about what lies between."""
     nans = bits[fa.is_nan(bits, fmt)]
     rest = fa.ordinals(bits[~fa.is_nan(bits, fmt)], fmt)
-    intervals = [_interval(span, fmt, False) for span in spans(rest, rest)] if rest.size else []
+    intervals = (
+        [dataclasses.replace(_interval(span, fmt, False), tried=0) for span in spans(rest, rest)] if rest.size else []
+    )
     if nans.size:
         pattern = number(int(nans[0]), fmt)
-        intervals.append(Interval(pattern, pattern, int(nans.size), int(nans.size), False))
+        intervals.append(Interval(pattern, pattern, 0, int(nans.size), False))
     return intervals
 
 

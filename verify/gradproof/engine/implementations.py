@@ -48,9 +48,11 @@ def implements(
     Raises UsageError for an unknown function, parameter, format or contract, or for something that cannot be called.
     """
     grid = _grid(params or {})
+    formats = None if formats is None else _listed(formats)
 
     def register(call: C) -> C:
-        for row in grid or [dict(params or {})]:
+        given: list[Any] = [params if params is not None else {}]
+        for row in grid or given:
             make = declaration(
                 function, backend=backend, params=row, derivative=_each(derivative, row if grid else {}),
                 formats=formats, name=name, contract=contract, known=known,
@@ -61,21 +63,22 @@ def implements(
 
     if not grid:
         declaration(
-            function, backend=backend, params=params, derivative=derivative, formats=formats, contract=contract,
-            known=known,
+            function, backend=backend, params=params, derivative=derivative, formats=formats, name=name,
+            contract=contract, known=known,
         )  # fmt: skip
     return register
 
 
 def _grid(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Every combination of the values of ``params``; empty where no value is a list."""
-    if not any(isinstance(v, list | tuple) for v in params.values()):
+    if not isinstance(params, Mapping) or not any(isinstance(v, list | tuple) for v in params.values()):
         return []
     rows = [v if isinstance(v, list | tuple) else [v] for v in params.values()]
     if not all(rows):
         empty = next(name for name, values in zip(params, rows, strict=True) if not values)
         raise UsageError(f"params={empty!r} is an empty list; give at least one value")
-    return [dict(zip(params, row, strict=True)) for row in itertools.product(*rows)]
+    made = [dict(zip(params, row, strict=True)) for row in itertools.product(*rows)]
+    return [row for i, row in enumerate(made) if row not in made[:i]]
 
 
 def _each(derivative: Any, row: Mapping[str, Any]) -> Any:
@@ -101,13 +104,17 @@ def declaration(
 
     Arguments and errors as there.
     """
+    if params is not None and not isinstance(params, Mapping):
+        raise UsageError(f"expected params= as a mapping of names to numbers, got {params!r}")
     spec = function if isinstance(function, Function) else get_function(function)
     bound = spec.bind(params or {})
-    if not isinstance(backend, str) or not backend:
+    if not isinstance(backend, str) or not backend.partition(":")[0]:
         raise UsageError(f"expected backend='numpy', 'torch' or 'jax', got backend={backend!r}")
     chosen = None if formats is None else tuple(get_format(f).name for f in _listed(formats))
     derivatives = _derivatives(derivative)
     declared = listed(known)
+    if name is not None and not (isinstance(name, str) and name.strip()):
+        raise UsageError(f"expected name= as text, got {name!r}")
     held_to = contract.name if isinstance(contract, Contract) else contract
     if held_to is not None:
         get_contract(held_to)

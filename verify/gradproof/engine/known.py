@@ -35,13 +35,28 @@ class Known:
         )
 
     def bits(self, fmt: Format) -> tuple[tuple[int, int], ...]:
-        """The region as pairs of bit patterns; NaN inputs belong to one that reaches both infinities."""
-        ends = [
-            fmt.last_bits | (fmt.sign_bit if end < 0 else 0) if isinstance(end, float) else fmt.round(end)
-            for end in self.region
-        ]
+        """The region as pairs of bit patterns, from the least number of ``fmt`` in it to the greatest.
+
+        Empty where it holds no number of the format. NaN inputs belong to one that reaches both infinities.
+        """
+        low, high = _inwards(self.region[0], fmt, 1), _inwards(self.region[1], fmt, -1)
+        if low > high:
+            return ()
         whole = self.region == (-math.inf, math.inf)
-        return ((ends[0], ends[1]), *(((fmt.nan_bits, fmt.nan_bits),) if whole else ()))
+        numbers = fmt.from_ordinal(low), fmt.from_ordinal(high)
+        return (numbers, *(((fmt.nan_bits, fmt.nan_bits),) if whole else ()))
+
+
+def _inwards(end: Fraction | float, fmt: Format, direction: int) -> int:
+    """Ordinal of the least place on the line of floats not below ``end`` (direction 1), or of the greatest not above.
+
+    One past the line's end where there is none, in a format without infinity.
+    """
+    if isinstance(end, float):
+        return fmt.last_bits if end > 0 else -fmt.last_bits
+    nearest = fmt.round(end, saturate=True)
+    outside = (fmt.value(nearest) - end) * direction < 0
+    return fmt.ordinal(nearest) + (direction if outside else 0)
 
 
 def known(
@@ -57,10 +72,10 @@ def known(
     """Declare that an implementation of yours breaks a property, for ``implements(..., known=...)`` or the marker.
 
     Its cells get the verdict ``known`` instead of ``fail`` as long as every failing input lies in ``region`` (two
-    numbers, ends included; everywhere without it) and its error over the bound is at most ``ceiling`` (any without
-    it). Beyond either the cell fails, and so does the run once the deviation no longer shows: an excuse never
-    outlives its fault. ``formats`` and ``orders`` narrow it. Raises UsageError for an empty reason, a ceiling of 1 or
-    less, and a region that is no pair of numbers in order.
+    numbers, ends included and not rounded to the format; everywhere without it) and its error over the bound is at
+    most ``ceiling`` (any without it). Beyond either the cell fails, and so does the run once the deviation no longer
+    shows: an excuse never outlives its fault. ``formats`` and ``orders`` narrow it. Raises UsageError for an empty
+    reason, a ceiling of 1 or less, and a region that is no pair of numbers in order.
     """
     if not isinstance(property, str) or not re.fullmatch(r"[a-z][a-z0-9-]*", property):
         raise UsageError(f"expected the id of a property, such as 'accuracy', got {property!r}")
@@ -68,8 +83,8 @@ def known(
         raise UsageError(f"known({property!r}): expected a reason in words, got {reason!r}")
     if ceiling is not None and not (isinstance(ceiling, int | float) and ceiling > 1):
         raise UsageError(f"known({property!r}): expected a ceiling above 1 (the error over the bound), got {ceiling!r}")
-    chosen = () if formats is None else (formats,) if isinstance(formats, str) else tuple(formats)
-    asked = () if orders is None else (orders,) if isinstance(orders, int) else tuple(orders)
+    chosen = _several(property, "formats", formats, str)
+    asked = _several(property, "orders", orders, int)
     if any(order not in (0, 1, 2) for order in asked):
         raise UsageError(f"known({property!r}): expected orders out of 0, 1, 2, got {orders!r}")
     return Known(
@@ -79,8 +94,18 @@ def known(
         _region(property, region),
         tuple(get_format(f).name for f in chosen),
         asked,
-        (upstream,) if isinstance(upstream, str) else tuple(upstream),
+        _several(property, "upstream", upstream or None, str),
     )
+
+
+def _several(property: str, name: str, given: Any, kind: type[Any]) -> tuple[Any, ...]:
+    """One value or several of a kind; nothing for None. UsageError for anything else, an empty list included."""
+    if given is None:
+        return ()
+    found = (given,) if isinstance(given, kind) else tuple(given) if isinstance(given, Iterable) else ()
+    if not found or not all(isinstance(one, kind) for one in found):
+        raise UsageError(f"known({property!r}): expected {name}= as one or a list of at least one, got {given!r}")
+    return found
 
 
 def _region(property: str, region: Any) -> tuple[Fraction | float, Fraction | float]:

@@ -191,7 +191,8 @@ def explain(
         else:
             states.append(_vanished(entry, task, surroundings))
     if explained.all():
-        return next(e.deviation for e, rows in zip(entries, within, strict=True) if rows.any()), states
+        worst = magnitude == magnitude.max()  # an entry with a higher ceiling may be the only one that covers these
+        return next(e.deviation for e, rows in zip(entries, within, strict=True) if (rows & worst).any()), states
     stray = int(bits[int(np.argmax(~explained))])
     states = [
         LedgerState(s.entry, s.deviation, "grown", f"fails outside the region, at {fmt.bits_text(stray)}")

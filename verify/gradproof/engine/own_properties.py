@@ -12,16 +12,19 @@ import numpy as np
 from gradproof.engine.packs import define_property
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Property, Violations
-from gradproof.errors import GradproofError, ImplementationFault, UsageError
+from gradproof.engine.timelimit import time_limit
+from gradproof.errors import ImplementationFault, UsageError
 from gradproof.formats import arrays as fa
 from gradproof.functions import Function
 from gradproof.measure.severity import LARGE_ERROR
 from gradproof.results.model import Evidence
 
 Check = TypeVar("Check", bound=Callable[..., Any])
-_ID = re.compile(r"[a-z][a-z0-9-]*")
+_ID = re.compile(r"[a-z][a-z0-9-]{0,63}")
 EXTRAS = ("format", "params", "order", "function")
 """What a check may ask for by keyword beside the inputs and the results."""
+BROKEN = 2.0
+"""Error over bound of a claim of yes and no where the answer is no."""
 
 
 def property(  # noqa: A001  the vocabulary's word, used as gp.property
@@ -29,27 +32,27 @@ def property(  # noqa: A001  the vocabulary's word, used as gp.property
     *,
     statement: str,
     functions: str | Function | Iterable[str | Function] | None = None,
-    orders: Iterable[int] = (0,),
+    orders: int | Iterable[int] = (0,),
     source: str = "",
 ) -> Callable[[Check], Check]:
     """Declare a claim of your own: the decorated ``check(x, y)`` says where it holds.
 
     ``x`` are the inputs and ``y`` the implementation's f^(order)(x), float64 arrays of shape (n,), exact images of
-    the numbers in the format; every bit pattern of a 16-bit format, a spread with landmarks and the infinities
-    otherwise, NaN among them. The answer is a boolean array of shape (n,). A check may take ``format`` (its name),
+    the numbers in the format: every bit pattern of a format of 16 bits or fewer; otherwise a spread with landmarks,
+    the infinities and a NaN. The answer is a boolean array of shape (n,). A check may take ``format`` (its name),
     ``params`` (the function's, as floats), ``order`` and ``function`` (its name) by keyword. ``functions`` names those
     that the claim is about; all without it. Declaring an id again replaces it; a built-in id is refused.
 
     Raises UsageError for an id that is taken or no id, an empty statement, and a check of another signature. A check
-    that raises or answers something else gives its cells the verdict ``error``.
+    that raises or answers something else gives its cells the verdict ``error``. A claim that does not hold at an input
+    is broken there by ``BROKEN``, whatever the result: a yes or no has no size. ``known(..., ceiling=)`` needs as much.
     """
     if not isinstance(id, str) or not _ID.fullmatch(id):
         raise UsageError(f"expected a property id of small letters, digits and '-', such as 'non-negative', got {id!r}")
-    if not isinstance(statement, str) or not statement.strip():
+    if not isinstance(statement, str) or not statement.strip(" ."):
         raise UsageError(f"property {id!r}: expected statement= as a sentence, got {statement!r}")
-    listed = (functions,) if isinstance(functions, (str, Function)) else functions
-    names = None if listed is None else frozenset(f if isinstance(f, str) else f.name for f in listed)
-    asked = tuple(orders)
+    names = _names(id, functions)
+    asked = (orders,) if isinstance(orders, int) else tuple(orders) if isinstance(orders, Iterable) else ()
     if not asked or any(order not in (0, 1, 2) for order in asked):
         raise UsageError(f"property {id!r}: expected orders= out of 0, 1, 2, got {orders!r}")
 
@@ -66,6 +69,17 @@ def property(  # noqa: A001  the vocabulary's word, used as gp.property
         return check
 
     return declare
+
+
+def _names(id: str, functions: Any) -> frozenset[str] | None:
+    """The names that ``functions`` gives; UsageError for none and for what is no function."""
+    if functions is None:
+        return None
+    listed = (functions,) if isinstance(functions, str | Function) else functions
+    found = tuple(listed) if isinstance(listed, Iterable) else ()
+    if not found or not all(isinstance(f, str | Function) for f in found):
+        raise UsageError(f"property {id!r}: expected functions= as names or functions, at least one, got {functions!r}")
+    return frozenset(f if isinstance(f, str) else f.name for f in found)
 
 
 def _wanted(id: str, check: Callable[..., Any]) -> tuple[str, ...]:
@@ -91,18 +105,21 @@ class _Own(Property):
 
     def __init__(self, check: Callable[..., Any], functions: frozenset[str] | None, wanted: tuple[str, ...]) -> None:
         self._good = check
-        self._functions = functions
+        self.functions = functions
         self._wanted = wanted
 
     def applies(self, function: Function, order: int) -> bool:
         """The functions that were named."""
-        return self._functions is None or function.name in self._functions
+        return self.functions is None or function.name in self.functions
 
     def check(self, probe: Probe, order: int) -> Outcome:
         """Ask the function about every base point."""
         probe.require(order)
         fmt = probe.format
         bits = probe.base_points
+        if not fmt.is_16_bit:
+            # In place of an input, as compiling backends pay for every other length.
+            bits = np.append(bits[:-1], fa.storage(fmt).type(fmt.nan_bits))
         got = probe.evaluate(bits, order)
         x, y = fa.values(bits, fmt), fa.values(got, fmt)
         known: Mapping[str, Any] = {
@@ -111,7 +128,7 @@ class _Own(Property):
             "order": order,
             "function": probe.function.name,
         }
-        wrong = ~self._asked(x, y, {name: known[name] for name in self._wanted})
+        wrong = ~self._asked(x, y, {name: known[name] for name in self._wanted}, probe.selection.time_limit)
         evidence = Evidence("exhaustive" if fmt.is_16_bit else "sampled", int(bits.size))
         if not wrong.any():
             return Outcome(evidence)
@@ -120,24 +137,24 @@ class _Own(Property):
         count = int(wrong.sum())
         rows = np.argsort(np.abs(np.nan_to_num(x[wrong], nan=np.inf)), kind="stable")  # the one to show comes first
         violations = Violations(
-            bits[wrong][rows], got[wrong][rows], np.full(count, np.inf), np.full(count, LARGE_ERROR, np.int8),
+            bits[wrong][rows], got[wrong][rows], np.full(count, BROKEN), np.full(count, LARGE_ERROR, np.int8),
             np.ones(count, bool), text, cause="fault", pointwise=False,
         )  # fmt: skip
         return Outcome(evidence, [violations], measured={"failing": count})
 
-    def _asked(self, x: Any, y: Any, extras: Mapping[str, Any]) -> Any:
+    def _asked(self, x: Any, y: Any, extras: Mapping[str, Any], limit: float) -> Any:
+        what = f"the check of property {self.id!r}"
         try:
-            answer = self._good(x.copy(), y.copy(), **extras)
-        except GradproofError:
+            with time_limit(limit, what):
+                answer = np.asarray(self._good(x.copy(), y.copy(), **extras))
+        except ImplementationFault:
             raise
-        except Exception as error:
-            text = f"the check of property {self.id!r} raised {type(error).__name__}: {error}"
-            raise ImplementationFault("raised", text) from error
-        mask = np.asarray(answer)
-        if mask.dtype != np.bool_ or mask.shape != x.shape:
+        except (Exception, SystemExit) as error:
+            raise ImplementationFault("raised", f"{what} raised {type(error).__name__}: {error}") from error
+        if answer.dtype != np.bool_ or answer.shape != x.shape:
             raise ImplementationFault(
                 "wrong-type",
-                f"the check of property {self.id!r} returned {mask.dtype} of shape {mask.shape}, expected one bool per "
-                f"input, of shape {x.shape}",
+                f"{what} returned {answer.dtype} of shape {answer.shape}, expected one bool per input, of shape "
+                f"{x.shape}",
             )
-        return mask
+        return answer

@@ -56,7 +56,7 @@ def forget_properties(ids: Iterable[str]) -> None:
 def _installed() -> dict[str, Property]:
     found: dict[str, Property] = {}
     for point in enabled_entry_points("gradproof.properties"):
-        for item in point.load()():
+        for item in _offered(point):
             if not isinstance(item, Property):
                 raise UsageError(f"entry point {point.value} offers {item!r}, which is no gradproof.Property")
             if item.id in found:
@@ -76,7 +76,7 @@ def claims() -> tuple[Claim, ...]:
     """
     found: dict[str, Claim] = {}
     for point in enabled_entry_points("gradproof.claims"):
-        file = Path(point.load()())
+        file = _file(point)
         for claim in read_claims(file):
             if claim.id in found:
                 raise UsageError(f"{file} defines a second claim called {claim.id!r}")
@@ -113,4 +113,22 @@ def _known_keys(table: Any, known: Sequence[str], where: str) -> None:
 
 def ledger_directories() -> list[Path]:
     """Directories that hold ledger files (TOML)."""
-    return [Path(point.load()()) for point in enabled_entry_points("gradproof.ledgers")]
+    return [_file(point) for point in enabled_entry_points("gradproof.ledgers")]
+
+
+def _offered(point: EntryPoint) -> Any:
+    """What the callable of an entry point returns; UsageError that names it where that fails."""
+    try:
+        return point.load()()
+    except Exception as fault:
+        raise UsageError(
+            f"entry point {point.name!r} ({point.value}) of {point.group} failed: {type(fault).__name__}: {fault}; "
+            "mend or uninstall it, or set GRADPROOF_NO_PLUGINS=1"
+        ) from fault
+
+
+def _file(point: EntryPoint) -> Path:
+    offered = _offered(point)
+    if not isinstance(offered, str | os.PathLike):
+        raise UsageError(f"entry point {point.name!r} ({point.value}) of {point.group} returned {offered!r}, no path")
+    return Path(offered)

@@ -15,6 +15,7 @@ from gradproof.engine.selection import Selection
 from gradproof.errors import UsageError
 from gradproof.formats import DEFAULT_FORMATS, FORMATS, get_format, wider_formats
 from gradproof.functions import CATALOGUE, Function, all_functions, get_function
+from gradproof.functions.function import exact
 from gradproof.results.model import Cell, Evidence
 
 ORDERS = (0, 1, 2)
@@ -96,6 +97,13 @@ def plan(selection: Selection, implementations: Sequence[Implementation] | None 
     chosen = _properties(selection)
     ids, missing = _backends(selection, implementations)
     _check_functions(selection)
+    _check_distinct(implementations or ())
+    for claim in chosen:
+        for name in claim.functions or ():
+            _known(name, all_functions(), "function", f" in the property {claim.id!r}")
+    for implementation in implementations or ():
+        for declared in implementation.known:
+            _known(declared.property, properties(), "property", f" in known= of {implementation.name}")
     if selection.modes:
         _check_modes(selection, [get_backend(i) for i in ids])
     groups: dict[tuple[str, str], Group] = {}
@@ -130,6 +138,20 @@ def _left_to_default(task: Task, selection: Selection, backend: Backend) -> bool
     )
 
 
+def _check_distinct(implementations: Sequence[Implementation]) -> None:
+    """UsageError for two implementations that nobody could tell apart in the results."""
+    seen: set[tuple[object, ...]] = set()
+    for i in implementations:
+        params = tuple(sorted((k, exact(v)) for k, v in i.params.items()))
+        key = (i.function, params, i.name, i.backend, i.device)
+        if key in seen:
+            raise UsageError(
+                f"expected one implementation of {i.function} called {i.name!r} on {i.backend}, got two; tell them "
+                "apart by name="
+            )
+        seen.add(key)
+
+
 def _properties(selection: Selection) -> list[Property]:
     known = properties()
     for name in selection.properties:
@@ -137,12 +159,12 @@ def _properties(selection: Selection) -> list[Property]:
     return [p for p in known.values() if not selection.properties or p.id in selection.properties]
 
 
-def _known(name: str, known: Iterable[str], what: str) -> None:
+def _known(name: str, known: Iterable[str], what: str, where: str = "") -> None:
     known = list(known)
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
-        raise UsageError(f"unknown {what} {name!r}{hint}")
+        raise UsageError(f"unknown {what} {name!r}{where}{hint}")
 
 
 def _check_functions(selection: Selection) -> None:

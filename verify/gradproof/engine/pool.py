@@ -171,6 +171,8 @@ class Pool:
 
     def _lost(self, worker: _Worker, kind: str, why: str) -> None:
         """Give the cell a worker was busy with its verdict, and hand the rest of its group to a new worker."""
+        if kind == "crashed":
+            worker.process.join(1)  # it has ended, or is about to: its own exit code tells more than that of the kill
         worker.process.kill()
         worker.process.join()
         self._workers.remove(worker)

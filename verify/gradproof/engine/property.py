@@ -89,6 +89,9 @@ class Property(abc.ABC):
     """The formats of the catalogue that the quick profile covers on backends that compile for every shape; None for
     all. For claims about whole networks, whose compilation costs more than the check."""
 
+    functions: frozenset[str] | None = None
+    """The functions that the claim names; None where ``applies`` says all."""
+
     about_conversions: ClassVar[bool] = False
     """Whether the claim is about conversions between formats; all others are about functions, and not about those."""
 

@@ -15,8 +15,9 @@ from gradproof.engine.plan import Task
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Violations
 from gradproof.engine.selection import DEFAULT_SEED, Selection
-from gradproof.errors import BackendUnavailable, ImplementationFault, OracleDisagreement, Unsupported
-from gradproof.results.model import SEVERITIES, Cell, Certificate, LedgerState
+from gradproof.errors import BackendUnavailable, ImplementationFault, OracleDisagreement, Unsupported, UsageError
+from gradproof.results.io import plain
+from gradproof.results.model import SEVERITIES, Cell, Certificate, Evidence, LedgerState
 
 RECORDED_CONTRACT = Selection.contract
 """The contract under which the ledger's entries are recorded."""
@@ -37,7 +38,7 @@ def decide(
     started = time.perf_counter()
     entries = ledger.about(task, surroundings) if selection.use_ledger else []
     contract = task.contract or selection.contract
-    if contract != RECORDED_CONTRACT:  # ceilings are errors over the bounds of that one
+    if contract != RECORDED_CONTRACT and not task.implementation.user:  # ceilings are errors over that one's bounds
         entries = [replace(e, ceiling=math.inf) for e in entries]
     witnesses = tuple(w for e in entries for w in e.witnesses)
     try:
@@ -52,6 +53,8 @@ def decide(
         cell, states = task.cell("error", str(fault), **_fault(task, fault, source, selection)), []
     except (OracleDisagreement, KeyboardInterrupt):
         raise
+    except UsageError as wrong:  # a definition of the user's that the oracle cannot evaluate
+        cell, states = task.cell("error", str(wrong), measured={"fault": "definition"}), []
     except Exception as bug:  # a property's own fault must not take the rest of the run with it
         reason = f"the check itself raised {type(bug).__name__}: {bug}"
         cell, states = task.cell("error", reason, measured={"fault": "internal"}), []
@@ -83,7 +86,7 @@ def _weigh(
     cell = task.cell(
         status,
         reason,
-        evidence=outcome.evidence,
+        evidence=Evidence(outcome.evidence.kind, int(outcome.evidence.n)),
         u_max=_finite(outcome.u_max),
         m_max=_finite(outcome.m_max),
         abs_max=_finite(outcome.abs_max),
@@ -91,7 +94,7 @@ def _weigh(
         magnitude=_finite(outcome.magnitude),
         excused=outcome.excused,
         u_max_flushed=_finite(outcome.u_max_flushed),
-        measured=outcome.measured,
+        measured=plain(outcome.measured),
         curve=outcome.curve,
         known_ref=known if status == "known" else None,
     )
@@ -113,7 +116,7 @@ def _weigh(
 
 def _trusted(states: list[LedgerState], status: str, task: Task, probe: Probe) -> list[LedgerState]:
     """``states`` as far as this run can know them: what it did not look at closely enough is not-checked."""
-    if probe.contract.name != RECORDED_CONTRACT:
+    if probe.contract.name != RECORDED_CONTRACT and not task.implementation.user:
         return [replace(s, state="not-checked", detail=f"recorded under {RECORDED_CONTRACT}") for s in states]
     usual = probe.profile != "quick" and probe.selection.seed == DEFAULT_SEED
     if status != "undecided" and (usual or properties()[task.property].same_in_every_profile):

@@ -10,7 +10,8 @@ Rules, tried in this order; each is a heuristic and says *probable*:
 4. ``wrong-branch``: what a neighbouring piece of the function gives at this input.
 5. ``cancellation``: the absolute error is what rounding a quantity of size 1 leaves (a few 2**-p), the
    relative error much more.
-6. ``rounding``: anything else; several roundings that add up.
+6. ``rounding``: anything else up to ``ROUNDINGS`` ulps; several roundings that add up.
+7. ``wrong-value``: anything else; another number than the function's.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ from gradproof.oracle import Certified, Oracle
 from gradproof.results.model import CAUSES
 
 CANCELLATION_UNITS = 64.0
-"""An absolute error up to this many ``2**-p`` counts as what cancellation of unit quantities leaves."""
+"""An absolute error up to this many ``2**-p`` counts as what cancellation of unit quantities leaves; in 16-bit formats
+up to ``2**(p/2)``, since 64 of theirs would be a quarter."""
+ROUNDINGS = 256.0
+"""Ulps beyond which nobody would speak of rounding."""
 
 
 def probable_cause(oracle: Oracle, fmt: Format, order: int, bits: int, got: int, expected: Certified, u: float) -> str:
@@ -45,14 +49,16 @@ def _cause(oracle: Oracle, fmt: Format, order: int, bits: int, got: int, expecte
     if g == 0 and 0 < abs(y) < 2 * float(fmt.min_normal):
         return "flush"
     limits = [oracle.function.limit(side, order) for side in ("left", "right")]
-    near_one = abs(g - y) <= CANCELLATION_UNITS * 2.0**-fmt.precision
+    near_one = abs(g - y) <= min(CANCELLATION_UNITS, 2.0 ** (fmt.precision / 2)) * 2.0**-fmt.precision
     if near_one and (g == 0 or any(v is not None and g == float(v) for v in limits)):
         return "early-saturation"
     if fmt.is_finite(bits) and _other_piece(oracle.function, oracle, fmt, order, bits, g):
         return "wrong-branch"
     if near_one and abs(y) < 0.5 and u > 4:
         return "cancellation"
-    return "rounding" if math.isfinite(u) else "class-mismatch"
+    if not math.isfinite(u):
+        return "class-mismatch"
+    return "rounding" if u <= ROUNDINGS else "wrong-value"
 
 
 def _other_piece(function: Function, oracle: Oracle, fmt: Format, order: int, bits: int, g: float) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+import numpy as np
+
 from gradproof.errors import UsageError
 from gradproof.formats import Format
+from gradproof.formats.arrays import Floats
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,25 @@ class Contract:
     def bound(self, order: int, fmt: Format) -> float:
         """The largest admissible error of f^(order) in ``fmt``, in units of the metric."""
         return (self.bounds_16 if fmt.is_16_bit else self.bounds)[order]
+
+    def room(
+        self, order: int, fmt: Format, quantum: Floats | float, moved: Floats | float, scale: Floats | float
+    ) -> Floats:
+        """The largest admissible ``|error|`` of f^(order) in ``fmt``, in its own units, by any metric.
+
+        ``quantum`` is q(y) at the exact result, ``moved`` what one quantum of the input moves it by,
+        ``|f^(order + 1)(x)| q(x)``, and ``scale`` sup|f^(order)|; numbers or arrays of shape (n,), like the answer.
+        ``u`` reads the first, ``m`` the first two, ``abs`` the last. Under a strict contract it is the float64 below
+        the bound, so that an error fails that exceeds it.
+        """
+        if self.metric == "u":
+            unit = quantum
+        elif self.metric == "m":
+            unit = quantum + moved
+        else:
+            unit = 2.0**-fmt.precision * scale
+        room: Floats = np.asarray(self.bound(order, fmt) * unit, np.float64)
+        return np.nextafter(room, 0.0) if self.strict else room
 
 
 FAITHFUL: Final = Contract("faithful", "u", (1.0, 1.0, 1.0), (1.0, 1.0, 1.0), strict=True)
@@ -81,10 +102,11 @@ def contract(
 def _bounds(name: str, given: float | Sequence[float]) -> tuple[float, float, float]:
     lone = isinstance(given, (int, float))
     listed = [given] * 3 if lone else list(given) if isinstance(given, Sequence) else []
-    numbers = [b for b in listed if isinstance(b, (int, float)) and not isinstance(b, bool) and 0 < b < math.inf]
+    numbers = [b for b in listed if isinstance(b, (int, float)) and not isinstance(b, bool) and 0 < b < 1e300]
     if len(numbers) != 3 or len(listed) != 3:
         raise UsageError(
-            f"contract {name!r}: expected one positive bound, or one for each of the orders 0, 1, 2, got {given!r}"
+            f"contract {name!r}: expected one positive bound (below 1e300), or one for each of the orders 0, 1, 2, got "
+            f"{given!r:.60}"
         )
     return float(numbers[0]), float(numbers[1]), float(numbers[2])
 

@@ -60,6 +60,12 @@ class Flushing:
             return cls(results, inputs)
         return cls(results, inputs, float(at_zero.lower), float(at_zero.upper))
 
+    def quanta(self, fmt: Format) -> Floats:
+        """The quanta of ``low`` and ``high``."""
+        exponents = fa.quantum_exponents(np.nan_to_num(np.array([self.low, self.high])), fmt)
+        quanta: Floats = np.ldexp(1.0, exponents.astype(np.int32))
+        return quanta
+
 
 NO_FLUSHING: Final = Flushing(results=False, inputs=False)
 
@@ -95,7 +101,9 @@ def judge(
         magnitude = error / bound
         failing = (error >= bound) if contract.strict else (error > bound)
         felt = felt_units > TRAINING.bound(order, fmt)
-        excusable = _excusable(inputs, got, reference, fmt, flushing, bound) & judged
+        # An input read as zero is right within the contract around f^(order)(0), where no quantum moves it.
+        rooms = [contract.room(order, fmt, q, 0.0, scale) for q in flushing.quanta(fmt)]
+        excusable = _excusable(inputs, got, reference, fmt, flushing, rooms) & judged
     excused = failing & excusable
     return Judgement(
         u=u, m=m, absolute=absolute, magnitude=magnitude, failing=failing & ~excused,
@@ -177,15 +185,20 @@ def _scaled(mantissa: Floats | float, exponent: Ints) -> Floats:
 
 
 def _over(absolute: Floats, scale: Floats | float, fmt: Format) -> Floats:
-    """Absolute error in units of ``2**-p * scale``."""
+    """Absolute error in units of ``2**-p * scale``; NaN where it is, whatever the scale."""
     unit = np.asarray(scale) * 2.0**-fmt.precision
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = absolute / unit
-    return np.where(absolute == 0, 0.0, np.where(unit == 0, np.inf, ratio))
+    return np.where(absolute == 0, 0.0, np.where((unit == 0) & ~np.isnan(absolute), np.inf, ratio))
 
 
-def _excusable(inputs: Bits, got: Bits, reference: Reference, fmt: Format, flushing: Flushing, bound: float) -> Mask:
-    """Rows whose result is right once subnormal results may be 0 and subnormal inputs may be read as 0."""
+def _excusable(
+    inputs: Bits, got: Bits, reference: Reference, fmt: Format, flushing: Flushing, rooms: list[Floats]
+) -> Mask:
+    """Rows whose result is right once subnormal results may be 0 and subnormal inputs may be read as 0.
+
+    ``rooms`` are the admissible errors at the ends of ``flushing``, each one number or shape (n,).
+    """
     zero = fa.magnitudes(got, fmt) == 0
     # The exact value lies below the least normal number, whatever it rounds to.
     tiny = (reference.kind == FINITE) & ((reference.high == 0) | (reference.exponent <= fmt.e_min))
@@ -194,9 +207,6 @@ def _excusable(inputs: Bits, got: Bits, reference: Reference, fmt: Format, flush
         magnitude = fa.magnitudes(inputs, fmt)
         subnormal = (magnitude > 0) & (magnitude < fmt.min_normal_bits)
         g = fa.values(got, fmt)
-        room = bound * np.ldexp(
-            1.0, fa.quantum_exponents(np.array([flushing.low, flushing.high]), fmt).astype(np.int32)
-        )
         with np.errstate(invalid="ignore"):
-            excusable |= subnormal & (g >= flushing.low - room[0]) & (g <= flushing.high + room[1])
+            excusable |= subnormal & (flushing.low - g <= rooms[0]) & (g - flushing.high <= rooms[1])
     return excusable

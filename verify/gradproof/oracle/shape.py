@@ -8,11 +8,21 @@ from typing import Final
 
 from gradproof.errors import UsageError
 from gradproof.functions.function import Function, exact
-from gradproof.oracle import arb_route
+from gradproof.oracle import arb_route, exact_route
 
 Bracket = tuple[Fraction, Fraction]
 _PRECISION: Final = 256
 _WIDTH: Final = Fraction(1, 1 << 80)
+_TRIED: Final = (Fraction(355, 113), Fraction(-97, 89), Fraction(17, 71))
+"""A rational piece whose second derivative is 0 at these inputs, which have no special structure, is linear."""
+
+
+def linear_pieces(function: Function) -> tuple[bool, ...]:
+    """Whether each piece, from left to right, is a + b x with rational a and b: decided in rational arithmetic."""
+    return tuple(
+        all(exact_route.derivatives(function, piece, x)[2] == 0 for x in _TRIED)
+        for piece in range(len(function.pieces))
+    )
 
 
 def turning_points(function: Function) -> list[Bracket]:

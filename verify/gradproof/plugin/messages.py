@@ -104,6 +104,8 @@ def _error(found: Certificate) -> str:
 
 
 def _interval(interval: Interval) -> str:
+    if not interval.tried:
+        return f"{_ends(interval.lo, interval.hi)}: {interval.failing} failed"
     what = "inputs" if interval.exhaustive else "tried inputs"
     return f"{_ends(interval.lo, interval.hi)}: {interval.failing} of {interval.tried} {what} fail"
 

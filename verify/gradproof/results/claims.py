@@ -6,8 +6,8 @@ The rules, for the cells a claim rests on at one place and format. *Judged* are 
 * ``does not hold``: something was judged, and nothing passes.
 * ``holds except``: some cells pass and some do not; the exceptions are listed. A known deviation is an
   exception like any other, an implementation that raised too.
-* ``partly checked``: all that was judged passes, but cells were not run, or a property of the claim has no
-  judged cell there.
+* ``partly checked``: all that was judged passes, but cells were not run, a property of the claim has no
+  judged cell there, or functions that the claim names are nowhere in these results.
 * ``holds``: all that was judged passes. Undecided and unsupported cells are counted beside it.
 """
 
@@ -35,6 +35,7 @@ AGAINST: Final = ("fail", "error", "known")
 JUDGED: Final = ("pass", *AGAINST)
 
 ABSENT: Final = "these results hold no cell of it"
+LACKING: Final = "these results hold no cell of"
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -51,7 +52,8 @@ def judge(claims: Iterable[Claim], cells: Sequence[Cell]) -> list[Claim]:
     for claim in claims:
         mine = [c for name in _properties(claim) for c in by_property.get(name, ()) if covers(claim, c)]
         places = _by(mine, lambda c: (c.backend, c.device, c.format))
-        found = [verdict for here in places.values() for verdict in _by_mode(claim, here)]
+        left_out = _left_out(claim, mine)
+        found = [verdict for here in places.values() for verdict in _by_mode(claim, here, left_out)]
         judged.append(dataclasses.replace(claim, verdicts=found))
     return judged
 
@@ -96,8 +98,13 @@ def in_words(verdict: PlaceVerdict) -> str:
     if verdict.verdict == "holds except":
         text += f" {against} of {judged} cells"
     rest = [f"{verdict.counts[s]} {s.replace('-', ' ')}" for s in SILENT if verdict.counts.get(s)]
-    rest += [f"{u.property} not judged" for u in verdict.unjudged if not u.cells]
+    rest += [f"{u.property} not judged{_of(u)}" for u in verdict.unjudged if not u.cells]
     return ", ".join([text, *rest])
+
+
+def _of(unjudged: Unjudged) -> str:
+    """`` of prelu, elu`` where only some functions are missing."""
+    return "" if unjudged.reason == ABSENT else unjudged.reason.removeprefix(LACKING.removesuffix(" of"))
 
 
 def told(value: Any) -> str:
@@ -127,7 +134,7 @@ def _rests(basis: Basis, cell: Cell) -> bool:
     )
 
 
-def _by_mode(claim: Claim, cells: list[Cell]) -> list[PlaceVerdict]:
+def _by_mode(claim: Claim, cells: list[Cell], left_out: list[Unjudged]) -> list[PlaceVerdict]:
     """One verdict for all modes, or one each where those that were checked differ.
 
     They are compared on the properties they have in common: some are not worth checking in every mode.
@@ -136,7 +143,7 @@ def _by_mode(claim: Claim, cells: list[Cell]) -> list[PlaceVerdict]:
     common = set.intersection(*({c.property for c in mine} for mine in modes.values()))
     words = {_word([c for c in mine if c.property in common]) for mine in modes.values()} - {"not checked"}
     parts = list(modes.values()) if len(words) > 1 else [cells]
-    return [_verdict(claim, part, cells) for part in parts]
+    return [_verdict(claim, part, cells, left_out) for part in parts]
 
 
 def _word(cells: Iterable[Cell]) -> ClaimVerdict:
@@ -147,9 +154,9 @@ def _word(cells: Iterable[Cell]) -> ClaimVerdict:
     return "holds except" if len(passed) == 2 else "holds" if True in passed else "does not hold"
 
 
-def _verdict(claim: Claim, cells: list[Cell], whole: list[Cell]) -> PlaceVerdict:
+def _verdict(claim: Claim, cells: list[Cell], whole: list[Cell], left_out: list[Unjudged]) -> PlaceVerdict:
     """The verdict of ``cells``, which share place and format; ``whole`` are those of all modes there."""
-    unjudged = [*_silent(cells), *_missing(claim, whole)]
+    unjudged = [*_silent(cells), *_missing(claim, whole), *left_out]
     word = _word(cells)
     if word == "holds" and _gaps(claim, cells, unjudged):
         word = "partly checked"
@@ -238,6 +245,20 @@ def _missing(claim: Claim, cells: list[Cell]) -> list[Unjudged]:
     """Properties of the claim without a cell at this place and format."""
     bare = [b.property for b in claim.rests_on if not any(_rests(b, c) for c in cells)]
     return [Unjudged(name, "not-run", ABSENT, 0) for name in dict.fromkeys(bare)]
+
+
+def _left_out(claim: Claim, cells: list[Cell]) -> list[Unjudged]:
+    """Functions that the claim names and these results have nowhere: the run was narrowed to others.
+
+    Where only some backends lack a function, that is how those backends are.
+    """
+    found = []
+    for basis in claim.rests_on:
+        here = {c.function for c in cells if _rests(basis, c)}
+        lacking = [f for f in basis.functions if f not in here]
+        if here and lacking:
+            found.append(Unjudged(basis.property, "not-run", f"{LACKING} {', '.join(lacking)}", 0))
+    return found
 
 
 def _by(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:

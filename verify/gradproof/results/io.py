@@ -83,6 +83,23 @@ def loads(document: Any, source: str = "document") -> RunResult:
     return result
 
 
+def plain(value: Any) -> Any:
+    """``value`` as JSON holds it: array scalars as numbers, NaN and infinities as text, whatever else as its text."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, str | bool):
+        return value
+    if type(value) not in (int, float) and hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
+        return plain(value.item())
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else str(float(value))
+    return str(value)
+
+
 def _offenders(value: Any, where: str) -> Iterator[tuple[str, Any]]:
     """Places in a document that JSON cannot hold."""
     if isinstance(value, dict):

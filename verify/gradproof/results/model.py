@@ -37,6 +37,7 @@ CAUSES: Final = (
     "convention",
     "class-mismatch",
     "rounding",
+    "wrong-value",
     "fault",
     "statistics",
 )
@@ -69,7 +70,8 @@ class Enclosure:
 class Interval:
     """Consecutive inputs that fail: both ends included, in order along the number line.
 
-    ``failing`` of ``tried`` points in it fail; ``exhaustive`` when every pattern was tried.
+    ``failing`` of ``tried`` points in it fail; ``exhaustive`` when every pattern was tried. ``tried`` is 0 where the
+    property says which inputs fail and nothing about those between.
     """
 
     lo: Number

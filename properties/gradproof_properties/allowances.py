@@ -27,8 +27,9 @@ def allowance(
     """
     fmt = probe.format
     contract = probe.contract if contract is None else contract
-    quantum = np.ldexp(1.0, reference.quantum_exponents(fmt).astype(np.int32))
-    x_quantum = np.ldexp(1.0, fa.quantum_exponents(fa.values(bits, fmt), fmt).astype(np.int32))
+    with np.errstate(over="ignore"):  # values and inputs beyond float64 have an infinite quantum
+        quantum = np.ldexp(1.0, reference.quantum_exponents(fmt).astype(np.int32))
+        x_quantum = np.ldexp(1.0, fa.quantum_exponents(fa.values(bits, fmt), fmt).astype(np.int32))
     # A supremum costs the oracle's work.
     scale = probe.scale(order, reference) if contract.metric == "abs" else 1.0
     with np.errstate(over="ignore", invalid="ignore"):

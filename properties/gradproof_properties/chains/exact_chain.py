@@ -178,6 +178,8 @@ def exact_passes(known: Factors, weights: Sequence[float], fmt: Format, traits: 
             carried = (slope[k] + known.room[k]) * bound[rows] + size * known.room[k]
             after = carried * (1 + ROUNDINGS * unit) + ROUNDINGS * (unit * following + least)
             judged[rows] &= following + after < most  # a NaN is not
+            # Nor is a factor that overflows itself before a product that is 0 or small.
+            judged[rows] &= slope[k] + known.room[k] < most / 2.0**SCALE
             if weights[k] != 1:
                 due.multiply(rows, (weights[k], 0.0), 0)
                 following = due[rows].size

@@ -78,7 +78,9 @@ def _steepness(probe: Probe) -> Part:
     """|f'| at the base points against its supremum. NaNs are not judged: they are counted beside the rest."""
     most = supremum_of_slope(probe.oracle)
     if math.isinf(most):
-        return 0, [], {"sup": "none"}
+        ends = (probe.function.limit(side, 1) for side in ("left", "right"))
+        # With finite limits of f' there may be a supremum that the oracle's bounds do not reach.
+        return 0, [], {"sup": "not certified" if all(isinstance(end, Fraction) for end in ends) else "none"}
     fmt, bits = probe.format, probe.base_points
     got = probe.evaluate(bits, 1)
     reference = probe.references(bits)[1]
@@ -90,6 +92,10 @@ def _steepness(probe: Probe) -> Part:
         room = np.where(np.isfinite(room), room, _ulps(most, fmt))
         ratio = np.where(excess > 0, excess / room, 0.0)
     known = fa.is_finite(bits, fmt) & (reference.kind != UNDECIDED)
+    # A slope beyond the format is an infinity there, and that is right.
+    known &= np.where(
+        reference.kind == FINITE, fa.is_finite(reference.rounded, fmt), np.isfinite(size) | (most <= fmt.max_value)
+    )
     judged = known & ~np.isnan(size)
     measured: dict[str, Any] = {"sup": _short(most)}
     lost = int((known & (reference.kind == FINITE) & ~judged).sum())

@@ -10,9 +10,11 @@ import numpy as np
 
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Property, Violations
+from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
 from gradproof.measure.severity import LARGE_ERROR, WRONG_BRANCH
 from gradproof.results.model import Evidence
+from gradproof_properties.flushing import NO_NUMBERS
 from gradproof_properties.kinks.classifier import (
     CLASSES,
     DISCONTINUITY,
@@ -72,7 +74,15 @@ class FiniteDifferenceJump(Property):
         n, found, counts = _classify_grid(probe)
         judged += n
         measured["classes"] = counts
+        if not judged and _no_number(probe):
+            measured["undecided_why"] = NO_NUMBERS
         return Outcome(Evidence("sampled", judged), violations + found, measured=measured)
+
+
+def _no_number(probe: Probe) -> bool:
+    """Whether no result on the multiples of 1/8 in [-8, 8] is a finite number."""
+    bits = bits_of([Fraction(i, 8) for i in range(-8 * GRID_REACH, 8 * GRID_REACH + 1)], probe.format)
+    return not fa.is_finite(probe.evaluate(bits), probe.format).any()
 
 
 def _across(probe: Probe, kink: Fraction) -> tuple[int, list[Violations], dict[str, Any]]:
@@ -201,12 +211,14 @@ def _judge_line(across: _Across) -> tuple[int, list[Violations]]:
         ("the central difference against the exact one", exact, rounding),
     ):
         known = np.isfinite(exact) & np.isfinite(due) & np.isfinite(bound)
-        off = np.abs(central - due)
+        with np.errstate(invalid="ignore"):
+            off = np.abs(central - due)
         wrong = known & ~(off <= bound)
         judged += int(known.sum())
         if wrong.any():
             text = f"{what} across {float(across.kink):g}"
-            ratio = off / np.where(known, bound, 1.0)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                ratio = off / np.where(known, bound, 1.0)
             got = results.bits[across.upper]
             violations.append(_violation(across.bits[across.upper], got, wrong, ratio, text))
     return judged, violations
@@ -232,7 +244,7 @@ def _judge_sides(across: _Across) -> tuple[int, list[Violations]]:
         judged += 1
         if not abs(value - slope) <= bound:
             text = f"the {what} difference at {float(across.kink):g} is {value:.6g} where {slope:.6g} is due"
-            ratio = np.array([abs(value - slope) / bound])
+            ratio = np.array([abs(value - slope) / bound if bound else np.inf])
             violations.append(_violation(across.bits[-1:], results.bits[-1:], np.array([True]), ratio, text))
     return judged, violations
 
@@ -272,7 +284,7 @@ def _classify_grid(probe: Probe) -> tuple[int, list[Violations], dict[str, int]]
     if not wrong.any():
         return int(judged.sum()), [], counts
     ratios = np.array([row.ratio for row in rows])
-    worst = int(np.argmax(np.where(wrong, ratios, -1.0)))
+    worst = int(np.argmax(np.where(wrong, np.nan_to_num(ratios, nan=np.inf), -1.0)))
     text = (
         f"at {float(rows[worst].place):g} the differences look like {LOOKS[int(seen[worst])]}, "
         f"the function has {LOOKS[int(due[worst])]} there"

@@ -78,7 +78,7 @@ def _draft_task(
     found = [v for v in outcome.violations if len(v)]
     sampled = outcome.evidence.kind != "exhaustive"
     if sampled:  # the points of the quick profile, which everybody meets, and if anything fails many more
-        found += _survey(task, selection, selection.seed, PROFILES["quick"])
+        found += _survey(task, replace(selection, profile="quick"), selection.seed, PROFILES["quick"])
         found += [v for seed in SURVEY_SEEDS if found for v in _survey(task, selection, seed, SURVEY)]
     if not found:
         return None

@@ -73,6 +73,8 @@ class CurvatureByDepth(Property):
         points = lattice(probe.format, max(POINTS, 2 * probe.budget.pairs), probe.seed)
         if kink is None or points is None:
             raise Unsupported("the format is too short for a network of depth 1")
+        if any(map(probe.format.overflows, kink.biases)):
+            raise Unsupported(f"the kink at {float(kink.at):g} lies beyond {probe.format.name}")
         bits = fa.round_values(points.x, probe.format)
         with probe.space() as space:
             run = _built(space, probe, kink, kink.jump, points.depth, bits)
@@ -193,9 +195,9 @@ def _violation(
 ) -> Violations:
     got = fa.values(run.networks[m], fmt)
     i = int(np.argmax(np.where(wrong, ratio, -1.0)))
-    due = np.ldexp(float(points.networks[m][i]), -2 * points.n)
+    due = float(np.ldexp(float(points.networks[m][i]), -2 * points.n))
     allowed = "bit for bit" if bound[i] == 0 else f"within {bound[i]:.3g}"
-    text = f"the network of depth {m} gives {got[i]!r} at {points.x[i]!r}, where {float(due)!r} is due {allowed}"
+    text = f"the network of depth {m} gives {float(got[i])!r} at {float(points.x[i])!r}, where {due!r} is due {allowed}"
     felt = ~(off[wrong] <= 8 * 2.0**-fmt.precision)
     severity = np.where(felt, LARGE_ERROR, SMALL_ERROR)
     severity = np.where(np.isfinite(off[wrong]), severity, WRONG_CLASS).astype(np.int8)

@@ -190,7 +190,8 @@ def hessian_times(nets: Networks, f: Jets, along_w: Floats, along_v: Floats, fmt
     The answer is a sum of products of weights, data and values of f, f' and f''. However it is arranged, each product
     meets at most ``nets.roundings`` = k roundings, so that with M the sum of their magnitudes the error is at most
     (1 + k u / (1 - k u)) M(|f| + room) - M(|f|) (Higham, Accuracy and Stability of Numerical Algorithms, 2002,
-    lemma 3.1), and what underflows on the way is 64 times ``least`` at most.
+    lemma 3.1), and what underflows on the way is 64 times ``least`` at most. The room is
+    infinite where a partial sum may overflow.
     """
     data = [Pairs(a) for a in (nets.x, -nets.t, nets.v, along_w, along_v)]
     due = [a.hi for a in _product(data, f.exact)]
@@ -200,7 +201,17 @@ def hessian_times(nets: Networks, f: Jets, along_w: Floats, along_v: Floats, fmt
     unit = nets.roundings * 2.0**-fmt.precision
     growth = 1 + unit / (1 - unit)
     room = [growth * most - usual + 64 * least for most, usual in zip(widest, ideal, strict=True)]
+    # No factor lessens what another made overflow: with those below 1 as 1, these sums exceed every partial one.
+    tall = _product(
+        [_at_least_1(a) for a in sizes],
+        [_at_least_1(abs(a) + Pairs(r)) for a, r in zip(f.exact, f.room, strict=True)],
+    )
+    room = [np.where(growth * t.hi <= float(fmt.max_value), r, np.inf) for t, r in zip(tall, room, strict=True)]
     return Product(due[0], due[1], room[0], room[1])
+
+
+def _at_least_1(size: Pairs) -> Pairs:
+    return Pairs(np.maximum(size.hi, 1.0))
 
 
 def _product(data: Sequence[Pairs], f: Sequence[Pairs]) -> list[Pairs]:

@@ -334,8 +334,8 @@ def _measured(steps: Steps, changed: Judged, lowered: Judged, trials: tuple[Tria
     row: dict[str, Any] = {
         "steps_off_kinks": int((changed.judged & ~steps.across).sum()),
         "steps_across_a_kink": int(across.sum()),
-        "worst_change": changed.worst,
-        "worst_descent": lowered.worst,
+        "worst_change": _number(changed.worst),
+        "worst_descent": _number(lowered.worst),
         "flat_direction": {trial.name: {"judged": trial.judged, **trial.after} for trial in trials} or "not offered",
     }
     if across.any():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from gradproof.results.model import Evidence
 from gradproof_properties.shapes.line import Line, turns
 from gradproof_properties.shapes.order import directions_along
 from gradproof_properties.shapes.symmetries import EVEN, EXPONENTS, ODD, counterexample, enclosed
+
+SETTLED: Final = Fraction(1, 1 << 20)
 
 
 def misdeclared(probe: Probe, x: Fraction, text: str) -> Outcome:
@@ -44,13 +47,38 @@ def false_turn(oracle: Oracle) -> str | None:
 
 
 def false_declaration(probe: Probe, line: Line) -> tuple[Fraction, str] | None:
-    """An input and what the oracle says there against odd, even, monotone, directions or range; None if nothing."""
+    """An input and what the oracle says there against odd, even, limits, directions or range; None if nothing."""
     function, oracle = probe.function, probe.oracle
     for declared, mirror, word in ((function.odd, ODD, "odd"), (function.even, EVEN, "even")):
         x = counterexample(oracle, mirror) if declared else None
         if x is not None:
             return x, f"declared {word}, but {_told(oracle, x)} and {_told(oracle, -x)}"
-    return _false_direction(probe, line) or _false_range(probe, line)
+    return false_limit(oracle) or _false_direction(probe, line) or _false_range(probe, line)
+
+
+@lru_cache(maxsize=512)
+def false_limit(oracle: Oracle) -> tuple[Fraction, str] | None:
+    """A far input, and what f has settled on there, against the declared limit of f at that infinity; None if nothing.
+
+    f is taken as settled where certified values at 2^1000 and 2^1020 agree to SETTLED, relative or absolute. Slower
+    functions (log, say) are not judged, nor are ends of a bounded domain.
+    """
+    function = oracle.function
+    sides: tuple[tuple[Literal["left", "right"], int], ...] = (("left", -1), ("right", 1))
+    for (side, sign), end in zip(sides, function.ends, strict=True):
+        declared = function.limit(side, 0)
+        if not isinstance(declared, Fraction) or not (isinstance(end, float) and math.isinf(end)):
+            continue
+        near, far = (enclosed(oracle, sign * Fraction(2) ** power) for power in (1000, 1020))
+        if near is None or far is None:
+            continue
+        room = SETTLED * max(1, abs(far[0]), abs(declared))
+        if abs(near[0] - far[1]) > room or far[0] - room <= declared <= far[1] + room:
+            continue
+        where = "-inf" if sign < 0 else "+inf"
+        text = f"declared to tend to {float(declared):.12g} at {where}, but f({sign * 2.0**1020:g}) = {float(far[0]):.12g}"
+        return sign * Fraction(2) ** 1020, text
+    return None
 
 
 def _told(oracle: Oracle, x: Fraction) -> str:

@@ -167,12 +167,18 @@ def scaled_pairs(probe: Probe) -> dict[Fraction, tuple[Ints, Ints]]:
     return pairs
 
 
+def over(error: Floats, bound: Floats) -> Floats:
+    """error / bound; infinite where the bound is 0 or the error a NaN, 0 where both are 0 or the bound is infinite."""
+    with np.errstate(all="ignore"):
+        ratio = np.where(error == 0, 0.0, np.where(np.isinf(bound), 0.0, error / bound))
+    return np.where(np.isnan(ratio), np.inf, ratio)
+
+
 def violations_at(
     probe: Probe, line: Line, rows: Any, error: Floats, bound: Floats, severity: int, text: str
 ) -> Violations:
     """Violations at ``rows`` (indices), with errors and bounds of the same length."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        magnitude = np.where(bound > 0, error / bound, np.inf)
+    magnitude = over(error, bound)
     scale = np.broadcast_to(probe.scale(0, line.reference), line.bits.shape)[rows]
     felt = error > TRAINING.bound(0, probe.format) * 2.0**-probe.format.precision * scale
     return Violations(

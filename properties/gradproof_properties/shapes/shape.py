@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Property, Violations
-from gradproof.errors import GradproofError, Unsupported
+from gradproof.errors import GradproofError, ImplementationFault, Unsupported
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats, Ints
@@ -23,9 +23,10 @@ from gradproof.oracle.reference import FINITE
 from gradproof.oracle.shape import extent
 from gradproof.results.model import Evidence
 from gradproof_properties.allowances import allowance
+from gradproof_properties.flushing import NO_NUMBERS
 from gradproof_properties.kinks.differences import jump_of, value_is_right
 from gradproof_properties.shapes.declarations import declared_range, false_declaration, false_turn, misdeclared
-from gradproof_properties.shapes.line import Line, line_of, scaled_pairs, violations_at
+from gradproof_properties.shapes.line import Line, line_of, over, scaled_pairs, violations_at
 from gradproof_properties.shapes.order import directions_along, order_kept
 from gradproof_properties.shapes.symmetries import EVEN, ODD, Mirror, is_homogeneous, mirrors
 
@@ -84,7 +85,9 @@ class Shape(Property):
         if lost:
             measured["left_to_accuracy"] = lost
         evidence = Evidence("exhaustive" if probe.format.is_16_bit and not lost else "sampled", judged)
-        return Outcome(evidence, found, measured=measured if judged else {})
+        if not judged:
+            measured = {"undecided_why": NO_NUMBERS} if lost else {}
+        return Outcome(evidence, found, measured=measured)
 
 
 def _range(probe: Probe, line: Line) -> tuple[list[Violations], dict[str, Any]]:
@@ -211,7 +214,7 @@ def _symmetry(probe: Probe, line: Line) -> tuple[list[Violations], dict[str, Any
         wrong = kept & (error > room)
         if wrong.any():
             rows = np.flatnonzero(wrong)
-            i = int(rows[int(np.argmax((error / room)[rows]))])
+            i = int(rows[int(np.argmax(over(error[rows], room[rows])))])
             text = (
                 f"{mirror.text} does not hold: f({float(line.x[right[i]])!r}) gives {float(line.g[right[i]])!r} and "
                 f"f({float(line.x[left[i]])!r}) gives {float(line.g[left[i]])!r}"
@@ -260,7 +263,7 @@ def _homogeneity(
         judged += int(at.size)
         if wrong.any():
             rows = np.flatnonzero(wrong)
-            i = int(rows[int(np.argmax(error[rows] / room[rows]))])
+            i = int(rows[int(np.argmax(over(error[rows], room[rows])))])
             text = (
                 f"f(c x) = c f(x) does not hold: f({float(line.x[at[i]])!r}) gives {float(line.g[at[i]])!r} and "
                 f"f({float(line.x[image[i]])!r}), c = {factor:g}, gives {float(line.g[image[i]])!r}"
@@ -280,7 +283,7 @@ def _kinks_of_the_slope(probe: Probe, line: Line) -> tuple[list[Violations], dic
     bits = fa.from_ordinals(beside.ravel(), fmt)
     try:
         got = probe.evaluate(bits, 1)
-    except Unsupported as why:
+    except (Unsupported, ImplementationFault) as why:  # the cells of f' have that fault
         return [], {"slope_beside_kinks": str(why)}
     reference = probe.references(bits)[1]
     room = allowance(probe, bits, reference, 1).reshape(beside.shape)
@@ -310,4 +313,4 @@ def _kinks_of_the_slope(probe: Probe, line: Line) -> tuple[list[Violations], dic
 
 def _slopes(bits: Bits, got: Bits, error: Floats, bound: Floats, text: str, fmt: Format) -> Violations:
     felt = error > TRAINING.bound(1, fmt) * 2.0**-fmt.precision
-    return Violations(bits, got, error / bound, np.full(bits.size, WRONG_BRANCH, np.int8), felt, text, pointwise=False)
+    return Violations(bits, got, over(error, bound), np.full(bits.size, WRONG_BRANCH, np.int8), felt, text, pointwise=False)

@@ -20,6 +20,8 @@ _POINTS: Final = tuple(
 )
 EXPONENTS: Final = 1 << 18
 """Values with larger binary exponents are not handled as fractions."""
+FARTHEST: Final = 2**1000
+"""No identity is found for a function with a breakpoint beyond."""
 _SIMPLE: Final = 64
 """Constants of identities between transcendental values have denominators up to this."""
 
@@ -57,6 +59,8 @@ def mirrors(oracle: Oracle) -> tuple[Mirror, ...]:
     The points lie in every section between the magnitudes of the breakpoints, and near these. Values are enclosed
     to some 80 bits; a constant is the exact value or a fraction of small denominator.
     """
+    if any(abs(k) > FARTHEST for k in oracle.function.breaks):
+        return ()
     found = []
     points = _points(oracle)
     for sign in (1, -1):
@@ -85,6 +89,8 @@ def counterexample(oracle: Oracle, mirror: Mirror) -> Fraction | None:
 @lru_cache(maxsize=512)
 def is_homogeneous(oracle: Oracle) -> bool:
     """Whether f(c x) = c f(x) for all c > 0: f is linear on both half lines, by the same points."""
+    if any(oracle.function.breaks):
+        return False
     origin = _value(oracle, Fraction(0))
     if origin is None or any(origin):
         return False
@@ -116,7 +122,7 @@ def _value(oracle: Oracle, x: Fraction) -> Interval | None:
 
 def _points(oracle: Oracle) -> list[Fraction]:
     """Positive float64 test points: _POINTS, and in each section between the magnitudes of the breakpoints."""
-    marks = sorted({abs(k) for k in oracle.function.breaks if abs(k) <= 2**64} - {Fraction(0)})
+    marks = sorted({abs(k) for k in oracle.function.breaks if abs(k) <= FARTHEST} - {Fraction(0)})
     edges = [Fraction(0), *marks]
     inner = [(a + b) / 2 for a, b in zip(edges, marks, strict=False)]
     near = [k * (1 + Fraction(d, 32)) for k in marks for d in (-1, 1, 8)]

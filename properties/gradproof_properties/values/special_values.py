@@ -14,6 +14,7 @@ from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
 from gradproof.measure.severity import WRONG_BRANCH, WRONG_CLASS
 from gradproof.oracle.reference import FINITE
+from gradproof_properties.shapes.declarations import false_limit, misdeclared
 
 
 class SpecialValues(Property):
@@ -22,15 +23,19 @@ class SpecialValues(Property):
     id: ClassVar[str] = "special-values"
     title: ClassVar[str] = "Special values come out right"
     statement: ClassVar[str] = (
-        "A NaN gives a NaN, +-inf give the limits of f^(n), an odd function keeps the sign of zero, and the largest, "
-        "the least normal and the least numbers of the format are as accurate as the contract says and do not overflow."
+        "The value at a NaN is a NaN (a derivative there is recorded), +-inf give the limits of f^(n), the value of an "
+        "odd function keeps the sign of zero, and the largest, the least normal and the least numbers of the format "
+        "are as accurate as the contract says and do not overflow."
     )
     source: ClassVar[str] = "IEEE 754-2019, section 6; limits of the function"
     orders: ClassVar[tuple[int, ...]] = (0, 1, 2)
 
     def check(self, probe: Probe, order: int) -> Outcome:
-        """Judge the special inputs; the derivative at a NaN is recorded, not judged."""
+        """Judge the special inputs; the derivative at a NaN is recorded, not judged. A false limit of f is told alone."""
         probe.require(order)
+        false = false_limit(probe.oracle) if order == 0 else None
+        if false is not None:
+            return misdeclared(probe, *false)
         fmt = probe.format
         bits = special_bits(fmt)
         points = Pointwise(probe, order)

@@ -46,6 +46,9 @@ LEGEND: Final = (
     "except N: holds but for N cells; N?: N cells undecided; partly: not all of it was judged; --claim ID tells which"
 )
 
+FEW: Final = 6
+"""Functions that are named one by one; more are counted."""
+
 SHOWN: Final = 12
 """Cells of one exception that are listed with their identifiers; the rest are counted."""
 
@@ -94,6 +97,19 @@ def claims_command(
         _exceptions(out, chosen, result)
         out.print(text((LEGEND, "dim")))
         out.print(text(tally(chosen)))
+        out.print(text((_origin(paths, result), "dim")))
+
+
+def _origin(paths: Sequence[str], result: RunResult) -> str:
+    """``from results.json: 2 functions (relu, silu), profile quick, 2026-11-21T15:12:04+00:00``."""
+    functions = list(dict.fromkeys(c.function for c in result.cells))
+    named = f" ({', '.join(functions)})" if len(functions) <= FEW else ""
+    shards = result.shards or [result.run]
+    profiles = list(dict.fromkeys(str(s.settings.get("profile", "?")) for s in shards))
+    return (
+        f"from {', '.join(paths)}: {count(len(functions), 'function')}{named}, profile {', '.join(profiles)}, "
+        f"{max(s.started for s in shards)}"
+    )
 
 
 def tally(claims: Sequence[Claim]) -> str:

@@ -133,7 +133,8 @@ def _status(outcome: Outcome) -> tuple[str, str]:
         hint = "; declare limits= to have the infinities judged" if at in ("inf", "-inf") else ""
         return "undecided", f"the oracle could not certify {outcome.undecided} value(s){where}{hint}"
     if outcome.evidence.n == 0:
-        return "undecided", "nothing could be judged"
+        why = outcome.measured.get("undecided_why")
+        return "undecided", "nothing could be judged" + (f": {why}" if why else "")
     return "pass", ""
 
 

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+import gradproof as gp
 from gradproof.backends.numpy_space import NumpySpace
 from gradproof.engine.packs import properties
 from gradproof.engine.probe import oracle_of
 from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa
 from gradproof.functions import get_function
+from gradproof.functions.registry import forget
 from gradproof_properties.networks.sawtooth import Hinge, hinge, lattice, rounds_nothing
 from tests.properties.stubs import Offer
 from tests.properties.subjects import (
@@ -308,3 +310,13 @@ def test_the_seed_reaches_the_inputs_of_wide_formats() -> None:
 
 def test_relu_itself_has_no_gap_to_measure() -> None:
     assert "with_relus_weights" not in outcome(CLAIM, "relu", reference("relu"), "float16").measured
+
+
+def test_a_kink_beyond_the_format_is_not_judged() -> None:
+    name = "curvature_test_far_kink"
+    gp.function(name, oracle=gp.piecewise(lambda m, x: 0 * x, 1e18, lambda m, x: x - 1e18))
+    try:
+        cell = verdict("curvature-by-depth", name, [lambda x: np.maximum(x, 0)], "float16")
+        assert (cell.status, cell.reason) == ("unsupported", "the kink at 1e+18 lies beyond float16")
+    finally:
+        forget({name})

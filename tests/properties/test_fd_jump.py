@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+import gradproof as gp
 from gradproof.engine.probe import Probe
 from gradproof.formats import arrays as fa
 from gradproof.formats import get_format
+from gradproof.functions.registry import forget
 from gradproof_properties.kinks.fd_jump import _around
 from tests.properties.subjects import (
     QUICK,
@@ -228,3 +230,16 @@ def test_a_certificate_holds_the_bits_that_came_back() -> None:
     for violation in found:
         x, got = fa.values(violation.bits, fmt), fa.values(violation.got, fmt)
         assert (got == np.float32(1.5) * np.maximum(x, 0)).all()
+
+
+def test_results_that_are_all_no_numbers_leave_it_undecided_and_say_so() -> None:
+    name = "fd_jump_test_big"  # right results overflow everywhere but at 0, and show nothing
+    gp.function(name, oracle=lambda m, x: m.real(1e10) * m.tanh(x))
+    try:
+        cell = verdict("fd-jump", name, [lambda x: x * np.nan], "float16")
+        assert cell.status == "undecided"
+        assert cell.measured["undecided_why"] == "no result is a finite number"
+        right = verdict("fd-jump", name, [Exact(name)], "float16")
+        assert "undecided_why" not in right.measured
+    finally:
+        forget({name})

@@ -17,6 +17,7 @@ from gradproof.formats import arrays as fa
 from gradproof.formats import get_format
 from gradproof.functions import CATALOGUE, Function, all_functions, get_function
 from gradproof.functions.registry import forget
+from gradproof_properties.shapes.declarations import false_limit
 from gradproof_properties.shapes.symmetries import EVEN, ODD, Mirror, counterexample, is_homogeneous, mirrors
 from tests.properties.subjects import (
     QUICK,
@@ -260,7 +261,8 @@ def test_results_that_are_no_numbers_are_not_counted_as_checked() -> None:
     assert right - found.evidence.n == 1 + (1 << 10)  # the inputs of [1, 2]
     assert found.measured["left_to_accuracy"] == 1 + (1 << 10)
     nothing = replaced(Exact("tanh"), everywhere, lambda x: x * np.nan)
-    assert verdict("shape", "tanh", [nothing], "float16").status == "undecided"
+    cell = verdict("shape", "tanh", [nothing], "float16")
+    assert (cell.status, cell.measured) == ("undecided", {"undecided_why": "no result is a finite number"})
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -365,3 +367,52 @@ def test_every_declared_symmetry_of_the_catalogue_is_found() -> None:
     assert {f.name for f in CATALOGUE if f.rounds_to is None and is_homogeneous(oracle_of(f))} == {
         "relu", "leaky_relu", "prelu", "abs", "maximum0",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("kink", [1e3, 1e20, 1e200])
+def test_a_function_with_a_kink_elsewhere_is_not_homogeneous_nor_odd_nor_even(kink: float) -> None:
+    # max(x - k, 0) is 0 at every small test point, and so are c f(x), f(-x) and -f(x).
+    made = gp.function("shape_test_far", oracle=gp.piecewise(lambda m, x: 0 * x, kink, lambda m, x: x - kink))
+    assert not is_homogeneous(oracle_of(made))
+    assert mirrors(oracle_of(made)) == ()
+
+
+def test_a_hinge_beyond_the_usual_range_passes() -> None:
+    gp.function("shape_test_hinge", oracle=gp.piecewise(lambda m, x: 0 * x, 1e20, lambda m, x: x - 1e20))
+    assert verdict("shape", "shape_test_hinge", [Exact("shape_test_hinge")], "bfloat16").status == "pass"
+
+
+@pytest.mark.parametrize("claim", ["shape", "special-values"])
+@pytest.mark.parametrize(
+    ("scale", "limits", "sentence"),
+    [
+        (1, ((0, 0, 0), (1, 0, 0)), "declared to tend to 0 at -inf, but f("),
+        (5, ((-5, 0, 0), (1, 0, 0)), "declared to tend to 1 at +inf, but f("),
+    ],
+)
+def test_a_false_limit_gets_the_verdict_and_not_the_implementation(
+    claim: str, scale: int, limits: Any, sentence: str
+) -> None:
+    gp.function("shape_test_limits", oracle=lambda m, x: scale * m.tanh(x), limits=limits)
+    cell = verdict(claim, "shape_test_limits", [lambda x: (scale * np.tanh(x)).astype(x.dtype)], "float32")
+    assert cell.status == "fail"
+    assert cell.reason.startswith(sentence)
+    assert cell.certificate is not None
+    assert cell.certificate.cause == "fault"
+
+
+def test_no_limit_of_the_catalogue_is_called_false() -> None:
+    for function in CATALOGUE:
+        assert false_limit(oracle_of(function)) is None, function.name
+    # Too slow to be settled at 2^1000: what is declared of it is not judged.
+    slow = gp.function("shape_test_slow", oracle=lambda m, x: 1 / m.log1p(m.exp(0 * x) + x * x), limits=((0,), (0,)))
+    assert false_limit(oracle_of(slow)) is None
+
+
+def test_a_derivative_that_raises_leaves_the_values_judged() -> None:
+    def broken(x: Any) -> Any:
+        raise ValueError("no derivative today")
+
+    cell = verdict("shape", "relu", [Exact("relu"), broken], "float16")
+    assert cell.status == "pass", cell.reason
+    assert "no derivative today" in cell.measured["slope_beside_kinks"]

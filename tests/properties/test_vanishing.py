@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
@@ -11,15 +12,17 @@ import mpmath
 import numpy as np
 import pytest
 
+import gradproof as gp
 from gradproof.backends.base import Implementation
 from gradproof.engine.probe import Probe, oracle_of
 from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
 from gradproof.functions import get_function
+from gradproof.functions.registry import forget
 from gradproof.results.model import Cell
 from gradproof_properties.chains import dead_units
-from gradproof_properties.chains.exact_chain import run
+from gradproof_properties.chains.exact_chain import digits, run
 from gradproof_properties.chains.steepness import supremum_of_slope
 from gradproof_properties.chains.vanishing import weight_products
 from tests.properties.stubs import Offer
@@ -359,3 +362,51 @@ def test_ad_is_what_is_asked_where_there_is_one() -> None:
     cell = judged("relu", [Resurrecting.apply], "float32", backend="torch:cpu")
     assert cell.status == "fail"
     assert "a dead unit has dE/d" in explained(cell)
+
+
+def _steep_tanh(scale: float) -> str:
+    name = "vanishing_test_steep"
+    gp.function(name, oracle=lambda m, x: m.real(scale) * m.tanh(x), limits=((-scale, 0, 0), (scale, 0, 0)), odd=True)
+    return name
+
+
+@pytest.mark.parametrize(("scale", "fmt"), [(1e10, "float16"), (1e300, "bfloat16")])
+@pytest.mark.parametrize("claim", ["vanishing", "underflow-noise", "second-order"])
+def test_what_overflows_in_the_format_is_not_held_against_it(claim: str, scale: float, fmt: str) -> None:
+    name = _steep_tanh(scale)
+    try:
+        order = 2 if claim == "second-order" else 1
+        cell = verdict(claim, name, exact(name), fmt, order)
+        assert cell.status in ("pass", "undecided"), cell.reason
+    finally:
+        forget({name})
+
+
+def test_an_infinite_slope_fails_where_the_format_holds_the_slope() -> None:
+    name = _steep_tanh(1e10)
+    try:  # 1e10 sech^2(12) is 1.5
+        steep = [Exact(name), replaced(Exact(name, 1), between(12, 12.5), lambda x: np.inf + 0 * x)]
+        cell = judged(name, steep)
+        assert cell.status == "fail"
+        assert "above its supremum" in cell.reason
+    finally:
+        forget({name})
+
+
+def test_a_supremum_that_is_not_certified_is_not_called_none() -> None:
+    # tanh(e^x) is out of reach of intervals once e^x is.
+    name = "vanishing_test_telu"
+    gp.function(name, oracle=lambda m, x: x * m.tanh(m.exp(x)), limits=((0, 0, 0), (math.inf, 1, 0)))
+    try:
+        begun = time.process_time()
+        assert supremum_of_slope(oracle_of(get_function(name, {}))) == math.inf
+        assert time.process_time() - begun < 5  # a minute and a half when every binade is tried
+        assert judged(name, exact(name, 2), "bfloat16").measured["sup"] == "not certified"
+        assert judged("exp", exact("exp", 2), "bfloat16").measured["sup"] == "none"
+    finally:
+        forget({name})
+
+
+def test_messages_show_the_difference() -> None:
+    for got, due, wanted in ((0.1, 0.10000001, 17), (0.1, 0.2, 6)):
+        assert digits(got, due) == wanted

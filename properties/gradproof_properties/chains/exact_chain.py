@@ -232,12 +232,17 @@ def run(probe: Probe, weights: Sequence[float], start: Bits, setting: bool | Non
     return Run(np.array(inputs), got, known, passes, passes.errors(got, fmt), traits)
 
 
-def told(due: Product, i: int) -> str:
+def told(due: Product, i: int, digits: int = 6) -> str:
     """An exact product in decimal, also where float64 has no such number."""
     logarithm = float(due.log2[i])
     if not -1000 < logarithm < 1000:
         return "0" if math.isinf(logarithm) else f"{'-' if due.m[i] < 0 else ''}2^{logarithm:.2f}"
-    return f"{math.ldexp(float(due.m[i]), int(due.e[i])):.6g}"
+    return f"{math.ldexp(float(due.m[i]), int(due.e[i])):.{digits}g}"
+
+
+def digits(got: float, due: float) -> int:
+    """6, or 17 where two numbers look the same with 6."""
+    return 17 if f"{got:.6g}" == f"{due:.6g}" else 6
 
 
 def first_wrong(run: Run, start: Bits, wrong: Mask, ratio: Floats, fmt: Format, weight: str, why: str) -> Violations:
@@ -247,7 +252,8 @@ def first_wrong(run: Run, start: Bits, wrong: Mask, ratio: Floats, fmt: Format, 
     got = fa.values(run.products[n], fmt)
     due = run.passes.due[n]
     i = int(np.argmax(np.where(lanes, ratio[n], -1)))
-    text = f"after {n + 1} layers{weight}: got {got[i]:.6g}, the exact product is {told(due, i)}{why}"
+    shown = 17 if f"{got[i]:.6g}" == told(due, i) else 6
+    text = f"after {n + 1} layers{weight}: got {got[i]:.{shown}g}, the exact product is {told(due, i, shown)}{why}"
     severity = np.where(np.isnan(got), WRONG_CLASS, np.where(got == 0, LOST_SIGNAL, LARGE_ERROR)).astype(np.int8)
     with np.errstate(invalid="ignore"):
         felt = ~(run.error[n] <= 0.01 * due.size)
@@ -265,7 +271,8 @@ def wrong_products(run: Run, start: Bits, fmt: Format, weight: str = "") -> list
     if above.any():
         found.append(first_wrong(run, start, above, ratio, fmt, weight, ""))
     if lie.any():
-        over = np.abs(np.ldexp(fa.values(run.products, fmt), 1 - least_exponent(fmt)))
+        with np.errstate(over="ignore"):
+            over = np.abs(np.ldexp(fa.values(run.products, fmt), 1 - least_exponent(fmt)))
         over = np.where(np.isnan(over), np.inf, over)
         found.append(first_wrong(run, start, lie, over, fmt, weight, ", so that only 0 is right"))
     return found

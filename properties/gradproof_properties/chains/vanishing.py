@@ -22,7 +22,7 @@ from gradproof.oracle.shape import linear_pieces
 from gradproof.results.model import Evidence
 from gradproof_properties.allowances import allowance
 from gradproof_properties.chains import dead_units
-from gradproof_properties.chains.exact_chain import Mask, Run, run, wrong_products
+from gradproof_properties.chains.exact_chain import Mask, Run, digits, run, wrong_products
 from gradproof_properties.chains.steepness import supremum_of_slope
 
 LANES: Final = 24
@@ -109,7 +109,8 @@ def _steepness(probe: Probe) -> Part:
     if not wrong.any():
         return int(judged.sum()), [], measured
     i = int(np.argmax(np.where(wrong, ratio, -1)))
-    text = f"|f'| is {size[i]:.9g} at {fmt.decimal(int(bits[i]))}, above its supremum {most:.9g}"
+    shown = digits(size[i], most)
+    text = f"|f'| is {size[i]:.{shown}g} at {fmt.decimal(int(bits[i]))}, above its supremum {most:.{shown}g}"
     severity = np.where(np.isfinite(size), LARGE_ERROR, WRONG_CLASS).astype(np.int8)
     felt = excess > 8 * 2.0**-fmt.precision * most
     return int(judged.sum()), [_rows(bits, got, ratio, severity, felt, wrong, text)], measured
@@ -175,7 +176,9 @@ def _not_the_weights(chain: Run, weights: Sequence[float], start: Bits, fmt: For
     n = int(np.flatnonzero(wrong.any(axis=1))[0])
     lanes = wrong[n]
     i = int(np.flatnonzero(lanes)[0])
-    text = f"after {n + 1} layers of slopes 0 and 1: got {got[n, i]:.9g}, the weights' product is {due[n, i]:.9g}"
+    shown = digits(got[n, i], due[n, i])
+    text = f"after {n + 1} layers of slopes 0 and 1: got {got[n, i]:.{shown}g}, "
+    text += f"the weights' product is {due[n, i]:.{shown}g}"
     with np.errstate(all="ignore"):
         error = np.abs(got[n] - due[n])
         # The bound is half an ulp: anything else than the correctly rounded product is an ulp away or more.
@@ -264,7 +267,8 @@ def _gradients(probe: Probe, units: dead_units.Units, due: dead_units.Due) -> tu
         wrong = here & ~(ratio <= 1) & (due.moderate | (got == 0))
         if wrong.any():
             i = int(np.argmax(np.where(wrong, ratio, -1)))
-            text = f"dE/d{name} of a unit is {got[i]:.6g}, the exact gradient is {exact[i]:.6g}"
+            shown = digits(got[i], exact[i])
+            text = f"dE/d{name} of a unit is {got[i]:.{shown}g}, the exact gradient is {exact[i]:.{shown}g}"
             severity = np.where(np.isnan(got), WRONG_CLASS, np.where(got == 0, LOST_SIGNAL, LARGE_ERROR))
             found.append(_rows(units.z[0], gradient, ratio, severity.astype(np.int8), felt, wrong, text))
     return judged, found

@@ -106,7 +106,7 @@ def between(probe: Probe, grid: list[Fraction], stride: Fraction) -> list[Look]:
                 look.ratio = float(ratio)
                 look.kind = SMOOTH if look.ratio <= 1 else NOISE
             elif room <= STANDS_OUT and coarse:  # too coarse to show a jump where right results would
-                look.ratio, look.kind = float(bound / room), NOISE
+                look.ratio, look.kind = float(over(np.asarray(bound), np.asarray(room))), NOISE
     rough = [look for look in looks if look.kind == NOISE and np.isfinite(look.ratio)]
     following = rough
     while following:

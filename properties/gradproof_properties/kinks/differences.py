@@ -100,6 +100,10 @@ def results_at(probe: Probe, bits: Bits) -> Results:
     return Results(got, fa.values(got, probe.format), exact, room)
 
 
+NO_NUMBERS = "no result is a finite number"
+"""Why nothing could be judged where every result is a NaN or infinite."""
+
+
 def over(off: Floats, bound: Floats) -> Floats:
     """|off| / bound, of any shape: 0 where nothing is off, whatever the bound; inf where that is no number."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

@@ -14,7 +14,6 @@ from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
 from gradproof.measure.severity import LARGE_ERROR, WRONG_BRANCH
 from gradproof.results.model import Evidence
-from gradproof_properties.flushing import NO_NUMBERS
 from gradproof_properties.kinks.classifier import (
     CLASSES,
     DISCONTINUITY,
@@ -27,10 +26,12 @@ from gradproof_properties.kinks.classifier import (
     between,
 )
 from gradproof_properties.kinks.differences import (
+    NO_NUMBERS,
     STEPS_ACROSS,
     Results,
     bits_of,
     jump_of,
+    over,
     results_at,
     step_near,
     value_is_right,
@@ -217,8 +218,7 @@ def _judge_line(across: _Across) -> tuple[int, list[Violations]]:
         judged += int(known.sum())
         if wrong.any():
             text = f"{what} across {float(across.kink):g}"
-            with np.errstate(divide="ignore", invalid="ignore"):
-                ratio = off / np.where(known, bound, 1.0)
+            ratio = over(off, np.where(known, bound, 1.0))
             got = results.bits[across.upper]
             violations.append(_violation(across.bits[across.upper], got, wrong, ratio, text))
     return judged, violations
@@ -244,7 +244,7 @@ def _judge_sides(across: _Across) -> tuple[int, list[Violations]]:
         judged += 1
         if not abs(value - slope) <= bound:
             text = f"the {what} difference at {float(across.kink):g} is {value:.6g} where {slope:.6g} is due"
-            ratio = np.array([abs(value - slope) / bound if bound else np.inf])
+            ratio = over(np.array([value - slope]), np.array([bound]))
             violations.append(_violation(across.bits[-1:], results.bits[-1:], np.array([True]), ratio, text))
     return judged, violations
 

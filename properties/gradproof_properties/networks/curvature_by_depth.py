@@ -181,7 +181,8 @@ def _compared(
             wrong = lanes & ~((off <= bound) & (from_square <= 4.0 ** -(m + 1) + bound))
         due = np.ldexp(points.networks[m].astype(np.float64), -2 * points.n)
         unit = np.maximum(bound, _quantum(np.maximum(due, 4.0**-points.n), fmt) / 2)
-        ratio = np.where(np.isfinite(off), off / unit, np.inf)
+        with np.errstate(over="ignore", invalid="ignore"):
+            ratio = np.where(np.isfinite(off), off / unit, np.inf)
         judged += int(lanes.sum())
         if lanes.any():
             worst = max(worst or 0.0, float(ratio[lanes].max()))

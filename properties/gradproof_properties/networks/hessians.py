@@ -155,7 +155,9 @@ def jets(probe: Probe, z: Floats) -> Jets:
     references = probe.references(bits)
     known = np.logical_and.reduce([(r.kind == FINITE) & (r.exponent <= LARGEST) for r in references]).reshape(z.shape)
     exact = tuple(_pairs(r, z.shape) for r in references)
-    room = [allowance(probe, bits, r, order).reshape(z.shape) for order, r in enumerate(references)]
+    room = [
+        np.where(known, allowance(probe, bits, r, order).reshape(z.shape), 0.0) for order, r in enumerate(references)
+    ]
     return Jets(exact, (room[0], FACTOR_ROOM * room[1], FACTOR_ROOM * room[2]), known)  # type: ignore[arg-type]
 
 
@@ -190,8 +192,8 @@ def hessian_times(nets: Networks, f: Jets, along_w: Floats, along_v: Floats, fmt
     The answer is a sum of products of weights, data and values of f, f' and f''. However it is arranged, each product
     meets at most ``nets.roundings`` = k roundings, so that with M the sum of their magnitudes the error is at most
     (1 + k u / (1 - k u)) M(|f| + room) - M(|f|) (Higham, Accuracy and Stability of Numerical Algorithms, 2002,
-    lemma 3.1), and what underflows on the way is 64 times ``least`` at most. The room is
-    infinite where a partial sum may overflow.
+    lemma 3.1), and what underflows on the way is 64 times ``least`` at most. The room is infinite where a partial sum
+    may overflow.
     """
     data = [Pairs(a) for a in (nets.x, -nets.t, nets.v, along_w, along_v)]
     due = [a.hi for a in _product(data, f.exact)]
@@ -202,11 +204,12 @@ def hessian_times(nets: Networks, f: Jets, along_w: Floats, along_v: Floats, fmt
     growth = 1 + unit / (1 - unit)
     room = [growth * most - usual + 64 * least for most, usual in zip(widest, ideal, strict=True)]
     # No factor lessens what another made overflow: with those below 1 as 1, these sums exceed every partial one.
-    tall = _product(
-        [_at_least_1(a) for a in sizes],
-        [_at_least_1(abs(a) + Pairs(r)) for a, r in zip(f.exact, f.room, strict=True)],
-    )
-    room = [np.where(growth * t.hi <= float(fmt.max_value), r, np.inf) for t, r in zip(tall, room, strict=True)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        tall = _product(
+            [_at_least_1(a) for a in sizes],
+            [_at_least_1(abs(a) + Pairs(r)) for a, r in zip(f.exact, f.room, strict=True)],
+        )
+        room = [np.where(growth * t.hi <= float(fmt.max_value), r, np.inf) for t, r in zip(tall, room, strict=True)]
     return Product(due[0], due[1], room[0], room[1])
 
 

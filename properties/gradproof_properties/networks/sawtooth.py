@@ -130,7 +130,8 @@ class Lattice:
 
     def distance(self, values: Floats, due: Ints) -> Floats:
         """|values - due 4^-n|, accurate to float64 even where the values are."""
-        scaled = np.ldexp(values, 2 * self.n)
+        with np.errstate(over="ignore"):
+            scaled = np.ldexp(values, 2 * self.n)
         high = due.astype(np.float64)
         low = (due - high.astype(np.int64)).astype(np.float64)
         distance: Floats = np.ldexp(np.abs((scaled - high) - low), -2 * self.n)

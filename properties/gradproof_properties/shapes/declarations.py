@@ -72,11 +72,13 @@ def false_limit(oracle: Oracle) -> tuple[Fraction, str] | None:
         near, far = (enclosed(oracle, sign * Fraction(2) ** power) for power in (1000, 1020))
         if near is None or far is None:
             continue
-        room = SETTLED * max(1, abs(far[0]), abs(declared))
+        room = SETTLED * max(Fraction(1), abs(far[0]), abs(declared))
         if abs(near[0] - far[1]) > room or far[0] - room <= declared <= far[1] + room:
             continue
         where = "-inf" if sign < 0 else "+inf"
-        text = f"declared to tend to {float(declared):.12g} at {where}, but f({sign * 2.0**1020:g}) = {float(far[0]):.12g}"
+        text = (
+            f"declared to tend to {float(declared):.12g} at {where}, but f({sign * 2.0**1020:g}) = {float(far[0]):.12g}"
+        )
         return sign * Fraction(2) ** 1020, text
     return None
 

@@ -22,6 +22,7 @@ from gradproof.oracle.reference import FINITE
 from gradproof.oracle.shape import Bracket, turning_points
 from gradproof.strategies.landmarks import landmark_ordinals
 from gradproof_properties.allowances import allowance
+from gradproof_properties.kinks.differences import over
 
 Mask = npt.NDArray[np.bool_]
 
@@ -165,13 +166,6 @@ def scaled_pairs(probe: Probe) -> dict[Fraction, tuple[Ints, Ints]]:
         image = fa.ordinals(fa.round_values(y[fits], fmt), fmt)
         pairs[c] = np.concatenate([-size[fits], size[fits]]), np.concatenate([-image, image])
     return pairs
-
-
-def over(error: Floats, bound: Floats) -> Floats:
-    """error / bound; infinite where the bound is 0 or the error a NaN, 0 where both are 0 or the bound is infinite."""
-    with np.errstate(all="ignore"):
-        ratio = np.where(error == 0, 0.0, np.where(np.isinf(bound), 0.0, error / bound))
-    return np.where(np.isnan(ratio), np.inf, ratio)
 
 
 def violations_at(

@@ -15,6 +15,7 @@ from gradproof.engine.property import Violations
 from gradproof.formats.arrays import Floats, Ints
 from gradproof.measure.severity import LARGE_ERROR
 from gradproof.oracle import Oracle
+from gradproof_properties.kinks.differences import over
 from gradproof_properties.shapes.line import Line, Mask, results_along, turns, violations_at
 
 CLEAR = 2.0**-8
@@ -33,17 +34,16 @@ def order_kept(probe: Probe, line: Line) -> tuple[list[Violations], dict[str, An
     small = near & (back > 0)
     measured: dict[str, Any] = {"neighbours": int((near & ~np.isnan(back)).sum()), "reversals": int(small.sum())}
     if small.any():
-        quantum = line.quanta[1:]
-        worst = int(np.argmax(np.where(small, back / quantum, 0.0)))
-        measured["worst_reversal"] = {
-            "ulp": float(back[worst] / quantum[worst]), "after": probe.format.decimal(int(line.bits[worst])),
-        }  # fmt: skip
+        steps = np.where(small, over(back, line.quanta[1:]), 0.0)
+        worst = int(np.argmax(steps))
+        ulps = float(steps[worst]) if np.isfinite(steps[worst]) else None
+        measured["worst_reversal"] = {"ulp": ulps, "after": probe.format.decimal(int(line.bits[worst]))}
     excess, leader = excess_behind(line.g, line.room, line.judged, direction)
     if not (excess > 0).any():
         return [], measured
     rows = np.flatnonzero(excess > 0)
     room = line.room[rows] + line.room[leader[rows]]
-    worst = int(rows[int(np.argmax(excess[rows] / room))])
+    worst = int(rows[int(np.argmax(over(excess[rows], room)))])
     way = int(direction[worst - 1])
     text = _narrowed(probe, _End.of(line, int(leader[worst])), _End.of(line, worst), way)
     return [violations_at(probe, line, rows, excess[rows] + room, room, LARGE_ERROR, text)], measured
@@ -62,8 +62,9 @@ def excess_behind(values: Floats, room: Floats, judged: Mask, direction: Ints) -
         if not direction.size or not direction[first]:
             continue
         rows = slice(first, last + 1)
-        kept, along = judged[rows], int(direction[first]) * values[rows]
+        kept = judged[rows]
         with np.errstate(invalid="ignore", over="ignore"):
+            along = int(direction[first]) * values[rows]
             least = np.where(kept, along - room[rows], -np.inf)
             highest = np.maximum.accumulate(least)
             beyond = np.where(kept, highest - along - room[rows], -np.inf)

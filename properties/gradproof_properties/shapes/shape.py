@@ -23,10 +23,9 @@ from gradproof.oracle.reference import FINITE
 from gradproof.oracle.shape import extent
 from gradproof.results.model import Evidence
 from gradproof_properties.allowances import allowance
-from gradproof_properties.flushing import NO_NUMBERS
-from gradproof_properties.kinks.differences import jump_of, value_is_right
+from gradproof_properties.kinks.differences import NO_NUMBERS, jump_of, over, value_is_right
 from gradproof_properties.shapes.declarations import declared_range, false_declaration, false_turn, misdeclared
-from gradproof_properties.shapes.line import Line, line_of, over, scaled_pairs, violations_at
+from gradproof_properties.shapes.line import Line, line_of, scaled_pairs, violations_at
 from gradproof_properties.shapes.order import directions_along, order_kept
 from gradproof_properties.shapes.symmetries import EVEN, ODD, Mirror, is_homogeneous, mirrors
 
@@ -313,4 +312,6 @@ def _kinks_of_the_slope(probe: Probe, line: Line) -> tuple[list[Violations], dic
 
 def _slopes(bits: Bits, got: Bits, error: Floats, bound: Floats, text: str, fmt: Format) -> Violations:
     felt = error > TRAINING.bound(1, fmt) * 2.0**-fmt.precision
-    return Violations(bits, got, over(error, bound), np.full(bits.size, WRONG_BRANCH, np.int8), felt, text, pointwise=False)
+    return Violations(
+        bits, got, over(error, bound), np.full(bits.size, WRONG_BRANCH, np.int8), felt, text, pointwise=False
+    )

@@ -31,7 +31,7 @@ class SpecialValues(Property):
     orders: ClassVar[tuple[int, ...]] = (0, 1, 2)
 
     def check(self, probe: Probe, order: int) -> Outcome:
-        """Judge the special inputs; the derivative at a NaN is recorded, not judged. A false limit of f is told alone."""
+        """Judge the special inputs; the derivative at a NaN is recorded, not judged. A false limit is told alone."""
         probe.require(order)
         false = false_limit(probe.oracle) if order == 0 else None
         if false is not None:

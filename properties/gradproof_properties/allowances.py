@@ -9,6 +9,7 @@ from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
 from gradproof.measure import Contract
 from gradproof.oracle import Reference
+from gradproof_properties import flushing
 
 
 def allowance(
@@ -35,5 +36,5 @@ def allowance(
     with np.errstate(over="ignore", invalid="ignore"):
         room = contract.room(order, fmt, quantum, reference.slope * x_quantum, scale)
     if flushes is None:
-        flushes = probe.traits.flushes_results or probe.traits.zeros_inputs
+        flushes = flushing.flushes(probe.traits)
     return np.broadcast_to(room, quantum.shape) + (float(fmt.min_normal) if flushes else 0.0)

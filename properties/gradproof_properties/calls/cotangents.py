@@ -16,6 +16,7 @@ from gradproof.formats.arrays import Bits, Floats
 from gradproof.measure.contracts import TRAINING
 from gradproof.measure.severity import LARGE_ERROR, LOST_SIGNAL, WRONG_CLASS
 from gradproof.oracle.reference import FINITE
+from gradproof_properties import flushing
 from gradproof_properties.allowances import allowance
 
 Mask = npt.NDArray[np.bool_]
@@ -49,7 +50,7 @@ def nonlinear(
     room = np.fmax(allowance(probe, bits, reference, 1), allowance(probe, bits, reference, 1, contract=TRAINING))
     known = near & (reference.kind == FINITE) & ~probe.judge(bits, ones, 1, reference).excused
     accurate = ~known | (np.abs(np.where(known, own - reference.values, 0.0)) <= room)
-    flushes = probe.traits.flushes_results or probe.traits.zeros_inputs
+    flushes = flushing.flushes(probe.traits)
     least = float(fmt.min_normal if flushes else fmt.min_subnormal)
     figures, found = [], []
     for c in cotangents(fmt):

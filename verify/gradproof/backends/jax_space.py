@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gradproof.backends.base import Backend, Call, Implementation
+from gradproof.backends.base import Backend, Implementation
 from gradproof.backends.contract import refused
 from gradproof.backends.jax_calls import array, bits_of, guarded, lacks
 from gradproof.backends.space import FORWARD_OVER_REVERSE, REVERSE_OVER_REVERSE, Array, Program, Space
@@ -23,8 +23,7 @@ class JaxSpace(Space):
     ways = (FORWARD_OVER_REVERSE, REVERSE_OVER_REVERSE)
 
     def __init__(self, backend: Backend, fmt: Format, device: Any) -> None:
-        super().__init__(fmt)
-        self._backend = backend
+        super().__init__(backend, fmt)
         self._device = device
         self._applied: Implementation | None = None
         self._compiling = False
@@ -41,13 +40,6 @@ class JaxSpace(Space):
         """See the base class."""
         self._applied = implementation
         return guarded(implementation, compiled=self._compiling)(x.reshape(-1)).reshape(x.shape)
-
-    def derivative(self, implementation: Implementation, x: Array, order: int = 1) -> Array:
-        """See the base class; on concrete arrays only."""
-        path = self._backend.paths(implementation)[0]
-        return self.array(
-            self._backend.evaluate(implementation, self.bits(x), self.format, Call(order=order, path=path))
-        )
 
     def with_convention(self, implementation: Implementation, x: Array, kink: Array, slope: Array) -> Array:
         """See the base class."""

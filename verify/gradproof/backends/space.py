@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from gradproof.backends.base import Implementation
+from gradproof.backends.base import Backend, Call, Implementation
 from gradproof.errors import Unsupported
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
@@ -34,8 +34,9 @@ class Space(abc.ABC):
     ways: tuple[str, ...] = ()
     """The ways to a Hessian-vector product; empty on a backend without AD."""
 
-    def __init__(self, fmt: Format) -> None:
+    def __init__(self, backend: Backend, fmt: Format) -> None:
         self.format = fmt
+        self._backend = backend
 
     @abc.abstractmethod
     def array(self, bits: Bits) -> Array:
@@ -61,9 +62,13 @@ class Space(abc.ABC):
         ``Backend.evaluate`` does.
         """
 
-    @abc.abstractmethod
     def derivative(self, implementation: Implementation, x: Array, order: int = 1) -> Array:
-        """f^(order) at every element of x by the implementation's first AD path, or as it was handed in."""
+        """f^(order) at every element of x by the implementation's first AD path, or as it was handed in.
+
+        On concrete arrays only; no gradient passes through it.
+        """
+        call = Call(order=order, path=self._backend.paths(implementation)[0])
+        return self.array(self._backend.evaluate(implementation, self.bits(x), self.format, call))
 
     def with_convention(self, implementation: Implementation, x: Array, kink: Array, slope: Array) -> Array:
         """``apply`` whose derivative is ``slope`` where x == ``kink`` (both of shape ()), and its own elsewhere.

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.autograd import forward_ad
 
-from gradproof.backends.base import LANES, Backend, Call, Implementation
+from gradproof.backends.base import LANES, Backend, Implementation
 from gradproof.backends.contract import called, refused, unless_user
 from gradproof.backends.space import FORWARD_OVER_REVERSE, REVERSE_OVER_REVERSE, Array, Program, Space
 from gradproof.backends.torch_arrays import Tensor, bits_of, lacks, no_forward_rule, tensor
@@ -27,8 +27,7 @@ class TorchSpace(Space):
     ways = (FORWARD_OVER_REVERSE, REVERSE_OVER_REVERSE)
 
     def __init__(self, backend: Backend, fmt: Format, device: torch.device) -> None:
-        super().__init__(fmt)
-        self._backend = backend
+        super().__init__(backend, fmt)
         self._device = device
         self._applied: Implementation | None = None
 
@@ -50,13 +49,6 @@ class TorchSpace(Space):
         y = called(implementation, implementation.call, lanes, lambda error: own(error) or no_forward_rule(error))
         check_result(implementation, lanes, y)
         return y[: flat.numel()].reshape(x.shape)
-
-    def derivative(self, implementation: Implementation, x: Array, order: int = 1) -> Array:
-        """See the base class; no gradient passes through it."""
-        path = self._backend.paths(implementation)[0]
-        return self.array(
-            self._backend.evaluate(implementation, self.bits(x), self.format, Call(order=order, path=path))
-        )
 
     def with_convention(self, implementation: Implementation, x: Array, kink: Array, slope: Array) -> Array:
         """See the base class."""

@@ -101,7 +101,8 @@ def offered(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def install(*points: EntryPoint) -> None:
         monkeypatch.delenv("GRADPROOF_NO_PLUGINS", raising=False)
-        monkeypatch.setattr(registry, "entry_points", lambda group: points if group == registry.GROUP else ())
+        found = {registry.GROUP: points}
+        monkeypatch.setattr("importlib.metadata.entry_points", lambda group: found.get(group, ()))
         available_backends.cache_clear()
 
     yield install

@@ -64,9 +64,9 @@ def test_doctor_says_what_is_here(gradproof: Invoke) -> None:
     assert set(found["backends"]) == set(backend_ids())
     assert found["backends"]["numpy:cpu"]["available"] is True
     assert "numpy" in found["backends"]["numpy:cpu"]["versions"]
-    assert set(found["packs"]) == {
-        f"gradproof.{kind}" for kind in ("properties", "claims", "ledgers", "studies", "reports")
-    }
+    kinds = ("properties", "claims", "ledgers", "studies", "reports", "functions", "backends")
+    assert set(found["packs"]) == {f"gradproof.{kind}" for kind in kinds}
+    assert found["broken"] == []
     assert "python-flint" in found["packages"]
 
 

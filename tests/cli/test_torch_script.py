@@ -58,6 +58,20 @@ def test_a_script_shows_what_torch_returns(gradproof: Invoke, folder: Path, orde
     assert float(shown["expected"]) == pytest.approx((t, 1 - t * t, -2 * t * (1 - t * t))[order], rel=1e-14)
 
 
+def test_a_script_of_autocast_calls_under_autocast(gradproof: Invoke, folder: Path) -> None:
+    torch = pytest.importorskip("torch")
+    # mish widens float16 to float32 inside; -5 is 0xc500 in float16.
+    args = ("repro", "mish", "--backend", "torch", "--format", "float16", "--mode", "autocast", "--order", "1")
+    made = gradproof(*args, "--bits", "0xc500", "--script")
+    assert 'with torch.autocast("cpu", dtype=torch.float16):' in made.stdout
+    shown = run(folder, made.stdout)
+    x = torch.full((256,), -5.0, dtype=torch.float16, requires_grad=True)
+    with torch.autocast("cpu", dtype=torch.float16):
+        y = torch.nn.functional.mish(x)
+    (slope,) = torch.autograd.grad(y.to(x.dtype), x, torch.ones_like(x))
+    assert float(shown["got"]) == slope[0].item()
+
+
 def test_a_second_derivative_that_is_unconnected_is_zero(gradproof: Invoke, folder: Path) -> None:
     pytest.importorskip("torch")
     made = gradproof(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import TINY, Invoke
+from tests.cli.conftest import RIGHT, TINY, Invoke
 
 REPRO = ("repro", "relu", "--backend", "numpy", "--format", "bfloat16", "--bits", "0x3f80")
 
@@ -76,6 +76,39 @@ def test_a_file_that_raises_is_named(gradproof: Invoke, folder: Path) -> None:
     done = gradproof("check", "broken.py")
     assert done.exit_code == 4
     assert "broken.py raised ZeroDivisionError" in done.stderr
+
+
+def test_a_file_that_ends_the_process_is_named(gradproof: Invoke, folder: Path) -> None:
+    (folder / "ends.py").write_text("import os\nos._exit(0)\n", encoding="utf-8")
+    for command in (
+        ("check", "ends.py"),
+        ("repro", "relu", "--file", "ends.py", "--backend", "numpy", "--format", "float32"),
+    ):
+        done = gradproof(*command)
+        assert done.exit_code == 4
+        assert "ends.py raised SystemExit while it was imported: os._exit(0)" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (("--order", "2", "--property", "zero-input"), "(properties zero-input; orders 2; backends numpy)"),
+        (("--mode", "compiled"), "(modes compiled; backends numpy)"),
+    ],
+)  # fmt: skip
+def test_a_selection_of_nothing_says_why(gradproof: Invoke, asked: tuple[str, ...], says: str) -> None:
+    done = gradproof("run", "--backend", "numpy", *asked, "--json", "none", "--html", "none", "--jobs", "0")
+    assert done.exit_code == 5
+    assert "no property says anything about this selection" in done.stdout
+    assert says in done.stdout.replace("\n", " ").replace("numpy:cpu", "numpy")
+
+
+def test_what_is_unsupported_says_why_when_nothing_else_is_there(gradproof: Invoke, folder: Path) -> None:
+    text = RIGHT.replace(", derivative=slope", "")
+    (folder / "plain.py").write_text(text, encoding="utf-8")
+    done = gradproof("check", "plain.py", "--order", "1", "--property", "accuracy", "--jobs", "0")
+    assert done.exit_code == 5
+    assert "the backend has no AD and no derivative= was handed in" in done.stdout
 
 
 def test_a_file_that_registers_nothing_is_told_how(gradproof: Invoke, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
@@ -132,8 +133,8 @@ def test_two_claims_of_one_name_are_refused(offer: Any) -> None:
 
 def test_only_gradproofs_own_claims_without_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     foreign = EntryPoint("other", "elsewhere:path", "gradproof.claims")
-    real = packs.entry_points
-    monkeypatch.setattr(packs, "entry_points", lambda group: [*real(group=group), foreign])
+    real = importlib.metadata.entry_points
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [*real(group=group), foreign])
     monkeypatch.setenv("GRADPROOF_NO_PLUGINS", "1")
     claims.cache_clear()
     assert [c.id for c in claims()] == [c.id for c in BUILT_IN]

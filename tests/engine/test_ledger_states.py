@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from packaging.specifiers import SpecifierSet
 
-from gradproof.backends.base import Implementation
+from gradproof.backends.base import Call, Implementation
+from gradproof.backends.numpy_backend import NumpyBackend
 from gradproof.engine import worker
 from gradproof.engine.ledger import Deviation, Entry, Ledger, Surroundings, explain
 from gradproof.engine.property import Outcome, Violations
@@ -283,6 +284,30 @@ def test_a_draft_explains_the_run_it_was_drafted_from(
     assert {c.status for c in mended.cells} <= {"pass", "unsupported"}
     assert states_of(mended.ledger) == {"gone"}
     assert exit_code(mended) == 1
+
+
+def test_a_mode_that_a_run_does_not_cover_has_a_ledger_file_of_its_own(
+    offer: Offer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def as_eager(self: Any, implementation: Implementation, bits: Any, fmt: Any, call: Call) -> Any:
+        return NumpyBackend.evaluate(self, implementation, bits, fmt, replace(call, mode="eager"))
+
+    modes = {"modes": ("eager", "compiled"), "default_modes": ("eager",), "evaluate": as_eager}
+    backend = offer("faulty", catalogue=faulty, **modes)
+    monkeypatch.setattr(worker, "ledger_directories", lambda: [tmp_path])
+    asked = ["--backend", backend, "--into", str(tmp_path), "--property", "special-values"]
+    assert draft.main(asked) == 0
+    usual = (tmp_path / "faulty-cpu.toml").read_text("utf-8")
+    assert draft.main([*asked, "--mode", "compiled"]) == 0
+    assert "faulty-cpu-compiled.toml: 1 entries" in capsys.readouterr().out
+    assert (tmp_path / "faulty-cpu.toml").read_text("utf-8") == usual
+    read = Ledger.read([tmp_path])
+    assert sorted(e.modes for e in read.entries) == [("compiled",), ("eager",)]
+    both = Selection(backends=("faulty",), properties=("special-values",), modes=("eager", "compiled"), jobs=0)
+    assert {c.mode for c in run(both).cells if c.status == "known"} == {"eager", "compiled"}
+    # Drafted again in one mode, the other's entries stay where they are.
+    assert draft.main(asked) == 0
+    assert Ledger.read([tmp_path]).entries == read.entries
 
 
 def test_a_draft_of_another_processor_is_laid_beside_and_of_the_same_one_replaces() -> None:

@@ -22,13 +22,17 @@ FRAMEWORKS = ("torch", "jax", "jaxlib")
 
 ROOMS: Mapping[str, frozenset[str]] = {
     "errors": frozenset(),
+    "entry_points": frozenset({"errors"}),
     "formats": frozenset({"errors"}),
-    "functions": frozenset({"formats", "errors"}),
+    "functions": frozenset({"formats", "entry_points", "errors"}),
     "oracle": frozenset({"functions", "formats", "errors"}),
     "measure": frozenset({"oracle", "functions", "formats", "results", "errors"}),
-    "backends": frozenset({"functions", "formats", "errors"}),
+    "backends": frozenset({"functions", "formats", "entry_points", "errors"}),
     "strategies": frozenset({"functions", "formats", "errors"}),
     "results": frozenset({"errors"}),
+    "sweep": frozenset(
+        {"engine", "backends", "strategies", "measure", "oracle", "functions", "formats", "results", "errors"}
+    ),
     "config": frozenset({"formats", "errors"}),
 }
 """The rooms of the engine that may not know all others, and the rooms each may import."""

@@ -59,7 +59,7 @@ def points(k: int, seed: int = 0) -> Floats:
 
 def verdicts(f: Function, piece: int, sign: int, binades: Any = BINADES) -> dict[int, list[Verdict | None]]:
     t = Tails(f, piece, sign)
-    return {k: t._verdicts(k) for k in binades}
+    return {k: t.verdicts(k) for k in binades}
 
 
 def contradicted(f: Function, piece: int, order: int, verdict: Verdict, x: float, *, outward: bool = False) -> bool:
@@ -133,7 +133,7 @@ def test_the_order_in_which_binades_are_asked_does_not_matter(f: Function) -> No
 
 
 def only(f: Function, sign: int, k: int) -> list[Verdict | None]:
-    return Tails(f, 0 if sign < 0 else len(f.pieces) - 1, sign)._verdicts(k)
+    return Tails(f, 0 if sign < 0 else len(f.pieces) - 1, sign).verdicts(k)
 
 
 @pytest.mark.parametrize("k", [11, 12, 100, 1023])
@@ -208,10 +208,10 @@ def test_a_bump_further_out_is_not_passed_over() -> None:
     assert beyond.exponent < GONE
     before = Tails(f, 0, 1)
     assert before._outward(9) == [None] * ORDERS
-    near = before._verdicts(9)[0]
+    near = before.verdicts(9)[0]
     assert near is not None
     assert near.exponent < GONE
-    assert before._verdicts(11)[0] is None
+    assert before.verdicts(11)[0] is None
 
 
 def test_a_piece_that_ends_claims_nothing_beyond() -> None:
@@ -274,7 +274,7 @@ def test_a_kept_verdict_that_is_used_too_far_inward_is_noticed(monkeypatch: pyte
 
     monkeypatch.setattr(Tails, "_outward", careless)
     t = Tails(get_function("silu"), 0, -1)
-    t._verdicts(1000)
-    verdict = t._verdicts(2)[0]
+    t.verdicts(1000)
+    verdict = t.verdicts(2)[0]
     assert verdict is not None
     assert contradicted(get_function("silu"), 0, 0, verdict, -5.0)

@@ -91,15 +91,18 @@ def test_no_option_of_hypothesis_is_redefined_and_all_of_ours_carry_the_prefix(
     assert all(word.startswith("--gradproof-") for word in options)
 
 
-def test_hypothesis_profiles_can_be_named_on_the_command_line(quiet: pytest.Pytester) -> None:
+@pytest.mark.parametrize(("profile", "examples"), [("quick", 20), ("default", 100), ("deep", 1000)])
+def test_hypothesis_profiles_can_be_named_on_the_command_line(
+    quiet: pytest.Pytester, profile: str, examples: int
+) -> None:
     quiet.makepyfile(
-        """
+        f"""
         from hypothesis import settings
         def test_it():
             now = settings()
             assert (now.derandomize, now.database, now.deadline, now.print_blob) == (True, None, None, True)
-            assert now.max_examples == 1000
+            assert now.max_examples == {examples}
         """
     )
-    result = quiet.runpytest_subprocess("--hypothesis-profile", "gradproof-deep")
+    result = quiet.runpytest_subprocess("--hypothesis-profile", f"gradproof-{profile}")
     result.assert_outcomes(passed=1)

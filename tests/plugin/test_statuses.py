@@ -18,7 +18,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Give every cell a status and ledger states, in place of a judgement."""
 
     def decree(status: str, *states: LedgerState, reason: str = "") -> None:
-        def judge(self: Desk, task: Any, selection: Any, source: str) -> tuple[Cell, list[LedgerState]]:
+        def judge(self: Desk, task: Any, *rest: Any) -> tuple[Cell, list[LedgerState]]:
             return task.cell(status, reason, known_ref="elu tail" if status == "known" else None), list(states)
 
         monkeypatch.setattr(Desk, "judge", judge)
@@ -59,7 +59,7 @@ def test_a_backend_that_vanishes_while_running_is_missing(quiet: pytest.Pytester
 def test_an_oracle_that_contradicts_itself_ends_the_session(
     quiet: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def judge(self: Desk, task: Any, selection: Any, source: str) -> None:
+    def judge(self: Desk, task: Any, *rest: Any) -> None:
         raise OracleDisagreement("relu at 0x3c00")
 
     monkeypatch.setattr(Desk, "judge", judge)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from gradproof.engine.timelimit import time_limit
+from gradproof.errors import ImplementationFault
 
 
 @pytest.fixture
@@ -20,6 +22,22 @@ def _alarm() -> Iterator[None]:
     yield
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, before)
+
+
+def test_a_limit_that_python_swallows_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not hasattr(signal, "setitimer"):
+        pytest.skip("no interval timers on this platform")
+    monkeypatch.setattr("gradproof.engine.timelimit.AGAIN", 0.05)
+    swallowed = 0
+    with pytest.raises(ImplementationFault, match="stubborn did not return"), time_limit(0.05, "stubborn"):  # noqa: PT012
+        while True:
+            try:
+                time.sleep(5)
+            except ImplementationFault:
+                swallowed += 1
+                if swallowed > 1:
+                    raise
+    assert swallowed == 2
 
 
 @pytest.mark.usefixtures("_alarm")

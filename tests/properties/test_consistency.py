@@ -207,6 +207,20 @@ def test_the_derivative_at_a_nan_is_a_convention_in_every_layout() -> None:
     assert judged(silu, order=1, derivatives=(first,)).status == "pass"
 
 
+def test_outside_the_domain_the_derivative_is_a_convention_in_every_layout() -> None:
+    log1p, slope = reference("log1p")[:2]
+
+    def continued(where: Callable[[Any], Any]) -> Call:
+        other = when(
+            lambda x: x.ndim == 0, slope, lambda x: np.where(where(x), 1 / (1 + x) * np.float32(1.5), slope(x))
+        )
+        return lambda x: other(x).astype(x.dtype)
+
+    with np.errstate(all="ignore"):
+        assert judged(log1p, "log1p", order=1, derivatives=(continued(lambda x: x < -1),)).status == "pass"
+        assert judged(log1p, "log1p", order=1, derivatives=(continued(lambda x: x > -0.5),)).status == "fail"
+
+
 def test_the_sign_of_an_odd_functions_zero_may_not_depend_on_the_layout() -> None:
     tanh = reference("tanh")[0]
     unsigned = when(lambda x: x.ndim == 0, tanh, lambda x: tanh(x) + x.dtype.type(0))

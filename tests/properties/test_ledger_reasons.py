@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from gradproof.backends import available_backends
+from gradproof.formats import FORMATS
 from gradproof.functions import CATALOGUE
 from gradproof_properties import properties
 from gradproof_properties.ledger.reasons import RULES
@@ -16,6 +18,8 @@ def test_rules_name_catalogued_functions_and_built_in_properties() -> None:
         assert set(rule.functions) <= functions, rule.id
         assert set(rule.properties) <= ids, rule.id
         assert set(rule.orders) <= {0, 1, 2}, rule.id
+        assert set(rule.formats) <= set(FORMATS), rule.id
+        assert set(rule.modes) <= set(available_backends()[rule.backend].modes), rule.id
 
 
 def test_ids_are_unique_and_say_the_backend() -> None:
@@ -38,5 +42,7 @@ def test_no_rule_stands_wholly_behind_an_earlier_one() -> None:
         and set(later.functions) <= set(earlier.functions)
         and (not earlier.orders or (later.orders and set(later.orders) <= set(earlier.orders)))
         and (not earlier.properties or (later.properties and set(later.properties) <= set(earlier.properties)))
+        and (not earlier.modes or (later.modes and set(later.modes) <= set(earlier.modes)))
+        and (not earlier.formats or (later.formats and set(later.formats) <= set(earlier.formats)))
     ]
     assert shadowed == []

@@ -283,6 +283,19 @@ def test_pytorchs_gelu_of_infinity_is_told_apart_by_the_oracle() -> None:
     assert same or (cell.status == "fail" and "inf" in cell.reason)
 
 
+def test_autocast_is_judged_and_compared_with_eager() -> None:
+    def relu(x: Any) -> Any:
+        return torch.relu(x.reshape(-1, 1) @ torch.ones(1, 1, dtype=x.dtype)).reshape(x.shape)  # a product is lowered
+
+    cells = {}
+    for call in (relu, torch.relu):
+        made = task("consistency", "relu", [call], "float32", backend="torch:cpu", mode="autocast")
+        cells[call] = decide(made, QUICK, Ledger(), NOWHERE)[0]
+    assert failing(cells[relu]) == {"autocast"}
+    assert cells[relu].reason.endswith("autocast breaks the contract, eager keeps it")
+    assert cells[torch.relu].status == "pass"
+
+
 def test_a_users_function_without_a_second_derivative_is_unsupported_as_ever() -> None:
     class Once(Slope):
         @staticmethod

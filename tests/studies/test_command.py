@@ -118,7 +118,7 @@ def test_an_entry_point_that_is_no_study_is_named(
     gradproof: Invoke, monkeypatch: pytest.MonkeyPatch, value: str, said: str
 ) -> None:
     point = EntryPoint("broken", value, study.GROUP)
-    monkeypatch.setattr("gradproof.engine.packs.enabled_entry_points", lambda group: [point])
+    monkeypatch.setattr("gradproof.cli.study.enabled_entry_points", lambda group: [point])
     done = gradproof("study", "broken")
     assert done.exit_code == codes.USAGE
     assert said in done.stderr

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gradproof.functions import Function, function, get_function, piecewise
     from gradproof.measure import Contract, contract
     from gradproof.oracle import Oracle
+    from gradproof.sweep.api import run_sweep
 
 _HOMES = {
     "Backend": "gradproof.backends.base",
@@ -39,6 +40,7 @@ _HOMES = {
     "known": "gradproof.engine.known",
     "piecewise": "gradproof.functions",
     "property": "gradproof.engine.own_properties",
+    "run_sweep": "gradproof.sweep.api",
 }
 
 __all__ = [
@@ -60,6 +62,7 @@ __all__ = [
     "known",
     "piecewise",
     "property",
+    "run_sweep",
 ]
 
 

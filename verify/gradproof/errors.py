@@ -31,7 +31,7 @@ class ImplementationFault(GradproofError):
     """An implementation broke its contract.
 
     ``kind`` is one of ``raised``, ``wrong-type``, ``wrong-shape``, ``wrong-format``, ``wrong-device``,
-    ``wrote-input``, ``timed-out``, ``crashed``.
+    ``wrote-input``, ``changed-settings``, ``timed-out``, ``crashed``.
     """
 
     def __init__(self, kind: str, message: str) -> None:

@@ -47,7 +47,7 @@ def arbitrated(probe: Probe, order: int, answers: Answers, *, at_kinks: bool = T
     A difference fails when the second answer breaks the contract and the first keeps it; when they lie further apart
     than two answers that keep it can (so one of them breaks it); with ``at_kinks`` when it is one between derivatives
     at a kink; and when it is the sign of an odd function's zero. That the first breaks the contract by less is the
-    claim accuracy's business. At a NaN the derivative is a convention, and only counted.
+    claim accuracy's business. At a NaN, and outside the domain, the derivative is a convention, and only counted.
     """
     fmt = probe.format
     nan = fa.is_nan(answers.first, fmt) & fa.is_nan(answers.second, fmt)
@@ -94,7 +94,9 @@ class _Judged:
         self.ratio = _apart(probe, order, bits, first, second, reference)
         # What the backend's flushing excuses keeps the contract, however far apart.
         self.apart: Mask = (breaks[0] | breaks[1]) & (self.ratio > 1)
-        self.at_kink: Mask = (reference.kind == UNDEFINED) & fa.is_finite(bits, fmt)
+        # Outside the domain f is NaN, and the derivative as little judged as at a NaN.
+        kinks = [float(kink) for kink in probe.function.kinks]
+        self.at_kink: Mask = (reference.kind == UNDEFINED) & np.isin(fa.values(bits, fmt), kinks)
         # +0 and -0 differ in bits and in no number.
         self.at_kink &= fa.values(first, fmt) != fa.values(second, fmt)
         zero = [fa.magnitudes(b, fmt) == 0 for b in (bits, first, second)]

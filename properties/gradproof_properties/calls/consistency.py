@@ -57,6 +57,7 @@ class Consistency(Property):
     source: ClassVar[str] = "pytorch#188382, pytorch#185770: vectors against scalars; pytorch#189801: compiled"
     orders: ClassVar[tuple[int, ...]] = (0, 1, 2)
     same_in_every_profile: ClassVar[bool] = False
+    tries_witnesses: ClassVar[bool] = True
 
     def check(self, probe: Probe, order: int) -> Outcome:
         """Ask for the same inputs in every way there is, and compare with the contiguous array."""
@@ -117,6 +118,7 @@ class _Comparison:
         self.probe, self.order = probe, order
         self.bits = points(probe)
         self.first = self._answer(self.bits)
+        self.first_way = CONTIGUOUS if probe.mode == "eager" else f"the {probe.mode} contiguous array"
         self.figures: dict[str, Any] = {}
         self.skipped: dict[str, str] = {}
         self.found: list[Violations] = []
@@ -155,7 +157,7 @@ class _Comparison:
         count = few.get(layout, bits.size)
         bits, first = bits[:count], first[:count]
         second = self._answer(bits, layout=layout)
-        self._compare(Answers(bits, first, second, CONTIGUOUS, layout))
+        self._compare(Answers(bits, first, second, self.first_way, layout))
 
     def _large(self) -> None:
         """Every answer that any copy of an input gets is judged, each once: threads may have different faults."""
@@ -163,7 +165,7 @@ class _Comparison:
         got = self._answer(many, layout="large")
         others = np.flatnonzero(got != self.first[which])
         rows, distinct = np.unique(np.stack([which[others], got[others].astype(np.int64)]), axis=1)
-        answers = Answers(self.bits[rows], self.first[rows], distinct.astype(got.dtype), CONTIGUOUS, "large")
+        answers = Answers(self.bits[rows], self.first[rows], distinct.astype(got.dtype), self.first_way, "large")
         self._compare(answers, asked=many.size)
 
     def _forward(self) -> None:
@@ -211,7 +213,7 @@ class _Comparison:
             self.figures[way] = {"fault": fault.kind}
             described = f"{way} ({LAYOUTS[way]})" if way in LAYOUTS else way
             self.compared += 1
-            text = f"{described}: {fault}; {CONTIGUOUS} is no trouble"
+            text = f"{described}: {fault}; {self.first_way} is no trouble"
             self.found.append(_fault(self.bits[:1], self.first[:1], text))
 
 

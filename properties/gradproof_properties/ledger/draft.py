@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from gradproof.backends.registry import split_id
 from gradproof.engine.environment import simd_level
 from gradproof.engine.ledger import Deviation, Entry, Ledger
 from gradproof.engine.packs import properties
@@ -216,6 +217,12 @@ def merge(old: Iterable[Entry], new: Iterable[Entry]) -> list[Entry]:
     return list(rows.values())
 
 
+def file_name(backend: str, modes: Iterable[str]) -> str:
+    """``torch-cpu.toml``, and ``torch-cpu-compiled.toml`` for a mode that a run does not cover by default."""
+    more = [mode for mode in modes if mode not in split_id(backend)[0].default_modes]
+    return "-".join([backend.replace(":", "-"), *more]) + ".toml"
+
+
 def _drafted_anew(entry: Entry, selection: Selection) -> bool:
     """Whether ``entry`` was recorded at this SIMD level only and lies within what is drafted now."""
     return (
@@ -224,6 +231,7 @@ def _drafted_anew(entry: Entry, selection: Selection) -> bool:
         and (not selection.properties or entry.property in selection.properties)
         and (not selection.formats or entry.format in selection.formats)
         and (not selection.orders or entry.order in selection.orders)
+        and (not selection.modes or set(entry.modes) <= set(selection.modes))
     )
 
 
@@ -235,19 +243,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--property", action="append", default=[], help="only these properties")
     parser.add_argument("--format", action="append", default=[], help="only these formats")
     parser.add_argument("--order", action="append", default=[], type=int, help="only these orders")
+    parser.add_argument("--mode", help="this mode, by default those that a run covers; others have a file of their own")
     parser.add_argument("--profile", default="default")
     parser.add_argument(
         "--witness", action="append", default=[], help="bits to try beside the property's inputs; takes one --format"
     )
     parser.add_argument("--into", type=Path, default=directory(), help="folder of the ledger files")
     chosen = parser.parse_args(arguments)
-    file = chosen.into / f"{chosen.backend.replace(':', '-')}.toml"
+    modes = (chosen.mode,) if chosen.mode else ()
+    file = chosen.into / file_name(chosen.backend, modes)
     selection = Selection(
         backends=(chosen.backend,),
         functions=tuple(chosen.function),
         properties=tuple(chosen.property),
         formats=tuple(chosen.format),
         orders=tuple(chosen.order),
+        modes=modes,
         profile=chosen.profile,
     )
     if chosen.witness and len(chosen.format) != 1:
@@ -255,7 +266,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     witnesses = tuple(get_format(chosen.format[0]).parse_bits(w) for w in chosen.witness)
     entries, deviations = draft(selection, witnesses)
     standing = Ledger.read([chosen.into])
-    kept = [e for e in standing.entries if e.backend == chosen.backend and not _drafted_anew(e, selection)]
+    mine = [e for e in standing.entries if e.backend == chosen.backend and file_name(e.backend, e.modes) == file.name]
+    kept = [e for e in mine if not _drafted_anew(e, selection)]
     merged = merge(kept, entries)
     known = {**standing.deviations, **{d.id: d for d in deviations}}
     used = [known[name] for name in dict.fromkeys(e.deviation for e in merged)]

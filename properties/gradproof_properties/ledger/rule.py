@@ -20,6 +20,8 @@ class Rule:
     upstream: tuple[str, ...] = ()
     orders: tuple[int, ...] = ()
     properties: tuple[str, ...] = ()
+    modes: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
 
     def matches(self, task: Task) -> bool:
         """Whether the task's cell is one of those this deviation explains."""
@@ -28,6 +30,8 @@ class Rule:
             and task.function.name in self.functions
             and (not self.orders or task.order in self.orders)
             and (not self.properties or task.property in self.properties)
+            and (not self.modes or task.mode in self.modes)
+            and (not self.formats or task.format in self.formats)
         )
 
     def deviation(self) -> Deviation:

@@ -4,7 +4,92 @@ from __future__ import annotations
 
 from gradproof_properties.ledger.rule import POINTWISE, Rule
 
+COMPILED: tuple[Rule, ...] = (
+    Rule(
+        "torch-compiled-expm1",
+        "torch",
+        ("elu", "selu", "celu", "expm1"),
+        "compiled elu, selu, celu and expm1 lose the neighbourhood of 0",
+        "Inductor's C++ backend vectorises expm1(x) as exp(x) - 1 (torch/_inductor/codegen/cpp.py, CppVecOverrides), "
+        "which cancels: compiled elu(-1e-8) is 0 in float32, where -1e-8 is due, and so are subnormal results. Single "
+        "inputs go to std::expm1 and keep them, as does eager.",
+        ("pytorch/pytorch#189801", "pytorch/pytorch#189803", "pytorch/pytorch#190533"),
+        (0,),
+        (),
+        ("compiled",),
+    ),
+    Rule(
+        "torch-compiled-softshrink-nan",
+        "torch",
+        ("softshrink",),
+        "compiled softshrink turns NaN into 0",
+        "The decomposition returns x * 0 within lambd, so that a NaN stays one and a zero keeps its sign. Inductor's "
+        "constant folding replaces that product by 0 (torch/_inductor/fx_passes/joint_graph.py): NaN and -0 become 0.",
+        ("pytorch/pytorch#186281", "pytorch/pytorch#187580"),
+        (0,),
+        ("special-values", "consistency"),
+        ("compiled",),
+    ),
+    Rule(
+        "torch-compiled-gelu",
+        "torch",
+        ("gelu", "gelu_tanh"),
+        "compiled and eager gelu are different kernels, which disagree where both cancel",
+        "Inductor writes x/2 (1 + erf(x / sqrt 2)) and the tanh form out in vector operations, eager calls a library "
+        "or a kernel of its own, with other approximations of erf and tanh. Where 1 + erf or 1 + tanh cancels the "
+        "answers are grossly apart: in float32 gelu'(-5.55) is -4.43e-7 compiled and -4.47e-7 eager (-4.29e-7 is due). "
+        "At +inf eager gives NaN in float32 and bfloat16 and compiled inf, as is due.",
+        ("pytorch/pytorch#185770", "pytorch/pytorch#188382", "pytorch/pytorch#187806"),
+        (),
+        ("consistency",),
+        ("compiled",),
+    ),
+    Rule(
+        "torch-compiled-erf",
+        "torch",
+        ("erf",),
+        "compiled erf has no relative accuracy near 0, in float32 neither",
+        "Inductor calls Vectorized::erf, in float32 the approximation 7.1.26 of Abramowitz and Stegun, whose error of "
+        "1.5e-7 is absolute: erf(1.4e-27) is 0, 1.6e-27 is due. Eager float32 goes through another library, single "
+        "inputs to std::erf. The 16-bit formats are computed in float32.",
+        ("pytorch/pytorch#198183",),
+        (0,),
+        (),
+        ("compiled",),
+        ("float32", "float16", "bfloat16"),
+    ),
+    Rule(
+        "torch-compiled-conversion-dropped",
+        "torch",
+        ("to_float16", "to_bfloat16"),
+        "compiled, x.to(torch.bfloat16).to(torch.float32) returns x",
+        "Inductor's C++ code takes the number it had before the conversion for the conversion back, so that nothing is "
+        "rounded: 1 + 2^-10 stays what it is. TORCHINDUCTOR_EMULATE_PRECISION_CASTS=1 keeps the rounding.",
+        ("pytorch/pytorch#185337", "pytorch/pytorch#185847"),
+        (0,),
+        ("conversion",),
+        ("compiled",),
+        ("float32",),
+    ),
+    Rule(
+        "torch-compiled-fewer-roundings",
+        "torch",
+        ("tanhshrink", "softsign"),
+        "in 16-bit formats compiled code rounds once where eager rounds every step",
+        "Inductor computes 16-bit formats in float32 from end to end, eager rounds the result of each operation. Where "
+        "these functions cancel the compiled answer is the right one: tanhshrink'(-0.0155) in float16 is 2.4e-4 "
+        "compiled, as is due, and 0 eager. In bfloat16 vectors and single inputs of tanhshrink cancel differently.",
+        (),
+        (0, 1),
+        ("consistency",),
+        ("compiled",),
+        ("float16", "bfloat16"),
+    ),
+)
+"""What torch.compile does wrong and eager does not, or not in the same way."""
+
 RULES: tuple[Rule, ...] = (
+    *COMPILED,
     Rule(
         "torch-elu-in-place",
         "torch",

@@ -30,15 +30,16 @@ class Accuracy(Property):
     )
     source: ClassVar[str] = "the accuracy contracts of gradproof"
     orders: ClassVar[tuple[int, ...]] = (0, 1, 2)
+    tries_witnesses: ClassVar[bool] = True
 
     def check(self, probe: Probe, order: int) -> Outcome:
-        """Judge all base points and witnesses, then search where the format cannot be exhausted."""
+        """Judge the witnesses and all base points, then search where the format cannot be exhausted."""
         probe.require(order)
         points = Pointwise(probe, order)
-        base = probe.base_points
-        points.add(base[fa.is_finite(base, probe.format)])
         if probe.witnesses:
             points.add(np.array(probe.witnesses, dtype=fa.storage(probe.format)))
+        base = probe.base_points
+        points.add(base[fa.is_finite(base, probe.format)])
         if not probe.format.is_16_bit:
 
             def visit(bits: Bits) -> float:

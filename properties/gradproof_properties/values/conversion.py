@@ -27,6 +27,7 @@ class Conversion(Property):
     )
     source: ClassVar[str] = "IEEE 754-2019, sections 4.3.1, 5.4.2, 7.4; OCP 8-bit Floating Point Specification"
     about_conversions: ClassVar[bool] = True
+    tries_witnesses: ClassVar[bool] = True
 
     def check(self, probe: Probe, order: int) -> Outcome:
         """Judge every pattern of a 16-bit source; of a wider one midpoints, their surroundings and a spread."""

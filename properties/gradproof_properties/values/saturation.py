@@ -56,6 +56,7 @@ class Saturation(Property):
     )
     source: ClassVar[str] = "saturation is loss of signal by zero gradient"
     orders: ClassVar[tuple[int, ...]] = (0, 1)
+    tries_witnesses: ClassVar[bool] = True
 
     def applies(self, function: Function, order: int) -> bool:
         """Wherever f^(order) has a finite limit at some infinity."""

@@ -32,10 +32,12 @@ LANES: Final = 256
 
 @dataclass(frozen=True)
 class Availability:
-    """Whether a backend can be used here; ``reason`` says why not and what it would take."""
+    """Whether a backend, or one of its modes, can be used here; ``reason`` says why not and what it would take."""
 
     available: bool
     reason: str = ""
+    tool: str = ""
+    """What it works with beside the framework, such as the compiler of the mode ``compiled`` with its version."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,10 @@ class Backend(abc.ABC):
     def availability(cls, device: str) -> Availability:
         """Whether the framework and the device are here. Cheap when the framework is not installed."""
 
+    def mode_availability(self, mode: str) -> Availability:
+        """Whether ``mode``, one of ``modes``, can be used here: a compiler may be missing. Always the same answer."""
+        return Availability(True)
+
     @abc.abstractmethod
     def versions(self) -> dict[str, str]:
         """Versions of the framework and what it runs on (driver, device name, CPU capability)."""
@@ -146,8 +152,9 @@ class Backend(abc.ABC):
     def evaluate(self, implementation: Implementation, bits: Bits, fmt: Format, call: Call) -> Bits:
         """The bits of f^(order) at each input, in the shape of ``bits``.
 
-        Raises Unsupported where the framework has no such kernel or derivative, ImplementationFault where
-        the implementation breaks its contract (see that error for the kinds).
+        Raises Unsupported where the framework has no such kernel or derivative, BackendUnavailable where the mode
+        cannot be used here (``mode_availability``), ImplementationFault where the implementation breaks its contract
+        (see that error for the kinds).
         """
 
     @abc.abstractmethod

@@ -5,6 +5,7 @@ Shared by every backend. The fault kinds are those of ``gradproof.errors.Impleme
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NoReturn, TypeVar
@@ -54,16 +55,25 @@ def handed_in(implementation: Implementation, order: int) -> Implementation:
 def called(implementation: Implementation, call: Callable[[Any], Any], x: Any, missing: Missing) -> Any:
     """``call(x)``, its exceptions translated: Unsupported where ``missing`` says so, a fault otherwise.
 
-    KeyboardInterrupt and gradproof's own errors pass through; a SystemExit would end the run, so it does not.
+    gradproof's own errors pass through, and an interrupt by the user; a SystemExit would end the run, so it does not.
     """
     try:
         return call(x)
     except GradproofError:
         raise
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt as error:
+        if _interruptible():
+            raise
+        raised(implementation, error)
+    except (Exception, SystemExit, GeneratorExit) as error:
         if missing(error):
             raise Unsupported(f"{implementation.name}: {told(error)}") from error
         raised(implementation, error)
+
+
+def _interruptible() -> bool:
+    """Whether Ctrl-C reaches this process; in a worker it does not, and what looks like it comes from the callable."""
+    return not hasattr(signal, "pthread_sigmask") or signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def unless_user(implementation: Implementation, missing: Missing) -> Missing:
@@ -119,7 +129,13 @@ def check_shape(implementation: Implementation, got: tuple[int, ...], expected: 
 
 
 def check_unchanged(implementation: Implementation, before: Bits, after: Bits) -> None:
-    """Raise the fault ``wrote-input`` when the input's bits (both of one shape) have changed."""
+    """Raise the fault ``wrote-input`` when the input's bits, or its shape, have changed."""
+    if before.shape != after.shape:
+        raise ImplementationFault(
+            "wrote-input",
+            f"{implementation.name} changed its input: the shape was {before.shape}, is {after.shape} after the call; "
+            "return a new array instead",
+        )
     if not np.array_equal(before, after):
         before, after = before.ravel(), after.ravel()
         at = int(np.flatnonzero(before != after)[0])

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -24,9 +24,11 @@ from gradproof.backends.contract import (
     check_unchanged,
     differentiated,
     handed_in,
+    told,
     unless_user,
     wrong,
 )
+from gradproof.backends.settings import Setting, settings_kept
 from gradproof.errors import ImplementationFault, Unsupported
 from gradproof.formats import Format
 from gradproof.formats.arrays import Bits, storage
@@ -59,14 +61,33 @@ _UNTRACEABLE: Final = (
 )
 
 
+SETTINGS: Final = {
+    name: Setting(partial(getattr, jax.config, name), partial(jax.config.update, name))
+    for name in (
+        "jax_enable_x64",
+        "jax_disable_jit",
+        "jax_default_matmul_precision",
+        "jax_numpy_dtype_promotion",
+        "jax_debug_nans",
+        "jax_debug_infs",
+    )
+}
+"""Settings of JAX that a call must leave alone."""
+
+
 @contextmanager
 def configured(fmt: Format, device: Any) -> Iterator[None]:
     """New arrays on ``device``; 64-bit types for float64. Nothing of it outlives the context."""
-    with ExitStack() as stack:
-        stack.enter_context(jax.default_device(device))
-        if fmt.name == "float64":
-            stack.enter_context(_enable_x64())
-        yield
+    before = jax.config.jax_enable_x64
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(jax.default_device(device))
+            if fmt.name == "float64":
+                stack.enter_context(_enable_x64())
+            yield
+    finally:
+        if jax.config.jax_enable_x64 != before:  # by a function of the user's, unseen inside the context of float64
+            jax.config.update("jax_enable_x64", before)
 
 
 def clear_caches() -> None:
@@ -149,7 +170,13 @@ def guarded(implementation: Implementation, *, compiled: bool = False) -> Functi
         return (compiled and isinstance(error, _UNTRACEABLE)) or own(error) or _no_rule(error)
 
     def call(x: Any) -> Any:
-        y = called(implementation, implementation.call, x, missing)
+        try:
+            with settings_kept(implementation, SETTINGS if implementation.user else {}):
+                y = called(implementation, implementation.call, x, missing)
+        except (ImplementationFault, Unsupported) as fault:
+            if not isinstance(fault.__cause__, _UNTRACEABLE):
+                raise
+            _untraceable(implementation, fault.__cause__, compiled=compiled)
         if not isinstance(y, jax.Array):
             raise wrong("wrong-type", implementation, "a", "a jax.Array", type(y).__name__)
         check_shape(implementation, y.shape, x.shape)
@@ -158,6 +185,17 @@ def guarded(implementation: Implementation, *, compiled: bool = False) -> Functi
         return y
 
     return call
+
+
+def _untraceable(implementation: Implementation, error: BaseException, *, compiled: bool) -> NoReturn:
+    """Raise what it means that JAX's tracers met NumPy, an ``if`` or an index: Unsupported by jit, a fault in AD."""
+    if compiled:
+        raise Unsupported(f"jax.jit cannot trace {implementation.name}: {told(error)}") from error
+    raise ImplementationFault(
+        "raised",
+        f"JAX cannot differentiate {implementation.name}, which leaves JAX on the way; use jax.numpy and jax.lax "
+        f"throughout: {told(error)}",
+    ) from error
 
 
 def _no_rule(error: BaseException) -> bool:

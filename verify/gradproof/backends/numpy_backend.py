@@ -181,7 +181,10 @@ def _lacks(error: BaseException) -> bool:
 
 def _checked_call(implementation: Implementation, lanes: Bits, fmt: Format, layout: str = "contiguous") -> Bits:
     def checked(x: Any) -> Any:
+        shape = x.shape
         y = implementation.call(x)
+        if x.shape != shape:
+            check_unchanged(implementation, np.empty(shape, storage(fmt)), x.view(storage(fmt)))
         if x.ndim == 0 and isinstance(y, np.generic):
             y = np.asarray(y)  # NumPy's own functions return a scalar for a zero-dimensional array
         if not isinstance(y, np.ndarray):

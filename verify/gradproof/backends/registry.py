@@ -7,13 +7,12 @@ entry point's. GRADPROOF_NO_PLUGINS=1 switches these off. No framework is import
 from __future__ import annotations
 
 import difflib
-import os
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Final
 
 from gradproof.backends.base import Availability, Backend
+from gradproof.entry_points import REMEDY, enabled_entry_points, loaded, told
 from gradproof.errors import BackendUnavailable, UsageError
 
 GROUP: Final = "gradproof.backends"
@@ -35,22 +34,18 @@ def available_backends() -> dict[str, type[Backend]]:
     for name, target in _BUILT_IN.items():
         module, _, attribute = target.partition(":")
         found[name] = getattr(import_module(module), attribute)
-    if os.environ.get("GRADPROOF_NO_PLUGINS") == "1":
-        return found
-    for point in entry_points(group=GROUP):
+    for point in enabled_entry_points(GROUP):
         if _BUILT_IN.get(point.name) == point.value:
             continue
-        where = f"entry point {point.name!r} ({point.value}) of group {GROUP}"
         if point.name in found:
-            raise UsageError(f"{where} offers a second backend of that name; rename it or uninstall one of the two")
-        try:
-            offered = point.load()
-        except Exception as error:
-            raise UsageError(f"{where} cannot be loaded: {error}; mend it or set GRADPROOF_NO_PLUGINS=1") from error
+            raise UsageError(f"{told(point)} offers a second backend of that name; {REMEDY}")
+        offered = loaded(point)
         if not (isinstance(offered, type) and issubclass(offered, Backend)):
-            raise UsageError(f"{where} must be a subclass of gradproof.backends.base.Backend, got {offered!r}")
+            raise UsageError(f"{told(point)} must be a subclass of gradproof.Backend, got {offered!r}; {REMEDY}")
         if offered.name != point.name:
-            raise UsageError(f"{where} must carry its backend's name; the class says name={offered.name!r}")
+            raise UsageError(
+                f"{told(point)} must carry its backend's name; the class says name={offered.name!r}; {REMEDY}"
+            )
         found[point.name] = offered
     return found
 

@@ -123,6 +123,16 @@ def no_forward_rule(error: BaseException) -> bool:
     return "forward ad" in text or "forward mode ad" in text
 
 
+def no_double_backward(error: BaseException) -> bool:
+    """Whether ``error`` says that a compiled gradient is not differentiated again.
+
+    AOTAutograd has no double backward. Where it reuses the memory of what backward frees ("donated buffers"), which
+    needs a graph that is used once, it says so first.
+    """
+    text = str(error)
+    return "donated buffer" in text or "does not currently support double backward" in text
+
+
 @contextmanager
 def needing(what: str) -> Iterator[None]:
     """Raises Unsupported for a kernel that PyTorch lacks inside; ``what`` names the operation."""

@@ -20,7 +20,7 @@ from gradproof.backends.chains import reverse_passes, rows_of
 from gradproof.backends.contract import check_offered
 from gradproof.backends.cuda import driver_version
 from gradproof.backends.layouts import UNPADDED
-from gradproof.errors import Unsupported
+from gradproof.errors import BackendUnavailable, Unsupported
 from gradproof.formats import Format
 from gradproof.formats.arrays import Bits, storage
 
@@ -53,6 +53,7 @@ class TorchBackend(Backend):
             torch.device("cuda", torch.cuda.current_device()) if device == "cuda" else torch.device("cpu")
         )
         self._compiled = torch_calls.Compiler()
+        self._code_generation: Availability | None = None
         self._traits: dict[str, Traits] = {}
 
     @classmethod
@@ -64,11 +65,26 @@ class TorchBackend(Backend):
             return Availability(False, "PyTorch is not installed; pip install 'gradproof[torch]'")
         return Availability(True) if device == "cpu" else _cuda_availability()
 
+    def mode_availability(self, mode: str) -> Availability:
+        """``compiled`` takes what Inductor generates code with: a C++ compiler on CPUs, Triton on CUDA."""
+        if mode != "compiled":
+            return Availability(True)
+        if self._code_generation is None:
+            from gradproof.backends.torch_inductor import code_generation
+
+            self._code_generation = code_generation(self._device)
+        return self._code_generation
+
     def versions(self) -> dict[str, str]:
-        """Versions of PyTorch; on CUDA its runtime, driver and device; on CPU the vector capability."""
+        """Versions of PyTorch; on CUDA its runtime, driver and device; on CPU the vector capability.
+
+        So is what ``compiled`` works with, once that mode was asked for: finding it takes a second.
+        """
         import torch
 
         found = {"torch": torch.__version__}
+        if self._code_generation is not None and self._code_generation.tool:
+            found["compiler"] = self._code_generation.tool
         if self.device == "cpu":
             return {**found, "cpu_capability": torch.backends.cpu.get_cpu_capability()}
         properties = torch.cuda.get_device_properties(self._device)
@@ -109,6 +125,9 @@ class TorchBackend(Backend):
             raise Unsupported(f"torch has no mode {call.mode!r}; expected one of {', '.join(self.modes)}")
         if bits.size == 0 and call.layout != "empty":
             return np.asarray(bits, storage(fmt)).copy()
+        state = self.mode_availability(call.mode)
+        if not state.available:
+            raise BackendUnavailable(state.reason)
         compiled = call.mode == "compiled"
         lanes = np.asarray(bits, storage(fmt)).ravel()
         if call.layout not in UNPADDED:

@@ -21,6 +21,7 @@ from gradproof.backends.contract import (
     handed_in,
     wrong,
 )
+from gradproof.backends.settings import settings_kept
 from gradproof.backends.torch_arrays import (
     Tensor,
     bits_of,
@@ -28,15 +29,18 @@ from gradproof.backends.torch_arrays import (
     lacks,
     limited_to,
     many_threads,
+    no_double_backward,
     no_forward_rule,
     tensor,
 )
 from gradproof.backends.torch_layouts import laid_out
-from gradproof.errors import Unsupported
+from gradproof.backends.torch_settings import SETTINGS
+from gradproof.errors import GradproofError, Unsupported
 from gradproof.formats import Format
 from gradproof.formats.arrays import Bits
 
 Function = Callable[[Any], Any]
+NO_DOUBLE_BACKWARD = "torch.compile has no double backward: a gradient is not differentiated again; use the mode eager"
 
 
 class Compiler:
@@ -52,17 +56,38 @@ class Compiler:
             def entry(x: Any) -> Any:
                 return function(x)
 
-            self._made[id(function)] = function, torch.compile(entry, fullgraph=False, dynamic=False)
+            with warnings.catch_warnings():
+                # The first one of a process imports Inductor, which uses torch.jit.script_method.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                self._made[id(function)] = function, torch.compile(entry, fullgraph=False, dynamic=False)
         _, compiled = self._made[id(function)]
 
         def call(x: Any) -> Any:
             # Past its recompilation limit torch.compile falls back to eager without a word; it must not.
-            with torch._dynamo.config.patch(
-                recompile_limit=4096, accumulated_recompile_limit=1 << 20, fail_on_recompile_limit_hit=True
+            with (
+                warnings.catch_warnings(),
+                torch._dynamo.config.patch(
+                    recompile_limit=4096, accumulated_recompile_limit=1 << 20, fail_on_recompile_limit_hit=True
+                ),
             ):
-                return compiled(x)
+                # Dynamo looks at x.grad of everything it is handed, which warns of tensors that are no leaves.
+                warnings.filterwarnings("ignore", "The .grad attribute of a Tensor", UserWarning)
+                try:
+                    return compiled(x)
+                except Exception as error:
+                    if (own := _wrapped(error)) is not None:
+                        raise own from None
+                    raise
 
         return call
+
+
+def _wrapped(error: BaseException) -> GradproofError | None:
+    """The error of gradproof's own, such as a time limit's, that Dynamo made one of its own of."""
+    inner: BaseException | None = error
+    while inner is not None and not isinstance(inner, GradproofError):
+        inner = inner.__cause__ or inner.__context__
+    return inner
 
 
 def evaluated(
@@ -133,6 +158,7 @@ class Run:
         self.fmt = fmt
         self.device = device
         self.threads = threads
+        self.settings = SETTINGS if implementation.user else {}
 
     def value(self) -> Tensor:
         """f(x)."""
@@ -164,7 +190,12 @@ class Run:
     def _derive(self, order: int, action: Callable[[], Any]) -> Any:
         def synchronised() -> Any:
             with limited_to(self.threads):
-                result = action()
+                try:
+                    result = action()
+                except RuntimeError as error:
+                    if no_double_backward(error):
+                        raise Unsupported(NO_DOUBLE_BACKWARD) from error
+                    raise
                 self._synchronise()
             return result
 
@@ -178,14 +209,14 @@ class Run:
 
     def _call(self, x: Tensor, missing: Callable[[BaseException], bool]) -> Tensor:
         def synchronised(x: Tensor) -> Any:
-            with limited_to(self.threads):
+            with limited_to(self.threads), settings_kept(self.implementation, self.settings):
                 y = self.function(x)
                 self._synchronise()
             return y
 
         y = called(self.implementation, synchronised, x, missing)
-        check_result(self.implementation, x, y)
         check_unchanged(self.implementation, self.lanes, bits_of(_primal(x), self.fmt))
+        check_result(self.implementation, x, y)
         return y
 
     def _synchronise(self) -> None:

@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "check": ("gradproof.cli.run", "Check what your files register."),
     "list": ("gradproof.cli.listing", "Functions, backends, properties, formats, implementations."),
     "doctor": ("gradproof.cli.doctor", "What is here, what is missing, and what it would take."),
+    "sweep": ("gradproof.cli.sweep", "Judge every bit pattern of a format, or of a range."),
     "repro": ("gradproof.cli.repro", "Evaluate one input again, from its bits."),
     "report": ("gradproof.cli.reporting", "Make HTML, Markdown or JUnit from results files."),
     "combine": ("gradproof.cli.reporting", "Many results files into one."),

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gradproof.cli.console import console, count, text
+from gradproof.entry_points import enabled_entry_points, loaded
+from gradproof.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,6 +25,8 @@ EXTRAS: Final = {
 """Distributions that a command can do without, and what they are for."""
 MODULES: Final = {"python-flint": "flint", "vl-convert-python": "vl_convert"}
 """Their modules, where the name is another."""
+KINDS: Final = ("properties", "claims", "ledgers", "studies", "reports", "functions", "backends")
+"""What packages can offer, by entry-point group."""
 
 
 @click.command("doctor", epilog="Example: gradproof doctor --json")
@@ -45,6 +49,8 @@ def doctor_command(as_json: bool) -> None:
     for title, key in (("packages", "packages"), ("packs", "packs")):
         out.print(text((f"\n{title}", "bold")))
         _facts(out, found[key])
+    for fault in found["broken"]:
+        out.print(text("  ", ("broken", "red"), f": {fault}"))
     out.print(text(("\ncached tables", "bold"), f"\n  {_cache(found['cache'])}"))
 
 
@@ -52,32 +58,53 @@ def examine() -> dict[str, Any]:
     """Everything ``doctor`` says, as plain JSON values. A backend that breaks when it is made is missing."""
     from gradproof.backends import availability, backend_ids
     from gradproof.engine.environment import backend_table, environment, package_version
-    from gradproof.engine.packs import enabled_entry_points
 
     table: dict[str, Any] = {}
-    for name in backend_ids():
+    broken = []
+    try:
+        ids = backend_ids()
+    except UsageError as fault:
+        ids = ()
+        broken.append(str(fault))
+    for name in ids:
         state = availability(name)
         if not state.available:
             table |= backend_table([], {name: state.reason})
             continue
         try:
             table |= backend_table([name], {})
+            table[name]["modes"] = mode_table(name)
         except Exception as fault:
             table |= backend_table([], {name: f"installed, but unusable: {type(fault).__name__}: {fault}"})
     packages = {}
     for name, use in EXTRAS.items():
         packages[name] = _package(name, package_version(name), use)
-    groups = tuple(f"gradproof.{kind}" for kind in ("properties", "claims", "ledgers", "studies", "reports"))
+    points = {f"gradproof.{kind}": [*enabled_entry_points(f"gradproof.{kind}")] for kind in KINDS}
+    for point in (p for offered in points.values() for p in offered):
+        try:
+            loaded(point)
+        except UsageError as fault:
+            broken.append(str(fault))
     return {
         "environment": {k: v for k, v in environment().items() if k not in EXTRAS},
         "backends": table,
         "packages": packages,
         "packs": {
-            group: ", ".join(f"{p.name} ({p.value})" for p in enabled_entry_points(group)) or "none installed"
-            for group in groups
+            group: ", ".join(f"{p.name} ({p.value})" for p in offered) or "none installed"
+            for group, offered in points.items()
         },
+        "broken": list(dict.fromkeys(broken)),
         "cache": cached_tables(),
     }
+
+
+def mode_table(name: str) -> dict[str, dict[str, Any]]:
+    """By mode of an installed backend: whether it can be used, if not why and what it would take, else the tool."""
+    from gradproof.backends import get_backend
+
+    backend = get_backend(name)
+    states = {mode: backend.mode_availability(mode) for mode in backend.modes}
+    return {m: {"available": s.available, "reason": s.reason, "tool": s.tool} for m, s in states.items()}
 
 
 def _package(name: str, version: str, use: str) -> str:
@@ -140,6 +167,16 @@ def _backend(out: Console, name: str, row: dict[str, Any]) -> None:
     versions = ", ".join(f"{k} {' '.join(str(v).split())}" for k, v in row["versions"].items())
     out.print(text(f"  {name:<11} ", ("available", "green"), f"  {versions}"))
     out.print(text((f"  {'':<11} ", ""), f"           {_traits(row['traits'])}"))
+    _modes(out, row["modes"])
+
+
+def _modes(out: Console, modes: dict[str, dict[str, Any]]) -> None:
+    """A line of the modes that can be used, with what they work with, and one for each that cannot."""
+    ready = [f"{mode} ({s['tool']})" if s["tool"] else mode for mode, s in modes.items() if s["available"]]
+    out.print(text(" " * 25, f"modes {', '.join(ready)}"))
+    for mode, state in modes.items():
+        if not state["available"]:
+            out.print(text(" " * 25, "no mode ", (mode, "yellow"), f": {state['reason']}"))
 
 
 def _traits(traits: dict[str, dict[str, bool]]) -> str:

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from gradproof.cli.console import STYLES, count, figure, text
+from gradproof.cli.console import STYLES, count, text
 from gradproof.formats import FORMATS
 from gradproof.results.model import SEVERITIES
+from gradproof.results.telling import digits, figure, home_first, over_bound
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,25 +68,17 @@ def _certificate(out: Console, cell: Cell, found: Certificate) -> None:
         if number is not None:
             out.print(text((f"  {name:<9} ", "dim"), f"{number.decimal:<{width}}  {number.bits}"))
     if found.input is not None:
-        parts = [f"u = {figure(found.u)}, m = {figure(found.m)}"] if found.expected is not None else []
-        parts.append(f"{figure(found.magnitude)} times the bound of {cell.contract!r}")
+        enough = digits(found.magnitude)
+        parts = [f"u = {figure(found.u, enough)}, m = {figure(found.m, enough)}"] if found.expected is not None else []
+        parts.append(f"{over_bound(found.magnitude)} of {cell.contract!r}")
         _row(out, "error", ", ".join(parts))
-    for interval in _home(found):
+    for interval in home_first(found)[:1]:
         more = f", and {count(len(found.region) - 1, 'more interval')}" if len(found.region) > 1 else ""
         _row(out, "region", interval_text(interval) + more)
     if found.simplest is not None and found.input is not None and found.simplest.bits != found.input.bits:
         _row(out, "simplest", number_text(found.simplest))
     told = f": {found.explanation}" if found.explanation else ""
     _row(out, "cause", f"{found.cause}{told}")
-
-
-def _home(found: Certificate) -> list[Interval]:
-    """The interval of the region that holds the input, or else the first."""
-    if found.input is not None:
-        x = float(found.input.decimal)
-        homes = [i for i in found.region if float(i.lo.decimal) <= x <= float(i.hi.decimal)]
-        return (homes or found.region)[:1]
-    return found.region[:1]
 
 
 def number_text(number: Number) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from gradproof.config import NONE, check_known
+from gradproof.entry_points import REMEDY, enabled_entry_points, loaded, told
 from gradproof.errors import GradproofError, UsageError
 
 if TYPE_CHECKING:
@@ -91,15 +92,20 @@ def writer(kind: str) -> Writer:
             "gradproof installed (pip install .), rather than run from its source?"
         )
     check_known(kind, points, "report format")
-    loaded: Writer = points[kind].load()
-    return loaded
+    found: Writer = loaded(points[kind])
+    if not callable(found):
+        raise UsageError(f"{told(points[kind])} must be a callable (result, path), got {found!r}; {REMEDY}")
+    return found
 
 
 def report_points() -> dict[str, EntryPoint]:
-    """The installed report writers by name."""
-    from gradproof.engine.packs import enabled_entry_points
-
-    return {point.name: point for point in enabled_entry_points("gradproof.reports")}
+    """The installed report writers by name; UsageError for two of one name."""
+    found: dict[str, EntryPoint] = {}
+    for point in enabled_entry_points("gradproof.reports"):
+        if point.name in found:
+            raise UsageError(f"{told(point)} offers a second report called {point.name!r}; {REMEDY}")
+        found[point.name] = point
+    return found
 
 
 def write(result: RunResult, outputs: list[Output], writers: Mapping[str, Writer]) -> None:

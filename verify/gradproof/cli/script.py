@@ -91,20 +91,31 @@ def _torch(task: Task, fmt: Format, bits: int, way: str, device: str) -> list[st
     lines = ["import torch", *_called(task, "torch")]
     if task.mode == "compiled":
         lines += ["f = torch.compile(f, dynamic=False)", ""]
+    if task.mode == "autocast":
+        lowered = "float16" if fmt.name == "float16" else "bfloat16"
+        lines += [
+            "def g(x):",
+            f'    with torch.autocast("{device}", dtype=torch.{lowered}):',
+            "        y = f(x)",
+            "    return y.to(x.dtype)",
+            "",
+            "",
+        ]
+    called = "g" if task.mode == "autocast" else "f"
     lines += [
         f"# {LANES} copies of the input, so that it goes through the vectorised kernel.",
         f'x = torch.full(({LANES},), {signed}, dtype=torch.{integer}, device="{device}")',
         f"x = x.view(torch.{fmt.name})",
     ]
     derivative = {
-        (0, way): ["y = f(x)"],
+        (0, way): [f"y = {called}(x)"],
         (1, "reverse"): [
             "x.requires_grad_(True)",
-            "(y,) = torch.autograd.grad(f(x), x, torch.ones_like(x))",
+            f"(y,) = torch.autograd.grad({called}(x), x, torch.ones_like(x))",
         ],
         (2, "reverse"): [
             "x.requires_grad_(True)",
-            "(d,) = torch.autograd.grad(f(x), x, torch.ones_like(x), create_graph=True)",
+            f"(d,) = torch.autograd.grad({called}(x), x, torch.ones_like(x), create_graph=True)",
             "y = torch.zeros_like(x)",
             "if d.requires_grad:",
             "    (y,) = torch.autograd.grad(d, x, torch.ones_like(x))",
@@ -112,13 +123,13 @@ def _torch(task: Task, fmt: Format, bits: int, way: str, device: str) -> list[st
         (1, "forward"): [
             "with torch.autograd.forward_ad.dual_level():",
             "    dual = torch.autograd.forward_ad.make_dual(x, torch.ones_like(x))",
-            "    y = torch.autograd.forward_ad.unpack_dual(f(dual)).tangent",
+            f"    y = torch.autograd.forward_ad.unpack_dual({called}(dual)).tangent",
         ],
         (2, "forward"): [
             "x.requires_grad_(True)",
             "with torch.autograd.forward_ad.dual_level():",
             "    dual = torch.autograd.forward_ad.make_dual(x.clone(), torch.ones_like(x))",
-            "    (d,) = torch.autograd.grad(f(dual), dual, torch.ones_like(x), create_graph=True)",
+            f"    (d,) = torch.autograd.grad({called}(dual), dual, torch.ones_like(x), create_graph=True)",
             "    y = torch.autograd.forward_ad.unpack_dual(d).tangent",
             "y = torch.zeros_like(x) if y is None else y",
         ],

@@ -13,6 +13,7 @@ import click
 
 from gradproof.cli.console import columns, console
 from gradproof.config import check_known
+from gradproof.entry_points import REMEDY, enabled_entry_points, loaded, told
 from gradproof.errors import UsageError
 
 GROUP: Final = "gradproof.studies"
@@ -30,23 +31,17 @@ class Studies(click.Group):
         points = _points()
         check_known(cmd_name, points, "study")
         point = points[cmd_name]
-        where = f"entry point {point.name!r} ({point.value}) of group {GROUP}"
-        try:
-            found = point.load()
-        except Exception as error:
-            raise UsageError(f"{where} cannot be loaded: {error}; mend it or set GRADPROOF_NO_PLUGINS=1") from error
+        found = loaded(point)
         if not isinstance(found, click.Command):
-            raise UsageError(f"{where} must be a click.Command, got {found!r}")
+            raise UsageError(f"{told(point)} must be a click.Command, got {found!r}; {REMEDY}")
         return found
 
 
 def _points() -> dict[str, EntryPoint]:
-    from gradproof.engine.packs import enabled_entry_points
-
     found: dict[str, EntryPoint] = {}
     for point in enabled_entry_points(GROUP):
         if point.name in found:
-            raise UsageError(f"entry point {point.value} offers a second study called {point.name!r}")
+            raise UsageError(f"{told(point)} offers a second study called {point.name!r}; {REMEDY}")
         found[point.name] = point
     return found
 

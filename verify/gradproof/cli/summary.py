@@ -30,7 +30,7 @@ def summarise(result: RunResult, code: int, files: Sequence[str], *, verbose: bo
     _deviations(out, result, verbose)
     _reasons(out, result, "undecided", "Undecided")
     _uncertified(out, result)
-    if verbose:
+    if verbose or code == codes.NOTHING:
         _reasons(out, result, "unsupported", "Unsupported")
     _reasons(out, result, "not-run", "Not run")
     counts = result.counts()
@@ -144,6 +144,18 @@ def _all_well(result: RunResult) -> str:
     return f"nothing but passes and known deviations{rest}"
 
 
+def _nothing(result: RunResult) -> str:
+    if result.cells:
+        return "no cell of this selection could be judged here"
+    asked = {
+        k: result.run.settings.get(k) for k in ("properties", "orders", "functions", "formats", "modes", "backends")
+    }
+    told = "; ".join(f"{k} {', '.join(map(str, v))}" for k, v in asked.items() if v)
+    return (
+        f"no property says anything about this selection ({told}); `gradproof list` shows orders and functions of each"
+    )
+
+
 def _verdict(result: RunResult, code: int) -> object:
     problems = sum(s.state in ("grown", "gone") for s in result.ledger)
     found = [count(len(failing(result)), "new failure")] if failing(result) else []
@@ -161,7 +173,7 @@ def _verdict(result: RunResult, code: int) -> object:
             "bold magenta",
             "a check itself raised; see the cells with status error",
         ),
-        codes.NOTHING: ("NOTHING RAN", "bold yellow", "no cell of this selection could be judged here"),
+        codes.NOTHING: ("NOTHING RAN", "bold yellow", _nothing(result)),
     }
     word, style, rest = told[code]
     if code == codes.OK and not result.run.complete:

@@ -27,6 +27,7 @@ from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa
 from gradproof.functions.function import exact
 from gradproof.results.model import LedgerState
+from gradproof.results.telling import digits, figure
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,7 @@ def explain(
         above = rows & ~explained
         if above.any():
             worst = float(magnitude[above].max())
-            detail = f"error over bound {worst:.4g} above {entry.ceiling:.4g}"
+            detail = f"error over bound {figure(worst, digits(worst, entry.ceiling))} above {figure(entry.ceiling)}"
             states.append(LedgerState(entry.id, entry.deviation, "grown", detail))
         elif rows.any():
             states.append(LedgerState(entry.id, entry.deviation, "seen"))

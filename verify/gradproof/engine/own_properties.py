@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -103,6 +103,8 @@ def _wanted(id: str, check: Callable[..., Any]) -> tuple[str, ...]:
 class _Own(Property):
     """A property made of one function."""
 
+    tries_witnesses: ClassVar[bool] = True
+
     def __init__(self, check: Callable[..., Any], functions: frozenset[str] | None, wanted: tuple[str, ...]) -> None:
         self._good = check
         self.functions = functions
@@ -113,13 +115,15 @@ class _Own(Property):
         return self.functions is None or function.name in self.functions
 
     def check(self, probe: Probe, order: int) -> Outcome:
-        """Ask the function about every base point."""
+        """Ask the function about every base point, and about the witnesses."""
         probe.require(order)
         fmt = probe.format
         bits = probe.base_points
         if not fmt.is_16_bit:
             # In place of an input, as compiling backends pay for every other length.
             bits = np.append(bits[:-1], fa.storage(fmt).type(fmt.nan_bits))
+            if probe.witnesses:
+                bits = np.append(bits, np.array(probe.witnesses, fa.storage(fmt)))
         got = probe.evaluate(bits, order)
         x, y = fa.values(bits, fmt), fa.values(got, fmt)
         known: Mapping[str, Any] = {

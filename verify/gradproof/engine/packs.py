@@ -5,27 +5,20 @@ from __future__ import annotations
 import dataclasses
 import os
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 from gradproof.config import check_known
 from gradproof.engine.property import Property
+from gradproof.entry_points import REMEDY, enabled_entry_points, loaded, told
 from gradproof.errors import UsageError
 from gradproof.results.model import Basis, Claim, Figure
 from gradproof.results.rebuild import rebuild
 
 BUILT_IN = "builtin"
-
-
-def enabled_entry_points(group: str) -> Iterator[EntryPoint]:
-    """Entry points of a group; with GRADPROOF_NO_PLUGINS=1 only gradproof's own."""
-    only_own = os.environ.get("GRADPROOF_NO_PLUGINS") == "1"
-    for point in entry_points(group=group):
-        if not only_own or (point.dist is not None and point.dist.name == "gradproof"):
-            yield point
 
 
 _defined: dict[str, Property] = {}
@@ -56,11 +49,14 @@ def forget_properties(ids: Iterable[str]) -> None:
 def _installed() -> dict[str, Property]:
     found: dict[str, Property] = {}
     for point in enabled_entry_points("gradproof.properties"):
-        for item in _offered(point):
+        offered = _offered(point)
+        if not isinstance(offered, Iterable):
+            raise UsageError(f"{told(point)} must return gradproof.Property instances, got {offered!r}; {REMEDY}")
+        for item in offered:
             if not isinstance(item, Property):
-                raise UsageError(f"entry point {point.value} offers {item!r}, which is no gradproof.Property")
+                raise UsageError(f"{told(point)} offers {item!r}, which is no gradproof.Property; {REMEDY}")
             if item.id in found:
-                raise UsageError(f"entry point {point.value} offers a second property called {item.id!r}")
+                raise UsageError(f"{told(point)} offers a second property called {item.id!r}; {REMEDY}")
             found[item.id] = item
     return found
 
@@ -117,18 +113,16 @@ def ledger_directories() -> list[Path]:
 
 
 def _offered(point: EntryPoint) -> Any:
-    """What the callable of an entry point returns; UsageError that names it where that fails."""
+    """What the callable of an entry point returns; UsageError that names its package where that fails."""
+    make = loaded(point)
     try:
-        return point.load()()
-    except Exception as fault:
-        raise UsageError(
-            f"entry point {point.name!r} ({point.value}) of {point.group} failed: {type(fault).__name__}: {fault}; "
-            "mend or uninstall it, or set GRADPROOF_NO_PLUGINS=1"
-        ) from fault
+        return make()
+    except (Exception, SystemExit) as fault:
+        raise UsageError(f"{told(point)} failed: {type(fault).__name__}: {fault}; {REMEDY}") from fault
 
 
 def _file(point: EntryPoint) -> Path:
     offered = _offered(point)
     if not isinstance(offered, str | os.PathLike):
-        raise UsageError(f"entry point {point.name!r} ({point.value}) of {point.group} returned {offered!r}, no path")
+        raise UsageError(f"{told(point)} returned {offered!r}, no path; {REMEDY}")
     return Path(offered)

@@ -113,6 +113,9 @@ def plan(selection: Selection, implementations: Sequence[Implementation] | None 
         if implementations is None and _left_to_default(task, selection, backend):
             settled.append(task.cell("not-run", LEFT_TO_DEFAULT))
             continue
+        if not (state := backend.mode_availability(task.mode)).available:
+            settled.append(task.cell("not-run", state.reason))
+            continue
         if task.order and "given" in backend.paths(task.implementation):
             have = len(task.implementation.derivatives)
             if task.order > have:

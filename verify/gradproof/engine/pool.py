@@ -7,15 +7,16 @@ import multiprocessing
 import signal
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from gradproof.engine.plan import Plan, Task
 from gradproof.engine.selection import Selection
+from gradproof.engine.verdict import errored
 from gradproof.engine.worker import serve
-from gradproof.errors import CacheWarning, GradproofError, OracleDisagreement
+from gradproof.errors import CacheWarning, GradproofError, ImplementationFault, OracleDisagreement
 from gradproof.results.model import Cell, LedgerState
 
 OnCell = Callable[[Task, Cell, list[LedgerState]], None]
@@ -66,6 +67,8 @@ class Pool:
     jobs: int
     on_cell: OnCell
     deadline: float | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """The user's file of an implementation by its name, for the command that reproduces a crash."""
     _workers: list[_Worker] = field(default_factory=list)
     _waiting: list[tuple[int, int]] = field(default_factory=list)
     _hung: set[str] = field(default_factory=set)
@@ -158,6 +161,8 @@ class Pool:
                 if cell.measured.get("fault") == "timed-out":
                     self._hung.add(task.implementation.name)
                 self.on_cell(task, cell, states)
+                if cell.measured.get("fault") == "timed-out":
+                    self._replace(worker, index + 1)  # an import that was cut short would be another's fault later
             case ("done",):
                 worker.group = worker.task = None
             case ("warning", text):
@@ -175,19 +180,25 @@ class Pool:
             worker.process.join(1)  # it has ended, or is about to: its own exit code tells more than that of the kill
         worker.process.kill()
         worker.process.join()
-        self._workers.remove(worker)
         if not worker.ready:
             raise GradproofError(f"a worker process could not start: {why} (exit code {worker.process.exitcode})")
-        task, group = self._task(worker), worker.group
-        if group is not None:
-            following = 0
-            if task is not None and worker.task is not None:
-                if task.implementation.user:
-                    self._hung.add(task.implementation.name)
-                code = worker.process.exitcode
-                reason = f"{why} while {task.implementation.name} was checked (exit code {code})"
-                self.on_cell(task, task.cell("error", reason, measured={"fault": kind}), [])
-                following = worker.task + 1
-            if following < len(self.plan.groups[group].tasks):
-                self._waiting.insert(0, (group, following))
-        self._start(worker.number)
+        task, following = self._task(worker), 0
+        if task is not None and worker.task is not None:
+            name = task.implementation.name
+            if task.implementation.user:
+                self._hung.add(name)
+            reason = f"{why} while {name} was checked (exit code {worker.process.exitcode})"
+            fault = ImplementationFault(kind, reason)
+            self.on_cell(task, errored(task, fault, self.sources.get(name), self.selection), [])
+            following = worker.task + 1
+        self._replace(worker, following)
+
+    def _replace(self, worker: _Worker, following: int) -> None:
+        """End a worker, and hand the tasks of its group from ``following`` on to a new one."""
+        worker.process.kill()
+        worker.process.join()
+        self._workers.remove(worker)
+        if worker.group is not None and following < len(self.plan.groups[worker.group].tasks):
+            self._waiting.insert(0, (worker.group, following))
+        if self._waiting:
+            self._start(worker.number)

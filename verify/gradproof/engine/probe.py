@@ -77,7 +77,7 @@ def oracle_of(function: Function) -> Oracle:
 class Probe:
     """One subject under test. Everything a property needs; nothing about verdicts.
 
-    ``witnesses`` are inputs that the ledger names for this subject; pointwise claims try them first.
+    ``witnesses`` are inputs that the ledger names for this subject, or that failed before; pointwise claims try them.
     """
 
     def __init__(self, task: Task, selection: Selection, witnesses: tuple[int, ...] = ()) -> None:

@@ -85,6 +85,10 @@ class Property(abc.ABC):
     """Whether a deviation that shows in one profile shows in every other: the points are fixed, or the ledger's
     witnesses are among them. Where it is not, only the default and deep profiles can say that one is gone."""
 
+    tries_witnesses: ClassVar[bool] = False
+    """Whether ``check`` tries ``probe.witnesses`` beside its own inputs, so that what failed before can be handed in
+    again."""
+
     quick_compiled_formats: ClassVar[tuple[str, ...] | None] = None
     """The formats of the catalogue that the quick profile covers on backends that compile for every shape; None for
     all. For claims about whole networks, whose compilation costs more than the check."""

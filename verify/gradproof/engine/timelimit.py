@@ -8,8 +8,12 @@ import threading
 import time
 from collections.abc import Iterator
 from types import FrameType
+from typing import Final
 
 from gradproof.errors import ImplementationFault
+
+AGAIN: Final = 1.0
+"""Seconds after which a limit that was not heard is told again."""
 
 
 @contextlib.contextmanager
@@ -24,15 +28,20 @@ def time_limit(seconds: float, what: str) -> Iterator[None]:
         yield
         return
 
+    done = False
+
     def ring(_signal: int, _frame: FrameType | None) -> None:
-        raise ImplementationFault("timed-out", f"{what} did not return within {seconds:g} seconds")
+        if not done:
+            raise ImplementationFault("timed-out", f"{what} did not return within {seconds:g} seconds")
 
     before = signal.signal(signal.SIGALRM, ring)
     started = time.monotonic()
-    pending, interval = signal.setitimer(signal.ITIMER_REAL, seconds)
+    # It rings again, because Python swallows what is raised in a callback (of the garbage collector, say).
+    pending, interval = signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
     try:
         yield
     finally:
+        done = True
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
         if pending:  # somebody else's alarm (a test runner's time-out) goes on, late rather than never

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import time
+import traceback
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -14,8 +16,10 @@ from gradproof.engine.packs import properties
 from gradproof.engine.plan import Task
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Violations
+from gradproof.engine.remarks import remark
 from gradproof.engine.selection import DEFAULT_SEED, Selection
 from gradproof.errors import BackendUnavailable, ImplementationFault, OracleDisagreement, Unsupported, UsageError
+from gradproof.formats import Format
 from gradproof.results.io import plain
 from gradproof.results.model import SEVERITIES, Cell, Certificate, Evidence, LedgerState
 
@@ -29,28 +33,32 @@ def decide(
     ledger: Ledger,
     surroundings: Surroundings,
     source: str | None = None,
+    replay: tuple[int, ...] = (),
 ) -> tuple[Cell, list[LedgerState]]:
     """Judge one cell. Whatever the implementation does wrong becomes its verdict.
 
-    ``source`` is the user's file, for the reproduction command. Raises OracleDisagreement, which ends the
-    run, and KeyboardInterrupt.
+    ``source`` is the user's file, for the reproduction command. ``replay`` holds bits of inputs that failed before,
+    for a property that tries witnesses; ``measured["replayed"]`` says which fail again. Raises OracleDisagreement,
+    which ends the run, and KeyboardInterrupt.
     """
     started = time.perf_counter()
     entries = ledger.about(task, surroundings) if selection.use_ledger else []
     contract = task.contract or selection.contract
     if contract != RECORDED_CONTRACT and not task.implementation.user:  # ceilings are errors over that one's bounds
         entries = [replace(e, ceiling=math.inf) for e in entries]
-    witnesses = tuple(w for e in entries for w in e.witnesses)
+    witnesses = (*replay, *(w for e in entries for w in e.witnesses))
     try:
         probe = Probe(task, selection, witnesses)
         outcome = properties()[task.property].check(probe, task.order)
+        if replay:
+            outcome.measured["replayed"] = _replayed(outcome, replay, probe.format)
         cell, states = _weigh(task, probe, outcome, entries, surroundings, source)
     except Unsupported as why:
         cell, states = task.cell("unsupported", str(why)), []
     except BackendUnavailable as why:
         cell, states = task.cell("not-run", str(why)), []
     except ImplementationFault as fault:
-        cell, states = task.cell("error", str(fault), **_fault(task, fault, source, selection)), []
+        cell, states = errored(task, fault, source, selection), []
     except (OracleDisagreement, KeyboardInterrupt):
         raise
     except UsageError as wrong:  # a definition of the user's that the oracle cannot evaluate
@@ -61,12 +69,28 @@ def decide(
     return replace(cell, contract=contract, seconds=round(time.perf_counter() - started, 4)), states
 
 
-def _fault(task: Task, fault: ImplementationFault, source: str | None, selection: Selection) -> dict[str, object]:
+def _replayed(outcome: Outcome, replay: tuple[int, ...], fmt: Format) -> dict[str, object]:
+    """How many inputs were handed in again, and the bits of those that fail."""
+    failing = {int(b) for v in outcome.violations for b in np.intersect1d(v.bits, np.array(replay, v.bits.dtype))}
+    return {"inputs": len(replay), "failing": [fmt.bits_text(b) for b in replay if b in failing]}
+
+
+def errored(task: Task, fault: ImplementationFault, source: str | None, selection: Selection) -> Cell:
+    """The cell of an implementation that broke its contract, with the command that shows it again."""
     certificate = Certificate(
         None, None, None, None, [], None, None, None, None, None, [], "fault", str(fault),
         reproduction(task, None, source, selection),
     )  # fmt: skip
-    return {"measured": {"fault": fault.kind}, "certificate": certificate, "severity": SEVERITIES[0]}
+    measured = {"fault": fault.kind} | _line(task, fault)
+    return task.cell("error", str(fault), measured=measured, certificate=certificate, severity=SEVERITIES[0])
+
+
+def _line(task: Task, fault: ImplementationFault) -> dict[str, str]:
+    """The last line of the user's own file that ran before it raised or was cut off; empty where none is known."""
+    code = getattr(task.implementation.call, "__code__", None) if task.implementation.user else None
+    raised = fault.__cause__ or fault
+    frames = [f for f in traceback.extract_tb(raised.__traceback__) if code and f.filename == code.co_filename]
+    return {"line": f"{Path(frames[-1].filename).name}:{frames[-1].lineno}, in {frames[-1].name}"} if frames else {}
 
 
 def _weigh(
@@ -102,6 +126,8 @@ def _weigh(
         return cell, states
     worst = _worst(outcome)
     certificate = certify_failure(task, probe, worst, source)
+    if told := remark(task, probe, worst):
+        certificate = replace(certificate, explanation=f"{certificate.explanation or _sentence(certificate)}; {told}")
     severity = min(int(v.severity.min()) for v in outcome.violations if len(v))
     magnitude = max(float(v.magnitude.max()) for v in outcome.violations if len(v))
     return replace(

@@ -6,11 +6,13 @@ deterministic, so an index names the same group on both sides.
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 import warnings
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, TextIO
 
 from gradproof.backends import get_backend
 from gradproof.engine.environment import surroundings
@@ -26,6 +28,35 @@ from gradproof.results.model import Cell, LedgerState
 RELEASE_AFTER = 16
 """Groups after which backends drop compiled code: JAX keeps some 14 MB of it per function and format, part of which
 the next functions use again."""
+
+
+PRINTED = 4000
+"""Characters that the callables of a worker may print."""
+
+
+class Printed(io.TextIOBase):
+    """What callables print goes to ``stream``, and no more of it than PRINTED characters: stdout is the report's."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._room = PRINTED
+
+    def writable(self) -> bool:
+        """Yes."""
+        return True
+
+    def write(self, text: str, /) -> int:
+        """Pass on what there is room for, and say once that the rest is left out."""
+        if self._room > 0:
+            self._stream.write(text[: self._room])
+            self._room -= len(text)
+            if self._room <= 0:
+                self._stream.write("\ngradproof: what the implementations print from here on is left out\n")
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush the stream."""
+        self._stream.flush()
 
 
 @dataclass
@@ -70,6 +101,7 @@ def serve(connection: Connection, selection: Selection) -> None:
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     _pass_on_warnings(connection)
+    sys.stdout = Printed(sys.stderr)
     try:
         desk = prepare(replace(selection, jobs=0))
         finished = 0

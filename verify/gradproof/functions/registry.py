@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import os
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib.metadata import entry_points
 
+from gradproof.entry_points import REMEDY, enabled_entry_points, loaded, told
 from gradproof.errors import UsageError
 from gradproof.functions.catalogue import CATALOGUE
 from gradproof.functions.function import (
@@ -31,18 +30,22 @@ _defined: dict[str, Function] = {}
 
 @cache
 def _installed() -> dict[str, Function]:
-    """The catalogue and what entry points of ``gradproof.functions`` offer (a Function or an iterable)."""
+    """The catalogue and what entry points of ``gradproof.functions`` offer (a Function or an iterable).
+
+    Raises UsageError that names the package for anything else there, and for a name that is taken.
+    """
     found = {f.name: f for f in CATALOGUE}
-    if os.environ.get("GRADPROOF_NO_PLUGINS") == "1":
-        return found
-    for point in entry_points(group=GROUP):
-        offered: Function | Iterable[Function] = point.load()
-        for function in [offered] if isinstance(offered, Function) else offered:
-            if function.name in found:
+    for point in enabled_entry_points(GROUP):
+        offered = loaded(point)
+        if not isinstance(offered, Iterable):
+            offered = (offered,)
+        for function in offered:
+            if not isinstance(function, Function):
                 raise UsageError(
-                    f"entry point {point.name!r} ({point.value}) offers a second function called "
-                    f"{function.name!r}; rename it or uninstall one of the two"
+                    f"{told(point)} must be a gradproof.Function or an iterable of them, got {function!r}; {REMEDY}"
                 )
+            if function.name in found:
+                raise UsageError(f"{told(point)} offers a second function called {function.name!r}; {REMEDY}")
             found[function.name] = function
     return found
 

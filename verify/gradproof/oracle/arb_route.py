@@ -131,8 +131,8 @@ def working(precision: int, length: int = ORDERS) -> Iterator[None]:
             flint.ctx.prec, flint.ctx.cap = before
 
 
-def _coefficients(function: Function, piece: int, x: Any) -> list[Any]:
-    """Taylor coefficients about ``x``, as many as the series length in force."""
+def coefficients(function: Function, piece: int, x: Any) -> list[Any]:
+    """Taylor coefficients about an arb number ``x``, as many as the series length in force; inside ``working``."""
     length = flint.ctx.cap
     params = {k: number(v) for k, v in function.exact_params.items()}
     result = function.pieces[piece](CONTEXT, arb_series([x, 1], prec=length), **params)
@@ -144,7 +144,7 @@ def _coefficients(function: Function, piece: int, x: Any) -> list[Any]:
 
 
 def _evaluate(function: Function, piece: int, x: Any) -> list[Any]:
-    found = _coefficients(function, piece, x)
+    found = coefficients(function, piece, x)
     return [found[0], found[1], 2 * found[2], 6 * found[3]]
 
 
@@ -157,7 +157,7 @@ def taylor(
     """Rigorous (lower, upper) of f^(k)(x) / k! for k below ``length``, for every x in [low, high] at once."""
     with working(precision, length):
         x = number(low) if low == high else number(low).union(number(high))
-        return [_ends(c) for c in _coefficients(function, piece, x)]
+        return [_ends(c) for c in coefficients(function, piece, x)]
 
 
 def enclosures(function: Function, piece: int, x: Fraction, precision: int) -> list[Enclosure]:

@@ -76,13 +76,14 @@ class Tails:
             value.put(at, Values(hi, lo, rad, self._exponents[order, k]))
 
     def _look(self, k: int) -> None:
-        for order, verdict in enumerate(self._verdicts(k)):
+        for order, verdict in enumerate(self.verdicts(k)):
             self._state[order, k] = _UNKNOWN if verdict is None else _SLOPED if verdict.sloped else _KNOWN
             if verdict is not None:
                 self._columns[:, order, k] = *verdict.value, verdict.rad
                 self._exponents[order, k] = verdict.exponent
 
-    def _verdicts(self, k: int) -> list[Verdict | None]:
+    def verdicts(self, k: int) -> list[Verdict | None]:
+        """What is known of orders 0 to 3 on the binade from 2^k on, k >= 0."""
         found = list(self._outward(k))
         if None in found:
             near = self._over(k, k + 1)

@@ -18,6 +18,7 @@ from gradproof.engine.verdict import decide
 from gradproof.engine.worker import gave_up
 from gradproof.errors import UsageError
 from gradproof.formats import get_format
+from gradproof.plugin.corpus import Corpus
 from gradproof.plugin.options import Options
 from gradproof.plugin.profiles import register_profiles
 from gradproof.results.model import Cell, LedgerState
@@ -35,6 +36,7 @@ class Desk:
 
     def __init__(self, config: pytest.Config) -> None:
         self.options = Options(config)
+        self.corpus = Corpus(config)
         texts = ("backend", "device", "property", "mode")
         self.filters = {name: self.options.several(name) for name in texts}
         self.formats = tuple(self._checked("format", lambda name: get_format(name).name))
@@ -75,16 +77,17 @@ class Desk:
                 f"other is {other}; tell them apart by name="
             )
 
-    def judge(self, task: Task, selection: Selection, source: str) -> tuple[Cell, list[LedgerState]]:
+    def judge(self, task: Task, selection: Selection, source: str, item: str) -> tuple[Cell, list[LedgerState]]:
         """The verdict on one cell. An implementation that hung before is not called again.
 
-        Raises OracleDisagreement.
+        Inputs that failed in ``item`` before are tried first. Raises OracleDisagreement.
         """
         if self.gave_up(task):
             return gave_up(task), []
         if task.backend not in self._surroundings:
             self._surroundings[task.backend] = surroundings([task.backend])
-        cell, states = decide(task, selection, self.ledger, self._surroundings[task.backend], source)
+        replay = self.corpus.read(item, task.format) if replays(task.property) else ()
+        cell, states = decide(task, selection, self.ledger, self._surroundings[task.backend], source, replay)
         if cell.measured.get("fault") == "timed-out":
             self._hung.add(task.implementation.name)
         return cell, states
@@ -114,6 +117,12 @@ class Desk:
                 for d in self.ledger.deviations.values()
             },
         }
+
+
+def replays(property: str) -> bool:
+    """Whether a property tries inputs that failed before."""
+    known = properties()
+    return property in known and known[property].tries_witnesses
 
 
 def _order(text: str) -> int:

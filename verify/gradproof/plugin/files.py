@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gradproof.engine.packs import claims, enabled_entry_points
+from gradproof.engine.packs import claims
 from gradproof.engine.selection import DEFAULT_SEED
+from gradproof.entry_points import enabled_entry_points, loaded
 from gradproof.errors import GradproofError, UsageError
 from gradproof.plugin.options import FILTERS, Options
 from gradproof.plugin.recorder import Recorder
@@ -85,7 +86,7 @@ def write_report(result: RunResult, path: str | os.PathLike[str]) -> None:
     """
     for point in enabled_entry_points("gradproof.reports"):
         if point.name == "html":
-            write: Callable[[RunResult, str | os.PathLike[str]], None] = point.load()
+            write: Callable[[RunResult, str | os.PathLike[str]], None] = loaded(point)
             write(result, path)
             return
     raise UsageError("expected a writer called 'html' in the entry-point group gradproof.reports, got none")

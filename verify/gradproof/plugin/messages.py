@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from gradproof.results.model import Cell, Certificate, Interval, Number
+from collections.abc import Sequence
+from typing import Any
+
+from gradproof.results.model import Cell, Certificate, Interval, LedgerState, Number
+from gradproof.results.telling import digits, figure, home_first, over_bound
 
 SHOWN = 3
 """Intervals of a region that are listed; the rest are counted."""
 
 
-def failure(cell: Cell) -> str:
-    """What a failing cell says; its first line is what pytest's short summary shows."""
+def failure(cell: Cell, states: Sequence[LedgerState] = ()) -> str:
+    """What a failing cell says; its first line is what pytest's short summary shows.
+
+    ``states`` are those of the deviations that were declared for it, and that do not excuse it.
+    """
     if cell.status == "error":
         return "\n".join([cell.reason, *_table(_about(cell) + _fault(cell))])
     rows = _about(cell)
@@ -18,6 +25,9 @@ def failure(cell: Cell) -> str:
     if cell.felt is not None:
         felt = "yes, it breaks the training contract too" if cell.felt else "no, within the training contract"
         rows.append(("felt", felt))
+    rows += [("known", _exceeded(cell, state)) for state in states if state.state == "grown"]
+    if cell.measured.get("replayed"):
+        rows.append(("corpus", _replayed(cell.measured["replayed"])))
     if cell.certificate is not None:
         rows.append(("reproduce", cell.certificate.reproduce))
     return "\n".join([cell.reason or "failed", *_table(rows)])
@@ -36,6 +46,15 @@ def missing(cell: Cell, reason: str) -> str:
     """What the cell of a backend says that was demanded and is not here."""
     name = f"{cell.backend}:{cell.device}"
     return f"--gradproof-require-backend: {name} is required, but it cannot run here: {reason}"
+
+
+def _exceeded(cell: Cell, state: LedgerState) -> str:
+    declared = state.deviation.removeprefix(f"{cell.implementation}: {cell.property}: ")
+    return f"no longer as declared: {state.detail} ({declared})"
+
+
+def _replayed(told: dict[str, Any]) -> str:
+    return f"of the inputs that failed before, {len(told['failing'])} of {told['inputs']} fail again"
 
 
 def _about(cell: Cell) -> list[tuple[str, str]]:
@@ -58,26 +77,28 @@ def _fault(cell: Cell) -> list[tuple[str, str]]:
     if kind == "internal":
         kind = "internal: a fault of the check, not of the implementation; please report it"
     rows = [("fault", kind)]
+    if "line" in cell.measured:
+        rows.append(("at", str(cell.measured["line"])))
     if cell.certificate is not None:
         rows.append(("reproduce", cell.certificate.reproduce))
     return rows
 
 
 def _certificate(found: Certificate) -> list[tuple[str, str]]:
-    rows = [
-        (label, _number(value))
-        for label, value in (("input", found.input), ("got", found.got), ("expected", found.expected))
-        if value is not None
-    ]
+    named = [("input", found.input), ("got", found.got), ("expected", found.expected)]
+    if found.simplest != found.input:
+        named.append(("simplest", found.simplest))
+    numbers = _aligned([(label, value) for label, value in named if value is not None])
+    simplest = [numbers.pop()] if numbers and numbers[-1][0] == "simplest" else []
+    rows = numbers
     if found.enclosure is not None:
         rows.append(("truth", _truth(found)))
     rows.append(("error", _error(found)))
-    for n, interval in enumerate(found.region[:SHOWN]):
+    for n, interval in enumerate(home_first(found)[:SHOWN]):
         rows.append(("region" if n == 0 else "", _interval(interval)))
     if len(found.region) > SHOWN:
         rows.append(("", f"and {len(found.region) - SHOWN} more"))
-    if found.simplest is not None and found.simplest != found.input:
-        rows.append(("simplest", _number(found.simplest)))
+    rows += simplest
     rows.append(("cause", f"probably {found.cause}"))
     return rows
 
@@ -94,12 +115,13 @@ def _error(found: Certificate) -> str:
     if found.u is None:
         told = "of class (NaN, infinity or sign)" if found.magnitude is None else ""
     else:
-        told = f"u = {found.u:.4g} ulp"
+        enough = digits(found.magnitude)
+        told = f"u = {figure(found.u, enough)} ulp"
         if found.m is not None:
-            told += f", m = {found.m:.4g}"
+            told += f", m = {figure(found.m, enough)}"
         if found.abs_error is not None:
-            told += f", absolute {found.abs_error:.4g}"
-    over = "" if found.magnitude is None else f"{found.magnitude:.4g} times the bound"
+            told += f", absolute {figure(found.abs_error)}"
+    over = "" if found.magnitude is None else over_bound(found.magnitude)
     return "; ".join(part for part in (told, over) if part)
 
 
@@ -114,8 +136,11 @@ def _ends(low: Number, high: Number) -> str:
     return low.decimal if low == high else f"[{low.decimal}, {high.decimal}]"
 
 
-def _number(value: Number) -> str:
-    return f"{value.decimal}   {value.hex}   {value.bits}"
+def _aligned(numbers: Sequence[tuple[str, Number]]) -> list[tuple[str, str]]:
+    """Decimal, hexadecimal and bits in columns."""
+    decimal = max((len(n.decimal) for _, n in numbers), default=0)
+    hexadecimal = max((len(n.hex) for _, n in numbers), default=0)
+    return [(label, f"{n.decimal:<{decimal}}   {n.hex:<{hexadecimal}}   {n.bits}") for label, n in numbers]
 
 
 def _table(rows: list[tuple[str, str]]) -> list[str]:

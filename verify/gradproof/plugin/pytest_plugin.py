@@ -18,7 +18,7 @@ from gradproof.plugin.recorder import Recorder
 
 MARKER = (
     "gradproof(function, *, backend, params=None, derivative=None, formats=None, orders=None, "
-    "properties=None, modes=None, contract=None, profile=None, name=None): check an implementation of a "
+    "properties=None, modes=None, contract=None, profile=None, name=None, known=None): check an implementation of a "
     "function, one item per cell"
 )
 
@@ -63,6 +63,19 @@ def pytest_pycollect_makeitem(
 
     made = collector_of(collector, name, obj)
     return [] if made is None else made
+
+
+@pytest.fixture
+def gradproof_check(request: pytest.FixtureRequest) -> Any:
+    """Check a callable that a test makes: call it with the function's name, the callable, and the marker's arguments.
+
+    Fails the test with the certificate of every failing cell; returns the cells.
+    """
+    from gradproof.plugin.checking import Checker
+
+    checker = Checker(request.node)
+    request.node.gradproof_finish = checker.gradproof_finish
+    return checker
 
 
 @pytest.hookimpl(wrapper=True)

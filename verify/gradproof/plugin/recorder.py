@@ -14,7 +14,7 @@ import pytest
 from gradproof.plugin.options import Options
 
 ATTRIBUTE = "gradproof"
-"""Attribute of a test report that holds a verdict as JSON text; xdist carries it to the controller."""
+"""Attribute of a test report that holds its verdicts as JSON text; xdist carries it to the controller."""
 FACTS = "gradproof"
 """Key of a worker's output that holds what it knows about its surroundings."""
 
@@ -29,6 +29,12 @@ class Recorder:
         self.facts: list[dict[str, Any]] = []
         self.desk: Any = None
         """What judges cells in this process; set by the first gradproof function that is collected."""
+        self.corpus: Any = None
+        """Where failing inputs are kept; opened by the first verdict."""
+        self.kept: dict[str, int] = {}
+        """Failing inputs that the corpus holds, by item of this session."""
+        self.unkept = ""
+        """Why the corpus could not be written."""
         self.crashed = False
         self.lines: list[str] = []
         self._started = time.time()
@@ -44,10 +50,28 @@ class Recorder:
         return bool(self.options.path("json") or self.options.path("report"))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take the verdict out of a report that carries one."""
+        """Take the verdicts out of a report that carries some; what failed is kept for the next session at once."""
         text = getattr(report, ATTRIBUTE, None)
         if text is not None:
-            self.verdicts.append(json.loads(text))
+            found: list[dict[str, Any]] = json.loads(text)
+            self.verdicts += found
+            if not self.is_worker:
+                self._keep(found)
+
+    def _keep(self, verdicts: list[dict[str, Any]]) -> None:
+        from gradproof.errors import UsageError
+        from gradproof.plugin.corpus import Corpus
+
+        if self.corpus is None:
+            self.corpus = Corpus(self.config)
+        for verdict in verdicts:
+            item, bits = verdict["item"], verdict["kept"]
+            if bits is None:
+                continue
+            try:
+                self.kept[item] = self.corpus.write(item, verdict["cell"]["format"], bits)
+            except UsageError as fault:
+                self.unkept = str(fault)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
@@ -80,7 +104,7 @@ class Recorder:
         if self.verdicts:
             from gradproof.plugin.summary import summary
 
-            lines = [*summary(self.verdicts), *self.lines]
+            lines = [*summary(self.verdicts, self.kept, self.unkept), *self.lines]
         elif self.wants_file and not self.config.getoption("collectonly"):
             lines = ["no gradproof item ran, so no results were written"]
         else:

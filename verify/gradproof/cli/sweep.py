@@ -1,0 +1,129 @@
+"""``gradproof sweep``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from gradproof.cli import codes, outputs
+from gradproof.config import BY_NAME, parse
+from gradproof.errors import UsageError
+
+if TYPE_CHECKING:
+    from gradproof.results.model import RunResult
+    from gradproof.sweep.api import Means
+    from gradproof.sweep.targets import Wanted
+
+REPEATABLE: Final = ("backend", "format", "order", "mode")
+WRITTEN: Final = ("json", "html", "markdown")
+
+
+@click.command(
+    "sweep",
+    epilog="Example: gradproof sweep silu gelu --backend torch:cpu --format float32 --order 0 --order 1",
+)
+@click.argument("names", nargs=-1, required=True, metavar="FUNCTION|FILE.py...")
+@click.option("--backend", multiple=True, metavar="NAME[:DEVICE]", help="Default: those on the CPU. Repeatable.")
+@click.option("--format", multiple=True, metavar="FORMAT", help="Default float32. Repeatable.")
+@click.option("--order", multiple=True, metavar="N", help="0 the value (default), 1 and 2 the derivatives. Repeatable.")
+@click.option("--bits", metavar="LO..HI", help="From which bit pattern to which, such as 0x3f800000..0x40000000.")
+@click.option("--mode", multiple=True, metavar="MODE", help="eager (default) or compiled. Repeatable.")
+@click.option("--implementation", metavar="NAME", help="Only the implementation of this name.")
+@click.option("--contract", metavar="NAME", help=BY_NAME["contract"].help)
+@click.option("--workers", metavar="N", help="Worker processes; default one per processor, 0 for this process.")
+@click.option("--cluster", metavar="ADDRESS", help="Work on the Dask distributed scheduler at this address instead.")
+@click.option("--time-limit", metavar="S", help="Seconds that one shard may take; default 3600, 0 for any number.")
+@click.option("--folder", metavar="PATH", help="Where finished shards are kept; default .gradproof/sweeps.")
+@click.option("--fresh", is_flag=True, help="Start again, and forget the finished shards of this sweep.")
+@click.option("--seed", metavar="N", help="Seed of a guided search.")
+@click.option("--points", metavar="N", help="Inputs that a guided search may try.")
+@click.option("--json", metavar="PATH", help=BY_NAME["json"].help)
+@click.option("--html", metavar="PATH", help=BY_NAME["html"].help)
+@click.option("--markdown", metavar="PATH", help=BY_NAME["markdown"].help)
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing until the summary.")
+def sweep_command(**options: Any) -> int:
+    """Judge every bit pattern of a format, or of a range of them.
+
+    FUNCTION is in the catalogue (`gradproof list functions`); FILE.py registers implementations of yours, and a
+    FUNCTION beside it narrows them. Formats too wide for all their inputs (float64) get a guided search for the largest
+    error, unless --bits names a range.
+
+    Every finished part is kept at once. The same command again goes on where it was stopped, and the result is the
+    same to the last bit, whatever stopped it and however many workers there were.
+
+    Exits 0 when every input passes, 1 on a failure, 2 when interrupted, 3 on an internal error, 4 on wrong usage,
+    5 when nothing ran.
+    """
+    chosen = outputs.chosen({kind: options[kind] for kind in WRITTEN if options[kind]})
+    wanted, means = _wanted(options), _means(options)
+    writers = outputs.prepare(chosen)
+
+    from gradproof.cli.sweep_progress import SweepProgress
+    from gradproof.cli.sweep_summary import summarise
+    from gradproof.sweep.api import conduct
+    from gradproof.sweep.targets import plan
+
+    planned = plan(wanted)
+    with SweepProgress(quiet=options["quiet"]) as progress:
+        result, rows = conduct(wanted, planned, means, progress)
+    # Written before anything is printed: a closed pipe or a second Ctrl-C must not cost the results.
+    outputs.write(result, chosen, writers)
+    summarise(result, rows, [output.path for output in chosen])
+    return exit_code(result)
+
+
+def exit_code(result: RunResult) -> int:
+    """As that of ``run``."""
+    from gradproof.engine.run import exit_code as code_of_run
+
+    return codes.INTERRUPTED if not result.run.complete else code_of_run(result)
+
+
+def _wanted(options: dict[str, Any]) -> Wanted:
+    from gradproof.sweep.targets import Wanted
+
+    given = {name: parse(BY_NAME[name], options[name], f"--{name}") for name in REPEATABLE if options[name]}
+    several = {f"{name}s": values for name, values in given.items()}
+    contract = parse(BY_NAME["contract"], options["contract"], "--contract") if options["contract"] else None
+    return Wanted(
+        names=options["names"],
+        bits=options["bits"],
+        contract=contract,
+        implementation=options["implementation"],
+        **several,
+    )
+
+
+def _means(options: dict[str, Any]) -> Means:
+    from gradproof.sweep.api import Means
+
+    return Means(
+        workers=_whole(options, "workers"),
+        cluster=options["cluster"],
+        folder=Path(options["folder"]) if options["folder"] else None,
+        fresh=options["fresh"],
+        seed=_whole(options, "seed"),
+        points=_whole(options, "points", least=1),
+        time_limit=_time_limit(options["time_limit"]),
+    )
+
+
+def _whole(options: dict[str, Any], key: str, least: int = 0) -> int | None:
+    if options[key] is None:
+        return None
+    number: int = parse(BY_NAME["jobs"], options[key], f"--{key}")
+    if number < least:
+        raise UsageError(f"expected --{key} of at least {least}, got {number}")
+    return number
+
+
+def _time_limit(given: str | None) -> float | None:
+    """Seconds that a shard may take; None for any number, which the command line calls 0."""
+    from gradproof.sweep.executors import TIME_LIMIT
+
+    seconds: float = TIME_LIMIT if given is None else parse(BY_NAME["time-limit"], given, "--time-limit")
+    if not seconds >= 0:
+        raise UsageError(f"expected --time-limit of at least 0, got {seconds:g}")
+    return seconds or None

@@ -1,0 +1,131 @@
+"""What a sweep says at its end: per target the largest errors and where, and on which intervals it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from gradproof.cli.console import STYLES, columns, console, count, duration, figure, text
+from gradproof.cli.sweep_progress import rate
+from gradproof.formats import FORMATS, Format
+from gradproof.sweep.tally import CLASSES, FAILING, bits_at
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gradproof.results.model import Cell, RunResult
+    from gradproof.sweep.api import Row
+
+SHOWN: Final = 8
+"""Intervals told of one class; the rest are counted."""
+HEAD: Final = ("target", "status", "inputs", "u", "m", "at", "time", "rate")
+
+
+def summarise(result: RunResult, rows: Sequence[Row], files: Sequence[str]) -> None:
+    """Print the summary to stdout; ``files`` are the paths written."""
+    out = console()
+    columns(out, HEAD, [_line(row) for row in rows])
+    for row in rows:
+        _found(out, row)
+    for row in rows:
+        if row.swept is not None and len(row.swept.processors) > 1:
+            out.print(text(f"{_name(row.cell)} was computed on several processors: {'; '.join(row.swept.processors)}"))
+    out.print()
+    _stopped(out, rows)
+    if files:
+        out.print(text(f"written: {', '.join(files)}"))
+    counts = result.counts()
+    words: list[str | tuple[str, str]] = []
+    for status, number in counts.items():
+        if number:
+            words += [(f"{number} {status}", STYLES[status]), ", "]
+    out.print(text(*words[:-1], f" in {duration(result.run.seconds)}"))
+
+
+def _line(row: Row) -> tuple[str, ...]:
+    cell, swept = row.cell, row.swept
+    judged = cell.evidence.n > 0
+    worked = 0 if swept is None else swept.finished - swept.kept
+    return (
+        _name(cell),
+        cell.status,
+        f"{cell.evidence.n:,}" if judged else "",
+        _error(cell, cell.u_max) if judged else "",
+        _error(cell, cell.m_max) if judged else "",
+        ""
+        if cell.worst_bits is None
+        else f"{FORMATS[cell.format].decimal(int(cell.worst_bits, 16))} {cell.worst_bits}",
+        duration(swept.wall) if swept is not None and swept.wall else "",
+        rate(worked / swept.wall) if swept is not None and swept.wall and worked else "",
+    )
+
+
+def _name(cell: Cell) -> str:
+    """The id of the target: that of its cell without the property."""
+    return cell.id.removesuffix(f"-{cell.property}")
+
+
+def _error(cell: Cell, error: float | None) -> str:
+    return f"{'>= ' if cell.evidence.kind == 'sampled' else ''}{figure(error)}"
+
+
+def _found(out: Console, row: Row) -> None:
+    """Why a target does not pass, or what else is worth knowing: the intervals of each class, or the reason."""
+    cell = row.cell
+    noted = row.swept is not None and row.swept.result is not None and any(_counts(row.swept.result))
+    if cell.status == "pass" and not noted:
+        return
+    out.print()
+    out.print(text((f"{_name(cell)}: {cell.severity or cell.status}", STYLES[cell.status])))
+    out.print(text(f"  of {cell.implementation}"))
+    if cell.reason:
+        out.print(text(f"  {' '.join(cell.reason.split())}"))
+    if row.swept is not None and row.swept.result is not None:
+        _classes(out, row.swept.result["classes"], FORMATS[cell.format])
+    if cell.certificate is not None and cell.certificate.reproduce:
+        out.print(text(("  repeat  ", "dim"), cell.certificate.reproduce))
+
+
+def _counts(result: Mapping[str, Any]) -> list[int]:
+    return [found["count"] for found in result["classes"].values()]
+
+
+def _classes(out: Console, classes: Mapping[str, Any], fmt: Format) -> None:
+    """The inputs of each class that has any, as intervals along the number line; the largest where they are many."""
+    for name, found in classes.items():
+        if not found["count"]:
+            continue
+        intervals = found["intervals"]
+        out.print(text(f"  {name}: {count(found['count'], 'input')}: {CLASSES[name]}"))
+        for first, last, inside in sorted(sorted(intervals, key=lambda i: -i[2])[:SHOWN]):
+            verb = "fails on" if name in FAILING else "on"
+            out.print(text(f"    {verb} {_interval(first, last, inside, fmt)}"))
+        if len(intervals) > SHOWN:
+            out.print(text(f"    ... and on {count(len(intervals) - SHOWN, 'more interval')}"))
+
+
+def _interval(first: int, last: int, inside: int, fmt: Format) -> str:
+    """``[-103.97, -87.34]  0xc2aead5f..0xc2cfef34``; the ends are exact by their bits."""
+    low, high = bits_at(first, fmt.width), bits_at(last, fmt.width)
+    if first == last:
+        return f"{_short(low, fmt)}  {fmt.bits_text(low)}"
+    ends = f"[{_short(low, fmt)}, {_short(high, fmt)}]  {fmt.bits_text(low)}..{fmt.bits_text(high)}"
+    return ends if inside == last - first + 1 else f"{ends}, {count(inside, 'input')} of {last - first + 1:,}"
+
+
+def _short(bits: int, fmt: Format) -> str:
+    return f"{float(fmt.decimal(bits)):.6g}"
+
+
+def _stopped(out: Console, rows: Sequence[Row]) -> None:
+    stopped = [row.swept for row in rows if row.swept is not None and row.swept.status == "stopped"]
+    if not stopped:
+        return
+    done, total = sum(s.finished for s in stopped), sum(s.job.points for s in stopped)
+    out.print(
+        text(
+            ("Interrupted", "bold yellow"),
+            f": {done:,} of {total:,} inputs of {count(len(stopped), 'target')} are done and kept under "
+            f"{stopped[0].folder.parent if stopped[0].folder else '?'}; the same command goes on from there",
+        )
+    )

@@ -1,0 +1,93 @@
+"""What a verdict is to pytest: a pass, a failure or a skip with its words, and the record that a report carries."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from typing import Any, Literal, NamedTuple
+
+import pytest
+
+from gradproof.errors import OracleDisagreement
+from gradproof.plugin import messages
+from gradproof.plugin.corpus import to_keep
+from gradproof.plugin.desk import Desk, replays
+from gradproof.plugin.planning import Row
+from gradproof.results.model import Cell, LedgerState
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """One judged cell, what became of the deviations declared for it, and the item that it was judged in."""
+
+    cell: Cell
+    states: list[LedgerState]
+    item: str
+
+    def record(self) -> dict[str, Any]:
+        """The verdict as JSON values; ``kept`` are the inputs for the corpus, None to leave it as it is."""
+        kept = to_keep(self.cell) if replays(self.cell.property) else None
+        return {
+            "cell": dataclasses.asdict(self.cell),
+            "ledger": [dataclasses.asdict(s) for s in self.states],
+            "item": self.item,
+            "kept": kept,
+        }
+
+
+class Told(NamedTuple):
+    """What pytest is told."""
+
+    outcome: Literal["passed", "failed", "skipped"]
+    text: str = ""
+
+
+def text_of(verdicts: Iterable[Verdict]) -> str:
+    """What a test report carries, as JSON text."""
+    return json.dumps([verdict.record() for verdict in verdicts])
+
+
+def shorten(report: pytest.TestReport) -> None:
+    """Leave the first line of a failure to pytest's short summary, which in CI repeats all of it."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is not None:
+        crash.message = crash.message.partition("\n")[0]
+
+
+def judged(row: Row, desk: Desk, item: str, source: str, session: pytest.Session) -> Verdict:
+    """The verdict on a row. An oracle that contradicts itself ends the session."""
+    if row.task is None:
+        return Verdict(row.cell, [], item)
+    try:
+        return Verdict(*desk.judge(row.task, row.selection, source, item), item)
+    except OracleDisagreement as fault:
+        session.shouldstop = "gradproof: the two routes of the oracle contradict each other"
+        pytest.fail(f"the oracle contradicts itself, nothing it says counts: {fault}", pytrace=False)
+
+
+def told(verdict: Verdict, row: Row, desk: Desk) -> Told:
+    """What a verdict means to pytest."""
+    cell = verdict.cell
+    gone = [f"{s.entry}: {s.detail}" for s in verdict.states if s.state == "gone"]
+    match cell.status:
+        case "fail" | "error":
+            return Told("failed", messages.failure(cell, verdict.states))
+        case "undecided" if desk.undecided == "fail":
+            return Told("failed", messages.undecided(cell))
+        case "undecided" if desk.undecided == "skip":
+            return Told("skipped", f"undecided: {cell.reason}")
+        case "unsupported":
+            return Told("skipped", f"unsupported: {cell.reason}")
+        case "not-run":
+            if _is_absent(row, desk) and desk.requires(cell):
+                return Told("failed", messages.missing(cell, cell.reason))
+            return Told("skipped", f"not run: {cell.backend}:{cell.device}: {cell.reason}")
+        case _ if gone:
+            return Told("failed", f"the ledger of known deviations is out of date: {'; '.join(gone)}")
+    return Told("passed")
+
+
+def _is_absent(row: Row, desk: Desk) -> bool:
+    """Whether a cell that was not run lacks its backend; otherwise its implementation hung before."""
+    return bool(row.absent) or (row.task is not None and not desk.gave_up(row.task))

@@ -1,0 +1,201 @@
+"""A whole sweep from Python: ``gradproof.run_sweep``."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gradproof.errors import UsageError
+from gradproof.results.model import Cell, RunResult, Shard
+from gradproof.sweep import cells, executors, searching
+from gradproof.sweep.campaign import Observer, Silent, Swept, sweep
+from gradproof.sweep.plan import Target
+from gradproof.sweep.targets import DEFAULT_FORMAT, Plan, Wanted, plan
+
+Names = str | Iterable[str]
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One target's cell, and how it was swept; ``swept`` is None for a guided search and what cannot be swept."""
+
+    target: Target
+    cell: Cell
+    swept: Swept | None = None
+
+
+@dataclass(frozen=True)
+class Means:
+    """Who works on the shards, where they are kept, and for how long; see ``run_sweep``."""
+
+    executor: Executor | None = None
+    in_flight: int | None = None
+    workers: int | None = None
+    cluster: str | None = None
+    folder: Path | None = None
+    fresh: bool = False
+    time_limit: float | None = executors.TIME_LIMIT
+    seed: int | None = None
+    points: int | None = None
+
+    def __post_init__(self) -> None:
+        named = [n for n in ("executor", "workers", "cluster") if getattr(self, n) is not None]
+        if len(named) > 1:
+            raise UsageError(f"expected one of executor, workers and cluster, got {' and '.join(named)}")
+        for name in ("in_flight", "points", "time_limit"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise UsageError(f"expected {name} above 0, got {value}")
+
+
+def run_sweep(
+    functions: Names,
+    *,
+    backend: Names = (),
+    format: Names = DEFAULT_FORMAT,
+    order: int | Iterable[int] = 0,
+    bits: str | None = None,
+    mode: Names = "eager",
+    contract: str | None = None,
+    implementation: str | None = None,
+    executor: Executor | None = None,
+    in_flight: int | None = None,
+    workers: int | None = None,
+    cluster: str | None = None,
+    folder: str | Path | None = None,
+    fresh: bool = False,
+    time_limit: float | None = executors.TIME_LIMIT,
+    seed: int | None = None,
+    points: int | None = None,
+    observer: Observer | None = None,
+) -> RunResult:
+    """Judge every bit pattern of a format, or of the range ``bits`` (``"0x3f800000..0x40000000"``, both ends included).
+
+    ``functions`` are names of functions, and Python files whose registered implementations are swept. Without
+    ``backend``: those on the CPU that are installed. Each combination of function, backend, format, order and mode is
+    one cell of the result, its evidence ``exhaustive``. Formats that are too wide (float64) get a guided search of
+    ``points`` inputs from ``seed`` unless ``bits`` names a range.
+
+    The shards are worked on by ``workers`` processes of this machine (one per processor by default, 0 for this
+    process), by the Dask scheduler at ``cluster``, or by ``executor``: any ``concurrent.futures.Executor`` whose
+    workers can import gradproof and the frameworks, with ``in_flight`` shards handed to it at a time (as many as there
+    are processors here by default). It is not shut down. Within one process shards follow one another, so an
+    executor of threads gains nothing. A script that uses worker processes needs ``if __name__ == "__main__":``.
+
+    Finished shards are kept under ``folder`` (``.gradproof/sweeps``); the same call again goes on where it stopped,
+    ``fresh`` starts again. ``time_limit``: seconds that one shard may take before its worker is ended (not those of
+    ``executor``, nor this process); None for any number. The result does not depend on who worked on what.
+
+    Raises UsageError for what exists nowhere, a run folder of other versions or in use, and a full disk. Ctrl-C returns
+    what there is, the run not ``complete``.
+    """
+    wanted = Wanted(
+        names=_several(functions),
+        backends=_several(backend),
+        formats=_several(format),
+        orders=(order,) if isinstance(order, int) else tuple(order),
+        bits=bits,
+        modes=_several(mode),
+        contract=contract,
+        implementation=implementation,
+    )
+    means = Means(
+        executor=executor,
+        in_flight=in_flight,
+        workers=workers,
+        cluster=cluster,
+        folder=None if folder is None else Path(folder),
+        fresh=fresh,
+        time_limit=time_limit,
+        seed=seed,
+        points=points,
+    )
+    return conduct(wanted, plan(wanted), means, observer or Silent())[0]
+
+
+def conduct(wanted: Wanted, planned: Plan, means: Means, observer: Observer) -> tuple[RunResult, list[Row]]:
+    """Do what ``planned`` lays out; the result, and the same row by row. Errors as ``run_sweep``."""
+    started = datetime.datetime.now(datetime.UTC)
+    clock = time.monotonic()
+    swept: list[Swept] = []
+    searched: list[searching.Searched] = []
+    if planned.jobs or planned.searches:
+        with crew(means) as working:
+            swept = sweep(
+                planned.jobs,
+                working,
+                root=means.folder,
+                fresh=means.fresh,
+                observer=observer,
+                time_limit=means.time_limit,
+            )
+            if not any(s.status == "stopped" for s in swept):
+                searched = searching.search_all(planned.searches, working, means.points, means.seed, observer)
+    rows = [Row(s.job.target, cells.of_sweep(s), s) for s in swept]
+    rows += [Row(s.search.target, cells.of_search(s)) for s in searched]
+    ended = {s.search for s in searched}
+    rows += [
+        Row(s.target, cells.unjudged(s.target, "not-run", cells.INTERRUPTED))
+        for s in planned.searches
+        if s not in ended
+    ]
+    rows += [Row(a.target, cells.of_absent(a)) for a in planned.absent]
+    complete = not any(row.cell.reason.startswith(cells.INTERRUPTED) for row in rows)
+    run = _run(wanted, planned, means, started, round(time.monotonic() - clock, 3), complete)
+    return RunResult(run=run, cells=[row.cell for row in rows]), rows
+
+
+@contextlib.contextmanager
+def crew(means: Means) -> Iterator[executors.Crew]:
+    """Who works on the shards."""
+    if means.executor is not None:
+        number = means.in_flight or executors.cpus()
+        yield executors.Crew(means.executor, lambda: number)
+    elif means.cluster is not None:
+        with executors.cluster(means.cluster) as found:
+            yield found
+    else:
+        with executors.local(means.workers, means.time_limit) as found:
+            yield found
+
+
+def _run(
+    wanted: Wanted, planned: Plan, means: Means, started: datetime.datetime, seconds: float, complete: bool
+) -> Shard:
+    """Where and how the sweep was run, for the results file."""
+    from gradproof.engine.environment import backend_table, environment
+    from gradproof.engine.selection import DEFAULT_SEED
+
+    missing = {a.target.backend: a.reason for a in planned.absent if a.status == "not-run"}
+    ids = dict.fromkeys([j.target.backend for j in planned.jobs] + [s.target.backend for s in planned.searches])
+    settings: dict[str, Any] = {
+        "sweep": {
+            "names": [Path(name).name for name in wanted.names],
+            "bits": wanted.bits,
+            "where": "cluster" if means.cluster else "executor" if means.executor else "processes",
+        },
+        "backends": list(ids),
+        "formats": list(wanted.formats),
+        "orders": list(wanted.orders),
+        "modes": list(wanted.modes),
+        "contract": wanted.contract,
+    }
+    return Shard(
+        environment=environment(),
+        backends=backend_table(list(ids), {k: v for k, v in missing.items() if k not in ids}),
+        settings=settings,
+        seed=DEFAULT_SEED if means.seed is None else means.seed,
+        started=started.isoformat(timespec="seconds"),
+        seconds=seconds,
+        complete=complete,
+    )
+
+
+def _several(given: Names) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)

@@ -1,0 +1,185 @@
+"""Adding up one shard: arrays that the compiled loop writes into, and the same for results judged by the oracle."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from gradproof.formats import Format
+from gradproof.formats import arrays as fa
+from gradproof.formats.arrays import Bits, Floats, Ints
+from gradproof.measure import Judgement
+from gradproof.oracle import Reference
+from gradproof.sweep import marks, tally
+
+FINE: Final = 32
+"""Bins per doubling in the histograms of u and m."""
+COARSE: Final = 8
+"""Bins per doubling in the histogram of absolute errors."""
+RELATIVE_BINS: Final = 64 * FINE
+"""From 2^-24 to 2^40, in ulps; what is smaller or larger is in the first or the last bin."""
+ABSOLUTE_BINS: Final = 512 * COARSE
+"""From 2^-256 to 2^256."""
+FIRST_FINE: Final = (1023 - 24) * FINE
+FIRST_COARSE: Final = (1023 - 256) * COARSE
+"""The first bin's bits: exponent and leading digits of a float64, shifted down by FINE_SHIFT or COARSE_SHIFT."""
+FINE_SHIFT: Final = 47
+COARSE_SHIFT: Final = 49
+ENVELOPE_BINS: Final = 4096
+"""Over all patterns of the format, those without the sign first."""
+
+U, M, ABS, ABOVE, BELOW = range(5)
+"""Places of ``tally.GREATEST`` in ``best`` and ``where``."""
+JUDGED, FELT, N_COUNTS = range(3)
+"""Places in ``counts``: finite inputs with a judged error, failing ones that break the training contract."""
+
+
+class Collected:
+    """What was found on the patterns ``lo`` to ``hi`` so far.
+
+    ``best`` holds the greatest errors that Taylor models gave, ``where`` the magnitudes of their inputs; ``exact`` the
+    same for results that the oracle judged. The envelopes hold bits of float64, whose order is that of the numbers.
+    """
+
+    def __init__(self, fmt: Format, lo: int, hi: int) -> None:
+        self.format = fmt
+        self.lo, self.hi = lo, hi
+        self.shift = max(fmt.width - (ENVELOPE_BINS - 1).bit_length(), 0)
+        self.best = np.full(len(tally.GREATEST), -1.0)
+        self.where = np.zeros(len(tally.GREATEST), np.int64)
+        self.counts = np.zeros(N_COUNTS, np.int64)
+        self.above, self.below = np.zeros(RELATIVE_BINS, np.int64), np.zeros(RELATIVE_BINS, np.int64)
+        self.mixed, self.absolute = np.zeros(RELATIVE_BINS, np.int64), np.zeros(ABSOLUTE_BINS, np.int64)
+        self.envelope = np.full(ENVELOPE_BINS, -1, np.int64)
+        self.mixed_envelope = np.full(ENVELOPE_BINS, -1, np.int64)
+        self.exact: dict[str, dict[str, Any] | None] = dict.fromkeys(tally.GREATEST)
+        self.asked = 0
+        """Inputs that models left to the oracle."""
+        self._classes: dict[str, dict[str, Any]] = {name: {"count": 0, "intervals": []} for name in tally.CLASSES}
+        self._first_undecided: int | None = None
+
+    # -- results judged by the oracle ---------------------------------------------------------------------
+
+    def judged(self, bits: Bits, got: Bits, reference: Reference, judgement: Judgement) -> None:
+        """Add finite inputs and their judged results, of shape (n,); class mismatches have marks only."""
+        rows = np.flatnonzero(fa.is_finite(bits, self.format) & judgement.judged & ~judgement.mismatch)
+        self.counts[FELT] += int(judgement.felt.sum())
+        self.counts[JUDGED] += rows.size
+        if not rows.size:
+            return
+        u, m, absolute = judgement.u[rows], judgement.m[rows], judgement.absolute[rows]
+        with np.errstate(invalid="ignore"):
+            high = fa.values(got[rows], self.format) >= reference.values[rows]
+        bins = _bins(u, FINE_SHIFT, FIRST_FINE, RELATIVE_BINS)
+        self.above += np.bincount(bins[high], minlength=RELATIVE_BINS)
+        self.below += np.bincount(bins[~high], minlength=RELATIVE_BINS)
+        self.mixed += np.bincount(_bins(m, FINE_SHIFT, FIRST_FINE, RELATIVE_BINS), minlength=RELATIVE_BINS)
+        self.absolute += np.bincount(
+            _bins(absolute, COARSE_SHIFT, FIRST_COARSE, ABSOLUTE_BINS), minlength=ABSOLUTE_BINS
+        )
+        place = (bits[rows] >> fa.storage(self.format).type(self.shift)).astype(np.int64)
+        np.maximum.at(self.envelope, place, u.view(np.int64))
+        np.maximum.at(self.mixed_envelope, place, m.view(np.int64))
+        signed = {"above": np.where(high, u, -1.0), "below": np.where(high, -1.0, u)}
+        for name, values in {"u": u, "m": m, "abs": absolute, **signed}.items():
+            at = int(np.argmax(values))
+            self._offer(name, float(values[at]), int(bits[rows[at]]), int(got[rows[at]]))
+
+    def _offer(self, name: str, value: float, bits: int, got: int) -> None:
+        held = self.exact[name]
+        if value >= 0 and (held is None or (value, -bits) > (held["value"], -held["bits"])):
+            self.exact[name] = {"value": value, "bits": bits, "got": got}
+
+    # -- marks --------------------------------------------------------------------------------------------
+
+    def mark(self, bits: Bits, found: npt.NDArray[np.uint8]) -> None:
+        """Add the marks of consecutive patterns ``bits``."""
+        if not found.any():
+            return
+        mark = found & marks.MARK
+        for value, name in marks.CLASS_OF.items():
+            self._class(name, bits, mark == value)
+        for flag, name in marks.FLAGGED.items():
+            self._class(name, bits, (found & flag) != 0)
+
+    def _class(self, name: str, bits: Bits, chosen: npt.NDArray[np.bool_]) -> None:
+        rows = np.flatnonzero(chosen)
+        if not rows.size:
+            return
+        if name == "undecided" and self._first_undecided is None:
+            self._first_undecided = int(bits[rows[0]])
+        held = self._classes[name]
+        held["count"] += int(rows.size)
+        width = self.format.width
+        new = [[*sorted(tally.key(int(bits[row]), width) for row in (a, b)), int(count)] for a, b, count in _runs(rows)]
+        both = tally.touching(sorted(held["intervals"] + new))
+        held["intervals"] = tally.coarsened(both, tally.INTERVALS)
+
+    # -- the answer ---------------------------------------------------------------------------------------
+
+    def candidates(self) -> dict[str, int]:
+        """The inputs of the greatest errors that models gave: bit patterns by name, for the oracle to judge."""
+        sign = self.lo & self.format.sign_bit
+        return {name: int(self.where[i]) | sign for i, name in enumerate(tally.GREATEST) if self.best[i] >= 0}
+
+    def confirm(self, name: str, value: float, bits: int, got: int) -> None:
+        """The oracle's judgement of one of the ``candidates``."""
+        self._offer(name, value, bits, got)
+
+    def to_json(self, slack: float) -> dict[str, Any]:
+        """The tally of the shard; no error exceeds what its models gave by more than ``slack`` in relative terms and
+        ``slack`` ulps."""
+        bound = {}
+        for i, name in enumerate(tally.GREATEST):
+            held = self.exact[name]
+            modelled = self.best[i] * (1 + slack) + slack if self.best[i] > 0 else max(self.best[i], 0.0)
+            bound[name] = max(float(modelled), held["value"] if held else 0.0)
+        return {
+            "lo": self.lo,
+            "hi": self.hi,
+            "counts": {
+                "points": self.hi - self.lo + 1,
+                "judged": int(self.counts[JUDGED]),
+                "felt": int(self.counts[FELT]),
+                "asked": self.asked,
+            },
+            "greatest": dict(self.exact),
+            "bound": bound,
+            "classes": self._classes,
+            "histograms": {
+                "above": _sparse(self.above),
+                "below": _sparse(self.below),
+                "m": _sparse(self.mixed),
+                "abs": _sparse(self.absolute),
+            },
+            "envelopes": {"u": _envelope(self.envelope), "m": _envelope(self.mixed_envelope)},
+            "first_undecided": self._first_undecided,
+        }
+
+
+def _bins(values: Floats, shift: int, first: int, count: int) -> Ints:
+    bits = np.ascontiguousarray(values).view(np.int64) >> shift
+    return np.clip(bits - first, 0, count - 1)
+
+
+def _runs(rows: Ints) -> list[tuple[int, int, int]]:
+    """First and last of runs of consecutive ``rows``, and how many there are; the smallest gaps are closed beyond
+    ``tally.INTERVALS`` runs."""
+    gaps = np.diff(rows)
+    breaks = np.flatnonzero(gaps > 1)
+    if breaks.size >= tally.INTERVALS:
+        widest = np.argsort(-gaps[breaks], kind="stable")[: tally.INTERVALS - 1]
+        breaks = np.sort(breaks[widest])
+    firsts, lasts = np.concatenate([[0], breaks + 1]), np.concatenate([breaks, [rows.size - 1]])
+    return [(int(rows[a]), int(rows[b]), int(b - a + 1)) for a, b in zip(firsts, lasts, strict=True)]
+
+
+def _sparse(histogram: Ints) -> dict[str, int]:
+    return {str(i): int(histogram[i]) for i in np.flatnonzero(histogram)}
+
+
+def _envelope(bits: Ints) -> dict[str, float]:
+    values = bits.view(np.float64)
+    return {str(i): float(f"{values[i]:.6g}") for i in np.flatnonzero(bits >= 0)}

@@ -1,0 +1,145 @@
+"""Who works on the shards: worker processes of this machine, this process itself, or the workers of a cluster.
+
+All are ``concurrent.futures`` executors. Importing this loads neither NumPy nor a framework.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Executor, Future
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Final
+
+from gradproof.errors import GradproofError, UsageError
+from gradproof.sweep.processes import Processes, WorkerLost
+
+TIME_LIMIT: Final = 3600.0
+"""Seconds that one shard may take by default: 2^24 inputs at 0.2 milliseconds each."""
+
+CONNECT_LIMIT: Final = 10.0
+"""Seconds within which the scheduler of a cluster must answer."""
+CLOSE_LIMIT: Final = 2.0
+"""Seconds that a scheduler which may be gone is given to say goodbye."""
+SURVEY_LIMIT: Final = 300.0
+"""Seconds within which each worker of a cluster must say what it has; it imports the framework first."""
+
+DASK_TRIES: Final = 4
+"""Workers that a Dask scheduler gives a task to before it gives it up (``allowed-failures`` is 3 by default)."""
+
+
+class ClusterLost(GradproofError):
+    """The scheduler of the cluster does not answer any more."""
+
+
+@dataclass(frozen=True)
+class Crew:
+    """An executor, and how many shards it can be busy with at present."""
+
+    executor: Executor
+    capacity: Callable[[], int]
+    cluster: Cluster | None = None
+
+
+def cpus() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def local(workers: int | None = None, time_limit: float | None = TIME_LIMIT) -> Iterator[Crew]:
+    """``workers`` processes (as many as ``cpus`` by default), ended at the end; 0 stands for this process.
+
+    ``time_limit``: seconds that one shard may take, None for any; this process has none. UsageError for less than 0.
+    """
+    number = cpus() if workers is None else workers
+    if number < 0:
+        raise UsageError(f"expected --workers of at least 0, got {number}")
+    if number == 0:
+        yield Crew(Here(), lambda: 1)
+        return
+    executor = Processes(number, time_limit)
+    try:
+        # Twice as many as there are workers, so that none waits for this process to write a file.
+        yield Crew(executor, lambda: 2 * number)
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def cluster(address: str) -> Iterator[Crew]:
+    """The workers of the Dask distributed scheduler at ``address``, such as ``tcp://10.0.0.1:8786``.
+
+    Workers may come and go meanwhile: the scheduler gives the shard of a lost one to another. Raises UsageError where
+    the package ``distributed`` is missing, or no scheduler answers.
+    """
+    try:
+        distributed = import_module("distributed")
+    except ImportError:
+        raise UsageError(
+            "--cluster needs Dask distributed, which is not installed: pip install 'gradproof[cluster]'"
+        ) from None
+    try:
+        client = distributed.Client(address, timeout=CONNECT_LIMIT, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as fault:
+        raise UsageError(f"expected a Dask scheduler at --cluster {address}, but none answers: {fault}") from fault
+    try:
+        joined = Cluster(client)
+        yield Crew(client.get_executor(pure=False), joined.threads, joined)
+    finally:
+        client.close(timeout=CLOSE_LIMIT)
+
+
+class Cluster:
+    """A client of a Dask scheduler, as far as a sweep needs one."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def threads(self) -> int:
+        """Threads of all workers at present. Raises ClusterLost when the scheduler does not answer."""
+        try:
+            return sum(self._client.nthreads().values())
+        except Exception as fault:  # distributed raises OSError, its own CommClosedError, TimeoutError, RuntimeError
+            raise ClusterLost(
+                f"the cluster's scheduler does not answer any more ({type(fault).__name__}: {fault}); what is finished "
+                "is kept: run the same again when it is back"
+            ) from fault
+
+    def survey(self, call: Callable[..., Any], *args: Any) -> dict[str, Any]:
+        """What ``call(*args)`` returns, or the exception it raises, by address of each worker."""
+        asked = {
+            address: self._client.submit(call, *args, workers=[address], pure=False)
+            for address in self._client.nthreads()
+        }
+        answers: dict[str, Any] = {}
+        for address, future in asked.items():
+            try:
+                answers[address] = future.result(timeout=SURVEY_LIMIT)
+            except Exception as fault:
+                answers[address] = fault
+        return answers
+
+
+def lost(fault: BaseException) -> tuple[int, str]:
+    """How many workers a shard has cost, going by what its future raised, and in words; 0 where none was lost."""
+    if type(fault).__name__ == "KilledWorker" and type(fault).__module__.startswith("distributed"):
+        return DASK_TRIES, f"{DASK_TRIES} workers of the cluster died over it, one after the other"
+    if isinstance(fault, (WorkerLost, CancelledError)):
+        return 1, str(fault) or "the executor dropped it"
+    return 0, ""
+
+
+class Here(Executor):
+    """Calls what is submitted at once, in this process."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """A future that is done already."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as fault:
+            future.set_exception(fault)
+        return future

@@ -1,0 +1,246 @@
+"""The run folder of a sweep: one file per finished shard, so that nothing finished is lost and nothing counts twice.
+
+``manifest.json`` says what is swept and by which versions; ``shard-00012.json`` holds the result of one shard under
+the SHA-256 of its content. Files are written beside their place, flushed to the disk and renamed. What is damaged, cut
+off or from elsewhere is left out and computed again. One process works in a folder at a time: it holds a lock of the
+operating system, which ends with the process that holds it, however that ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, Final
+
+from gradproof.errors import CacheWarning, UsageError
+from gradproof.results.atomic import write_text
+from gradproof.sweep.plan import Shard, Target
+
+DEFAULT: Final = Path(".gradproof") / "sweeps"
+"""Where the run folders of all targets lie, under the current folder."""
+MANIFEST: Final = "manifest.json"
+LOCK: Final = "lock"
+SCHEMA: Final = "gradproof-sweep/1"
+_MAGIC: Final = "gradproof-shard/1 "
+
+Manifest = Mapping[str, Any]
+
+
+class Damaged(Exception):
+    """A shard's file that must not be believed; the message says what is wrong with it, as in ``it is empty``."""
+
+
+def place(target: Target, first: int, last: int, root: Path | None = None) -> Path:
+    """The folder of one target and range under ``root``: ``silu-torch-cpu-float32-order0-0123abcd``.
+
+    The key at its end covers everything that the caller asked for; the versions are in the manifest.
+    """
+    told = target.to_json()
+    if target.file is not None:
+        told["file"] = str(Path(target.file).resolve())
+    key = hashlib.sha256(json.dumps([told, first, last], sort_keys=True).encode()).hexdigest()
+    name = "".join(c if c.isalnum() or c in "-_.=" else "_" for c in target.id)
+    return (DEFAULT if root is None else root) / f"{name[:120]}-{key[:8]}"
+
+
+class Folder:
+    """The run folder at ``path``, for the shards of one target; use as a context manager, which holds the lock.
+
+    ``manifest`` is what it must have been made for. On entering: raises UsageError when another process works in it,
+    when it was made for something else or by other versions (``fresh`` empties it instead), or cannot be written.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest, *, fresh: bool = False) -> None:
+        self.path = path
+        self.manifest = {"schema": SCHEMA, **manifest}
+        self._fresh = fresh
+        self._key = hashlib.sha256(_canonical(self.manifest).encode()).hexdigest()
+        self._lock: IO[str] | None = None
+
+    def __enter__(self) -> Folder:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(self.path)
+        except OSError as fault:
+            raise UsageError(
+                f"expected a folder for the sweep, but {self.path} cannot be written: {fault.strerror or fault}; "
+                "name another with --folder"
+            ) from fault
+        try:
+            self._open()
+        except BaseException:
+            self._lock.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._lock is not None:
+            self._lock.close()  # and with it ends the lock
+            self._lock = None
+
+    def _open(self) -> None:
+        for file in self.path.glob(".*.tmp"):  # what a killed process was writing
+            _remove(file)
+        manifest = self.path / MANIFEST
+        if self._fresh:
+            # The manifest goes last: an interrupt in between leaves a folder that still knows what it holds.
+            for file in [*self.path.glob("shard-*.json"), manifest]:
+                _remove(file)
+        if not manifest.exists():
+            self._write(json.dumps(self.manifest, indent=2, sort_keys=True, allow_nan=False) + "\n", manifest)
+            return
+        try:
+            held = json.loads(manifest.read_text("utf-8"))
+        except (OSError, ValueError, RecursionError):
+            raise UsageError(f"{manifest} cannot be read; --fresh starts the sweep again in its folder") from None
+        if differences := _differences(held, json.loads(_canonical(self.manifest))):
+            raise UsageError(
+                f"the run folder {self.path} was made by another sweep: {'; '.join(differences)}. Go on under what it "
+                "was made with, start again with --fresh, or name another place with --folder"
+            )
+
+    def file(self, shard: Shard) -> Path:
+        """Where a shard's result lies, or will."""
+        return self.path / f"shard-{shard.index:05d}.json"
+
+    def keep(self, shard: Shard, answer: Mapping[str, Any]) -> None:
+        """Write the answer of a finished shard; UsageError where the disk is full or otherwise unwilling."""
+        body = _canonical({"sweep": self._key, "index": shard.index, "lo": shard.lo, "hi": shard.hi, **answer})
+        self._write(f"{_MAGIC}{hashlib.sha256(body.encode()).hexdigest()}\n{body}", self.file(shard))
+
+    def read(self, shard: Shard) -> dict[str, Any] | None:
+        """The answer of a finished shard, None where there is no file. Raises Damaged for one not to be believed."""
+        try:
+            content = self.file(shard).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as fault:
+            raise Damaged(f"it cannot be read ({fault.strerror or fault})") from None
+        answer = _unpacked(content)
+        if answer.get("sweep") != self._key:
+            raise Damaged("it belongs to another sweep")
+        if (answer.get("index"), answer.get("lo"), answer.get("hi")) != (shard.index, shard.lo, shard.hi):
+            raise Damaged("it holds other bit patterns than its name says")
+        return answer
+
+    def finished(self, shards: Sequence[Shard], warned: Callable[[str], None] | None = None) -> list[Shard]:
+        """Those of ``shards`` that need not be worked on again; ``warned`` hears of each file that is left out."""
+        found = []
+        for shard in shards:
+            try:
+                if self.read(shard) is not None:
+                    found.append(shard)
+            except Damaged as damage:
+                (warned or _warn)(f"{self.file(shard)} is left out: {damage}; its shard is computed again")
+        return found
+
+    def _write(self, text: str, path: Path) -> None:
+        try:
+            write_text(text, path, "sweep")
+        except UsageError as fault:
+            cause = fault.__cause__
+            why = (cause.strerror or str(cause)) if isinstance(cause, OSError) else str(fault)
+            full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+            raise UsageError(
+                f"{path} cannot be written: {why}. What was finished before is kept; "
+                f"{'make room' if full else 'mend that'} and run the same command again"
+            ) from fault
+
+
+def _unpacked(content: bytes) -> dict[str, Any]:
+    if not content:
+        raise Damaged("it is empty")
+    head, newline, body = content.partition(b"\n")
+    if not (newline and head.startswith(_MAGIC.encode())):
+        raise Damaged("it does not begin as a shard does")
+    if head[len(_MAGIC) :] != hashlib.sha256(body).hexdigest().encode():
+        raise Damaged("its checksum does not match its content")
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict):
+        raise Damaged("its content makes no sense")
+    return answer
+
+
+def _canonical(value: Any) -> str:
+    """One text for one value; infinities and NaNs as Python's reader knows them."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _differences(held: Any, wanted: Mapping[str, Any], where: str = "") -> list[str]:
+    """What differs between two manifests, one sentence each."""
+    if not isinstance(held, dict):
+        return [f"{where or 'its manifest'} is {held!r} there"]
+    found = []
+    for name in dict.fromkeys([*wanted, *held]):
+        there, here = held.get(name), wanted.get(name)
+        if isinstance(here, dict):
+            found += _differences(there, here, f"{where}{name} ")
+        elif there != here:
+            found.append(f"{where}{name} is {_short(there)} there and {_short(here)} here")
+    return found
+
+
+def _short(value: Any) -> str:
+    return (
+        "nothing" if value is None else f"{value:.12}..." if isinstance(value, str) and len(value) > 40 else f"{value}"
+    )
+
+
+def _remove(file: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        file.unlink()
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, CacheWarning, stacklevel=3)
+
+
+def _locked(folder: Path) -> IO[str]:
+    """The folder's lock file, open and locked; UsageError when another process holds it.
+
+    The system lets go of the lock when the file is closed or its process ends, so none is ever left behind. A file
+    system without locks is used without, after a CacheWarning.
+    """
+    stream = (folder / LOCK).open("a+", encoding="utf-8")
+    try:
+        _lock(stream)
+    except OSError as fault:
+        if fault.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+            _warn(f"{folder} cannot be locked ({fault.strerror or fault}); see that no other sweep works in it")
+            return stream
+        stream.seek(0)
+        holder = stream.read().strip()
+        stream.close()
+        raise UsageError(
+            f"another gradproof{f' (process {holder})' if holder else ''} is working in {folder}; wait for it or end "
+            "it, or name another place with --folder"
+        ) from None
+    stream.truncate(0)
+    stream.write(str(os.getpid()))
+    stream.flush()
+    return stream
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(stream: IO[str]) -> None:
+        stream.seek(1 << 30)  # beyond what is written: Windows keeps others from reading what is locked
+        msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
+        stream.seek(0)
+
+else:
+    import fcntl
+
+    def _lock(stream: IO[str]) -> None:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,363 @@
+"""The compiled error loop: results of float32 against Taylor models, some 2 ns for each input on one core.
+
+Blocks of one run of models go through few plain passes that the compiler turns into vector code: errors, greatest
+errors, histograms. What is not plain (an infinity, a NaN, an error beyond the contract) sends its block through
+``_examine``, one input at a time, which marks every input that needs it in ``marks``.
+
+Everything is float64. Comparisons of non-negative numbers go through their bits as integers, since the compiler does
+not vectorise those of floats, which must heed NaN.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numba
+import numpy as np
+
+from gradproof.sweep.collect import (
+    ABOVE,
+    ABS,
+    ABSOLUTE_BINS,
+    BELOW,
+    COARSE_SHIFT,
+    FELT,
+    FINE_SHIFT,
+    FIRST_COARSE,
+    FIRST_FINE,
+    JUDGED,
+    M,
+    RELATIVE_BINS,
+    U,
+)
+from gradproof.sweep.marks import EXCUSED, LOST, OK, OVER, PENDING, UNJUDGED, WRONG
+from gradproof.oracle.taylor_models import BEYOND, BOUND, MODEL, NOWHERE, TERMS, VARIES
+
+BLOCK: Final = 4096
+"""Inputs of one pass: the buffers of a block stay in the first-level cache of a core."""
+assert TERMS == 8, "the polynomial below is written out for eight coefficients"
+
+_EXPONENT: Final = np.int64(0x7FF0_0000_0000_0000)
+_MAGNITUDE: Final = np.int64(0x7FFF_FFFF_FFFF_FFFF)
+_INFINITE: Final = np.uint32(0x7F80_0000)
+_STEPS: Final = np.int64(1 << 10)
+"""Neighbours of a float64, 2^-42 of it: values this close to a power of two may have either quantum where quanta vary,
+since the models' bound, BOUND quanta of a float32, can move them so far."""
+_MARGIN: Final = 2.0**-18
+"""Relative distance from the contract's bound within which the oracle decides."""
+
+# What ``limits`` holds: the format, the contract, the unit of the training contract, and what flushing excuses.
+(
+    PRECISION, E_MIN, OVERFLOW, BEYOND_FORMAT, MIN_NORMAL, MIN_NORMAL_BITS, METRIC, LIMIT, TRAINING_LIMIT, UNIT, UNBOUNDED,
+    FLUSHES_RESULTS, FLUSHES_INPUTS, ZERO_LOW, ZERO_HIGH, ROOM_LOW, ROOM_HIGH, ASYMPTOTE_LEFT, ASYMPTOTE_RIGHT, N_LIMITS,
+) = range(20)  # fmt: skip
+
+_fast = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+"""``contract`` lets a product and a sum become one rounding, which the models' bounds allow for; nothing else of
+IEEE 754 is given up."""
+
+
+@_fast  # type: ignore[untyped-decorator]
+def _errors(g: Any, first: float, scale: float, c: Any, low: float, unit: float, s: Any, m: Any) -> None:
+    """Signed errors in ulps and mixed errors where one quantum, 1 / ``unit``, holds on all of the block."""
+    c0, c1, c2, c3, c4, c5, c6, c7 = c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]
+    d2, d3, d4, d5, d6, d7 = 2 * c2, 3 * c3, 4 * c4, 5 * c5, 6 * c6, 7 * c7
+    moved = abs(scale) * unit
+    for i in range(g.size):
+        t = (first + np.float64(np.int32(i))) * scale
+        rest = low + t * (c1 + t * (c2 + t * (c3 + t * (c4 + t * (c5 + t * (c6 + t * c7))))))
+        slope = c1 + t * (d2 + t * (d3 + t * (d4 + t * (d5 + t * (d6 + t * d7)))))
+        error = ((np.float64(g[i]) - c0) - rest) * unit
+        s[i] = error
+        m[i] = abs(error) / (1.0 + abs(slope) * moved)
+
+
+@_fast  # type: ignore[untyped-decorator]
+def _varying_errors(
+    g: Any, first: float, scale: float, c: Any, low: float, limits: Any, s: Any, m: Any, y: Any, quantum: Any
+) -> bool:
+    """The same where each value has its own quantum; ``quantum`` (int64) receives the bits of its float64.
+
+    Returns whether a value is so near a power of two that its quantum is in doubt.
+    """
+    c0, c1, c2, c3, c4, c5, c6, c7 = c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]
+    d2, d3, d4, d5, d6, d7 = 2 * c2, 3 * c3, 4 * c4, 5 * c5, 6 * c6, 7 * c7
+    n = g.size
+    for i in range(n):
+        t = (first + np.float64(np.int32(i))) * scale
+        rest = low + t * (c1 + t * (c2 + t * (c3 + t * (c4 + t * (c5 + t * (c6 + t * c7))))))
+        slope = c1 + t * (d2 + t * (d3 + t * (d4 + t * (d5 + t * (d6 + t * d7)))))
+        y[i] = c0 + rest
+        s[i] = (np.float64(g[i]) - c0) - rest
+        m[i] = abs(slope * scale)
+    bits = y.view(np.int64)
+    least = np.int64(limits[E_MIN] + 1023) << 52
+    shift = np.int64(limits[PRECISION] - 1) << 52
+    doubt = np.int64(0)
+    for i in range(n):
+        quantum[i] = max(bits[i] & _EXPONENT, least) - shift
+        doubt |= (bits[i] - _STEPS ^ bits[i] + _STEPS) & _EXPONENT
+    unit = quantum.view(np.float64)
+    for i in range(n):
+        error = s[i]
+        m[i] = abs(error) / (unit[i] + m[i])
+        s[i] = error / unit[i]
+    return bool(doubt != 0)
+
+
+@_fast  # type: ignore[untyped-decorator]
+def _bits_max(values: Any) -> int:
+    """The largest bits of |value| among floats: its integer order is that of the magnitudes."""
+    bits = values.view(np.int64)
+    top = np.int64(0)
+    for i in range(bits.size):
+        top = max(top, bits[i] & _MAGNITUDE)
+    return top
+
+
+@_fast  # type: ignore[untyped-decorator]
+def _signed_max(values: Any, flip: int) -> int:
+    """The largest bits among those values that are positive once ``flip`` was applied to the sign; 0 for none."""
+    bits = values.view(np.int64)
+    top = np.int64(0)
+    for i in range(bits.size):
+        top = max(top, bits[i] ^ flip)
+    return top
+
+
+@_fast  # type: ignore[untyped-decorator]
+def _count(s: Any, m: Any, quantum: Any, constant: int, risen: Any, fallen: Any, mixed: Any, absolute: Any) -> int:
+    """Add a block to the histograms; return the bits of its largest absolute error."""
+    sb, mb = s.view(np.int64), m.view(np.int64)
+    top = np.int64(0)
+    for i in range(s.size):
+        bits = sb[i]
+        size = bits & _MAGNITUDE
+        bin_ = min(max((size >> FINE_SHIFT) - FIRST_FINE, 0), RELATIVE_BINS - 1)
+        if bits < 0:
+            fallen[bin_] += 1
+        else:
+            risen[bin_] += 1
+        mixed[min(max((mb[i] >> FINE_SHIFT) - FIRST_FINE, 0), RELATIVE_BINS - 1)] += 1
+        scaled = np.int64(0)
+        if size:
+            scaled = max(size + ((quantum[i] if constant == 0 else constant) - (np.int64(1023) << 52)), 0)
+        top = max(top, scaled)
+        absolute[min(max((scaled >> COARSE_SHIFT) - FIRST_COARSE, 0), ABSOLUTE_BINS - 1)] += 1
+    return top
+
+
+@_fast  # type: ignore[untyped-decorator]
+def _keep(best: Any, where: Any, slot: int, bits: int, values: Any, sign: int, start: int) -> None:
+    """Keep a block's largest value (its bits) and the first input that attains it."""
+    box = np.empty(1, np.int64)
+    box[0] = bits
+    found = box.view(np.float64)[0]
+    if not found > best[slot]:
+        return
+    best[slot] = found
+    for i in range(values.size):
+        if values[i] * sign == found or (sign == 0 and abs(values[i]) == found):
+            where[slot] = start + i
+            return
+
+
+@_fast  # type: ignore[untyped-decorator]
+def _examine(
+    g: Any, start: int, first: float, scale: float, c: Any, low: float, error: float, limits: Any, s: Any, m: Any,
+    quantum: Any, constant: int, marks: Any, counts: Any,
+) -> int:  # fmt: skip
+    """Mark the inputs of a block one by one, and put the errors of infinities and NaNs in place.
+
+    What is marked WRONG for its class or PENDING has no error here: it gets 0. Returns how many those are.
+    """
+    box = np.empty(1, np.int64)
+    unit_of = box.view(np.float64)
+    without = 0
+    for i in range(g.size):
+        box[0] = quantum[i] if constant == 0 else constant
+        q = unit_of[0]
+        t = (first + np.float64(i)) * scale
+        rest = c[1]
+        total = c[7]
+        slope = 7 * c[7]
+        for k in range(6, 0, -1):
+            total = c[k] + t * total
+            if k > 1:
+                slope = k * c[k] + t * slope
+        slope = c[1] + t * slope
+        rest = low + t * total
+        y = c[0] + rest
+        got = np.float64(g[i])
+        mark = OK
+        spurious = False
+        if constant == 0:
+            box[0] = np.int64(0)
+            unit_of[0] = y
+            if (box[0] - _STEPS ^ box[0] + _STEPS) & _EXPONENT:
+                marks[i] = PENDING
+                without += 1
+                s[i] = m[i] = 0.0
+                continue
+        if np.isnan(got):
+            marks[i] = WRONG
+            counts[FELT] += 1
+            without += 1
+            s[i] = m[i] = 0.0
+            continue
+        if np.isinf(got):
+            if abs(abs(y) - limits[OVERFLOW]) <= error + abs(y) * 2.0**-50:
+                marks[i] = PENDING
+                without += 1
+                s[i] = m[i] = 0.0
+                continue
+            if (got > 0) == (y > 0) and abs(y) > limits[OVERFLOW]:
+                s[i] = m[i] = 0.0
+                continue
+            if (got > 0) != (y > 0) and y != 0.0:
+                marks[i] = WRONG
+                counts[FELT] += 1
+                without += 1
+                s[i] = m[i] = 0.0
+                continue
+            spurious = True
+            gap = ((limits[BEYOND_FORMAT] if got > 0 else -limits[BEYOND_FORMAT]) - c[0]) - rest
+            s[i] = gap / q
+            m[i] = abs(gap) / (q + abs(slope * scale))
+        u = abs(s[i])
+        measure, bound = m[i], limits[LIMIT]
+        if limits[METRIC] == 0.0:
+            measure = u
+        unit = max(limits[UNIT], limits[UNBOUNDED] * abs(y))
+        if limits[METRIC] == 2.0:
+            measure = u * q / unit
+        if measure < bound * (1 - _MARGIN) - BOUND:
+            continue
+        if measure <= bound * (1 + _MARGIN) + BOUND:
+            marks[i] = PENDING
+            without += 1
+            s[i] = m[i] = 0.0
+            continue
+        mark = OVER
+        normal = abs(y) >= limits[MIN_NORMAL]
+        magnitude = start + i
+        if limits[FLUSHES_RESULTS] and got == 0 and abs(y) < limits[MIN_NORMAL] * (1 - 2.0**-40):
+            mark = EXCUSED
+        elif (
+            limits[FLUSHES_INPUTS]
+            and magnitude < limits[MIN_NORMAL_BITS]
+            and limits[ZERO_LOW] - got <= limits[ROOM_LOW]
+            and got - limits[ZERO_HIGH] <= limits[ROOM_HIGH]
+        ):
+            mark = EXCUSED
+        elif spurious or got * np.sign(y) < 0:
+            mark = WRONG
+        elif normal and (got == 0 or got == limits[ASYMPTOTE_LEFT] or got == limits[ASYMPTOTE_RIGHT]):
+            mark = LOST
+        marks[i] = mark
+        if mark != EXCUSED and u * q > limits[TRAINING_LIMIT] * unit:
+            counts[FELT] += 1
+    return without
+
+
+@_fast  # type: ignore[untyped-decorator]
+def _suspicious(limits: Any, top_u: int, top_m: int, constant: int) -> bool:
+    """Whether any input of a block may lie beyond the contract; u and m by the bits of their largest."""
+    box = np.empty(3, np.int64)
+    box[0], box[1], box[2] = top_u, top_m, constant
+    values = box.view(np.float64)
+    bound = limits[LIMIT] * (1 - _MARGIN) - BOUND
+    if limits[METRIC] == 0.0:
+        return bool(values[0] >= bound)
+    if limits[METRIC] == 1.0:
+        return bool(values[1] >= bound)
+    return constant == 0 or bool(values[0] * values[2] >= bound * limits[UNIT])
+
+
+@_fast  # type: ignore[untyped-decorator]
+def sweep(
+    g: Any, start: int, shift: int, run: int, starts: Any, stops: Any, kinds: Any, centres: Any, scales: Any, coefficients: Any,
+    lows: Any, errors: Any, quanta: Any, limits: Any, order: int, marks: Any, best: Any, where: Any, counts: Any,
+    risen: Any, fallen: Any, mixed: Any, absolute: Any, envelope: Any, mixed_envelope: Any,
+) -> None:  # fmt: skip
+    """Judge the results ``g`` (float32) at consecutive magnitudes from ``start`` on; ``run`` is the first one's run.
+
+    The arrays after ``order`` receive the answer, as ``collect`` names their places: ``marks`` one byte per input;
+    ``best`` with the magnitudes ``where``; ``counts``; the histograms of errors above and below the exact value in
+    ulps, of m and of absolute errors; the greatest u and m per ``2**shift`` magnitudes.
+    """
+    s, m, y = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
+    quantum = np.zeros(BLOCK, np.int64)
+    bits = g.view(np.uint32)
+    at = 0
+    while at < g.size:
+        magnitude = start + at
+        while stops[run] <= magnitude:
+            run += 1
+        # A block ends with its run, with the results, and where the envelope's bin ends.
+        n = min(min(BLOCK, g.size - at), min(stops[run] - magnitude, ((magnitude >> shift) + 1 << shift) - magnitude))
+        part = g[at : at + n]
+        top = np.uint32(0)
+        for i in range(n):
+            top = max(top, bits[at + i] & np.uint32(0x7FFFFFFF))
+        kind = kinds[run]
+        if kind == MODEL:
+            sb, mb, qb = s[:n], m[:n], quantum[:n]
+            c, low, error, scale = coefficients[run], lows[run], errors[run], scales[run]
+            first = np.float64(magnitude - centres[run])
+            constant = np.int64(0)
+            doubt = False
+            if quanta[run] == VARIES:
+                doubt = _varying_errors(part, first, scale, c, low, limits, sb, mb, y[:n], qb)
+            else:
+                constant = np.int64(quanta[run] + 1023) << 52
+                _errors(part, first, scale, c, low, 2.0 ** -quanta[run], sb, mb)
+            without = 0
+            top_u, top_m = _bits_max(sb), _bits_max(mb)
+            if top >= _INFINITE or doubt or _suspicious(limits, top_u, top_m, constant):
+                without = _examine(
+                    part, magnitude, first, scale, c, low, error, limits, sb, mb, qb, constant, marks[at : at + n], counts
+                )  # fmt: skip
+                top_u, top_m = _bits_max(sb), _bits_max(mb)
+            widest = _count(sb, mb, qb, constant, risen, fallen, mixed, absolute)
+            risen[0] -= without
+            mixed[0] -= without
+            absolute[0] -= without
+            _keep(best, where, U, top_u, sb, 0, magnitude)
+            _keep(best, where, M, top_m, mb, 1, magnitude)
+            _keep(best, where, ABOVE, _signed_max(sb, 0), sb, 1, magnitude)
+            _keep(best, where, BELOW, _signed_max(sb, ~_MAGNITUDE), sb, -1, magnitude)
+            _keep_absolute(best, where, widest, sb, qb, constant, magnitude)
+            bin_ = magnitude >> shift
+            envelope[bin_] = max(envelope[bin_], top_u)
+            mixed_envelope[bin_] = max(mixed_envelope[bin_], top_m)
+            counts[JUDGED] += n - without
+        else:
+            for i in range(n):
+                got = part[i]
+                mark = PENDING
+                if kind == BEYOND and np.isinf(got) and (got > 0) == (coefficients[run, 0] > 0):
+                    mark = OK
+                elif kind == BEYOND and (np.isinf(got) or np.isnan(got)):
+                    mark = WRONG
+                elif kind == NOWHERE:
+                    mark = UNJUDGED if order else OK if np.isnan(got) else WRONG
+                marks[at + i] = mark
+                counts[JUDGED] += mark == OK
+        at += n
+
+
+@_fast  # type: ignore[untyped-decorator]
+def _keep_absolute(best: Any, where: Any, bits: int, s: Any, quantum: Any, constant: int, start: int) -> None:
+    box = np.empty(1, np.int64)
+    value = box.view(np.float64)
+    box[0] = bits
+    found = value[0]
+    if not found > best[ABS]:
+        return
+    best[ABS] = found
+    for i in range(s.size):
+        box[0] = quantum[i] if constant == 0 else constant
+        if abs(s[i]) * value[0] == found:
+            where[ABS] = start + i
+            return

@@ -1,0 +1,159 @@
+"""What a sweep covers: targets, ranges of bit patterns, and the shards that they are cut into.
+
+A range is cut at fixed places, whatever the number of workers: so its result does not depend on who did which part,
+nor on interruptions. Nothing here imports NumPy or a framework, and everything can be pickled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Final
+
+from gradproof.errors import UsageError
+from gradproof.formats import Format, get_format
+
+SHARD_BITS: Final = 24
+"""log2 of the patterns of a shard: 256 shards in float32, a second or less each."""
+EXHAUSTIBLE: Final = 1 << 36
+"""The most patterns that one sweep goes through: 16 times float32, some hours on one machine."""
+
+Params = tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One implementation in one format and mode, and the order of the derivative to sweep."""
+
+    function: str
+    params: Params
+    """Parameters of the function by name, in the order of the names; exact numbers as they were given."""
+    implementation: str
+    backend: str
+    """With its device: ``torch:cpu``."""
+    mode: str
+    format: str
+    order: int
+    contract: str
+    file: str | None = None
+    """The user's Python file that registers the implementation; None for a framework's own."""
+
+    @property
+    def id(self) -> str:
+        """Identifier for people, as those of cells: ``silu-torch-cpu-float32-order0``."""
+        parts = [self.function, *(f"{name}={value}" for name, value in sorted(self.params))]
+        parts += self.backend.split(":")
+        if self.mode != "eager":
+            parts.append(self.mode)
+        return "-".join([*parts, self.format, f"order{self.order}"])
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON holds it; ``from_json`` reads it back."""
+        return {**asdict(self), "params": {name: _told(value) for name, value in self.params}}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Target:
+        """What ``to_json`` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+        known = {field.name: data[field.name] for field in fields(cls)}
+        return cls(**{**known, "params": params({name: _read(value) for name, value in data["params"].items()})})
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The bit patterns ``lo`` to ``hi`` of a target's format, both included, all of one sign."""
+
+    target: Target
+    index: int
+    """Its number among the shards of the target's range."""
+    lo: int
+    hi: int
+
+    @property
+    def points(self) -> int:
+        """How many bit patterns it holds."""
+        return self.hi - self.lo + 1
+
+
+def params(given: Mapping[str, Any]) -> Params:
+    """Parameters in the order of their names, NumPy's scalars as Python's numbers."""
+    return tuple(sorted((name, value.item() if hasattr(value, "item") else value) for name, value in given.items()))
+
+
+def partition(fmt: Format, first: int, last: int) -> list[tuple[int, int]]:
+    """The patterns ``first`` to ``last`` cut at multiples of ``2**SHARD_BITS``, or of one sign in narrower formats.
+
+    Pairs (lo, hi), both included, in the order of the unsigned patterns. Raises UsageError for patterns that are not
+    of the format, and for more than EXHAUSTIBLE.
+    """
+    _check(fmt, first, last)
+    size = 1 << min(SHARD_BITS, fmt.width - 1)
+    starts = range(first - first % size, last + 1, size)
+    return [(max(first, start), min(last, start + size - 1)) for start in starts]
+
+
+def whole(fmt: Format) -> tuple[int, int]:
+    """First and last bit pattern of the format; NaNs are among them."""
+    return 0, (1 << fmt.width) - 1
+
+
+def exhaustible(fmt: Format) -> bool:
+    """Whether every bit pattern of the format can be tried."""
+    return 1 << fmt.width <= EXHAUSTIBLE
+
+
+def shards(target: Target, first: int, last: int) -> list[Shard]:
+    """The shards of one target over a range of bit patterns; errors as ``partition``."""
+    blocks = partition(get_format(target.format), first, last)
+    return [Shard(target, index, lo, hi) for index, (lo, hi) in enumerate(blocks)]
+
+
+def parse_range(text: str, fmt: Format) -> tuple[int, int]:
+    """``LO..HI`` as two patterns of ``fmt``: hexadecimal with 0x, or decimal; both ends are included.
+
+    Raises UsageError for any other text, for patterns wider than the format, ends in the wrong order, and more
+    patterns than EXHAUSTIBLE.
+    """
+    low, dots, high = text.partition("..")
+    if not dots:
+        raise UsageError(
+            f"expected --bits LO..HI, such as 0x0..{fmt.bits_text(fmt.max_bits)} for {fmt.name}, got {text!r}"
+        )
+    first, last = (fmt.parse_bits(end.strip()) for end in (low, high))
+    _check(fmt, first, last)
+    return first, last
+
+
+def _check(fmt: Format, first: int, last: int) -> None:
+    if not 0 <= first <= last < 1 << fmt.width:
+        raise UsageError(
+            f"expected bit patterns of {fmt.name} from 0x0 to {fmt.bits_text((1 << fmt.width) - 1)}, the lower one "
+            f"first, got {first:#x}..{last:#x}"
+        )
+    if last - first >= EXHAUSTIBLE:
+        raise UsageError(
+            f"expected at most 2**{EXHAUSTIBLE.bit_length() - 1} bit patterns in one sweep, got "
+            f"{last - first + 1:,} ({first:#x}..{last:#x}); name a narrower range"
+        )
+
+
+def _told(value: Any) -> Any:
+    """A parameter for JSON: numbers and text as they are, others by kind and text."""
+    match value:
+        case Fraction():
+            return {"fraction": str(value)}
+        case Decimal():
+            return {"decimal": str(value)}
+        case _:
+            return value
+
+
+def _read(value: Any) -> Any:
+    match value:
+        case {"fraction": text}:
+            return Fraction(text)
+        case {"decimal": text}:
+            return Decimal(text)
+        case _:
+            return value

@@ -1,0 +1,225 @@
+"""From what the user names to targets: which implementations, on which backends, in which formats and orders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gradproof.backends import availability, backend_ids, get_backend
+from gradproof.backends.base import Backend, Implementation
+from gradproof.backends.registry import split_id
+from gradproof.errors import UsageError
+from gradproof.formats import get_format
+from gradproof.functions import Function, get_function
+from gradproof.measure import get_contract
+from gradproof.sweep.campaign import Job
+from gradproof.sweep.plan import Target, exhaustible, params, parse_range, whole
+from gradproof.sweep.subjects import _registered as registered
+
+DEFAULT_FORMAT = "float32"
+DEFAULT_CONTRACT = "stable"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a sweep is asked for. ``names`` are functions, and Python files whose registered implementations count.
+
+    Without ``backends``: those on the CPU that are installed, or the ones that a file's implementations are for.
+    """
+
+    names: tuple[str, ...]
+    backends: tuple[str, ...] = ()
+    formats: tuple[str, ...] = (DEFAULT_FORMAT,)
+    orders: tuple[int, ...] = (0,)
+    bits: str | None = None
+    modes: tuple[str, ...] = ("eager",)
+    contract: str | None = None
+    implementation: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.names:
+            raise UsageError("expected a function, such as silu, or a Python file with implementations of yours")
+        for order in self.orders:
+            if order not in (0, 1, 2):
+                raise UsageError(f"expected an order of 0, 1 or 2, got {order}")
+        for name in self.formats:
+            get_format(name)
+        if self.bits is not None and len(self.formats) != 1:
+            raise UsageError(f"expected one --format with --bits {self.bits}, got {', '.join(self.formats)}")
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Those of the names that are Python files."""
+        return tuple(name for name in self.names if name.endswith(".py"))
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """Those of the names that are functions."""
+        return tuple(name for name in self.names if not name.endswith(".py"))
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """A target in a format that is too wide for all its bit patterns: a guided search takes its place."""
+
+    target: Target
+    function: Function
+
+
+@dataclass(frozen=True, eq=False)
+class Absent:
+    """A target that cannot be swept here, with the status (``not-run``, ``unsupported``) and the reason."""
+
+    target: Target
+    function: Function
+    status: str
+    reason: str
+
+
+@dataclass
+class Plan:
+    """What there is to do for what was asked."""
+
+    jobs: list[Job] = field(default_factory=list)
+    searches: list[Search] = field(default_factory=list)
+    absent: list[Absent] = field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False)
+class _Offer:
+    implementation: Implementation
+    file: str | None
+
+
+def plan(wanted: Wanted) -> Plan:
+    """Lay out the targets of ``wanted``, in the order they were named.
+
+    Imports the backends, and the user's files. Raises UsageError for names that exist nowhere, a range that is none,
+    and when nothing fits.
+    """
+    ids, offers = _offers(wanted)
+    found = Plan()
+    count = 0
+    for offer, backend_id in _fitting(wanted, ids, offers):
+        function = get_function(offer.implementation.function, offer.implementation.params)
+        for mode in wanted.modes:
+            for fmt in wanted.formats:
+                for order in wanted.orders:
+                    _add(found, wanted, _target(offer, function, backend_id, mode, fmt, order, wanted.contract), offer)
+                    count += 1
+    if not count:
+        named = f" called {wanted.implementation!r}" if wanted.implementation else ""
+        raise UsageError(
+            f"expected an implementation{named} of {', '.join(wanted.functions) or 'a function'} on "
+            f"{', '.join(ids) or 'a backend'}{' in ' + ', '.join(wanted.files) if wanted.files else ''}, found none; "
+            "see `gradproof list implementations`"
+        )
+    return found
+
+
+def _offers(wanted: Wanted) -> tuple[list[str], list[_Offer]]:
+    """The ids of the backends asked for, and the implementations offered on them or by the files."""
+    # Imported first: a function that a file defines is known from then on.
+    offers = [_Offer(i, str(Path(file).resolve())) for file in wanted.files for i in registered(file)]
+    for name in wanted.functions:
+        get_function(name)
+    ids = list(dict.fromkeys(_id(name) for name in wanted.backends)) or _default_ids(offers)
+    if not wanted.files:
+        offers = [_Offer(i, None) for backend_id in ids for i in _catalogue(backend_id, wanted)]
+    return ids, offers
+
+
+def _id(backend: str) -> str:
+    kind, device = split_id(backend)
+    return f"{kind.name}:{device}"
+
+
+def _default_ids(offers: Sequence[_Offer]) -> list[str]:
+    if offers:
+        return list(dict.fromkeys(f"{o.implementation.backend}:{o.implementation.device or 'cpu'}" for o in offers))
+    return [name for name in backend_ids() if name.endswith(":cpu") and availability(name).available]
+
+
+def _catalogue(backend_id: str, wanted: Wanted) -> Iterable[Implementation]:
+    """A backend's own implementations; where it is not here, a stand-in for each function, to say so."""
+    name = backend_id.partition(":")[0]
+    if not availability(backend_id).available:
+        return [
+            Implementation(f, name, f"{name}.{f}", _missing, params=get_function(f).params) for f in wanted.functions
+        ]
+    return get_backend(backend_id).catalogue()
+
+
+def _missing(array: Any) -> Any:
+    raise NotImplementedError("the backend is not installed")
+
+
+def _fitting(wanted: Wanted, ids: Sequence[str], offers: Sequence[_Offer]) -> Iterable[tuple[_Offer, str]]:
+    """The implementations that were asked for, each with a backend it runs on, function by function as named."""
+    seen = set()
+    for function in wanted.functions or dict.fromkeys(o.implementation.function for o in offers):
+        for backend_id in ids:
+            name, _, device = backend_id.partition(":")
+            for offer in offers:
+                i = offer.implementation
+                if (i.function, i.backend) != (function, name) or i.device not in (None, device):
+                    continue
+                if wanted.implementation not in (None, i.name):
+                    continue
+                key = (backend_id, i.function, i.name, params(i.params), offer.file)
+                if key not in seen:  # two devices of one framework share a catalogue
+                    seen.add(key)
+                    yield offer, backend_id
+
+
+def _target(
+    offer: _Offer, function: Function, backend_id: str, mode: str, fmt: str, order: int, contract: str | None
+) -> Target:
+    held_to = offer.implementation.contract or contract or DEFAULT_CONTRACT
+    get_contract(held_to)
+    return Target(
+        function=function.name,
+        params=params(function.params),
+        implementation=offer.implementation.name,
+        backend=backend_id,
+        mode=mode,
+        format=fmt,
+        order=order,
+        contract=held_to,
+        file=offer.file,
+    )
+
+
+def _add(found: Plan, wanted: Wanted, target: Target, offer: _Offer) -> None:
+    function = get_function(target.function, dict(target.params))
+    fmt = get_format(target.format)
+    bits = None if wanted.bits is None else parse_range(wanted.bits, fmt)
+    if absent := _absent(target, offer.implementation):
+        found.absent.append(Absent(target, function, *absent))
+    elif bits is None and not exhaustible(fmt):
+        found.searches.append(Search(target, function))
+    else:
+        found.jobs.append(Job(target, function, *(bits or whole(fmt))))
+
+
+def _absent(target: Target, implementation: Implementation) -> tuple[str, str] | None:
+    """Status and reason of a target that cannot be swept here; None for one that can."""
+    state = availability(target.backend)
+    if not state.available:
+        return "not-run", state.reason
+    backend = get_backend(target.backend)
+    _check_mode(target.mode, backend)
+    if target.format not in backend.formats:
+        return "unsupported", f"{backend.id} has no type for {target.format}"
+    if implementation.formats is not None and target.format not in implementation.formats:
+        return "unsupported", f"{implementation.name} claims {', '.join(implementation.formats)} only"
+    if not (state := backend.mode_availability(target.mode)).available:
+        return "not-run", state.reason
+    return None
+
+
+def _check_mode(mode: str, backend: Backend) -> None:
+    if mode not in backend.modes:
+        raise UsageError(f"unknown mode {mode!r} of {backend.id}; known: {', '.join(backend.modes)}")

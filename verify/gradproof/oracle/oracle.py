@@ -188,8 +188,8 @@ class Oracle:
 
     # -- bulk ------------------------------------------------------------------------------------------
 
-    def references(self, bits: Bits, fmt: Format) -> list[Reference]:
-        """References of orders 0, 1, 2 at ``bits`` of shape (n,).
+    def references(self, bits: Bits, fmt: Format, *, precise: bool = False) -> list[Reference]:
+        """References of orders 0, 1, 2 at ``bits`` of shape (n,); with ``precise`` to some 100 bits each.
 
         The filters decide what their bounds allow; the rest goes to the certified routes one by one. Where every
         input can be tried, many inputs are looked up in the table of all of them.
@@ -197,7 +197,7 @@ class Oracle:
         fa.require_gradual_underflow()
         if fmt.is_16_bit and bits.size >= min(WORTH_A_TABLE, 1 << fmt.width):
             return [column[bits] for column in _table(self, fmt)]
-        return self._compute(bits, fmt, precise=False)
+        return self._compute(bits, fmt, precise=precise)
 
     def _compute(self, bits: Bits, fmt: Format, *, precise: bool) -> list[Reference]:
         x = fa.values(bits, fmt)

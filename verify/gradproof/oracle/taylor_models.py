@@ -26,7 +26,7 @@ from gradproof.formats import Format
 from gradproof.formats.arrays import Floats, Ints
 from gradproof.functions.function import Function
 from gradproof.oracle import arb_route
-from gradproof.oracle.tails import Tails, Verdict
+from gradproof.oracle.tails import Tails
 
 TERMS: Final = 8
 """Coefficients of a model. Fewer make more and shorter runs, more cost every input."""
@@ -178,9 +178,7 @@ class _Builder:
             elif (short := b - a <= _SHORT) and made == "blind":
                 yield _Run(a, b, OPEN)
                 refused += 1
-            elif b - a == 1:
-                yield _Run(a, b, OPEN)
-            elif made == "foreign" or (refused > _PATIENCE and not short):
+            elif b - a == 1 or made == "foreign" or (refused > _PATIENCE and not short):
                 yield _Run(a, b, OPEN)
             else:
                 middle = (a + b) // 2
@@ -188,7 +186,8 @@ class _Builder:
 
     def _attempt(self, piece: int, start: int, stop: int) -> list[_Run] | str:
         """One model, cut where its quantum changes; ``wide`` where the run is too long, ``blind`` where arb finds
-        nothing at its middle, ``foreign`` where the definition needs something that arb lacks."""
+        nothing at its middle, ``foreign`` where the definition needs something that arb lacks.
+        """
         centre = (start + stop) // 2
         x = self._value(centre)
         # Near 0 definitions cancel, and arb's precision is absolute there.
@@ -264,7 +263,8 @@ class _Builder:
 
     def _cut(self, piece: int, run: _Run) -> list[_Run]:
         """``run`` with its quantum, which arb's values at both ends give where f^(n) is monotone; one float at an end
-        may have another, as where tanh x < x = 2^k."""
+        may have another, as where tanh x < x = 2^k.
+        """
         _, first, *rest = run.coefficients
         if run.quantum != VARIES or abs(first) <= sum(k * abs(c) for k, c in enumerate(rest, 2)) * _UP:
             return [run]

@@ -40,14 +40,14 @@ class Collected:
     """What was found on the patterns ``lo`` to ``hi`` so far.
 
     ``best`` holds the greatest errors that Taylor models gave, ``where`` the magnitudes of their inputs; ``exact`` the
-    same for results that the oracle judged. The envelopes hold bits of float64, whose order is that of the numbers.
+    same for results that the oracle judged, None where there is no error at all. The envelopes hold bits of float64, whose order is that of the numbers.
     """
 
     def __init__(self, fmt: Format, lo: int, hi: int) -> None:
         self.format = fmt
         self.lo, self.hi = lo, hi
         self.shift = max(fmt.width - (ENVELOPE_BINS - 1).bit_length(), 0)
-        self.best = np.full(len(tally.GREATEST), -1.0)
+        self.best = np.zeros(len(tally.GREATEST))
         self.where = np.zeros(len(tally.GREATEST), np.int64)
         self.counts = np.zeros(N_COUNTS, np.int64)
         self.above, self.below = np.zeros(RELATIVE_BINS, np.int64), np.zeros(RELATIVE_BINS, np.int64)
@@ -70,8 +70,7 @@ class Collected:
         if not rows.size:
             return
         u, m, absolute = judgement.u[rows], judgement.m[rows], judgement.absolute[rows]
-        with np.errstate(invalid="ignore"):
-            high = fa.values(got[rows], self.format) >= reference.values[rows]
+        high = _above(fa.values(got[rows], self.format), reference[rows])
         bins = _bins(u, FINE_SHIFT, FIRST_FINE, RELATIVE_BINS)
         self.above += np.bincount(bins[high], minlength=RELATIVE_BINS)
         self.below += np.bincount(bins[~high], minlength=RELATIVE_BINS)
@@ -89,7 +88,7 @@ class Collected:
 
     def _offer(self, name: str, value: float, bits: int, got: int) -> None:
         held = self.exact[name]
-        if value >= 0 and (held is None or (value, -bits) > (held["value"], -held["bits"])):
+        if value > 0 and (held is None or (value, -bits) > (held["value"], -held["bits"])):
             self.exact[name] = {"value": value, "bits": bits, "got": got}
 
     # -- marks --------------------------------------------------------------------------------------------
@@ -122,7 +121,7 @@ class Collected:
     def candidates(self) -> dict[str, int]:
         """The inputs of the greatest errors that models gave: bit patterns by name, for the oracle to judge."""
         sign = self.lo & self.format.sign_bit
-        return {name: int(self.where[i]) | sign for i, name in enumerate(tally.GREATEST) if self.best[i] >= 0}
+        return {name: int(self.where[i]) | sign for i, name in enumerate(tally.GREATEST) if self.best[i] > 0}
 
     def confirm(self, name: str, value: float, bits: int, got: int) -> None:
         """The oracle's judgement of one of the ``candidates``."""
@@ -130,11 +129,12 @@ class Collected:
 
     def to_json(self, slack: float) -> dict[str, Any]:
         """The tally of the shard; no error exceeds what its models gave by more than ``slack`` in relative terms and
-        ``slack`` ulps."""
+        ``slack`` ulps.
+        """
         bound = {}
         for i, name in enumerate(tally.GREATEST):
             held = self.exact[name]
-            modelled = self.best[i] * (1 + slack) + slack if self.best[i] > 0 else max(self.best[i], 0.0)
+            modelled = self.best[i] * (1 + slack) + slack if self.best[i] > 0 else 0.0
             bound[name] = max(float(modelled), held["value"] if held else 0.0)
         return {
             "lo": self.lo,
@@ -159,6 +159,14 @@ class Collected:
         }
 
 
+def _above(got: Floats, reference: Reference) -> npt.NDArray[np.bool_]:
+    """Where results are no less than the exact values, or right without being numbers."""
+    exponent = np.clip(reference.exponent, -2000, 2000).astype(np.int32)
+    with np.errstate(invalid="ignore", over="ignore", under="ignore"):
+        rest = (got - np.ldexp(reference.high, exponent)) - np.ldexp(reference.low, exponent)
+        return ~np.asarray(rest < 0)
+
+
 def _bins(values: Floats, shift: int, first: int, count: int) -> Ints:
     bits = np.ascontiguousarray(values).view(np.int64) >> shift
     return np.clip(bits - first, 0, count - 1)
@@ -166,7 +174,8 @@ def _bins(values: Floats, shift: int, first: int, count: int) -> Ints:
 
 def _runs(rows: Ints) -> list[tuple[int, int, int]]:
     """First and last of runs of consecutive ``rows``, and how many there are; the smallest gaps are closed beyond
-    ``tally.INTERVALS`` runs."""
+    ``tally.INTERVALS`` runs.
+    """
     gaps = np.diff(rows)
     breaks = np.flatnonzero(gaps > 1)
     if breaks.size >= tally.INTERVALS:

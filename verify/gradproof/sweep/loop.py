@@ -15,6 +15,7 @@ from typing import Any, Final
 import numba
 import numpy as np
 
+from gradproof.oracle.taylor_models import BEYOND, BOUND, MODEL, NOWHERE, TERMS, VARIES
 from gradproof.sweep.collect import (
     ABOVE,
     ABS,
@@ -26,12 +27,11 @@ from gradproof.sweep.collect import (
     FIRST_COARSE,
     FIRST_FINE,
     JUDGED,
-    M,
     RELATIVE_BINS,
+    M,
     U,
 )
 from gradproof.sweep.marks import EXCUSED, LOST, OK, OVER, PENDING, UNJUDGED, WRONG
-from gradproof.oracle.taylor_models import BEYOND, BOUND, MODEL, NOWHERE, TERMS, VARIES
 
 BLOCK: Final = 4096
 """Inputs of one pass: the buffers of a block stay in the first-level cache of a core."""
@@ -48,8 +48,9 @@ _MARGIN: Final = 2.0**-18
 
 # What ``limits`` holds: the format, the contract, the unit of the training contract, and what flushing excuses.
 (
-    PRECISION, E_MIN, OVERFLOW, BEYOND_FORMAT, MIN_NORMAL, MIN_NORMAL_BITS, METRIC, LIMIT, TRAINING_LIMIT, UNIT, UNBOUNDED,
-    FLUSHES_RESULTS, FLUSHES_INPUTS, ZERO_LOW, ZERO_HIGH, ROOM_LOW, ROOM_HIGH, ASYMPTOTE_LEFT, ASYMPTOTE_RIGHT, N_LIMITS,
+    PRECISION, E_MIN, OVERFLOW, BEYOND_FORMAT, MIN_NORMAL, MIN_NORMAL_BITS, METRIC, LIMIT, TRAINING_LIMIT, UNIT,
+    UNBOUNDED, FLUSHES_RESULTS, FLUSHES_INPUTS, ZERO_LOW, ZERO_HIGH, ROOM_LOW, ROOM_HIGH, ASYMPTOTE_LEFT,
+    ASYMPTOTE_RIGHT, N_LIMITS,
 ) = range(20)  # fmt: skip
 
 _fast = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
@@ -163,99 +164,110 @@ def _keep(best: Any, where: Any, slot: int, bits: int, values: Any, sign: int, s
 
 
 @_fast  # type: ignore[untyped-decorator]
+def _keep_absolute(best: Any, where: Any, bits: int, s: Any, quantum: Any, constant: int, start: int) -> None:
+    box = np.empty(1, np.int64)
+    value = box.view(np.float64)
+    box[0] = bits
+    found = value[0]
+    if not found > best[ABS]:
+        return
+    best[ABS] = found
+    for i in range(s.size):
+        box[0] = quantum[i] if constant == 0 else constant
+        if abs(s[i]) * value[0] == found:
+            where[ABS] = start + i
+            return
+
+
+@_fast  # type: ignore[untyped-decorator]
+def _value(t: float, c: Any, low: float) -> tuple[float, float]:
+    """The model without its first coefficient, and its derivative by t."""
+    rest, slope = c[TERMS - 1], (TERMS - 1) * c[TERMS - 1]
+    for k in range(TERMS - 2, 0, -1):
+        rest = c[k] + t * rest
+        if k > 1:
+            slope = k * c[k] + t * slope
+    return low + t * rest, c[1] + t * slope
+
+
+@_fast  # type: ignore[untyped-decorator]
+def _class_of(got: float, y: float, error: float, limits: Any) -> int:
+    """The mark of a NaN or an infinity; OVER for an infinity that is measured as a number, like any other result."""
+    if np.isnan(got):
+        return WRONG
+    if abs(abs(y) - limits[OVERFLOW]) <= error + abs(y) * 2.0**-50:
+        return PENDING
+    same_side = y == 0.0 or (got > 0) == (y > 0)
+    if same_side:
+        return OK if abs(y) > limits[OVERFLOW] else OVER
+    return WRONG
+
+
+@_fast  # type: ignore[untyped-decorator]
+def _failure(got: float, y: float, magnitude: int, limits: Any) -> int:
+    """The mark of a result beyond the contract."""
+    if limits[FLUSHES_RESULTS] and got == 0 and abs(y) < limits[MIN_NORMAL] * (1 - 2.0**-40):
+        return EXCUSED
+    if limits[FLUSHES_INPUTS] and magnitude < limits[MIN_NORMAL_BITS]:
+        low, high = limits[ZERO_LOW] - limits[ROOM_LOW], limits[ZERO_HIGH] + limits[ROOM_HIGH]
+        if low <= got <= high:
+            return EXCUSED
+    if np.isinf(got) or got * np.sign(y) < 0:
+        return WRONG
+    saturated = got == 0 or got == limits[ASYMPTOTE_LEFT] or got == limits[ASYMPTOTE_RIGHT]
+    return LOST if saturated and abs(y) >= limits[MIN_NORMAL] else OVER
+
+
+@_fast  # type: ignore[untyped-decorator]
 def _examine(
     g: Any, start: int, first: float, scale: float, c: Any, low: float, error: float, limits: Any, s: Any, m: Any,
     quantum: Any, constant: int, marks: Any, counts: Any,
 ) -> int:  # fmt: skip
-    """Mark the inputs of a block one by one, and put the errors of infinities and NaNs in place.
+    """Mark the inputs of a block one by one, and put the errors of infinities in place.
 
-    What is marked WRONG for its class or PENDING has no error here: it gets 0. Returns how many those are.
+    A class mismatch and what is left to the oracle have no error here: they get 0. Returns how many those are.
     """
     box = np.empty(1, np.int64)
-    unit_of = box.view(np.float64)
+    number = box.view(np.float64)
     without = 0
     for i in range(g.size):
         box[0] = quantum[i] if constant == 0 else constant
-        q = unit_of[0]
-        t = (first + np.float64(i)) * scale
-        rest = c[1]
-        total = c[7]
-        slope = 7 * c[7]
-        for k in range(6, 0, -1):
-            total = c[k] + t * total
-            if k > 1:
-                slope = k * c[k] + t * slope
-        slope = c[1] + t * slope
-        rest = low + t * total
+        q = number[0]
+        rest, slope = _value((first + np.float64(i)) * scale, c, low)
         y = c[0] + rest
         got = np.float64(g[i])
+        number[0] = y
         mark = OK
-        spurious = False
-        if constant == 0:
-            box[0] = np.int64(0)
-            unit_of[0] = y
-            if (box[0] - _STEPS ^ box[0] + _STEPS) & _EXPONENT:
-                marks[i] = PENDING
-                without += 1
+        if constant == 0 and (box[0] - _STEPS ^ box[0] + _STEPS) & _EXPONENT:
+            mark = PENDING
+        elif not np.isfinite(got):
+            mark = _class_of(got, y, error, limits)
+            if mark == OK:
                 s[i] = m[i] = 0.0
                 continue
-        if np.isnan(got):
-            marks[i] = WRONG
-            counts[FELT] += 1
+        if mark in (PENDING, WRONG):
+            counts[FELT] += mark == WRONG
+            marks[i] = mark
             without += 1
             s[i] = m[i] = 0.0
             continue
-        if np.isinf(got):
-            if abs(abs(y) - limits[OVERFLOW]) <= error + abs(y) * 2.0**-50:
-                marks[i] = PENDING
-                without += 1
-                s[i] = m[i] = 0.0
-                continue
-            if (got > 0) == (y > 0) and abs(y) > limits[OVERFLOW]:
-                s[i] = m[i] = 0.0
-                continue
-            if (got > 0) != (y > 0) and y != 0.0:
-                marks[i] = WRONG
-                counts[FELT] += 1
-                without += 1
-                s[i] = m[i] = 0.0
-                continue
-            spurious = True
-            gap = ((limits[BEYOND_FORMAT] if got > 0 else -limits[BEYOND_FORMAT]) - c[0]) - rest
+        if mark == OVER:
+            gap = (np.copysign(limits[BEYOND_FORMAT], got) - c[0]) - rest
             s[i] = gap / q
             m[i] = abs(gap) / (q + abs(slope * scale))
         u = abs(s[i])
-        measure, bound = m[i], limits[LIMIT]
-        if limits[METRIC] == 0.0:
-            measure = u
         unit = max(limits[UNIT], limits[UNBOUNDED] * abs(y))
-        if limits[METRIC] == 2.0:
-            measure = u * q / unit
-        if measure < bound * (1 - _MARGIN) - BOUND:
+        measure = u if limits[METRIC] == 0.0 else m[i] if limits[METRIC] == 1.0 else u * q / unit
+        slack = limits[LIMIT] * _MARGIN + BOUND
+        if measure < limits[LIMIT] - slack:
             continue
-        if measure <= bound * (1 + _MARGIN) + BOUND:
+        if measure <= limits[LIMIT] + slack:
             marks[i] = PENDING
             without += 1
             s[i] = m[i] = 0.0
             continue
-        mark = OVER
-        normal = abs(y) >= limits[MIN_NORMAL]
-        magnitude = start + i
-        if limits[FLUSHES_RESULTS] and got == 0 and abs(y) < limits[MIN_NORMAL] * (1 - 2.0**-40):
-            mark = EXCUSED
-        elif (
-            limits[FLUSHES_INPUTS]
-            and magnitude < limits[MIN_NORMAL_BITS]
-            and limits[ZERO_LOW] - got <= limits[ROOM_LOW]
-            and got - limits[ZERO_HIGH] <= limits[ROOM_HIGH]
-        ):
-            mark = EXCUSED
-        elif spurious or got * np.sign(y) < 0:
-            mark = WRONG
-        elif normal and (got == 0 or got == limits[ASYMPTOTE_LEFT] or got == limits[ASYMPTOTE_RIGHT]):
-            mark = LOST
-        marks[i] = mark
-        if mark != EXCUSED and u * q > limits[TRAINING_LIMIT] * unit:
+        marks[i] = _failure(got, y, start + i, limits)
+        if marks[i] != EXCUSED and u * q > limits[TRAINING_LIMIT] * unit:
             counts[FELT] += 1
     return without
 
@@ -276,9 +288,9 @@ def _suspicious(limits: Any, top_u: int, top_m: int, constant: int) -> bool:
 
 @_fast  # type: ignore[untyped-decorator]
 def sweep(
-    g: Any, start: int, shift: int, run: int, starts: Any, stops: Any, kinds: Any, centres: Any, scales: Any, coefficients: Any,
-    lows: Any, errors: Any, quanta: Any, limits: Any, order: int, marks: Any, best: Any, where: Any, counts: Any,
-    risen: Any, fallen: Any, mixed: Any, absolute: Any, envelope: Any, mixed_envelope: Any,
+    g: Any, start: int, shift: int, run: int, starts: Any, stops: Any, kinds: Any, centres: Any, scales: Any,
+    coefficients: Any, lows: Any, errors: Any, quanta: Any, limits: Any, order: int, marks: Any, best: Any,
+    where: Any, counts: Any, risen: Any, fallen: Any, mixed: Any, absolute: Any, envelope: Any, mixed_envelope: Any,
 ) -> None:  # fmt: skip
     """Judge the results ``g`` (float32) at consecutive magnitudes from ``start`` on; ``run`` is the first one's run.
 
@@ -295,7 +307,7 @@ def sweep(
         while stops[run] <= magnitude:
             run += 1
         # A block ends with its run, with the results, and where the envelope's bin ends.
-        n = min(min(BLOCK, g.size - at), min(stops[run] - magnitude, ((magnitude >> shift) + 1 << shift) - magnitude))
+        n = min(BLOCK, g.size - at, stops[run] - magnitude, ((magnitude >> shift) + 1 << shift) - magnitude)
         part = g[at : at + n]
         top = np.uint32(0)
         for i in range(n):
@@ -316,7 +328,8 @@ def sweep(
             top_u, top_m = _bits_max(sb), _bits_max(mb)
             if top >= _INFINITE or doubt or _suspicious(limits, top_u, top_m, constant):
                 without = _examine(
-                    part, magnitude, first, scale, c, low, error, limits, sb, mb, qb, constant, marks[at : at + n], counts
+                    part, magnitude, first, scale, c, low, error, limits, sb, mb, qb, constant, marks[at : at + n],
+                    counts,
                 )  # fmt: skip
                 top_u, top_m = _bits_max(sb), _bits_max(mb)
             widest = _count(sb, mb, qb, constant, risen, fallen, mixed, absolute)
@@ -343,21 +356,12 @@ def sweep(
                 elif kind == NOWHERE:
                     mark = UNJUDGED if order else OK if np.isnan(got) else WRONG
                 marks[at + i] = mark
-                counts[JUDGED] += mark == OK
+                counts[FELT] += mark == WRONG
+                if mark == OK:
+                    for histogram in (risen, mixed, absolute):
+                        histogram[0] += 1
+                    counts[JUDGED] += 1
+                    bin_ = magnitude + i >> shift
+                    envelope[bin_] = max(envelope[bin_], 0)
+                    mixed_envelope[bin_] = max(mixed_envelope[bin_], 0)
         at += n
-
-
-@_fast  # type: ignore[untyped-decorator]
-def _keep_absolute(best: Any, where: Any, bits: int, s: Any, quantum: Any, constant: int, start: int) -> None:
-    box = np.empty(1, np.int64)
-    value = box.view(np.float64)
-    box[0] = bits
-    found = value[0]
-    if not found > best[ABS]:
-        return
-    best[ABS] = found
-    for i in range(s.size):
-        box[0] = quantum[i] if constant == 0 else constant
-        if abs(s[i]) * value[0] == found:
-            where[ABS] = start + i
-            return

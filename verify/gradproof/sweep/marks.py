@@ -11,8 +11,8 @@ from gradproof.measure import Judgement
 from gradproof.measure.severity import LOST_SIGNAL, WRONG_CLASS
 
 OK, OVER, LOST, WRONG, EXCUSED, PENDING, UNJUDGED, UNDECIDED = range(8)
-"""Within the contract; beyond it; beyond it and the signal lost; beyond it and of the wrong class (a NaN, an infinity, a
-sign); excused by flushing; still to be decided by the oracle; a convention; undecided even by the oracle."""
+"""Within the contract; beyond it; beyond it and the signal lost; beyond it and of the wrong class (a NaN, an infinity,
+a sign); excused by flushing; still to be decided by the oracle; a convention; undecided even by the oracle."""
 NON_MONOTONE: Final = 16
 """Flag: the result turns against f's direction from its neighbour's."""
 ASYMMETRIC: Final = 32

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 INTERVALS: Final = 256
@@ -35,7 +36,7 @@ def merged(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     ``points``, counts and histograms add up; of the greatest errors the first one stays; intervals that touch join.
     Raises ValueError for shards that overlap.
     """
-    for before, after in zip(parts, parts[1:], strict=False):
+    for before, after in pairwise(parts):
         if after["lo"] <= before["hi"]:
             raise ValueError(f"shards {before['lo']:#x}..{before['hi']:#x} and {after['lo']:#x} overlap")
     counts = [part["counts"] for part in parts]

@@ -85,9 +85,9 @@ class Subject:
             self._sections[negative] = sections(self.probe.function, self.probe.format, negative=negative)
         return self._sections[negative]
 
-    def judge(self, bits: Bits, got: Bits) -> tuple[Reference, Judgement]:
+    def judge(self, bits: Bits, got: Bits, *, precise: bool = False) -> tuple[Reference, Judgement]:
         """The oracle's references and the judgement of results of shape (n,)."""
-        reference = self.probe.oracle.references(bits, self.probe.format)[self.order]
+        reference = self.probe.oracle.references(bits, self.probe.format, precise=precise)[self.order]
         return reference, self.probe.judge(bits, got, self.order, reference)
 
 
@@ -175,7 +175,7 @@ class _Shard:
             return
         bits = np.array(list(candidates.values()), fa.storage(self.format))
         got = self.subject.evaluate(bits)
-        _, judgement = self.subject.judge(bits, got)
+        _, judgement = self.subject.judge(bits, got, precise=True)
         for i, name in enumerate(candidates):
             error = {"m": judgement.m, "abs": judgement.absolute}.get(name, judgement.u)[i]
             self.found.confirm(name, float(error), int(bits[i]), int(got[i]))

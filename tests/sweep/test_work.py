@@ -16,9 +16,10 @@ from gradproof.formats.arrays import Bits
 from gradproof.functions import get_function
 from gradproof.measure import Flushing
 from gradproof.oracle import Oracle
+from gradproof.oracle.taylor_models import BOUND
 from gradproof.sweep import tally, work
 from gradproof.sweep.plan import Shard, Target, params
-from gradproof.sweep.work import SLACK, Subject
+from gradproof.sweep.work import Subject
 
 Fault = Callable[[Bits, Bits], Bits]
 """From inputs and correctly rounded results to what is returned."""
@@ -70,7 +71,7 @@ def agree(modelled: dict[str, Any], judged: dict[str, Any]) -> None:
         assert found == pytest.approx(due, rel=relative, abs=absolute)
         assert modelled["bound"][name] >= found
         if name != "abs":
-            assert modelled["bound"][name] <= found * (1 + relative) + 2 * SLACK
+            assert modelled["bound"][name] <= found * (1 + relative) + 2 * BOUND
     for name in tally.HISTOGRAMS:
         ours, theirs = modelled["histograms"][name], judged["histograms"][name]
         if name in ("m", "abs"):
@@ -194,7 +195,15 @@ def test_right_results_are_within_half_an_ulp_and_fail_nowhere() -> None:
     for function, order, first in WINDOWS:
         found, _ = tallies(Right(target(function, order), none), first, first + 999)
         assert all(not held["count"] for held in found["classes"].values())
-        assert found["bound"]["u"] <= 0.5 + 2 * SLACK
+        assert found["bound"]["u"] <= 0.5 + 2 * BOUND
+
+
+def test_a_function_that_models_hold_exactly_has_an_exact_maximum() -> None:
+    found, _ = tallies(Right(target("relu"), every(5, add=1)), 0x3F800001, 0x3F800001 + 999)
+    assert found["bound"]["u"] == pytest.approx(found["greatest"]["u"]["value"], rel=2.0**-47, abs=0)
+    assert found["greatest"]["u"]["value"] == 1
+    silu, _ = tallies(Right(target("silu"), every(5, add=1)), 0x3F800001, 0x3F800001 + 999)
+    assert 0 < silu["bound"]["u"] - silu["greatest"]["u"]["value"] <= 2 * BOUND
 
 
 def test_asymmetric_pairs_are_counted_once_for_odd_and_even_functions() -> None:

@@ -72,6 +72,12 @@ class TaylorModels:
     error: Floats
     quantum: Ints
 
+    @property
+    def slack(self) -> tuple[float, float]:
+        """By how much an error that these models give is off at most: in quanta of the exact value, and absolutely."""
+        held = self.error[self.kind == MODEL]
+        return (BOUND if held.any() else 0.0), float(held.max(initial=0.0))
+
 
 @dataclass(frozen=True)
 class _Run:

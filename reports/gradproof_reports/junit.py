@@ -6,6 +6,7 @@ import os
 import re
 from xml.etree import ElementTree as ET
 
+from gradproof.results import sweeps
 from gradproof.results.atomic import write_text
 from gradproof.results.model import Cell, RunResult
 from gradproof_reports.summary import figure
@@ -54,6 +55,8 @@ def _case(suite: ET.Element, cell: Cell) -> None:
     if cell.status == "known":
         properties["known"] = cell.known_ref or cell.reason
     box = ET.SubElement(case, "properties")
+    if said := sweeps.lines(cell):
+        properties["sweep"] = "; ".join(said)
     for name, value in properties.items():
         ET.SubElement(box, "property", {"name": name, "value": value})
     if cell.status in ("fail", "undecided"):
@@ -75,7 +78,7 @@ def _details(cell: Cell) -> str:
     lines = [f"{k}: {n.decimal}  {n.hex}  {n.bits}" for k, n in numbers.items() if n is not None]
     if c.input is not None:
         lines.append(f"error over bound: {figure(cell.magnitude)}")
-    return "\n".join([*lines, f"probable cause: {c.cause}", c.reproduce])
+    return "\n".join([*lines, *sweeps.lines(cell), f"probable cause: {c.cause}", c.reproduce])
 
 
 def _clean(text: str) -> str:

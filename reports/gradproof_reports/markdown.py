@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from gradproof.results.atomic import write_text
 from gradproof.results.claims import in_words, overall
 from gradproof.results.model import Cell, PlaceVerdict, RunResult
+from gradproof.results.sweeps import PROPERTY, lines, short, statement
 from gradproof_reports.summary import (
     CAUSE_WORDS,
     DEFINITION_M,
@@ -50,6 +51,7 @@ def _lines(result: RunResult) -> Iterator[str]:
     yield from _by_backend(result)
     yield from _claims(result)
     yield from _failures(failing(result))
+    yield from _sweeps([c for c in result.cells if c.property == PROPERTY and c.evidence.n])
     known = [c for c in result.cells if c.status == "known"]
     if known:
         yield "\n## Known deviations\n"
@@ -122,6 +124,30 @@ def _failures(cells: list[Cell]) -> Iterator[str]:
         yield "| " + " | ".join(row) + " |"
     if len(cells) > SHOWN:
         yield f"\nand {len(cells) - SHOWN} more: see the HTML report or the results file."
+
+
+def _sweeps(cells: list[Cell]) -> Iterator[str]:
+    """What each sweep found: maxima with their inputs, and on which intervals it fails."""
+    if not cells:
+        return
+    yield "\n## Sweeps\n"
+    yield from (f"{_text(text)}\n" for text in unique(statement(c) for c in cells))
+    for c in cells[:SHOWN]:
+        least = "at least " if c.evidence.kind == "sampled" else ""
+        yield f"- **{_text(c.id)}**: {STATUS_WORDS[c.status]}; {least}{_text(_maxima(c))}"
+        yield from (f"  - {_text(line)}" for line in lines(c) or [c.reason])
+    if len(cells) > SHOWN:
+        yield f"\nand {len(cells) - SHOWN} more: see the HTML report or the results file."
+
+
+def _maxima(cell: Cell) -> str:
+    """``u 2e7 at -89.0532, m 1e5 at ...``; without an input where the file has none."""
+    found = cell.measured.get("maxima", {})
+    values = {"u": ("u", cell.u_max), "m": ("m", cell.m_max), "abs": ("absolute", cell.abs_max)}
+    at = {name: f" at {short(best['input']['decimal'])}" for name, best in found.items()}
+    return ", ".join(
+        f"{word} {figure(v)}{at.get(name, '') if v is not None else ''}" for name, (word, v) in values.items()
+    )
 
 
 def _text(text: object) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -125,6 +127,24 @@ def test_an_implementation_that_raises_fails_with_its_words(gradproof: Invoke, f
         done = gradproof(*args, *bits)
         assert done.exit_code == 1
         assert "ValueError: seeded" in done.stdout
+
+
+def test_an_implementation_that_ends_the_process_fails_and_is_no_success(gradproof: Invoke, folder: Path) -> None:
+    (folder / "leaving.py").write_text("import os\n" + RAISING.replace('raise ValueError("seeded")', "os._exit(0)"))
+    for bits in ((), ("--bits", ONE)):
+        done = gradproof("repro", "relu", "--file", "leaving.py", "--backend", "numpy", "--format", "bfloat16", *bits)
+        assert done.exit_code == 1
+        assert "leaving:mine raised SystemExit: os._exit(0)" in done.stdout
+
+
+def test_a_crash_in_native_code_says_where_it_was_called_from(folder: Path) -> None:
+    source = "import ctypes\n" + RAISING.replace('raise ValueError("seeded")', "return ctypes.string_at(0)")
+    (folder / "crashing.py").write_text(source, encoding="utf-8")
+    words = ("repro", "relu", "--file", "crashing.py", "--backend", "numpy", "--format", "bfloat16", "--bits", ONE)
+    done = subprocess.run([sys.executable, "-m", "gradproof", *words], capture_output=True, text=True, check=False)
+    assert done.returncode not in (0, 4, 5)
+    assert "crashing:mine" in done.stdout
+    assert re.search(r'crashing\.py", line \d+ in mine', done.stderr)
 
 
 def test_a_claim_that_one_input_cannot_show_is_checked_again(gradproof: Invoke, wrong: Path) -> None:

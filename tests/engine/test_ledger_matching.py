@@ -10,10 +10,14 @@ import numpy as np
 import pytest
 from packaging.specifiers import SpecifierSet
 
+from gradproof.backends.base import Call, Implementation
+from gradproof.backends.numpy_backend import NumpyBackend
 from gradproof.engine.ledger import Deviation, Entry, Ledger, Surroundings
 from gradproof.engine.selection import Selection
 from gradproof.engine.verdict import decide
 from gradproof.errors import UsageError
+from gradproof.formats import Format
+from gradproof.formats.arrays import Bits
 from gradproof_properties.ledger.toml import document
 from tests.properties.subjects import between, exact, nudged, task
 
@@ -27,11 +31,11 @@ ENTRY = Entry(
 DEVIATION = Deviation("tanh-nudged", "a title", "a reason", ("a/b#1",))
 
 
-def judged(entry: Entry, *, faulty: bool = True, surroundings: Surroundings = HOME) -> Any:
+def judged(entry: Entry, *, faulty: bool = True, surroundings: Surroundings = HOME, mode: str = "eager") -> Any:
     calls = exact("tanh")
     if faulty:
         calls = [nudged(calls[0], between(0.25, 0.3), 9), *calls[1:]]
-    subject = task("accuracy", "tanh", calls, "float16", user=False)
+    subject = replace(task("accuracy", "tanh", calls, "float16", user=False), mode=mode)
     return decide(subject, SELECTION, Ledger([entry], [DEVIATION]), surroundings)
 
 
@@ -120,3 +124,29 @@ def test_a_malformed_ledger_is_named(tmp_path: Path, text: str, message: str) ->
     (tmp_path / "bad.toml").write_text(text, "utf-8")
     with pytest.raises(UsageError, match=message):
         Ledger.read([tmp_path])
+
+
+@pytest.fixture
+def modes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every mode of NumPy is eager."""
+    plain = NumpyBackend.evaluate
+
+    def evaluate(self: NumpyBackend, implementation: Implementation, bits: Bits, fmt: Format, call: Call) -> Bits:
+        return plain(self, implementation, bits, fmt, replace(call, mode="eager"))
+
+    monkeypatch.setattr(NumpyBackend, "evaluate", evaluate)
+
+
+@pytest.mark.parametrize(("mode", "status"), [("autocast", "known"), ("compiled", "fail")])
+def test_an_entry_of_eager_explains_autocast_and_no_other_kernels(modes: None, mode: str, status: str) -> None:
+    assert judged(ENTRY, mode=mode)[0].status == status
+
+
+def test_an_entry_of_eager_that_does_not_show_under_autocast_is_not_gone(modes: None) -> None:
+    cell, states = judged(ENTRY, faulty=False, mode="autocast")
+    assert (cell.status, [s.state for s in states]) == ("pass", ["not-checked"])
+
+
+def test_a_deviation_that_is_greater_under_autocast_fails(modes: None) -> None:
+    cell, states = judged(replace(ENTRY, ceiling=1.0), mode="autocast")
+    assert (cell.status, [s.state for s in states]) == ("fail", ["grown"])

@@ -70,6 +70,18 @@ def test_an_absent_backend_has_every_cell_not_run_with_the_reason(offer: Offer) 
     assert sorted((c.format, c.order, c.property) for c in absent) == sorted(cells)
 
 
+def test_a_backend_that_is_installed_and_does_not_start_is_absent_too(offer: Offer) -> None:
+    def start(self: Any, device: str = "cpu") -> None:
+        raise ImportError("libunicorn.so: cannot open shared object file")
+
+    offer("broken", __init__=start)
+    made = plan(Selection(backends=("numpy", "broken"), functions=("tanh",)))
+    reason = "broken:cpu is installed but does not start: libunicorn.so: cannot open shared object file"
+    assert made.unavailable == {"broken:cpu": reason}
+    assert {c.reason for c in made.settled if c.backend == "broken"} == {reason}
+    assert {t.backend for g in made.groups for t in g.tasks} == {"numpy:cpu"}
+
+
 def test_a_users_implementation_for_an_absent_backend_is_not_run_and_nothing_else_is_planned(offer: Offer) -> None:
     offer("absent", **ABSENT)
     made = plan(Selection(properties=("accuracy",)), [mine(backend="absent", formats=("float16",))])

@@ -178,6 +178,7 @@ def test_oracle_routes_that_contradict_each_other_end_the_run_and_name_the_input
     [
         ("x = 1", "registers no implementation"),
         ("1 / 0", "raised ZeroDivisionError while it was imported"),
+        ("from . import kernels", "raised ImportError .*; the file is imported by itself: name its package"),
         ("import gradproof as gp\n@gp.implements('rleu', backend='numpy')\ndef f(x): ...", "did you mean 'relu'"),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gradproof.formats import FLOAT16, FLOAT32, FLOAT64, Format
+from gradproof.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, Format
 from gradproof.functions import get_function
 from gradproof.measure import CONTRACTS, judge
 from gradproof.measure.causes import probable_cause
@@ -70,6 +70,11 @@ def cause(name: str, x: Any, got: Any, order: int = 0, fmt: Format = FLOAT32, u:
         (lambda: cause("gelu", -6, 0), "early-saturation"),
         (lambda: cause("elu", -17, Fraction(1, 2**24), 1), "cancellation"),  # expm1(x) + 1
         (lambda: cause("gelu", Fraction(-11, 2), -Fraction(11, 2**26)), "cancellation"),
+        (lambda: cause("leaky_relu", Fraction(-1, 2**7), Fraction(-1, 2**9), fmt=BFLOAT16), "wrong-value"),  # x / 4
+        (lambda: cause("leaky_relu", -1, Fraction(1, 64), 1, fmt=BFLOAT16), "wrong-value"),  # a slope of 1/64
+        (lambda: cause("hardsigmoid", 2, Fraction(3, 16), 1, fmt=FLOAT16), "wrong-value"),  # for 1/6
+        (lambda: cause("hardsigmoid", Fraction(-11, 4), Fraction(43, 1024), fmt=FLOAT16), "cancellation"),  # x/6 + 1/2
+        (lambda: cause("leaky_relu", Fraction(-1, 2**7), Fraction(-1, 2**14), u=3), "rounding"),
         (lambda: cause("tanh", Fraction(1, 2), Fraction(1, 4)), "rounding"),
         (lambda: cause("softplus", 3, 3 + Fraction(51, 2**10)), "rounding"),
         (lambda: cause("tanh", 1, Fraction(3, 4), fmt=FLOAT64), "rounding"),

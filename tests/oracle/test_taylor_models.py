@@ -214,3 +214,14 @@ def test_a_wrong_coefficient_would_be_seen() -> None:
     value, _ = modelled(models, run, magnitude)
     assert abs(value - low) > Fraction(float(models.error[run]))
     assert models.coefficients.shape[1] == TERMS
+
+
+@pytest.mark.parametrize(("name", "order"), [("tanh", 0), ("silu", 1), ("erf", 0), ("mish", 1)])
+def test_saturating_functions_leave_no_long_run_in_doubt_beside_a_power_of_two(name: str, order: int) -> None:
+    """Below 1 the quantum is half of that above: tanh x < 1 for x up to 128 must not be a question for the oracle."""
+    models = models_of(get_function(name), order, negative=False)
+    moving = np.abs(models.coefficients[:, 1:]).sum(axis=1)
+    grazing = (models.quantum == VARIES) & (moving < 2.0**-30 * np.abs(models.coefficients[:, 0]))
+    assert (models.stop - models.start)[grazing & (models.kind == MODEL)].sum() <= 16 * 4096
+    one = models.quantum == (-23 if name in ("silu", "mish") else -24)
+    assert (models.stop - models.start)[one].sum() > 1 << 20

@@ -174,3 +174,10 @@ def test_verdicts_reach_the_junit_file(quiet: pytest.Pytester) -> None:
     text = (quiet.path / "junit.xml").read_text("utf-8")
     assert '<property name="gradproof_status" value="pass"' in text
     assert '<property name="gradproof_evidence" value="exhaustive 63488"' in text
+
+
+def test_an_implementation_that_ends_the_process_fails_and_the_session_goes_on(quiet: pytest.Pytester) -> None:
+    quiet.makepyfile(one_cell("__import__('os')._exit(0)"), test_other="def test_after(): pass")
+    result = quiet.runpytest_subprocess()
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*mine raised SystemExit: os._exit(0)*"])

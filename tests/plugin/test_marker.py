@@ -105,7 +105,7 @@ def test_a_mistake_stops_the_collection_naming_file_and_function(
     [
         (
             'class TestMine:\n    @pytest.mark.gradproof("relu", backend="numpy")\n    def mine(s, x): ...',
-            "*expected a function at the top level of a module, got a method of TestMine",
+            "*expected a function at the top level of a module, got a method of TestMine; *fixture gradproof_check*",
         ),
         (
             '@pytest.mark.usefixtures("a")\n@pytest.mark.gradproof("relu", backend="numpy")\ndef a(x): ...',

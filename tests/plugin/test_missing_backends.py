@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gradproof.backends import Availability
-from tests.plugin.sources import RELU, one_cell
+from gradproof.backends.numpy_backend import NumpyBackend
+from tests.plugin.sources import RELU, RIGHT, one_cell
 
 TORCH = one_cell("return x").replace('backend="numpy"', 'backend="torch"')
 
@@ -53,3 +54,23 @@ def test_a_mark_may_name_the_device(quiet: pytest.Pytester) -> None:
     result = quiet.runpytest("-v", "--gradproof-require-backend", "torch:cuda")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*::relu-torch-cuda-float16-order0-accuracy FAILED*"])
+
+
+@pytest.mark.parametrize(
+    ("required", "outcome"), [((), "skipped"), (("--gradproof-require-backend", "numpy"), "failed")]
+)
+def test_a_required_backend_without_the_compiler_of_a_mode_fails(
+    quiet: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, required: tuple[str, ...], outcome: str
+) -> None:
+    monkeypatch.setattr(NumpyBackend, "modes", ("eager", "compiled"))
+    monkeypatch.setattr(
+        NumpyBackend, "mode_availability", lambda self, mode: Availability(mode == "eager", "the compiler has left")
+    )
+    quiet.makepyfile(test_mine=one_cell(RIGHT, more='modes=["eager", "compiled"]'))
+    result = quiet.runpytest("-rs", *required)
+    result.assert_outcomes(passed=1, **{outcome: 1})
+    text = {
+        "skipped": "*not run: numpy:cpu: the compiler has left",
+        "failed": "*numpy:cpu is required, but the mode compiled cannot run here: the compiler has left",
+    }
+    result.stdout.fnmatch_lines([text[outcome]])

@@ -146,6 +146,17 @@ def test_a_layout_that_the_function_cannot_take_is_a_failure_of_the_claim_and_no
         assert cell.reason.startswith(f"{way} ({LAYOUTS[way]}): mine:subject")
 
 
+def test_a_hang_in_one_layout_is_cut_off_and_the_sentence_names_the_layout() -> None:
+    def endless(_: Any) -> Any:
+        while True:
+            pass
+
+    subject = task("consistency", "silu", [when(lambda x: x.ndim == 0, silu, endless)])
+    cell, _ = decide(subject, replace(QUICK, time_limit=0.5), Ledger(), NOWHERE)
+    assert (cell.status, cell.measured["fault"]) == ("error", "timed-out")
+    assert cell.reason == f"scalar ({LAYOUTS['scalar']}): mine:subject did not return within 0.5 seconds"
+
+
 def test_a_function_that_fails_in_the_contiguous_array_is_an_error_as_ever() -> None:
     def raising(x: Any) -> Any:
         raise ValueError("never")

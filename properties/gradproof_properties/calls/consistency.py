@@ -208,10 +208,10 @@ class _Comparison:
         except Unsupported as why:
             self.skipped[way] = str(why)
         except ImplementationFault as fault:
-            if fault.kind == "timed-out":
-                raise
-            self.figures[way] = {"fault": fault.kind}
             described = f"{way} ({LAYOUTS[way]})" if way in LAYOUTS else way
+            if fault.kind == "timed-out":
+                raise ImplementationFault(fault.kind, f"{described}: {fault}") from fault
+            self.figures[way] = {"fault": fault.kind}
             self.compared += 1
             text = f"{described}: {fault}; {self.first_way} is no trouble"
             self.found.append(_fault(self.bits[:1], self.first[:1], text))

@@ -138,6 +138,20 @@ RULES: tuple[Rule, ...] = (
         ("consistency",),
     ),
     Rule(
+        "torch-autocast-prelu",
+        "torch",
+        ("prelu",),
+        "under autocast prelu rounds its input to bfloat16",
+        "Autocast lists prelu among the operations that run in the lower precision, beside matrix products "
+        "(ATen/autocast_mode.h, AT_FORALL_LOWER_PRECISION_FP). A float32 input is rounded to bfloat16 first: the "
+        "largest numbers become inf, the smallest 0, at which the derivative is the convention's.",
+        (),
+        (),
+        (*POINTWISE, "special-values", "consistency"),
+        ("autocast",),
+        ("float32",),
+    ),
+    Rule(
         "torch-softsign-modes",
         "torch",
         ("softsign",),

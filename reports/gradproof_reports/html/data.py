@@ -10,7 +10,9 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from gradproof.results.model import RunResult
+from gradproof.formats import FORMATS
+from gradproof.results import sweeps
+from gradproof.results.model import Cell, Curve, RunResult
 from gradproof_reports.html.curves import grid, grid_key
 from gradproof_reports.html.pages import Page
 from gradproof_reports.html.states import STATES, classify
@@ -36,7 +38,30 @@ def payload(result: RunResult, found: dict[str, Page], stale: set[str]) -> dict[
         "states": [classify(c, stale).key for c in result.cells],
         "words": {s.key: {"glyph": s.glyph, "label": s.label} for s in STATES.values()},
         "grids": grids,
+        "sweeps": _sweeps(result),
     }
+
+
+def _sweeps(result: RunResult) -> dict[str, Any]:
+    """By index of a sweep's cell: what it claims and found in sentences, and the axis of its fine envelope."""
+    told: dict[str, Any] = {}
+    axes: dict[str, Any] = {}
+    for i, cell in enumerate(result.cells):
+        if not sweeps.is_sweep(cell):
+            continue
+        if cell.format not in axes:
+            axes[cell.format] = _axis(cell)
+        told[str(i)] = {"title": sweeps.TITLE, "statement": sweeps.statement(cell), "range": sweeps.in_range(cell)}
+    return {"cells": told, "axes": axes, "classes": sweeps.CLASSES, "failing": sweeps.FAILING, "timed": sweeps.TIMED}
+
+
+def _axis(cell: Cell) -> dict[str, Any] | None:
+    """The axis of an envelope over the line of all patterns, from -NaN to +NaN: half of the patterns have the sign."""
+    fmt = FORMATS.get(cell.format)
+    if fmt is None:
+        return None
+    line = Curve(str(-fmt.sign_bit), str(fmt.sign_bit - 1), cell.measured["envelope"]["u"], [], [])
+    return grid(cell.format, line)
 
 
 def embed(document: dict[str, Any], limit: int = PLAIN_LIMIT) -> Markup:

@@ -27,7 +27,7 @@ from gradproof_reports.summary import (
     verdict,
 )
 
-SCRIPTS = ("store.js", "dom.js", "curve.js", "cell.js", "main.js")
+SCRIPTS = ("store.js", "dom.js", "curve.js", "sweep.js", "cell.js", "main.js")
 """Parts of the page's own script, in the order in which they need each other."""
 
 CHIPS = ("fail", "error", "undecided", "known", "unsupported", "not-run", "pass")

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
+from gradproof.results import sweeps
 from gradproof.results.model import Cell, LedgerState
 
 
@@ -49,7 +50,7 @@ def classify(cell: Cell, stale: Collection[str] = ()) -> State:
     if cell.status == "fail":
         if cell.severity == "wrong-class":
             return STATES["mismatch"]
-        return STATES["over" if cell.property == "accuracy" else "violated"]
+        return STATES["over" if cell.property in ("accuracy", sweeps.PROPERTY) else "violated"]
     if cell.status == "pass" and subject(cell) in stale:
         return STATES["stale"]
     return STATES["crashed" if cell.status == "error" else cell.status]

@@ -24,6 +24,7 @@ from gradproof.formats import FORMATS, Format
 from gradproof.formats.arrays import Bits
 
 if TYPE_CHECKING:
+    from gradproof.backends.arrays import Arrays
     from gradproof.backends.space import Space
 
 LANES: Final = 256
@@ -108,6 +109,8 @@ class Backend(abc.ABC):
     """What the framework has a type for; kernels may be missing, which is Unsupported."""
     takes_cotangents: ClassVar[bool] = False
     """Whether ``evaluate`` heeds ``Call.cotangent``, in mode eager at least."""
+    works_on_device: ClassVar[bool] = False
+    """Whether ``on_device`` and ``arrays`` are offered."""
     compiles_each_shape: ClassVar[bool] = False
     """Whether each new shape of an array costs tens of milliseconds, in mode eager too."""
 
@@ -156,6 +159,19 @@ class Backend(abc.ABC):
         cannot be used here (``mode_availability``), ImplementationFault where the implementation breaks its contract
         (see that error for the kinds).
         """
+
+    def on_device(self, implementation: Implementation, first: int, count: int, fmt: Format, call: Call) -> Any:
+        """The values of f^(order) at the ``count`` bit patterns from ``first`` on, all of one sign.
+
+        As ``evaluate``, and with its errors, but neither the inputs nor the results leave the device: an array of the
+        framework's own in ``fmt``, of shape (count,), for ``arrays``. Raises Unsupported where the backend has no such
+        way (``works_on_device``), and for layouts other than ``contiguous``.
+        """
+        raise Unsupported(f"the backend {self.name} does not keep results on its device")
+
+    def arrays(self) -> Arrays:
+        """Operations on what ``on_device`` returns. Raises Unsupported as it does."""
+        raise Unsupported(f"the backend {self.name} offers no array operations on its device")
 
     @abc.abstractmethod
     def dot(self, x: Bits, w: Bits, bias: Bits | None, fmt: Format) -> Bits:
@@ -213,13 +229,18 @@ COMPILED_LENGTHS: Final = (65536,)
 """Lengths of compiled calls, each compiled anew: the least that fits, then multiples of the last."""
 
 
-def padded(bits: Bits, *, few_lengths: bool = False) -> Bits:
-    """``bits`` flattened and padded with its last element to a multiple of ``LANES``.
+def padded_length(size: int, *, few_lengths: bool = False) -> int:
+    """The length that an array of ``size`` elements is padded to: the next multiple of ``LANES``.
 
-    With ``few_lengths`` to one of COMPILED_LENGTHS or a multiple of the greatest.
+    With ``few_lengths`` one of COMPILED_LENGTHS or a multiple of the greatest.
     """
-    flat = np.ascontiguousarray(bits).ravel()
     lengths = COMPILED_LENGTHS if few_lengths else (LANES,)
-    unit = next((n for n in lengths if n >= flat.size), lengths[-1])
-    missing = -flat.size % unit
+    unit = next((n for n in lengths if n >= size), lengths[-1])
+    return size + -size % unit
+
+
+def padded(bits: Bits, *, few_lengths: bool = False) -> Bits:
+    """``bits`` flattened and padded with its last element to ``padded_length``."""
+    flat = np.ascontiguousarray(bits).ravel()
+    missing = padded_length(flat.size, few_lengths=few_lengths) - flat.size
     return np.concatenate([flat, np.repeat(flat[-1:], missing)]) if missing else flat.copy()

@@ -28,6 +28,7 @@ from gradproof.formats import Format
 from gradproof.formats.arrays import Bits, storage
 
 if TYPE_CHECKING:
+    from gradproof.backends.arrays import Arrays
     from gradproof.backends.space import Space
 
 _PLATFORM: Final = {"cpu": "cpu", "cuda": "gpu"}
@@ -42,6 +43,7 @@ class JaxBackend(Backend):
     modes: ClassVar[tuple[str, ...]] = ("eager", "compiled")
     default_modes: ClassVar[tuple[str, ...]] = ("eager", "compiled")
     takes_cotangents: ClassVar[bool] = True
+    works_on_device: ClassVar[bool] = True
     compiles_each_shape: ClassVar[bool] = True
 
     def __init__(self, device: str = "cpu") -> None:
@@ -99,9 +101,7 @@ class JaxBackend(Backend):
 
     def evaluate(self, implementation: Implementation, bits: Bits, fmt: Format, call: Call) -> Bits:
         """See the base class."""
-        check_offered(implementation, fmt, call.order)
-        if call.mode not in self.modes:
-            raise Unsupported(f"jax has no mode {call.mode!r}; expected one of {', '.join(self.modes)}")
+        self._check_callable(implementation, fmt, call)
         if bits.size == 0 and call.layout != "empty":
             return np.asarray(bits, storage(fmt)).copy()
         with self._calls.configured(fmt, self._device):
@@ -112,6 +112,25 @@ class JaxBackend(Backend):
             )
         answer: Bits = result[: bits.size].reshape(bits.shape)
         return answer
+
+    def on_device(self, implementation: Implementation, first: int, count: int, fmt: Format, call: Call) -> Any:
+        """See the base class."""
+        self._check_callable(implementation, fmt, call)
+        if call.layout != "contiguous":
+            raise Unsupported(f"results stay on the device in the layout contiguous only, not {call.layout}")
+        with self._calls.configured(fmt, self._device):
+            return self._functions.on_device(implementation, first, count, fmt, call)
+
+    def arrays(self) -> Arrays:
+        """JAX arrays on the device, compiled operation by operation."""
+        from gradproof.backends.jax_arrays_on_device import JaxArrays
+
+        return JaxArrays(self._device)
+
+    def _check_callable(self, implementation: Implementation, fmt: Format, call: Call) -> None:
+        check_offered(implementation, fmt, call.order)
+        if call.mode not in self.modes:
+            raise Unsupported(f"jax has no mode {call.mode!r}; expected one of {', '.join(self.modes)}")
 
     def dot(self, x: Bits, w: Bits, bias: Bits | None, fmt: Format) -> Bits:
         """``(x * w).sum(-1) + bias``; JAX sums 16-bit formats in float32 and rounds at the end."""

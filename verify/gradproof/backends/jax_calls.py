@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gradproof.backends.base import Call, Implementation, padded
+from gradproof.backends.base import Call, Implementation, padded, padded_length
 from gradproof.backends.contract import (
     called,
     check_shape,
@@ -43,6 +43,8 @@ DTYPES: Final[dict[str, Any]] = {
     "float8_e4m3fn": np.dtype(jnp.float8_e4m3fn),
     "float8_e5m2": np.dtype(jnp.float8_e5m2),
 }
+
+_INTEGER: Final = {8: np.int8, 16: np.int16, 32: np.int32, 64: np.int64}
 
 _GAPS: Final = (
     "not implemented",
@@ -110,6 +112,22 @@ def bits_of(values: Any, fmt: Format) -> Bits:
     return np.array(np.asarray(values), order="C").view(storage(fmt))
 
 
+def consecutive(first: int, count: int, length: int, fmt: Format, device: Any) -> Any:
+    """The bit patterns ``first`` to ``first + count - 1``, all of one sign, the last repeated up to shape (length,).
+
+    Made on ``device``. float64 takes ``configured``.
+    """
+    kind = _INTEGER[fmt.width]
+    signed = first - (1 << fmt.width if first & fmt.sign_bit else 0)
+    wide = jnp.int64 if fmt.width == 64 else jnp.int32
+    steps = jnp.minimum(jnp.arange(length, dtype=wide, device=device), wide(count - 1)) + wide(signed)
+    return jax.lax.bitcast_convert_type(steps.astype(kind), DTYPES[fmt.name])
+
+
+def _integers(values: Any, fmt: Format) -> Any:
+    return jax.lax.bitcast_convert_type(values, _INTEGER[fmt.width])
+
+
 def lacks(error: BaseException) -> bool:
     """Whether ``error`` says that JAX does not offer what was asked."""
     return isinstance(error, NotImplementedError) or any(gap in str(error).lower() for gap in _GAPS)
@@ -124,8 +142,23 @@ class Functions:
 
     def evaluated(self, implementation: Implementation, lanes: Bits, fmt: Format, call: Call) -> Bits:
         """Bits of f^(order) at ``lanes`` of shape (n,); the faults are those of ``Backend.evaluate``."""
-        function = self._function(implementation, call)
         x = array(lanes, fmt, self.device)
+        y = self._called(implementation, x, call)
+        check_unchanged(implementation, lanes, bits_of(x, fmt))
+        return bits_of(y, fmt)
+
+    def on_device(self, implementation: Implementation, first: int, count: int, fmt: Format, call: Call) -> Any:
+        """f^(order) at consecutive bit patterns, as ``Backend.on_device`` says; nothing travels."""
+        length = padded_length(count, few_lengths=True)
+        x = consecutive(first, count, length, fmt, self.device)
+        y = self._called(implementation, x, call)
+        fresh = consecutive(first, count, length, fmt, self.device)
+        if not bool(jnp.array_equal(_integers(x, fmt), _integers(fresh, fmt))):
+            check_unchanged(implementation, bits_of(fresh, fmt), bits_of(x, fmt))
+        return y[:count]
+
+    def _called(self, implementation: Implementation, x: Any, call: Call) -> Any:
+        function = self._function(implementation, call)
         compiled = call.mode == "compiled"
 
         def missing(error: BaseException) -> bool:
@@ -139,8 +172,7 @@ class Functions:
                 "wrote-input",
                 f"{implementation.name} donated its input's buffer; the input must survive the call",
             )
-        check_unchanged(implementation, lanes, bits_of(x, fmt))
-        return bits_of(y, fmt)
+        return y
 
     def _check_placed(self, implementation: Implementation, y: Any) -> None:
         if y.devices() != {self.device}:

@@ -48,6 +48,22 @@ def tensor(bits: Bits, fmt: Format, device: torch.device) -> Tensor:
     return torch.from_numpy(signed).to(device).view(DTYPES[fmt.name])
 
 
+def consecutive(first: int, count: int, length: int, fmt: Format, device: torch.device) -> Tensor:
+    """A fresh tensor on ``device`` with the bit patterns ``first`` to ``first + count - 1``, all of one sign.
+
+    The last one is repeated up to the shape (length,). Nothing travels.
+    """
+    signed = first - (1 << fmt.width if first & fmt.sign_bit else 0)
+    steps = torch.arange(length, device=device).clamp_(max=count - 1)
+    return steps.add_(signed).to(_INTEGER[fmt.width]).view(DTYPES[fmt.name])
+
+
+def same_bits(one: Tensor, other: Tensor, fmt: Format) -> bool:
+    """Whether two tensors of one device and of the format's dtype have the same shape and bits."""
+    kind = _INTEGER[fmt.width]
+    return one.shape == other.shape and bool(torch.equal(one.detach().view(kind), other.view(kind)))
+
+
 def bits_of(values: Tensor, fmt: Format) -> Bits:
     """The bits of a tensor of the format's dtype; shape kept."""
     # Autograd gives zeros without memory (the second derivative of abs); only a clone has bits.

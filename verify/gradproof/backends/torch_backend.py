@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 
 from gradproof.backends import traits as probing
-from gradproof.backends.base import Availability, Backend, Call, Implementation, Traits, padded
+from gradproof.backends.base import Availability, Backend, Call, Implementation, Traits, padded, padded_length
 from gradproof.backends.chains import reverse_passes, rows_of
 from gradproof.backends.contract import check_offered
 from gradproof.backends.cuda import driver_version
@@ -27,6 +27,7 @@ from gradproof.formats.arrays import Bits, storage
 if TYPE_CHECKING:
     import torch
 
+    from gradproof.backends.arrays import Arrays
     from gradproof.backends.space import Space
 
 
@@ -40,6 +41,7 @@ class TorchBackend(Backend):
     default_modes: ClassVar[tuple[str, ...]] = ("eager",)
     deep_modes: ClassVar[tuple[str, ...]] = ("eager", "compiled")
     takes_cotangents: ClassVar[bool] = True
+    works_on_device: ClassVar[bool] = True
 
     def __init__(self, device: str = "cpu") -> None:
         super().__init__(device)
@@ -120,14 +122,9 @@ class TorchBackend(Backend):
 
     def evaluate(self, implementation: Implementation, bits: Bits, fmt: Format, call: Call) -> Bits:
         """See the base class. ``compiled`` pads to few fixed lengths, since each length compiles anew."""
-        check_offered(implementation, fmt, call.order)
-        if call.mode not in self.modes:
-            raise Unsupported(f"torch has no mode {call.mode!r}; expected one of {', '.join(self.modes)}")
+        self._check_callable(implementation, fmt, call)
         if bits.size == 0 and call.layout != "empty":
             return np.asarray(bits, storage(fmt)).copy()
-        state = self.mode_availability(call.mode)
-        if not state.available:
-            raise BackendUnavailable(state.reason)
         compiled = call.mode == "compiled"
         lanes = np.asarray(bits, storage(fmt)).ravel()
         if call.layout not in UNPADDED:
@@ -136,8 +133,36 @@ class TorchBackend(Backend):
             result = self._calls.evaluated(
                 implementation, lanes, fmt, self._device, call, self._compiled if compiled else None
             )
-        answer: Bits = result[: bits.size].reshape(bits.shape)
-        return answer
+            answer: Bits = self._arrays.bits_of(result, fmt)
+        return answer[: bits.size].reshape(bits.shape)
+
+    def on_device(self, implementation: Implementation, first: int, count: int, fmt: Format, call: Call) -> Any:
+        """See the base class. CPU tensors go the same way, on one thread."""
+        self._check_callable(implementation, fmt, call)
+        if call.layout != "contiguous":
+            raise Unsupported(f"results stay on the device in the layout contiguous only, not {call.layout}")
+        compiled = call.mode == "compiled"
+        patterns = self._calls.Patterns(first, count, padded_length(count, few_lengths=compiled))
+        with self._arrays.one_thread():
+            result = self._calls.evaluated(
+                implementation, patterns, fmt, self._device, call, self._compiled if compiled else None
+            )
+            # Autograd gives zeros without memory, and a result may be a view of what it does not own.
+            return result.detach()[:count].clone().contiguous()
+
+    def arrays(self) -> Arrays:
+        """Tensors on the device."""
+        from gradproof.backends.torch_arrays_on_device import TorchArrays
+
+        return TorchArrays(self._device)
+
+    def _check_callable(self, implementation: Implementation, fmt: Format, call: Call) -> None:
+        check_offered(implementation, fmt, call.order)
+        if call.mode not in self.modes:
+            raise Unsupported(f"torch has no mode {call.mode!r}; expected one of {', '.join(self.modes)}")
+        state = self.mode_availability(call.mode)
+        if not state.available:
+            raise BackendUnavailable(state.reason)
 
     def dot(self, x: Bits, w: Bits, bias: Bits | None, fmt: Format) -> Bits:
         """``(x * w).sum(-1) + bias``; PyTorch sums 16-bit formats in float32 and rounds at the end."""

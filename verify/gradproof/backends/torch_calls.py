@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -26,11 +27,13 @@ from gradproof.backends.torch_arrays import (
     Tensor,
     bits_of,
     by_compiler,
+    consecutive,
     lacks,
     limited_to,
     many_threads,
     no_double_backward,
     no_forward_rule,
+    same_bits,
     tensor,
 )
 from gradproof.backends.torch_layouts import laid_out
@@ -90,15 +93,24 @@ def _wrapped(error: BaseException) -> GradproofError | None:
     return inner
 
 
+@dataclass(frozen=True)
+class Patterns:
+    """``count`` consecutive bit patterns of one sign, the last one repeated up to ``length`` elements."""
+
+    first: int
+    count: int
+    length: int
+
+
 def evaluated(
     implementation: Implementation,
-    lanes: Bits,
+    lanes: Bits | Patterns,
     fmt: Format,
     device: torch.device,
     call: Call,
     compiler: Compiler | None,
-) -> Bits:
-    """Bits of f^(order) at ``lanes`` of shape (n,); the faults are those of ``Backend.evaluate``."""
+) -> Tensor:
+    """f^(order) at ``lanes`` of shape (n,); the faults are those of ``Backend.evaluate``."""
     given = bool(implementation.derivatives)
     subject = handed_in(implementation, call.order if given else 0)
     function = subject.call
@@ -112,14 +124,12 @@ def evaluated(
     function = laid_out(subject, function, call.layout, fmt, check_result)
     run = Run(subject, function, lanes, fmt, device, many_threads() if call.layout == "large" else 1)
     if call.order == 0 or given:
-        result = run.value()
-    elif call.path == "reverse":
-        result = run.reverse(call.order, call.cotangent)
-    elif call.path == "forward":
-        result = run.forward(call.order)
-    else:
-        raise Unsupported(f"torch has no path {call.path!r} for {implementation.name}; no derivative was handed in")
-    return bits_of(result, fmt)
+        return run.value()
+    if call.path == "reverse":
+        return run.reverse(call.order, call.cotangent)
+    if call.path == "forward":
+        return run.forward(call.order)
+    raise Unsupported(f"torch has no path {call.path!r} for {implementation.name}; no derivative was handed in")
 
 
 def under_autocast(function: Function, device: torch.device) -> Function:
@@ -147,7 +157,7 @@ class Run:
         self,
         implementation: Implementation,
         function: Function,
-        lanes: Bits,
+        lanes: Bits | Patterns,
         fmt: Format,
         device: torch.device,
         threads: int = 1,
@@ -163,11 +173,11 @@ class Run:
     def value(self) -> Tensor:
         """f(x)."""
         with torch.no_grad():
-            return self._call(tensor(self.lanes, self.fmt, self.device), self._lacks_kernel)
+            return self._call(self._fresh(), self._lacks_kernel)
 
     def reverse(self, order: int, cotangent: float = 1.0) -> Tensor:
         """f^(order) by autograd, ``order`` times over, each time with this cotangent for all elements."""
-        leaf = tensor(self.lanes, self.fmt, self.device).requires_grad_(True)
+        leaf = self._fresh().requires_grad_(True)
         with torch.enable_grad():
             # The function gets a copy of the leaf: writing into it is seen below, not refused by autograd.
             y = self._call(leaf.clone(), self._lacks_kernel)
@@ -177,7 +187,7 @@ class Run:
 
     def forward(self, order: int) -> Tensor:
         """f' by dual numbers, or f'' by dual numbers over autograd."""
-        primal = tensor(self.lanes, self.fmt, self.device).requires_grad_(order == 2)
+        primal = self._fresh().requires_grad_(order == 2)
         ones = torch.ones_like(primal)
         with forward_ad.dual_level(), torch.set_grad_enabled(order == 2):
             dual_x = dual(primal.clone(), ones)
@@ -215,9 +225,24 @@ class Run:
             return y
 
         y = called(self.implementation, synchronised, x, missing)
-        check_unchanged(self.implementation, self.lanes, bits_of(_primal(x), self.fmt))
+        self._check_unchanged(_primal(x))
         check_result(self.implementation, x, y)
         return y
+
+    def _fresh(self) -> Tensor:
+        lanes = self.lanes
+        if isinstance(lanes, Patterns):
+            return consecutive(lanes.first, lanes.count, lanes.length, self.fmt, self.device)
+        return tensor(lanes, self.fmt, self.device)
+
+    def _check_unchanged(self, x: Tensor) -> None:
+        lanes = self.lanes
+        if isinstance(lanes, Patterns):
+            fresh = self._fresh()
+            if same_bits(x, fresh, self.fmt):
+                return
+            lanes = bits_of(fresh, self.fmt)
+        check_unchanged(self.implementation, lanes, bits_of(x, self.fmt))
 
     def _synchronise(self) -> None:
         # Kernels on CUDA report their errors late; this makes them appear where the function is still known.

@@ -12,6 +12,7 @@ from gradproof.cli import codes
 from gradproof.cli.console import console, count, figure, text
 from gradproof.cli.failures import gravity
 from gradproof.cli.reporting import read
+from gradproof.results.sweeps import differences
 
 if TYPE_CHECKING:
     from gradproof.results.model import Cell, RunResult
@@ -20,7 +21,9 @@ JUDGED: Final = ("pass", "fail", "known", "error")
 """Statuses that say whether the claim holds."""
 FAILING: Final = ("fail", "error")
 
-CLASSES: Final = ("new failure", "worse", "fixed", "better", "newly run", "no longer run")
+CHANGED: Final = "found otherwise"
+"""Two sweeps of one target with the same verdict, but other maxima or other inputs of a class."""
+CLASSES: Final = ("new failure", "worse", "fixed", "better", "newly run", "no longer run", CHANGED)
 REGRESSIONS: Final = ("new failure", "worse")
 
 FACTOR: Final = 1.5
@@ -72,7 +75,7 @@ def classify(base: Cell | None, head: Cell | None) -> str:
         return "newly run" if now else "no longer run" if was else ""
     if base.status != "pass" and head.status == "pass":
         return "fixed"
-    return _moved(base, head)
+    return _moved(base, head) or (CHANGED if differences(base, head) else "")
 
 
 def _moved(base: Cell, head: Cell) -> str:
@@ -100,8 +103,9 @@ def compare_command(base: str, head: str, verbose: bool) -> int:
     """Compare two results files cell by cell.
 
     Says which failures are new, fixed, worse or better, and which cells were newly run or no longer run. An
-    error counts as changed when it moved by half as much again and matters beside the bound. Exits 1 when
-    something fails that did not, or became worse.
+    error counts as changed when it moved by half as much again and matters beside the bound. Of two sweeps of one
+    target it says what changed: maxima with their inputs, and the intervals of each class. Exits 1 when something
+    fails that did not, or became worse.
     """
     found = changes(read([base]), read([head]))
     out = console()
@@ -112,6 +116,9 @@ def compare_command(base: str, head: str, verbose: bool) -> int:
         out.print(text((f"{kind}: {count(len(some), 'cell')}", "bold red" if kind in REGRESSIONS else "bold")))
         for change in some if verbose else some[:SHOWN]:
             out.print(text(f"  {change.cell.id}  {_told(change.base)} -> {_told(change.head)}"))
+            if change.base is not None and change.head is not None:
+                for line in differences(change.base, change.head):
+                    out.print(text(f"    {line}"))
         if len(some) > SHOWN and not verbose:
             out.print(text(f"  ... and {len(some) - SHOWN} more"))
         out.print()

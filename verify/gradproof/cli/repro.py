@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -58,13 +61,34 @@ def repro_command(**options: Any) -> int:
     """
     out = console()
     try:
-        return _repro(out, options)
+        with _endings_told():
+            return _repro(out, options)
     except ImplementationFault as fault:
         out.print(text(("FAILS", "bold red"), f": {fault}"))
         return codes.FAILED
     except (BackendUnavailable, Unsupported) as why:
         out.print(text(("NOTHING RAN", "bold yellow"), f": {why}"))
         return codes.NOTHING
+
+
+@contextlib.contextmanager
+def _endings_told() -> Iterator[None]:
+    """Inside, a callable that ends this process does not do so without a word and as a success.
+
+    ``os._exit`` is raised as SystemExit, and a crash in native code shows on stderr where it was called from.
+    """
+    from gradproof.engine.userfiles import exits_raised
+
+    before = faulthandler.is_enabled()
+    if not before:
+        with contextlib.suppress(OSError, ValueError):  # a stderr that is no file
+            faulthandler.enable()
+    try:
+        with exits_raised():
+            yield
+    finally:
+        if not before:
+            faulthandler.disable()
 
 
 def _repro(out: Console, options: dict[str, Any]) -> int:
@@ -96,6 +120,7 @@ def _repro(out: Console, options: dict[str, Any]) -> int:
     if options["script"]:
         return _script(probe, task, bits, options["path"])
     out.print(text((_title(task, probe, options["path"]), "bold")))
+    out.file.flush()
     failing = False
     for pattern in bits:
         point = replay.evaluate(probe, pattern, order, options["path"])

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from gradproof.cli.console import STYLES, columns, console, count, duration, figure, text
 from gradproof.cli.sweep_progress import rate
 from gradproof.formats import FORMATS, Format
-from gradproof.sweep.tally import CLASSES, FAILING, bits_at
+from gradproof.results.sweeps import CLASSES, FAILING
+from gradproof.sweep.tally import bits_at
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -62,8 +62,13 @@ def reproduction(task: Task, bits: int | None, source: str | None = None, select
     return shlex.join(words)
 
 
-def certify_failure(task: Task, probe: Probe, violations: Violations, source: str | None) -> Certificate:
-    """The certificate of the worst row of ``violations``: severity first, then magnitude."""
+def certify_failure(
+    task: Task, probe: Probe, violations: Violations, source: str | None, region: list[Interval] | None = None
+) -> Certificate:
+    """The certificate of the worst row of ``violations``: severity first, then magnitude.
+
+    ``region`` are the failing intervals where they are known; otherwise they are found from the rows.
+    """
     fmt = probe.format
     worst = int(np.lexsort((-np.nan_to_num(violations.magnitude, posinf=1e308), violations.severity))[0])
     if not violations.bits.size:
@@ -80,7 +85,10 @@ def certify_failure(task: Task, probe: Probe, violations: Violations, source: st
     u, m, absolute = _errors(probe, task, bits, got)
     cause = violations.cause or probe.cause(bits, got, task.order, expected, u)
     fails = _fails(probe, task.order)
-    region, simple = _region(probe, violations, bits, fails)
+    if region is None:
+        region, simple = _region(probe, violations, bits, fails)
+    else:
+        simple = _simplest(region, bits, fmt, fails)
     return Certificate(
         input=number(bits, fmt),
         got=number(got, fmt),
@@ -141,6 +149,23 @@ def _region(probe: Probe, violations: Violations, worst: int, fails: Fails) -> t
         except (ImplementationFault, Unsupported):
             simple = None  # a callable that fails now and then keeps its unwidened region
     return [_interval(span, fmt, fmt.is_16_bit) for span in found], simple
+
+
+def _simplest(region: list[Interval], worst: int, fmt: Format, fails: Fails) -> int | None:
+    """The simplest failing input of the interval that holds the worst one; None for a NaN and where there is none."""
+    if fmt.is_nan(worst):
+        return None
+    for interval in region:
+        ends = [int(end.bits, 16) for end in (interval.lo, interval.hi)]
+        if any(fmt.is_nan(end) for end in ends):
+            continue
+        low, high = (fmt.ordinal(end) for end in ends)
+        if low <= fmt.ordinal(worst) <= high:
+            try:
+                return simplest(Span(low, high, interval.tried, interval.failing), fmt, fails)
+            except (ImplementationFault, Unsupported):
+                return None
+    return None
 
 
 def _interval(span: Span, fmt: Format, exhaustive: bool) -> Interval:

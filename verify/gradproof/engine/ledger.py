@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -28,6 +28,11 @@ from gradproof.formats import arrays as fa
 from gradproof.functions.function import exact
 from gradproof.results.model import LedgerState
 from gradproof.results.telling import digits, figure
+
+SAME_KERNELS: Final = {"autocast": "eager"}
+"""Modes that mostly call the kernels of another: its entries explain what they show too, within region and ceiling.
+Autocast runs some operations in a wider format, where a deviation may not show; so no entry of eager is ``gone`` in it.
+"""
 
 
 @dataclass(frozen=True)
@@ -131,7 +136,7 @@ class Ledger:
             for e in self.entries
             if (e.backend, e.function, e.format, e.order, e.property)
             == (task.backend, task.function.name, task.format, task.order, task.property)
-            and task.mode in e.modes
+            and (task.mode in e.modes or SAME_KERNELS.get(task.mode) in e.modes)
             and {k: exact(v) for k, v in e.params.items()} == task.function.exact_params
             and _covers(e.versions, version)
         ]
@@ -216,6 +221,9 @@ def _inside(ordinals: Any, entry: Entry, fmt: Format) -> Any:
 
 
 def _vanished(entry: Entry, task: Task, surroundings: Surroundings) -> LedgerState:
+    if task.mode not in entry.modes:
+        detail = f"recorded in mode {', '.join(entry.modes)}; does not show in {task.mode}"
+        return LedgerState(entry.id, entry.deviation, "not-checked", detail)
     version = surroundings.versions.get(task.backend, "")
     at_home = version == entry.recorded and surroundings.simd in entry.hardware
     detail = (

@@ -12,7 +12,7 @@ from gradproof.backends.base import Backend, Implementation
 from gradproof.engine.packs import properties
 from gradproof.engine.property import Property
 from gradproof.engine.selection import Selection
-from gradproof.errors import UsageError
+from gradproof.errors import BackendUnavailable, UsageError
 from gradproof.formats import DEFAULT_FORMATS, FORMATS, get_format, wider_formats
 from gradproof.functions import CATALOGUE, Function, all_functions, get_function
 from gradproof.functions.function import exact
@@ -198,10 +198,15 @@ def _backends(
     ready, missing = [], {}
     for name in wanted:
         state = availability(name)
-        if state.available:
-            ready.append(name)
-        else:
+        if not state.available:
             missing[name] = state.reason
+            continue
+        try:
+            get_backend(name)
+        except BackendUnavailable as why:  # it is installed, and does not start
+            missing[name] = str(why)
+        else:
+            ready.append(name)
     return ready, missing
 
 

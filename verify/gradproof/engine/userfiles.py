@@ -38,7 +38,7 @@ def load(path: str) -> list[Implementation]:
 
 
 @contextlib.contextmanager
-def _exits_raised() -> Iterator[None]:
+def exits_raised() -> Iterator[None]:
     """Inside, ``os._exit`` raises SystemExit in this process: it would end the run without a word."""
     ours, end = os.getpid(), os._exit
 
@@ -65,12 +65,14 @@ def _import(file: Path) -> ModuleType:
     # A file edited and checked again within a second must not meet its own stale byte code.
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
-        with _exits_raised():
+        with exits_raised():
             spec.loader.exec_module(module)
     except GradproofError:
         raise
     except (Exception, SystemExit) as fault:  # a script that exits 0 must not look like a passed check
-        raise UsageError(f"{file} raised {type(fault).__name__} while it was imported: {fault}") from fault
+        alone = isinstance(fault, ImportError) and "relative import" in str(fault)
+        hint = "; the file is imported by itself: name its package instead of the dots" if alone else ""
+        raise UsageError(f"{file} raised {type(fault).__name__} while it was imported: {fault}{hint}") from fault
     finally:
         sys.dont_write_bytecode = before
         sys.path.remove(folder)

@@ -127,12 +127,12 @@ def _weigh(
     worst = _worst(outcome)
     certificate = certify_failure(task, probe, worst, source)
     if told := remark(task, probe, worst):
-        certificate = replace(certificate, explanation=f"{certificate.explanation or _sentence(certificate)}; {told}")
+        certificate = replace(certificate, explanation=f"{certificate.explanation or sentence(certificate)}; {told}")
     severity = min(int(v.severity.min()) for v in outcome.violations if len(v))
     magnitude = max(float(v.magnitude.max()) for v in outcome.violations if len(v))
     return replace(
         cell,
-        reason=certificate.explanation or _sentence(certificate),
+        reason=certificate.explanation or sentence(certificate),
         magnitude=_finite(magnitude),
         felt=any(bool(v.felt.any()) for v in outcome.violations),
         severity=SEVERITIES[severity],
@@ -170,7 +170,8 @@ def _worst(outcome: Outcome) -> Violations:
     return min(rows, key=lambda v: (int(v.severity.min()), -float(np.max(v.magnitude))))
 
 
-def _sentence(certificate: Certificate) -> str:
+def sentence(certificate: Certificate) -> str:
+    """A certified failure in one sentence."""
     assert certificate.input is not None
     assert certificate.got is not None
     due = certificate.expected.decimal if certificate.expected else "a convention"

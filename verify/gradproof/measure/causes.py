@@ -8,15 +8,18 @@ Rules, tried in this order; each is a heuristic and says *probable*:
 3. ``early-saturation``: exactly the limit (0 or the asymptote) although the exact value is still away from
    it: a quantity such as 1 - s or 1 - t**2 that rounded to its limit before it was used.
 4. ``wrong-branch``: what a neighbouring piece of the function gives at this input.
-5. ``cancellation``: the absolute error is what rounding a quantity of size 1 leaves (a few 2**-p), the
+5. ``wrong-value``: more than ``PRODUCT`` ulps where the function is a constant, or a constant times x: one product
+   has nothing to cancel, and no roundings to add up.
+6. ``cancellation``: the absolute error is what rounding a quantity of size 1 leaves (a few 2**-p), the
    relative error much more.
-6. ``rounding``: anything else up to ``ROUNDINGS`` ulps; several roundings that add up.
-7. ``wrong-value``: anything else; another number than the function's.
+7. ``rounding``: anything else up to ``ROUNDINGS`` ulps; several roundings that add up.
+8. ``wrong-value``: anything else; another number than the function's.
 """
 
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 from gradproof.formats import Format
 from gradproof.functions import Function
@@ -28,6 +31,8 @@ CANCELLATION_UNITS = 64.0
 up to ``2**(p/2)``, since 64 of theirs would be a quarter."""
 ROUNDINGS = 256.0
 """Ulps beyond which nobody would speak of rounding."""
+PRODUCT = 4.0
+"""Ulps that a rounded constant, a rounded product and one more rounding cannot reach."""
 
 
 def probable_cause(oracle: Oracle, fmt: Format, order: int, bits: int, got: int, expected: Certified, u: float) -> str:
@@ -54,11 +59,29 @@ def _cause(oracle: Oracle, fmt: Format, order: int, bits: int, got: int, expecte
         return "early-saturation"
     if fmt.is_finite(bits) and _other_piece(oracle.function, oracle, fmt, order, bits, g):
         return "wrong-branch"
+    if fmt.is_finite(bits) and u > PRODUCT and _is_product(oracle, fmt, order, bits):
+        return "wrong-value"
     if near_one and abs(y) < 0.5 and u > 4:
         return "cancellation"
     if not math.isfinite(u):
         return "class-mismatch"
     return "rounding" if u <= ROUNDINGS else "wrong-value"
+
+
+def _is_product(oracle: Oracle, fmt: Format, order: int, bits: int) -> bool:
+    """Whether f^(order) is a constant around this input, or a constant times x."""
+    x = fmt.value(bits)
+    piece = oracle.function.piece_at(x)
+    bent = oracle.piece_value(piece, x, fmt, 2).value
+    if order == 2 or bent is None or bent.man:
+        return False
+    if order == 1:
+        return True
+    value, slope = (oracle.piece_value(piece, x, fmt, n).value for n in (0, 1))
+    if value is None or slope is None:
+        return False
+    y: Fraction = value.fraction()
+    return bool(abs(y - slope.fraction() * x) <= abs(y) / 2**fmt.precision)
 
 
 def _other_piece(function: Function, oracle: Oracle, fmt: Format, order: int, bits: int, g: float) -> bool:

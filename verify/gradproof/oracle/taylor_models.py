@@ -47,6 +47,8 @@ _SHORT: Final = 1024
 """Runs of this many floats on which arb finds nothing at its middle are left open."""
 _PATIENCE: Final = 64
 """So many short open runs in one block, and the rest of it is left open at once."""
+_DOUBTFUL: Final = 4096
+"""Runs of more floats are halved when they come so near to a power of two that single quanta would be in doubt."""
 _EVALUATION: Final = (2 * TERMS + 4) * 2.0**-53
 """Relative rounding error of the polynomial without its first term, by Horner's rule (Higham 2002, section 5.1)."""
 _UP: Final = 1 + 2.0**-40
@@ -204,6 +206,8 @@ class _Builder:
                 with arb_route.working(precision, TERMS + self.order + 1):
                     found = self._model(piece, start, stop, centre, x)
                     answer = found if isinstance(found, str) else self._cut(piece, found)
+                    if not isinstance(answer, str) and stop - start > _DOUBTFUL and any(map(_grazes, answer)):
+                        answer = "wide"
             except (AttributeError, TypeError):
                 return "foreign"
             except (ArithmeticError, ValueError):
@@ -291,7 +295,7 @@ class _Builder:
         size = float(value)
         if not math.isfinite(size):
             return None
-        return None if (found := self._quantum_on(value, _largest(value - size), size)) == VARIES else found
+        return None if (found := self._quantum_on(value, 0.0, size)) == VARIES else found
 
     def _exact(self, values: list[float], low_part: float) -> bool:
         """Whether float64 computes g minus the model without any error: a line whose values the format holds."""
@@ -351,6 +355,11 @@ class _Builder:
             exponent = self._quantum_on(exact, abs(second) + error, first)
         coefficients = (first, second, *(0.0,) * (TERMS - 2))
         return _Run(start, stop, MODEL, centre, scale, coefficients, low_part, error, exponent)
+
+
+def _grazes(run: _Run) -> bool:
+    """Whether the values hardly vary and yet may lie on both sides of a power of two, as where a function saturates."""
+    return run.quantum == VARIES and sum(map(abs, run.coefficients[1:])) < 2.0**-30 * abs(run.coefficients[0])
 
 
 def _ldexp(mantissa: float, exponent: int) -> float:

@@ -16,6 +16,7 @@ from gradproof.plugin.planning import rows
 from gradproof.plugin.recorder import Recorder
 
 NOT_SUPPORTED = ("parametrize", "usefixtures")
+FIXTURE = "a test with the fixture gradproof_check may have both"
 
 
 def collector_of(collector: pytest.Module | pytest.Class, name: str, thing: Any) -> ImplementationCollector | None:
@@ -59,10 +60,14 @@ class ImplementationCollector(pytest.Collector):
 
     def _items(self) -> Iterator[CellItem]:
         if isinstance(self.parent, pytest.Class):
-            raise UsageError(f"expected a function at the top level of a module, got a method of {self.parent.name}")
+            raise UsageError(
+                f"expected a function at the top level of a module, got a method of {self.parent.name}; {FIXTURE}"
+            )
         for mark in self.own_markers:
             if mark.name in NOT_SUPPORTED:
-                raise UsageError(f"expected no @pytest.mark.{mark.name} beside gradproof: items take no fixtures")
+                raise UsageError(
+                    f"expected no @pytest.mark.{mark.name} beside gradproof: items take no fixtures; {FIXTURE}"
+                )
         desk = desk_of(self.config)
         for declared in self._declared():
             for row in rows(declared, desk):

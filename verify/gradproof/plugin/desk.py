@@ -14,6 +14,7 @@ from gradproof.engine.ledger import Ledger, Surroundings
 from gradproof.engine.packs import ledger_directories, properties
 from gradproof.engine.plan import Task
 from gradproof.engine.selection import Selection
+from gradproof.engine.userfiles import exits_raised
 from gradproof.engine.verdict import decide
 from gradproof.engine.worker import gave_up
 from gradproof.errors import UsageError
@@ -87,7 +88,8 @@ class Desk:
         if task.backend not in self._surroundings:
             self._surroundings[task.backend] = surroundings([task.backend])
         replay = self.corpus.read(item, task.format) if replays(task.property) else ()
-        cell, states = decide(task, selection, self.ledger, self._surroundings[task.backend], source, replay)
+        with exits_raised():  # a session that ends in the middle of an item must not pass for a good one
+            cell, states = decide(task, selection, self.ledger, self._surroundings[task.backend], source, replay)
         if cell.measured.get("fault") == "timed-out":
             self._hung.add(task.implementation.name)
         return cell, states

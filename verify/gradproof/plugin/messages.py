@@ -43,9 +43,10 @@ def undecided(cell: Cell) -> str:
 
 
 def missing(cell: Cell, reason: str) -> str:
-    """What the cell of a backend says that was demanded and is not here."""
+    """What the cell of a backend says that was demanded and is not here, or that lacks a mode's compiler."""
     name = f"{cell.backend}:{cell.device}"
-    return f"--gradproof-require-backend: {name} is required, but it cannot run here: {reason}"
+    what = "it" if cell.mode == "eager" else f"the mode {cell.mode}"
+    return f"--gradproof-require-backend: {name} is required, but {what} cannot run here: {reason}"
 
 
 def _exceeded(cell: Cell, state: LedgerState) -> str:

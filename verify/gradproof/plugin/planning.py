@@ -21,7 +21,7 @@ T = TypeVar("T", str, int)
 class Row:
     """One item: a task to judge, or a cell that is settled before anything ran.
 
-    ``absent`` is the reason why its backend is missing.
+    ``absent`` is the reason why its backend, or the compiler of its mode, is missing.
     """
 
     cell: Cell
@@ -57,9 +57,7 @@ def rows(declared: Declared, desk: Desk) -> list[Row]:
     made = plan(selection, [declared.implementation])
     desk.backends.update({name: made.unavailable.get(name, "") for name in ids})
     found = [Row(task.cell("not-run"), selection, task) for g in made.groups for task in g.tasks]
-    found += [
-        Row(cell, selection, absent=made.unavailable.get(f"{cell.backend}:{cell.device}", "")) for cell in made.settled
-    ]
+    found += [Row(cell, selection, absent=cell.reason if cell.status == "not-run" else "") for cell in made.settled]
     if not found and not desk.options.filtering:
         raise UsageError(
             f"expected at least one cell of {declared.implementation.function!r} on {', '.join(ids)}, got "

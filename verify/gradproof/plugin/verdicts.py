@@ -89,5 +89,5 @@ def told(verdict: Verdict, row: Row, desk: Desk) -> Told:
 
 
 def _is_absent(row: Row, desk: Desk) -> bool:
-    """Whether a cell that was not run lacks its backend; otherwise its implementation hung before."""
+    """Whether a cell that was not run lacks its backend or its compiler; otherwise its implementation hung before."""
     return bool(row.absent) or (row.task is not None and not desk.gave_up(row.task))

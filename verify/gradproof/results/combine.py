@@ -9,6 +9,7 @@ from typing import Any, Final
 from gradproof.errors import UsageError
 from gradproof.results.claims import judge
 from gradproof.results.model import Cell, Claim, LedgerState, RunResult, Shard
+from gradproof.results.sweeps import TIMED
 
 LEDGER_ORDER: Final = ("grown", "gone", "seen", "stale", "not-checked")
 """Which state of a ledger entry survives when runs differ, the strongest first.
@@ -53,7 +54,7 @@ def _settle(first: Cell, second: Cell) -> Cell:
         return first
     if first.status == "not-run":
         return second
-    if dataclasses.replace(second, seconds=first.seconds) == first:
+    if _untimed(first) == _untimed(second):
         return first
     names = [f.name for f in dataclasses.fields(Cell) if f.name != "seconds"]
     name = next(n for n in names if getattr(first, n) != getattr(second, n))
@@ -63,6 +64,11 @@ def _settle(first: Cell, second: Cell) -> Cell:
         f"{second.status} (they differ in {name!r}: {values}); combine runs of different cells, and use "
         "`gradproof compare` for two runs of the same ones"
     )
+
+
+def _untimed(cell: Cell) -> Cell:
+    """The cell without what differs each time: seconds, and a sweep's speed."""
+    return dataclasses.replace(cell, seconds=0.0, measured={k: v for k, v in cell.measured.items() if k != TIMED})
 
 
 def _short(value: object) -> str:

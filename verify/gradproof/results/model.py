@@ -107,9 +107,12 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Evidence:
-    """How much a verdict rests on: ``exhaustive`` or ``sampled``, and the number of points (``n``)."""
+    """How much a verdict rests on, and the number of points (``n``).
 
-    kind: Literal["exhaustive", "sampled", "none"]
+    ``exhaustive``: every bit pattern of the format; ``range``: every one of a range, and of no other; ``sampled``.
+    """
+
+    kind: Literal["exhaustive", "range", "sampled", "none"]
     n: int
 
 

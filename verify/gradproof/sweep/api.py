@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import importlib.util
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gradproof.errors import UsageError
-from gradproof.results.model import Cell, RunResult, Shard
+from gradproof.formats import get_format
+from gradproof.results.model import Cell, LedgerState, RunResult, Shard
 from gradproof.sweep import cells, executors, searching
 from gradproof.sweep.campaign import Observer, Silent, Swept, sweep
 from gradproof.sweep.plan import Target
@@ -82,10 +84,10 @@ def run_sweep(
     one cell of the result, its evidence ``exhaustive``. Formats that are too wide (float64) get a guided search of
     ``points`` inputs from ``seed`` unless ``bits`` names a range.
 
-    The shards are worked on by ``workers`` processes of this machine (one per processor by default, 0 for this
-    process), by the Dask scheduler at ``cluster``, or by ``executor``: any ``concurrent.futures.Executor`` whose
-    workers can import gradproof and the frameworks, with ``in_flight`` shards handed to it at a time (as many as there
-    are processors here by default). It is not shut down. Within one process shards follow one another, so an
+    The shards are worked on by ``workers`` processes of this machine (one per processor by default, two for a GPU, 0
+    for this process), by the Dask scheduler at ``cluster``, or by ``executor``: any ``concurrent.futures.Executor``
+    whose workers can import gradproof and the frameworks, with ``in_flight`` shards handed to it at a time (as many
+    as there are processors here by default). It is not shut down. Within one process shards follow one another, so an
     executor of threads gains nothing. A script that uses worker processes needs ``if __name__ == "__main__":``.
 
     Finished shards are kept under ``folder`` (``.gradproof/sweeps``); the same call again goes on where it stopped,
@@ -125,8 +127,11 @@ def conduct(wanted: Wanted, planned: Plan, means: Means, observer: Observer) -> 
     clock = time.monotonic()
     swept: list[Swept] = []
     searched: list[searching.Searched] = []
+    workers = _workers(means, planned)
+    if remark := _remark(planned):
+        observer.warned(remark)
     if planned.jobs or planned.searches:
-        with crew(means) as working:
+        with crew(means, workers) as working:
             swept = sweep(
                 planned.jobs,
                 working,
@@ -137,8 +142,16 @@ def conduct(wanted: Wanted, planned: Plan, means: Means, observer: Observer) -> 
             )
             if not any(s.status == "stopped" for s in swept):
                 searched = searching.search_all(planned.searches, working, means.points, means.seed, observer)
-    rows = [Row(s.job.target, cells.of_sweep(s), s) for s in swept]
-    rows += [Row(s.search.target, cells.of_search(s)) for s in searched]
+    states: list[LedgerState] = []
+    rows = []
+    for s in swept:
+        cell, seen = cells.of_sweep(s, workers)
+        rows.append(Row(s.job.target, cell, s))
+        states += seen
+    for r in searched:
+        cell, seen = cells.of_search(r)
+        rows.append(Row(r.search.target, cell))
+        states += seen
     ended = {s.search for s in searched}
     rows += [
         Row(s.target, cells.unjudged(s.target, "not-run", cells.INTERRUPTED))
@@ -148,12 +161,47 @@ def conduct(wanted: Wanted, planned: Plan, means: Means, observer: Observer) -> 
     rows += [Row(a.target, cells.of_absent(a)) for a in planned.absent]
     complete = not any(row.cell.reason.startswith(cells.INTERRUPTED) for row in rows)
     run = _run(wanted, planned, means, started, round(time.monotonic() - clock, 3), complete)
-    return RunResult(run=run, cells=[row.cell for row in rows]), rows
+    found = RunResult(
+        run=run, cells=[row.cell for row in rows], ledger=states, deviations=_deviations([r.cell for r in rows], states)
+    )
+    return found, rows
+
+
+def _deviations(found: Sequence[Cell], states: Sequence[LedgerState]) -> dict[str, dict[str, Any]]:
+    """The texts of the deviations that cells and states name."""
+    named = {c.known_ref for c in found} | {s.deviation for s in states}
+    if not any(named):
+        return {}
+    from gradproof.sweep.outcome import installed_ledger
+
+    return {
+        d.id: {"title": d.title, "reason": d.reason, "upstream": list(d.upstream)}
+        for d in installed_ledger().deviations.values()
+        if d.id in named
+    }
+
+
+def _workers(means: Means, planned: Plan) -> int | None:
+    """Worker processes of this machine; None where others work."""
+    if means.executor or means.cluster:
+        return None
+    if means.workers is not None:
+        return means.workers
+    targets = [job.target for job in planned.jobs] + [search.target for search in planned.searches]
+    return executors.default_workers(target.backend for target in targets)
+
+
+def _remark(planned: Plan) -> str:
+    """What to say beforehand about float32 on processors without Numba."""
+    slow = {job.target.format for job in planned.jobs if job.target.backend.endswith(":cpu")}
+    if importlib.util.find_spec("numba") is not None or not any(get_format(name).width == 32 for name in slow):
+        return ""
+    return "Numba is not installed: NumPy judges float32, some ten times as slowly; pip install 'gradproof[sweep]'"
 
 
 @contextlib.contextmanager
-def crew(means: Means) -> Iterator[executors.Crew]:
-    """Who works on the shards."""
+def crew(means: Means, workers: int | None = None) -> Iterator[executors.Crew]:
+    """Who works on the shards: ``workers`` processes where nobody else is named."""
     if means.executor is not None:
         number = means.in_flight or executors.cpus()
         yield executors.Crew(means.executor, lambda: number)
@@ -161,7 +209,7 @@ def crew(means: Means) -> Iterator[executors.Crew]:
         with executors.cluster(means.cluster) as found:
             yield found
     else:
-        with executors.local(means.workers, means.time_limit) as found:
+        with executors.local(workers, means.time_limit) as found:
             yield found
 
 

@@ -30,6 +30,11 @@ COARSE_SHIFT: Final = 49
 ENVELOPE_BINS: Final = 4096
 """Over all patterns of the format, those without the sign first."""
 
+ROUNDINGS: Final = 2.0**-48
+"""Relative error of an error that the loop measured, beside its model's."""
+SLOPES: Final = 2.0**-18
+"""The same of a mixed error: models know its unit to 2^-19."""
+
 U, M, ABS, ABOVE, BELOW = range(5)
 """Places of ``tally.GREATEST`` in ``best`` and ``where``."""
 JUDGED, FELT, N_COUNTS = range(3)
@@ -40,7 +45,8 @@ class Collected:
     """What was found on the patterns ``lo`` to ``hi`` so far.
 
     ``best`` holds the greatest errors that Taylor models gave, ``where`` the magnitudes of their inputs; ``exact`` the
-    same for results that the oracle judged, None where there is no error at all. The envelopes hold bits of float64, whose order is that of the numbers.
+    same for results that the oracle judged, None where there is no error at all. The envelopes hold bits of float64,
+    whose order is that of the numbers.
     """
 
     def __init__(self, fmt: Format, lo: int, hi: int) -> None:
@@ -97,22 +103,39 @@ class Collected:
         """Add the marks of consecutive patterns ``bits``."""
         if not found.any():
             return
+        seen = np.flatnonzero(np.bincount(found))
         mark = found & marks.MARK
         for value, name in marks.CLASS_OF.items():
-            self._class(name, bits, mark == value)
+            if (seen & marks.MARK == value).any():
+                self._class(name, bits, mark == value)
         for flag, name in marks.FLAGGED.items():
-            self._class(name, bits, (found & flag) != 0)
+            if (seen & flag).any():
+                self._class(name, bits, (found & flag) != 0)
+
+    def mark_runs(self, lo: int, starts: Ints, count: int, found: npt.NDArray[np.uint8]) -> None:
+        """The same for the ``count`` patterns from ``lo`` on, by runs of equal marks that begin at ``starts``."""
+        lasts = np.append(starts[1:], count) - 1
+        mark = found & marks.MARK
+        for value, name in marks.CLASS_OF.items():
+            self._add_runs(name, lo, starts[mark == value], lasts[mark == value])
+        for flag, name in marks.FLAGGED.items():
+            chosen = (found & flag) != 0
+            self._add_runs(name, lo, starts[chosen], lasts[chosen])
 
     def _class(self, name: str, bits: Bits, chosen: npt.NDArray[np.bool_]) -> None:
         rows = np.flatnonzero(chosen)
-        if not rows.size:
+        self._add_runs(name, int(bits[0]), rows, rows)
+
+    def _add_runs(self, name: str, lo: int, firsts: Ints, lasts: Ints) -> None:
+        """Add runs of patterns to a class: first and last of each, counted from ``lo``, in growing order."""
+        if not firsts.size:
             return
         if name == "undecided" and self._first_undecided is None:
-            self._first_undecided = int(bits[rows[0]])
+            self._first_undecided = lo + int(firsts[0])
         held = self._classes[name]
-        held["count"] += int(rows.size)
+        held["count"] += int((lasts - firsts + 1).sum())
         width = self.format.width
-        new = [[*sorted(tally.key(int(bits[row]), width) for row in (a, b)), int(count)] for a, b, count in _runs(rows)]
+        new = [[*sorted(tally.key(lo + row, width) for row in (a, b)), n] for a, b, n in _joined(firsts, lasts)]
         both = tally.touching(sorted(held["intervals"] + new))
         held["intervals"] = tally.coarsened(both, tally.INTERVALS)
 
@@ -127,14 +150,16 @@ class Collected:
         """The oracle's judgement of one of the ``candidates``."""
         self._offer(name, value, bits, got)
 
-    def to_json(self, slack: float) -> dict[str, Any]:
-        """The tally of the shard; no error exceeds what its models gave by more than ``slack`` in relative terms and
-        ``slack`` ulps.
-        """
+    def to_json(self, slack: tuple[float, float] = (0.0, 0.0)) -> dict[str, Any]:
+        """The tally of the shard. ``slack`` is by how much errors are off that models gave (``TaylorModels.slack``)."""
         bound = {}
         for i, name in enumerate(tally.GREATEST):
             held = self.exact[name]
-            modelled = self.best[i] * (1 + slack) + slack if self.best[i] > 0 else 0.0
+            ulps, absolute = slack
+            relative = SLOPES if name == "m" and ulps else ROUNDINGS
+            modelled = (
+                self.best[i] * (1 + relative) + (absolute if name == "abs" else ulps) if self.best[i] > 0 else 0.0
+            )
             bound[name] = max(float(modelled), held["value"] if held else 0.0)
         return {
             "lo": self.lo,
@@ -169,20 +194,23 @@ def _above(got: Floats, reference: Reference) -> npt.NDArray[np.bool_]:
 
 def _bins(values: Floats, shift: int, first: int, count: int) -> Ints:
     bits = np.ascontiguousarray(values).view(np.int64) >> shift
-    return np.clip(bits - first, 0, count - 1)
+    bins: Ints = np.clip(bits - first, 0, count - 1)
+    return bins
 
 
-def _runs(rows: Ints) -> list[tuple[int, int, int]]:
-    """First and last of runs of consecutive ``rows``, and how many there are; the smallest gaps are closed beyond
-    ``tally.INTERVALS`` runs.
+def _joined(firsts: Ints, lasts: Ints) -> list[tuple[int, int, int]]:
+    """First and last of runs that touch put together, and how many patterns there are; the smallest gaps are closed
+    beyond ``tally.INTERVALS`` runs.
     """
-    gaps = np.diff(rows)
+    gaps = firsts[1:] - lasts[:-1]
     breaks = np.flatnonzero(gaps > 1)
     if breaks.size >= tally.INTERVALS:
         widest = np.argsort(-gaps[breaks], kind="stable")[: tally.INTERVALS - 1]
         breaks = np.sort(breaks[widest])
-    firsts, lasts = np.concatenate([[0], breaks + 1]), np.concatenate([breaks, [rows.size - 1]])
-    return [(int(rows[a]), int(rows[b]), int(b - a + 1)) for a, b in zip(firsts, lasts, strict=True)]
+    begin, end = np.concatenate([[0], breaks + 1]), np.concatenate([breaks, [firsts.size - 1]])
+    before = np.concatenate([[0], np.cumsum(lasts - firsts + 1)])
+    counts = before[end + 1] - before[begin]
+    return list(zip(firsts[begin].tolist(), lasts[end].tolist(), counts.tolist(), strict=True))
 
 
 def _sparse(histogram: Ints) -> dict[str, int]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Executor, Future
 from dataclasses import dataclass
 from importlib import import_module
@@ -18,6 +18,9 @@ from gradproof.sweep.processes import Processes, WorkerLost
 
 TIME_LIMIT: Final = 3600.0
 """Seconds that one shard may take by default: 2^24 inputs at 0.2 milliseconds each."""
+
+DEVICE_WORKERS: Final = 2
+"""Processes that share one GPU by default: one has it busy while the other makes Taylor models and asks the oracle."""
 
 CONNECT_LIMIT: Final = 10.0
 """Seconds within which the scheduler of a cluster must answer."""
@@ -46,6 +49,12 @@ class Crew:
 def cpus() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_workers(backends: Iterable[str]) -> int:
+    """Worker processes for these backends (``torch:cuda``): one per processor, DEVICE_WORKERS where a device works."""
+    devices = {backend.partition(":")[2] for backend in backends} - {"", "cpu"}
+    return min(cpus(), DEVICE_WORKERS) if devices else cpus()
 
 
 @contextlib.contextmanager

@@ -32,6 +32,29 @@ from gradproof.sweep.collect import (
     U,
 )
 from gradproof.sweep.marks import EXCUSED, LOST, OK, OVER, PENDING, UNJUDGED, WRONG
+from gradproof.sweep.places import (
+    ASYMPTOTE_LEFT,
+    ASYMPTOTE_RIGHT,
+    BEYOND_FORMAT,
+    E_MIN,
+    FLUSHES_INPUTS,
+    FLUSHES_RESULTS,
+    LIMIT,
+    MARGIN,
+    METRIC,
+    MIN_NORMAL,
+    MIN_NORMAL_BITS,
+    OVERFLOW,
+    PRECISION,
+    ROOM_HIGH,
+    ROOM_LOW,
+    STEPS,
+    TRAINING_LIMIT,
+    UNBOUNDED,
+    UNIT,
+    ZERO_HIGH,
+    ZERO_LOW,
+)
 
 BLOCK: Final = 4096
 """Inputs of one pass: the buffers of a block stay in the first-level cache of a core."""
@@ -40,18 +63,7 @@ assert TERMS == 8, "the polynomial below is written out for eight coefficients"
 _EXPONENT: Final = np.int64(0x7FF0_0000_0000_0000)
 _MAGNITUDE: Final = np.int64(0x7FFF_FFFF_FFFF_FFFF)
 _INFINITE: Final = np.uint32(0x7F80_0000)
-_STEPS: Final = np.int64(1 << 10)
-"""Neighbours of a float64, 2^-42 of it: values this close to a power of two may have either quantum where quanta vary,
-since the models' bound, BOUND quanta of a float32, can move them so far."""
-_MARGIN: Final = 2.0**-18
-"""Relative distance from the contract's bound within which the oracle decides."""
-
-# What ``limits`` holds: the format, the contract, the unit of the training contract, and what flushing excuses.
-(
-    PRECISION, E_MIN, OVERFLOW, BEYOND_FORMAT, MIN_NORMAL, MIN_NORMAL_BITS, METRIC, LIMIT, TRAINING_LIMIT, UNIT,
-    UNBOUNDED, FLUSHES_RESULTS, FLUSHES_INPUTS, ZERO_LOW, ZERO_HIGH, ROOM_LOW, ROOM_HIGH, ASYMPTOTE_LEFT,
-    ASYMPTOTE_RIGHT, N_LIMITS,
-) = range(20)  # fmt: skip
+_STEPS: Final = np.int64(STEPS)
 
 _fast = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
 """``contract`` lets a product and a sum become one rounding, which the models' bounds allow for; nothing else of
@@ -107,7 +119,7 @@ def _varying_errors(
 
 
 @_fast  # type: ignore[untyped-decorator]
-def _bits_max(values: Any) -> int:
+def _bits_max(values: Any) -> Any:
     """The largest bits of |value| among floats: its integer order is that of the magnitudes."""
     bits = values.view(np.int64)
     top = np.int64(0)
@@ -117,17 +129,17 @@ def _bits_max(values: Any) -> int:
 
 
 @_fast  # type: ignore[untyped-decorator]
-def _signed_max(values: Any, flip: int) -> int:
+def _signed_max(values: Any, flip: int) -> Any:
     """The largest bits among those values that are positive once ``flip`` was applied to the sign; 0 for none."""
     bits = values.view(np.int64)
     top = np.int64(0)
     for i in range(bits.size):
-        top = max(top, bits[i] ^ flip)
+        top = max(top, np.int64(bits[i] ^ flip))
     return top
 
 
 @_fast  # type: ignore[untyped-decorator]
-def _count(s: Any, m: Any, quantum: Any, constant: int, risen: Any, fallen: Any, mixed: Any, absolute: Any) -> int:
+def _count(s: Any, m: Any, quantum: Any, constant: Any, risen: Any, fallen: Any, mixed: Any, absolute: Any) -> Any:
     """Add a block to the histograms; return the bits of its largest absolute error."""
     sb, mb = s.view(np.int64), m.view(np.int64)
     top = np.int64(0)
@@ -142,14 +154,14 @@ def _count(s: Any, m: Any, quantum: Any, constant: int, risen: Any, fallen: Any,
         mixed[min(max((mb[i] >> FINE_SHIFT) - FIRST_FINE, 0), RELATIVE_BINS - 1)] += 1
         scaled = np.int64(0)
         if size:
-            scaled = max(size + ((quantum[i] if constant == 0 else constant) - (np.int64(1023) << 52)), 0)
+            scaled = max(size + (quantum[i] if constant == 0 else constant) - (np.int64(1023) << 52), np.int64(0))
         top = max(top, scaled)
         absolute[min(max((scaled >> COARSE_SHIFT) - FIRST_COARSE, 0), ABSOLUTE_BINS - 1)] += 1
     return top
 
 
 @_fast  # type: ignore[untyped-decorator]
-def _keep(best: Any, where: Any, slot: int, bits: int, values: Any, sign: int, start: int) -> None:
+def _keep(best: Any, where: Any, slot: int, bits: Any, values: Any, sign: int, start: int) -> None:
     """Keep a block's largest value (its bits) and the first input that attains it."""
     box = np.empty(1, np.int64)
     box[0] = bits
@@ -164,7 +176,7 @@ def _keep(best: Any, where: Any, slot: int, bits: int, values: Any, sign: int, s
 
 
 @_fast  # type: ignore[untyped-decorator]
-def _keep_absolute(best: Any, where: Any, bits: int, s: Any, quantum: Any, constant: int, start: int) -> None:
+def _keep_absolute(best: Any, where: Any, bits: Any, s: Any, quantum: Any, constant: Any, start: int) -> None:
     box = np.empty(1, np.int64)
     value = box.view(np.float64)
     box[0] = bits
@@ -221,7 +233,7 @@ def _failure(got: float, y: float, magnitude: int, limits: Any) -> int:
 @_fast  # type: ignore[untyped-decorator]
 def _examine(
     g: Any, start: int, first: float, scale: float, c: Any, low: float, error: float, limits: Any, s: Any, m: Any,
-    quantum: Any, constant: int, marks: Any, counts: Any,
+    quantum: Any, constant: Any, marks: Any, counts: Any,
 ) -> int:  # fmt: skip
     """Mark the inputs of a block one by one, and put the errors of infinities in place.
 
@@ -258,7 +270,7 @@ def _examine(
         u = abs(s[i])
         unit = max(limits[UNIT], limits[UNBOUNDED] * abs(y))
         measure = u if limits[METRIC] == 0.0 else m[i] if limits[METRIC] == 1.0 else u * q / unit
-        slack = limits[LIMIT] * _MARGIN + BOUND
+        slack = limits[LIMIT] * MARGIN + BOUND
         if measure < limits[LIMIT] - slack:
             continue
         if measure <= limits[LIMIT] + slack:
@@ -273,12 +285,12 @@ def _examine(
 
 
 @_fast  # type: ignore[untyped-decorator]
-def _suspicious(limits: Any, top_u: int, top_m: int, constant: int) -> bool:
+def _suspicious(limits: Any, top_u: Any, top_m: Any, constant: Any) -> bool:
     """Whether any input of a block may lie beyond the contract; u and m by the bits of their largest."""
     box = np.empty(3, np.int64)
     box[0], box[1], box[2] = top_u, top_m, constant
     values = box.view(np.float64)
-    bound = limits[LIMIT] * (1 - _MARGIN) - BOUND
+    bound = limits[LIMIT] * (1 - MARGIN) - BOUND
     if limits[METRIC] == 0.0:
         return bool(values[0] >= bound)
     if limits[METRIC] == 1.0:

@@ -1,30 +1,38 @@
-"""One shard of float32 by Taylor models: what the compiled loop needs, gathered once."""
+"""One shard of float32 by Taylor models: what the loop needs, gathered once."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from functools import cache
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from gradproof.backends.arrays import Array, Arrays
 from gradproof.formats.arrays import Bits
 from gradproof.measure import Flushing
 from gradproof.measure.contracts import TRAINING
 from gradproof.oracle.reference import Reference
 from gradproof.oracle.taylor_models import taylor_models
-from gradproof.sweep import loop
+from gradproof.sweep import places
+from gradproof.sweep.arrays import ArrayLoop
 from gradproof.sweep.collect import ENVELOPE_BINS, Collected
 
 if TYPE_CHECKING:
     from gradproof.sweep.work import Subject
 
-METRICS: Final = {"u": 0.0, "m": 1.0, "abs": 2.0}
-
 
 class Modelled:
-    """The finite magnitudes ``first`` to ``last`` of one sign, 0 left out, on their way through the loop."""
+    """The finite magnitudes ``first`` to ``last`` of one sign, 0 left out, on their way through the loop.
 
-    def __init__(self, subject: Subject, found: Collected, first: int, last: int, *, negative: bool) -> None:
+    It is the compiled one; array code on the device of ``arrays`` where they are given, and array code by NumPy where
+    Numba is not installed.
+    """
+
+    def __init__(
+        self, subject: Subject, found: Collected, first: int, last: int, *, negative: bool, arrays: Arrays | None = None
+    ) -> None:
         probe = subject.probe
         self._order = subject.order
         self._found = found
@@ -32,6 +40,10 @@ class Modelled:
         half = slice(ENVELOPE_BINS // 2 * negative, ENVELOPE_BINS // 2 * (1 + negative))
         self._envelopes = found.envelope[half], found.mixed_envelope[half]
         models = taylor_models(probe.function, probe.format, subject.order, negative=negative, first=first, last=last)
+        self._loop = compiled_loop() if arrays is None else None
+        if self._loop is None:
+            self._arrays = ArrayLoop(arrays or Arrays(), models, self._limits, self._order, found, negative=negative)
+        self.slack = models.slack
         self._starts = models.start
         self._models = (
             models.start, models.stop, models.kind, models.centre, models.scale, models.coefficients, models.low,
@@ -40,13 +52,30 @@ class Modelled:
 
     def judge(self, magnitude: int, got: Bits, marks: npt.NDArray[np.uint8]) -> None:
         """Judge the results at consecutive magnitudes from ``magnitude`` on, and write their marks."""
+        if self._loop is None:
+            marks[:] = self._arrays.sweep(got.view(np.float32), magnitude)
+            return
         found = self._found
         run = int(np.searchsorted(self._starts, magnitude, side="right")) - 1
-        loop.sweep(
+        self._loop.sweep(
             got.view(np.float32), magnitude, found.shift, run, *self._models, self._limits, self._order, marks,
             found.best, found.where, found.counts, found.above, found.below, found.mixed, found.absolute,
             *self._envelopes,
         )  # fmt: skip
+
+    def on_device(self, magnitude: int, got: Array) -> Array:
+        """The same for float32 results on the device of the ``arrays`` given; their marks (uint8) are there too."""
+        return self._arrays.sweep(got, magnitude)
+
+
+@cache
+def compiled_loop() -> ModuleType | None:
+    """The module ``loop``; None where Numba is not installed, or does not work here."""
+    try:
+        from gradproof.sweep import loop
+    except ImportError:
+        return None
+    return loop
 
 
 def limits(subject: Subject) -> npt.NDArray[np.float64]:
@@ -58,18 +87,18 @@ def limits(subject: Subject) -> npt.NDArray[np.float64]:
     at_zero = Reference.empty(1, np.dtype(np.uint64))
     scale = float(np.max(probe.scale(order, at_zero)))
     rooms = [contract.room(order, fmt, q, 0.0, scale) for q in flushing.quanta(fmt)]
-    values = np.zeros(loop.N_LIMITS)
-    values[loop.PRECISION], values[loop.E_MIN] = fmt.precision, fmt.e_min
-    values[loop.OVERFLOW] = float(fmt.overflow_threshold)
-    values[loop.BEYOND_FORMAT] = 2.0 ** (fmt.e_max + 1)
-    values[loop.METRIC], values[loop.LIMIT] = METRICS[contract.metric], contract.bound(order, fmt)
-    values[loop.TRAINING_LIMIT] = TRAINING.bound(order, fmt)
-    values[loop.UNIT] = scale * 2.0**-fmt.precision
-    values[loop.UNBOUNDED] = 0.0 if subject.bounded else 2.0**-fmt.precision
-    values[loop.FLUSHES_RESULTS], values[loop.FLUSHES_INPUTS] = flushing.results, flushing.inputs
-    values[loop.ZERO_LOW], values[loop.ZERO_HIGH] = flushing.low, flushing.high
-    values[loop.ROOM_LOW], values[loop.ROOM_HIGH] = (float(r) for r in rooms)
-    values[loop.MIN_NORMAL], values[loop.MIN_NORMAL_BITS] = float(fmt.min_normal), fmt.min_normal_bits
+    values = np.zeros(places.N_LIMITS)
+    values[places.PRECISION], values[places.E_MIN] = fmt.precision, fmt.e_min
+    values[places.OVERFLOW] = float(fmt.overflow_threshold)
+    values[places.BEYOND_FORMAT] = 2.0 ** (fmt.e_max + 1)
+    values[places.METRIC], values[places.LIMIT] = places.METRICS[contract.metric], contract.bound(order, fmt)
+    values[places.TRAINING_LIMIT] = TRAINING.bound(order, fmt)
+    values[places.UNIT] = scale * 2.0**-fmt.precision
+    values[places.UNBOUNDED] = 0.0 if subject.bounded else 2.0**-fmt.precision
+    values[places.FLUSHES_RESULTS], values[places.FLUSHES_INPUTS] = flushing.results, flushing.inputs
+    values[places.ZERO_LOW], values[places.ZERO_HIGH] = flushing.low, flushing.high
+    values[places.ROOM_LOW], values[places.ROOM_HIGH] = (float(r) for r in rooms)
+    values[places.MIN_NORMAL], values[places.MIN_NORMAL_BITS] = float(fmt.min_normal), fmt.min_normal_bits
     asymptotes = [*subject.asymptotes, np.nan, np.nan]
-    values[loop.ASYMPTOTE_LEFT], values[loop.ASYMPTOTE_RIGHT] = asymptotes[:2]
+    values[places.ASYMPTOTE_LEFT], values[places.ASYMPTOTE_RIGHT] = asymptotes[:2]
     return values

@@ -6,20 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
+from gradproof.results.sweeps import CLASSES as CLASSES
+from gradproof.results.sweeps import FAILING as FAILING
+
 INTERVALS: Final = 256
 """Intervals kept of one class of inputs in one shard, and in all; beyond that the smallest gaps are closed."""
-
-CLASSES: Final = {
-    "wrong-class": "a NaN, an infinity or a sign that the exact value does not have",
-    "lost-signal": "0 or the asymptote where the exact value is a normal number away from it",
-    "over-contract": "an error beyond the contract that is none of these",
-    "excused": "an error that flushing subnormal numbers explains",
-    "undecided": "inputs for which the oracle certified nothing",
-    "non-monotone": "a result on the wrong side of its neighbour's",
-    "asymmetric": "f(-x) and f(x) differ in more than their sign",
-}
-"""Classes of inputs that a sweep counts and gives the intervals of; the first three fail."""
-FAILING: Final = ("wrong-class", "lost-signal", "over-contract")
 
 GREATEST: Final = ("u", "m", "abs", "above", "below")
 """Errors whose greatest is kept: in ulps, mixed, absolute, and in ulps above and below the exact value."""

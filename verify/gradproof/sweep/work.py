@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from gradproof.backends.arrays import Arrays
 from gradproof.engine.plan import Task
 from gradproof.engine.probe import Probe
 from gradproof.engine.selection import Selection
@@ -22,9 +23,8 @@ from gradproof.formats.arrays import Bits
 from gradproof.measure import Judgement
 from gradproof.measure.severity import classify
 from gradproof.oracle import Reference
-from gradproof.oracle.taylor_models import BOUND
 from gradproof.sweep import marks
-from gradproof.sweep.collect import Collected
+from gradproof.sweep.collect import FELT, Collected
 from gradproof.sweep.directions import Section, sections
 from gradproof.sweep.plan import Shard, Target
 from gradproof.sweep.subjects import subject_of
@@ -33,8 +33,6 @@ CHUNK: Final = 1 << 18
 """Results asked of the backend at once: enough for a call to be cheap, few enough for a core's caches."""
 PATIENCE: Final = 1 << 20
 """Inputs of one shard that go to the oracle where a model would do; the rest stays undecided."""
-SLACK: Final = BOUND * 1.01
-"""What the models and the loop's own roundings can add to u in ulps, and to m relative to it besides."""
 
 Marks = npt.NDArray[np.uint8]
 
@@ -44,7 +42,12 @@ def work(shard: Shard) -> dict[str, Any]:
 
     Raises Unsupported, ImplementationFault and BackendUnavailable as the backend does, and OracleDisagreement.
     """
-    return _Shard(subject(shard.target), shard).run()
+    shared = subject(shard.target)
+    if shared.on_device:
+        from gradproof.sweep.on_device import DeviceShard
+
+        return DeviceShard(shared, shard).run()
+    return _Shard(shared, shard).run()
 
 
 @lru_cache(maxsize=4)
@@ -72,6 +75,9 @@ class Subject:
         if function.odd or function.even:
             self.parity = -1 if function.odd == (order % 2 == 0) else 1
         self._sections: dict[bool, list[Section]] = {}
+        backend = self.probe.backend
+        self.on_device = backend.device != "cpu" and backend.works_on_device and self.probe.format.width == 32
+        """Whether results stay where they were made; NumPy or the compiled loop take the others."""
 
     def evaluate(self, bits: Bits) -> Bits:
         """What the implementation returns."""
@@ -107,7 +113,13 @@ class _Shard:
         if fmt.width == 32 and self.first <= self.last:
             from gradproof.sweep.modelled import Modelled
 
-            self.modelled = Modelled(subject, self.found, self.first, self.last, negative=self.negative)
+            self.modelled = Modelled(
+                subject, self.found, self.first, self.last, negative=self.negative, arrays=self._arrays()
+            )
+
+    def _arrays(self) -> Arrays | None:
+        """Operations where the results are; None for the host."""
+        return None
 
     def run(self) -> dict[str, Any]:
         """All of it, chunk by chunk."""
@@ -115,8 +127,12 @@ class _Shard:
         for start in range(self.shard.lo, self.shard.hi + 1, CHUNK):
             stop = min(start + CHUNK, self.shard.hi + 1)
             before = self._chunk(np.arange(start, stop, dtype=fa.storage(self.format)), before)
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        """The tally, its greatest errors confirmed."""
         self._confirm()
-        return self.found.to_json(SLACK if self.modelled else 0.0)
+        return self.found.to_json(self.modelled.slack) if self.modelled else self.found.to_json()
 
     def _magnitude(self, bits: int) -> int:
         return bits & (self.format.sign_bit - 1)
@@ -149,12 +165,11 @@ class _Shard:
     def _judge(self, bits: Bits, got: Bits) -> Marks:
         """The marks of results that the oracle judges one by one; their errors are added up."""
         if fa.is_nan(bits, self.format).all():  # half a percent of all patterns, and nothing to ask the oracle
+            if self.subject.order:
+                return np.full(bits.size, marks.UNJUDGED, np.uint8)
             wrong = ~fa.is_nan(got, self.format)
-            return (
-                np.where(wrong, marks.WRONG, marks.OK).astype(np.uint8)
-                if not self.subject.order
-                else np.full(bits.size, marks.UNJUDGED, np.uint8)
-            )
+            self.found.counts[FELT] += int(wrong.sum())
+            return np.where(wrong, marks.WRONG, marks.OK).astype(np.uint8)
         reference, judgement = self.subject.judge(bits, got)
         self.found.judged(bits, got, reference, judgement)
         return marks.of(judgement, classify(got, reference, judgement, self.format, self.subject.asymptotes))

@@ -49,7 +49,7 @@
   function properties(data, page) {
     const rows = page.cells.map((i) => {
       const c = data.results.cells[i], word = data.words[data.states[i]];
-      const measured = Object.entries(c.measured).map(([k, v]) => `${k} ${gp.plain(v)}`);
+      const measured = data.sweeps.cells[i] ? [c.reason.includes("every pattern") ? "" : data.sweeps.cells[i].range] : Object.entries(c.measured).map(([k, v]) => `${k} ${gp.plain(v)}`);
       if (c.excused) measured.push(`${c.excused} points excused by flush to zero, u there aside ${gp.figure(c.u_max_flushed)}`);
       const worst = c.status === "fail" || c.status === "known" ? gp.figure(c.magnitude, "∞") : gp.figure(c.magnitude);
       return el("tr", null,
@@ -98,6 +98,7 @@
     const choose = (name, text) => el("button", { type: "button", "data-axis": name, "aria-pressed": String(axis === name) }, text);
     document.title = `${title} ${place(cell)} ${cell.format} – gradproof`;
     const certificates = page.cells.map((i) => data.results.cells[i]).filter((c) => c.certificate);
+    const sweeps = page.cells.map((i) => gp.sweepPanels(data, i));
     const parts = [
       el("p.crumbs", null, el("a", { href: "#matrix" }, "← All cells")),
       el("h1", null, title),
@@ -107,11 +108,16 @@
         el("div.head", null, el("h2", null, "Error over the whole line"), el("div.seg", { role: "group", "aria-label": "Horizontal axis" }, choose("ordinal", "floats"), choose("log", "log |x|"))),
         chart, el("p.note", { style: "margin:.4rem 0 0;font-size:.8125rem" }, "Worst input of each bin. Drag to pan, Shift and wheel to zoom.")),
       properties(data, page),
+      ...sweeps.flatMap((s) => s.parts),
       ...certificates.map((c) => certificate(data, c)),
       series.length > 0 && el("div.two", null, histogram(series, page), quantiles(series)),
     ];
     main.replaceChildren(...parts.filter(Boolean));
-    const draw = (way) => gp.drawCurves(chart, data, family, way, page.series).catch((fault) => chart.replaceChildren(el("p.note", null, `The curves cannot be drawn: ${fault.message || fault}`)));
+    const draw = async (way) => {
+      const failed = (fault) => chart.replaceChildren(el("p.note", null, `The curves cannot be drawn: ${fault.message || fault}`));
+      await gp.drawCurves(chart, data, family, way, page.series).catch(failed);
+      for (const s of sweeps) await s.draw().catch(failed);
+    };
     gp.redraw = () => draw(axis);
     await draw(axis);
     return true;

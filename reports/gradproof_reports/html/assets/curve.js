@@ -6,7 +6,7 @@
   const DARK = ["#56b4e9", "#f0803c", "#3fc79a", "#e6a0c4", "#f0b93a", "#8fd3ff", "#b5b5b5", "#f0e442"];
   const DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3]];
 
-  const levels = (curve) => Uint8Array.from(atob(curve.bins), (c) => c.charCodeAt(0));
+  const levels = gp.levels = (curve) => Uint8Array.from(atob(curve.bins), (c) => c.charCodeAt(0));
 
   function position(grid, index, axis) {
     if (axis === "ordinal" || !grid) return index + 0.5;
@@ -22,6 +22,13 @@
       const value = Number(t.label);
       return { at: value === 0 ? 0 : Math.sign(value) * (Math.log10(Math.abs(value)) - Math.log10(grid.tiny)), label: t.label };
     });
+  }
+
+  /* Where a narrow range holds no round number: values of bins, evenly spread. */
+  function ends(grid, axis, domain, found) {
+    if (!grid || axis !== "ordinal") return found;
+    const at = [0, 1, 2, 3, 4].map((i) => Math.round(domain[0] + (i * (domain[1] - domain[0])) / 4));
+    return [...new Set(at)].map((i) => ({ at: i, label: grid.edges[i] })).filter((t) => Number.isFinite(Number(t.label)));
   }
 
   /* Ticks that leave room for their labels; 0 first, then outwards from the middle. */
@@ -56,13 +63,14 @@
         if (x === null || level === EMPTY) { lines.push({ s: s.name, x: x ?? i, y: null }); return; }
         const near = s.grid ? `${s.grid.edges[i]} … ${s.grid.edges[i + 1]}` : `bin ${i}`;
         if (level === MISMATCH) { marks.push({ s: s.name, x, near }); lines.push({ s: s.name, x, y: null }); return; }
-        lines.push({ s: s.name, x, y: level / 8, u: `${gp.figure(2 ** (level / 8) - 1)} ulp`, near });
+        lines.push({ s: s.name, x, y: level / 8, u: `${gp.figure(2 ** (level / 8) - 1)}${s.unit ?? " ulp"}`, near });
       });
       last = Math.max(last, s.bins.length);
     }
     const xs = lines.map((l) => l.x);
-    const domain = axis === "ordinal" ? [0, last] : [Math.min(...xs), Math.max(...xs)];
-    const shown = spaced(ticks(series[0].grid, axis), domain[1] - domain[0], 62 / width);
+    const domain = axis === "ordinal" ? series[0].domain ?? [0, last] : [Math.min(...xs), Math.max(...xs)];
+    const inside = ticks(series[0].grid, axis).filter((t) => domain[0] <= t.at && t.at <= domain[1]);
+    const shown = spaced(inside.length > 1 ? inside : ends(series[0].grid, axis, domain, inside), domain[1] - domain[0], 62 / width);
     const labels = Object.fromEntries(shown.map((t) => [String(t.at), t.label]));
     const labelExpr = shown.map((t) => `abs(datum.value - ${t.at}) < 1e-9 ? '${t.label.replaceAll("-", "−")}' : `).join("") + "''";
     const ink = dark ? "#9aa5aa" : "#5c676d", rule = dark ? "#2e363a" : "#e6e8e5";
@@ -110,7 +118,7 @@
       ],
       encoding: {
         x: { ...x, axis: { values: shown.map((t) => t.at), labelExpr, title: axis === "ordinal" ? "x, by position among the floats" : "x, by sign · log |x|", labelOverlap: false, grid: true } },
-        y: { field: "y", type: "quantitative", scale: { domain: [0, top], nice: false }, axis: { title: "log₂(1 + u)", tickMinStep: 1, tickCount: 7 } },
+        y: { field: "y", type: "quantitative", scale: { domain: [0, top], nice: false }, axis: { title: series.length > 1 && series[0].unit !== undefined ? "log₂(1 + error)" : "log₂(1 + u)", tickMinStep: 1, tickCount: 7 } },
         color: colour,
       },
     };
@@ -125,9 +133,10 @@
     };
   }
 
+  gp.drawCurves = (place, data, pages, axis, current) => gp.drawSeries(place, gp.series(data, pages), axis, current);
+
   /* Draws into `place`; resolves to false where there is nothing to draw. */
-  gp.drawCurves = async function (place, data, pages, axis, current) {
-    const series = gp.series(data, pages);
+  gp.drawSeries = async function (place, series, axis, current) {
     const embed = series.length ? await gp.library() : null;
     if (!embed) return false;
     const dark = getComputedStyle(document.documentElement).colorScheme === "dark";

@@ -1,0 +1,310 @@
+"""The error loop as array operations: the same marks and tallies as ``loop.sweep``, on a device or without Numba.
+
+One implementation over ``backends.arrays.Arrays``: tensors and JAX arrays on CUDA, where neither inputs nor results
+travel, and NumPy where Numba is not installed. Passes over whole arrays, all of float64; what ``loop`` examines input
+by input goes through ``_examined`` for the whole array when any input needs it.
+
+Errors differ from the loop's in the last bits, where one of the two contracts a product and a sum into one rounding;
+the models' bounds allow for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from gradproof.backends.arrays import Array, Arrays
+from gradproof.oracle.taylor_models import BEYOND, BOUND, MODEL, NOWHERE, TERMS, VARIES, TaylorModels
+from gradproof.sweep import places as at
+from gradproof.sweep.collect import (
+    ABOVE,
+    ABS,
+    ABSOLUTE_BINS,
+    BELOW,
+    COARSE_SHIFT,
+    ENVELOPE_BINS,
+    FELT,
+    FINE_SHIFT,
+    FIRST_COARSE,
+    FIRST_FINE,
+    JUDGED,
+    RELATIVE_BINS,
+    Collected,
+    M,
+    U,
+)
+from gradproof.sweep.marks import EXCUSED, LOST, OK, OVER, PENDING, UNJUDGED, WRONG
+
+_EXPONENT: Final = 0x7FF0_0000_0000_0000
+
+
+@dataclass
+class _Errors:
+    """Arrays of shape (n,), or of shape (1,) where all n agree: signed errors in ulps, mixed errors, and what they are
+    made of. ``y`` is the value, its quantum ``quantum``, ``moved`` what one quantum of the input moves it by; ``doubt``
+    holds where the quantum is uncertain, None for nowhere.
+    """
+
+    s: Array
+    m: Array
+    y: Array
+    rest: Array
+    first: Array
+    quantum: Array
+    moved: Array
+    error: Array
+    doubt: Array | None
+
+
+class ArrayLoop:
+    """The models of finite magnitudes of one sign, on the device of ``arrays``, and what results there are held to.
+
+    ``limits`` as ``modelled.limits`` gives them; ``found`` receives the tally of the sign ``negative``.
+    """
+
+    def __init__(
+        self,
+        arrays: Arrays,
+        models: TaylorModels,
+        limits: npt.NDArray[np.float64],
+        order: int,
+        found: Collected,
+        *,
+        negative: bool,
+    ) -> None:
+        self._arrays = arrays
+        self._models = models
+        self._limits = [float(value) for value in limits]
+        self._order = order
+        self._found = found
+        half = slice(ENVELOPE_BINS // 2 * negative, ENVELOPE_BINS // 2 * (1 + negative))
+        self._envelopes = found.envelope[half], found.mixed_envelope[half]
+        modelled = models.kind == MODEL
+        varies = modelled & (models.quantum == VARIES)
+        constant = np.where(modelled & ~varies, models.quantum, 0)
+        self._varies = varies
+        with arrays.quiet():
+            self._kind = arrays.array(_powered(models.kind))
+            self._centre = arrays.array(_powered(models.centre))
+            self._scale, self._low, self._error = (
+                arrays.array(_powered(column)) for column in (models.scale, models.low, models.error)
+            )
+            self._coefficients = [arrays.array(_powered(models.coefficients[:, k])) for k in range(TERMS)]
+            # 0 where each value has its own quantum.
+            self._quantum = arrays.array(_powered(np.where(varies, 0.0, np.ldexp(1.0, constant))))
+
+    def sweep(self, got: Array, start: int) -> Array:
+        """The marks (uint8) of float32 results at consecutive magnitudes from ``start`` on, on the device."""
+        step = self._arrays.chunk
+        with self._arrays.quiet():
+            parts = [self._chunk(got[i : i + step], start + i) for i in range(0, got.shape[0], step)]
+            return self._arrays.concatenate(parts)
+
+    # -- one chunk ----------------------------------------------------------------------------------------
+
+    def _chunk(self, results: Array, start: int) -> Array:
+        xp, count = self._arrays, int(results.shape[0])
+        first, last = (np.searchsorted(self._models.start, [start, start + count - 1], side="right") - 1).tolist()
+        kinds = np.unique(self._models.kind[first : last + 1])
+        pick = self._picker(first, last, start, count)
+        got = xp.widened(results)
+        number = xp.arange(start, start + count)
+        if MODEL not in kinds:
+            marks, kept = self._unmodelled(got, pick)
+            self._found.counts[FELT] += xp.count(marks == WRONG)
+            none = xp.zeros(count, xp.float64)
+            self._add(start, none, none, none, kept, kept)
+            return marks
+        errors = self._errors(got, number, pick, bool(self._varies[first : last + 1].any()))
+        suspicious = ~(self._measure(errors) < self._limits[at.LIMIT] - self._slack)
+        if errors.doubt is not None:
+            suspicious = suspicious | errors.doubt
+        if kinds.size == 1 and not xp.any(suspicious):
+            self._add(start, errors.s, errors.m, errors.quantum, None, None)
+            return xp.zeros(count, xp.uint8)
+        marks, kept, within = self._examined(got, number, errors, pick, mixed=kinds.size > 1)
+        self._add(start, errors.s, errors.m, errors.quantum, kept, within)
+        return marks
+
+    def _picker(self, first: int, last: int, start: int, count: int) -> Callable[[Array], Array]:
+        """From a column of the models to its value at each input."""
+        if first == last:
+            run = self._arrays.array(np.array([first]))
+            return lambda column: column[run]
+        stops = np.minimum(self._models.stop[first : last + 1] - start, count)
+        run = self._arrays.intervals(stops, count) + first
+        return lambda column: column[run]
+
+    def _errors(self, got: Array, number: Array, pick: Callable[[Array], Array], varying: bool) -> _Errors:
+        xp = self._arrays
+        scale = pick(self._scale)
+        t = xp.astype(number - pick(self._centre), xp.float64) * scale
+        column = pick(self._coefficients[TERMS - 1])
+        rest, slope = column, (TERMS - 1) * column
+        for k in range(TERMS - 2, 0, -1):
+            column = pick(self._coefficients[k])
+            rest = column + t * rest
+            if k > 1:
+                slope = k * column + t * slope
+        slope = column + t * slope
+        rest = pick(self._low) + t * rest
+        first = pick(self._coefficients[0])
+        y = first + rest
+        quantum, doubt = pick(self._quantum), None
+        if varying:
+            quantum, doubt = self._quanta(y, quantum)
+        moved = abs(slope * scale)
+        gap = (got - first) - rest
+        return _Errors(
+            gap / quantum, abs(gap) / (quantum + moved), y, rest, first, quantum, moved, pick(self._error), doubt
+        )
+
+    def _quanta(self, y: Array, quantum: Array) -> tuple[Array, Array]:
+        """The quantum of each value where ``quantum`` is 0, and where it is in doubt."""
+        xp = self._arrays
+        bits = y.view(xp.int64)
+        least, shift = int(self._limits[at.E_MIN]) + 1023 << 52, int(self._limits[at.PRECISION]) - 1 << 52
+        own = xp.clip(bits & _EXPONENT, least, None) - shift
+        varies = quantum == 0.0
+        near = ((bits - at.STEPS) ^ (bits + at.STEPS)) & _EXPONENT
+        return xp.where(varies, own.view(xp.float64), quantum), varies & (near != 0)
+
+    # -- what is not plain --------------------------------------------------------------------------------
+
+    @property
+    def _slack(self) -> float:
+        return self._limits[at.LIMIT] * at.MARGIN + BOUND
+
+    def _unit(self, y: Array) -> Array:
+        """The unit of the training contract."""
+        return self._arrays.clip(abs(y) * self._limits[at.UNBOUNDED], self._limits[at.UNIT], None)
+
+    def _measure(self, errors: _Errors) -> Array:
+        """The errors by the contract's metric."""
+        metric = self._limits[at.METRIC]
+        if metric == at.METRICS["m"]:
+            return errors.m
+        u = abs(errors.s)
+        return u if metric == at.METRICS["u"] else u * errors.quantum / self._unit(errors.y)
+
+    def _examined(
+        self, got: Array, number: Array, errors: _Errors, pick: Callable[[Array], Array], *, mixed: bool
+    ) -> tuple[Array, Array, Array]:
+        """Marks; where there is an error to be counted; and where the envelopes say something.
+
+        ``errors`` get 0 wherever there is none, and the errors of infinities.
+        """
+        xp, limits = self._arrays, self._limits
+        size = abs(errors.y)
+        infinite = xp.isinf(got)
+        near = infinite & (abs(size - limits[at.OVERFLOW]) <= errors.error + size * 2.0**-50)
+        if errors.doubt is not None:
+            near = near | errors.doubt
+        same_side = (errors.y == 0.0) | ((got > 0) == (errors.y > 0))
+        beyond = size > limits[at.OVERFLOW]
+        wrong = (xp.isnan(got) | (infinite & ~same_side)) & ~near
+        gap = (xp.sign(got) * limits[at.BEYOND_FORMAT] - errors.first) - errors.rest
+        spurious = infinite & same_side & ~beyond
+        errors.s = xp.where(spurious, gap / errors.quantum, errors.s)
+        errors.m = xp.where(spurious, abs(gap) / (errors.quantum + errors.moved), errors.m)
+        right = infinite & same_side & beyond
+        errors.s, errors.m = xp.where(right, 0.0, errors.s), xp.where(right, 0.0, errors.m)
+        measure = self._measure(errors)
+        failing = measure > limits[at.LIMIT] + self._slack
+        between = near | ~(failing | (measure < limits[at.LIMIT] - self._slack))
+        marks = xp.where(failing, self._failures(got, number, errors.y), OK)
+        marks = xp.where(wrong, WRONG, xp.where(between, PENDING, marks))
+        kept = (marks != PENDING) & ~wrong
+        too_much = abs(errors.s) * errors.quantum > limits[at.TRAINING_LIMIT] * self._unit(errors.y)
+        felt = wrong | (kept & failing & (marks != EXCUSED) & too_much)
+        within = kept | ~kept
+        if mixed:
+            model = pick(self._kind) == MODEL
+            others, known = self._unmodelled(got, pick)
+            marks = xp.where(model, xp.astype(marks, xp.uint8), others)
+            felt = (model & felt) | (~model & (marks == WRONG))
+            errors.s, errors.m = xp.where(model, errors.s, 0.0), xp.where(model, errors.m, 0.0)
+            kept = xp.where(model, kept, known)
+            within = model | kept
+        errors.s, errors.m = xp.where(kept, errors.s, 0.0), xp.where(kept, errors.m, 0.0)
+        self._found.counts[FELT] += xp.count(felt)
+        return xp.astype(marks, xp.uint8), kept, within
+
+    def _failures(self, got: Array, number: Array, y: Array) -> Array:
+        """The marks of results beyond the contract."""
+        xp, limits = self._arrays, self._limits
+        size = abs(y)
+        zero = got == 0.0
+        saturated = zero | (got == limits[at.ASYMPTOTE_LEFT]) | (got == limits[at.ASYMPTOTE_RIGHT])
+        marks = xp.where(saturated & (size >= limits[at.MIN_NORMAL]), LOST, OVER)
+        marks = xp.where(xp.isinf(got) | (got * xp.sign(y) < 0.0), WRONG, marks)
+        if limits[at.FLUSHES_INPUTS]:
+            low, high = limits[at.ZERO_LOW] - limits[at.ROOM_LOW], limits[at.ZERO_HIGH] + limits[at.ROOM_HIGH]
+            read_as_zero = (number < int(limits[at.MIN_NORMAL_BITS])) & (low <= got) & (got <= high)
+            marks = xp.where(read_as_zero, EXCUSED, marks)
+        if limits[at.FLUSHES_RESULTS]:
+            marks = xp.where(zero & (size < limits[at.MIN_NORMAL] * (1 - 2.0**-40)), EXCUSED, marks)
+        return marks
+
+    def _unmodelled(self, got: Array, pick: Callable[[Array], Array]) -> tuple[Array, Array]:
+        """Marks where there is no model, and where the result is right by them; its error counts as 0."""
+        xp = self._arrays
+        kind = pick(self._kind)
+        infinite = xp.isinf(got)
+        same_side = (got > 0) == (pick(self._coefficients[0]) > 0)
+        beyond = xp.where(infinite & same_side, OK, xp.where(infinite | xp.isnan(got), WRONG, PENDING))
+        nowhere = xp.where(xp.isnan(got), UNJUDGED if self._order else OK, UNJUDGED if self._order else WRONG)
+        marks = xp.where(kind == NOWHERE, nowhere, xp.where(kind == BEYOND, beyond, PENDING))
+        return xp.astype(marks, xp.uint8), marks == OK
+
+    # -- adding up ----------------------------------------------------------------------------------------
+
+    def _add(self, start: int, s: Array, m: Array, quantum: Array, kept: Array | None, within: Array | None) -> None:
+        """Add errors, 0 where not ``kept`` (None: all are), to the tally."""
+        xp, found = self._arrays, self._found
+        count = int(s.shape[0])
+        u = abs(s)
+        absolute = u * quantum
+        found.counts[JUDGED] += count if kept is None else xp.count(kept)
+        relative = self._bins(u, FINE_SHIFT, FIRST_FINE, RELATIVE_BINS, kept)
+        signed = relative + xp.where(s.view(xp.int64) < 0, RELATIVE_BINS + 1, 0)
+        sides = xp.bincount(signed, 2 * (RELATIVE_BINS + 1))
+        found.above += sides[:RELATIVE_BINS]
+        found.below += sides[RELATIVE_BINS + 1 : -1]
+        found.mixed += xp.bincount(self._bins(m, FINE_SHIFT, FIRST_FINE, RELATIVE_BINS, kept), RELATIVE_BINS + 1)[:-1]
+        found.absolute += xp.bincount(
+            self._bins(absolute, COARSE_SHIFT, FIRST_COARSE, ABSOLUTE_BINS, kept), ABSOLUTE_BINS + 1
+        )[:-1]
+        for slot, values in ((U, u), (M, m), (ABS, absolute), (ABOVE, s), (BELOW, -s)):
+            value, place = xp.peak(values)
+            if value > found.best[slot]:
+                found.best[slot], found.where[slot] = value, start + place
+        self._raise(start, u, m, within)
+
+    def _bins(self, values: Array, shift: int, first: int, count: int, kept: Array | None) -> Array:
+        """The bin of each value in a histogram; the one behind the last where not ``kept``."""
+        xp = self._arrays
+        bins = xp.clip((values.view(xp.int64) >> shift) - first, 0, count - 1)
+        return bins if kept is None else xp.where(kept, bins, count)
+
+    def _raise(self, start: int, u: Array, m: Array, within: Array | None) -> None:
+        """Lift the envelopes of u and m, bin by bin, where ``within`` (None: everywhere)."""
+        xp, shift = self._arrays, self._found.shift
+        stop = start + int(u.shape[0])
+        for values, envelope in zip((u, m), self._envelopes, strict=True):
+            seen = values if within is None else xp.where(within, values, -1.0)
+            for bin_ in range(start >> shift, (stop - 1 >> shift) + 1):
+                low, high = max((bin_ << shift) - start, 0), min((bin_ + 1 << shift) - start, stop - start)
+                top = xp.top(seen[low:high])
+                if top >= 0:
+                    envelope[bin_] = max(envelope[bin_], np.float64(top).view(np.int64))
+
+
+def _powered(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """A copy of a column with its last value repeated up to a power of two: JAX compiles for each length."""
+    length = 1 << (column.size - 1).bit_length()
+    return np.concatenate([column, np.repeat(column[-1:], length - column.size)])

@@ -1,0 +1,162 @@
+"""One shard of float32 on the device that made its results: bit patterns, kernel, filter and reduction stay there.
+
+What travels: the runs of equal marks other than OK, the results at undecided inputs, and the tally. The whole shard is
+one call of the implementation, so that no result depends on how much memory is free; the filter goes through it in
+chunks that do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gradproof.backends.arrays import Array, Arrays
+from gradproof.backends.base import Call
+from gradproof.engine.timelimit import time_limit
+from gradproof.formats import arrays as fa
+from gradproof.formats.arrays import Bits
+from gradproof.sweep import marks
+from gradproof.sweep.collect import FELT
+from gradproof.sweep.plan import Shard
+from gradproof.sweep.work import PATIENCE, Subject, _Shard
+
+_MAGNITUDE = 0x7FFF_FFFF
+_SIGN = -0x8000_0000
+
+
+class DeviceShard(_Shard):
+    """A shard whose backend works on its device; of any device, so that CPU tensors can stand for it."""
+
+    def __init__(self, subject: Subject, shard: Shard) -> None:
+        self.arrays = subject.probe.backend.arrays()
+        super().__init__(subject, shard)
+
+    def _arrays(self) -> Arrays:
+        return self.arrays
+
+    def run(self) -> dict[str, Any]:
+        """All of it at once."""
+        lo, count = self.shard.lo, self.shard.points
+        got = self._results(lo, count)
+        due = self._results(lo ^ self.format.sign_bit, count) if self.subject.parity and self.negative else None
+        before = None
+        if self.sections and self._magnitude(lo):
+            before = self._results(lo - 1, 1)
+        with self.arrays.quiet():
+            found = self._marks(got)
+            found = self._decided(got, found)
+            found = self._turned(got, before, found)
+            if due is not None:
+                found = self._mirrored(got, due, found)
+            self._tell(found)
+        return self._answer()
+
+    def _results(self, first: int, count: int) -> Array:
+        probe = self.subject.probe
+        call = Call(order=self.subject.order, mode=probe.mode, path=probe.paths[0])
+        limit = probe.selection.time_limit if probe.implementation.user else 0.0
+        with time_limit(limit, probe.implementation.name):
+            return probe.backend.on_device(probe.implementation, first, count, self.format, call)
+
+    # -- marks --------------------------------------------------------------------------------------------
+
+    def _marks(self, got: Array) -> Array:
+        """Those of finite inputs by models; of 0 and the infinity by the oracle; of NaNs by what they return."""
+        xp, start, count = self.arrays, self._magnitude(self.shard.lo), self.shard.points
+        infinity = self.format.infinity_bits
+        places = {name: min(max(bits - start, 0), count) for name, bits in
+                  (("one", 1), ("infinity", infinity), ("nan", infinity + 1))}  # fmt: skip
+        parts = [self._alone(start, got[: places["one"]])]
+        if self.modelled and places["infinity"] > places["one"]:
+            inside = got[places["one"] : places["infinity"]]
+            parts.append(self.modelled.on_device(start + places["one"], inside))
+        parts.append(self._alone(start + places["infinity"], got[places["infinity"] : places["nan"]]))
+        parts.append(self._of_nans(got[places["nan"] :]))
+        return xp.concatenate([part for part in parts if part.shape[0]])
+
+    def _alone(self, magnitude: int, got: Array) -> Array:
+        """The oracle's mark of one result, or of none."""
+        xp = self.arrays
+        if not got.shape[0]:
+            return xp.zeros(0, xp.uint8)
+        bits = np.array([magnitude | (self.shard.lo & self.format.sign_bit)], fa.storage(self.format))
+        return xp.array(self._judge(bits, self._bits(xp.host(got))))
+
+    def _of_nans(self, got: Array) -> Array:
+        xp = self.arrays
+        if self.subject.order:
+            return xp.zeros(got.shape[0], xp.uint8) + marks.UNJUDGED
+        wrong = ~xp.isnan(got)
+        self.found.counts[FELT] += xp.count(wrong)
+        return xp.astype(wrong, xp.uint8) * marks.WRONG
+
+    def _decided(self, got: Array, found: Array) -> Array:
+        """Have the oracle decide what the models left to it, on the host."""
+        xp = self.arrays
+        rows = xp.flatnonzero(found == marks.PENDING)
+        if not rows.size:
+            return found
+        decided = np.full(rows.size, marks.UNDECIDED, np.uint8)
+        taken = rows[: max(PATIENCE - self.found.asked, 0)]
+        self.found.asked += taken.size
+        # In portions: the oracle holds much of each input.
+        for portion in np.split(np.arange(taken.size), range(1 << 18, taken.size, 1 << 18)):
+            bits = (self.shard.lo + taken[portion]).astype(fa.storage(self.format))
+            decided[portion] = self._judge(bits, self._bits(xp.at(got, taken[portion])))
+        return xp.put(found, rows, decided)
+
+    def _bits(self, results: Any) -> Bits:
+        bits: Bits = np.ascontiguousarray(results).view(fa.storage(self.format))
+        return bits
+
+    # -- neighbours and mirror images ---------------------------------------------------------------------
+
+    def _turned(self, got: Array, before: Array | None, found: Array) -> Array:
+        """Flag results that turn against f's direction from the one before them in magnitude."""
+        xp, start = self.arrays, self._magnitude(self.shard.lo)
+        for low, high, way in self.sections:
+            first, last = max(low - start, 0), min(high - start, self.shard.points - 1)
+            if before is not None and low < start <= high:
+                found = self._flag(found, slice(0, 1), self._turns(before, got[:1], way))
+            if first < last:
+                turned = self._turns(got[first:last], got[first + 1 : last + 1], way)
+                if xp.any(turned):
+                    found = self._flag(found, slice(first + 1, last + 1), turned)
+        return found
+
+    def _turns(self, one: Array, following: Array, way: int) -> Array:
+        """By bits: a device may take subnormal numbers for 0 when it compares floats."""
+        xp = self.arrays
+        a, b = (_ordinals(xp, values) for values in (one, following))
+        return (b < a if way > 0 else b > a) & ~(xp.isnan(one) | xp.isnan(following))
+
+    def _flag(self, found: Array, rows: slice, turned: Array) -> Array:
+        xp = self.arrays
+        flagged = found[rows] | xp.astype(turned, xp.uint8) * marks.NON_MONOTONE
+        return xp.put(found, rows, flagged)
+
+    def _mirrored(self, got: Array, due: Array, found: Array) -> Array:
+        """Flag results at -x that are not ``due`` to those at x, up to the sign that the symmetry asks for."""
+        xp = self.arrays
+        a, b = got.view(xp.int32), due.view(xp.int32)
+        if self.subject.parity < 0:
+            b = b ^ _SIGN
+        zeros = ((a | b) & _MAGNITUDE) == 0
+        other = (a != b) & ~zeros & ~(xp.isnan(got) & xp.isnan(due))
+        return found | xp.astype(other, xp.uint8) * marks.ASYMMETRIC if xp.any(other) else found
+
+    # -- telling ------------------------------------------------------------------------------------------
+
+    def _tell(self, found: Array) -> None:
+        """Bring the runs of equal marks to the host, unless all are OK."""
+        xp = self.arrays
+        if xp.any(found != marks.OK):
+            starts = np.concatenate([[0], xp.flatnonzero(found[1:] != found[:-1]) + 1])
+            self.found.mark_runs(self.shard.lo, starts, self.shard.points, xp.at(found, starts))
+
+
+def _ordinals(xp: Arrays, values: Array) -> Array:
+    """Integers in the order of float32 numbers; both zeros are 0."""
+    bits = values.view(xp.int32)
+    return xp.where(bits < 0, -(bits & _MAGNITUDE), bits)

@@ -336,14 +336,16 @@ def test_what_regions_leave_of_the_line() -> None:
 FUNCTIONS = ("silu", "gelu", "tanh", "log1p", "relu")
 
 
-def agree(backend: str) -> None:
+def agree(backend: str, folder: Path) -> None:
     """Maxima, counts and the verdict of sweeps against the exhaustive cells of a run."""
     chosen = Selection(
         functions=FUNCTIONS, backends=(backend,), properties=("accuracy", "special-values"),
         formats=("bfloat16", "float16"), modes=("eager",), jobs=0,
     )  # fmt: skip
     cells = {(c.function, c.format, c.order, c.property): c for c in run(chosen).cells}
-    found = gp.run_sweep(FUNCTIONS, backend=backend, format=["bfloat16", "float16"], order=[0, 1, 2], workers=0)
+    found = gp.run_sweep(
+        FUNCTIONS, backend=backend, format=["bfloat16", "float16"], order=[0, 1, 2], workers=0, folder=folder
+    )
     assert len(found.cells) == len(FUNCTIONS) * 6
     for cell in found.cells:
         of_run, special = (cells[cell.function, cell.format, cell.order, p] for p in ("accuracy", "special-values"))
@@ -359,10 +361,10 @@ def agree(backend: str) -> None:
         assert cell.status == next(s for s in ("fail", "known", "undecided", "pass") if s in verdicts), cell.id
 
 
-def test_16_bit_maxima_are_those_of_a_run_on_numpy() -> None:
-    agree("numpy:cpu")
+def test_16_bit_maxima_are_those_of_a_run_on_numpy(tmp_path: Path) -> None:
+    agree("numpy:cpu", tmp_path)
 
 
 @pytest.mark.framework("torch")
-def test_16_bit_maxima_are_those_of_a_run_on_torch() -> None:
-    agree("torch:cpu")
+def test_16_bit_maxima_are_those_of_a_run_on_torch(tmp_path: Path) -> None:
+    agree("torch:cpu", tmp_path)

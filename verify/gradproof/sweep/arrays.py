@@ -32,6 +32,7 @@ from gradproof.sweep.collect import (
     FIRST_COARSE,
     FIRST_FINE,
     JUDGED,
+    MISMATCHED,
     RELATIVE_BINS,
     Collected,
     M,
@@ -115,7 +116,9 @@ class ArrayLoop:
         number = xp.arange(start, start + count)
         if MODEL not in kinds:
             marks, kept = self._unmodelled(got, pick)
-            self._found.counts[FELT] += xp.count(marks == WRONG)
+            mismatched = xp.count(marks == WRONG)
+            self._found.counts[FELT] += mismatched
+            self._found.counts[MISMATCHED] += mismatched
             none = xp.zeros(count, xp.float64)
             self._add(start, none, none, none, kept, kept)
             return marks
@@ -227,11 +230,13 @@ class ArrayLoop:
             others, known = self._unmodelled(got, pick)
             marks = xp.where(model, xp.astype(marks, xp.uint8), others)
             felt = (model & felt) | (~model & (marks == WRONG))
+            wrong = (model & wrong) | (~model & (marks == WRONG))
             errors.s, errors.m = xp.where(model, errors.s, 0.0), xp.where(model, errors.m, 0.0)
             kept = xp.where(model, kept, known)
             within = model | kept
         errors.s, errors.m = xp.where(kept, errors.s, 0.0), xp.where(kept, errors.m, 0.0)
         self._found.counts[FELT] += xp.count(felt)
+        self._found.counts[MISMATCHED] += xp.count(wrong)
         return xp.astype(marks, xp.uint8), kept, within
 
     def _failures(self, got: Array, number: Array, y: Array) -> Array:

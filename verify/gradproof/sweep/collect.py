@@ -37,8 +37,9 @@ SLOPES: Final = 2.0**-18
 
 U, M, ABS, ABOVE, BELOW = range(5)
 """Places of ``tally.GREATEST`` in ``best`` and ``where``."""
-JUDGED, FELT, N_COUNTS = range(3)
-"""Places in ``counts``: finite inputs with a judged error, failing ones that break the training contract."""
+JUDGED, FELT, MISMATCHED, N_COUNTS = range(4)
+"""Places in ``counts``: finite inputs with a judged error, failing ones that break the training contract, and finite
+inputs whose result has no error because its class is wrong."""
 
 
 class Collected:
@@ -70,8 +71,10 @@ class Collected:
 
     def judged(self, bits: Bits, got: Bits, reference: Reference, judgement: Judgement) -> None:
         """Add finite inputs and their judged results, of shape (n,); class mismatches have marks only."""
-        rows = np.flatnonzero(fa.is_finite(bits, self.format) & judgement.judged & ~judgement.mismatch)
+        finite = fa.is_finite(bits, self.format)
+        rows = np.flatnonzero(finite & judgement.judged & ~judgement.mismatch)
         self.counts[FELT] += int(judgement.felt.sum())
+        self.counts[MISMATCHED] += int((finite & judgement.mismatch).sum())
         self.counts[JUDGED] += rows.size
         if not rows.size:
             return
@@ -168,6 +171,7 @@ class Collected:
                 "points": self.hi - self.lo + 1,
                 "judged": int(self.counts[JUDGED]),
                 "felt": int(self.counts[FELT]),
+                "mismatched": int(self.counts[MISMATCHED]),
                 "asked": self.asked,
             },
             "greatest": dict(self.exact),

@@ -27,6 +27,7 @@ from gradproof.sweep.collect import (
     FIRST_COARSE,
     FIRST_FINE,
     JUDGED,
+    MISMATCHED,
     RELATIVE_BINS,
     M,
     U,
@@ -259,6 +260,7 @@ def _examine(
                 continue
         if mark in (PENDING, WRONG):
             counts[FELT] += mark == WRONG
+            counts[MISMATCHED] += mark == WRONG
             marks[i] = mark
             without += 1
             s[i] = m[i] = 0.0
@@ -369,6 +371,7 @@ def sweep(
                     mark = UNJUDGED if order else OK if np.isnan(got) else WRONG
                 marks[at + i] = mark
                 counts[FELT] += mark == WRONG
+                counts[MISMATCHED] += mark == WRONG
                 if mark == OK:
                     for histogram in (risen, mixed, absolute):
                         histogram[0] += 1

@@ -248,12 +248,11 @@ class _Sweep:
     def _numbers(self, worst: Rows) -> Cell:
         """A passing cell with everything that was measured."""
         judgement = worst.judgement
-        mismatch = judgement.mismatch & fa.is_finite(worst.bits, self.format)
         wrong = self.classes["wrong-class"].get("finite", [])
-        mismatches = self._mismatches(wrong) if mismatch.any() else 0
+        mismatches: int = self.found["counts"]["mismatched"]
         none = 0.0 if self.found["counts"]["judged"] else None
         best = {n: b["value"] if b else none for n, b in self.found["greatest"].items()}
-        greatest = dict.fromkeys(best) if mismatch.any() else best
+        greatest = dict.fromkeys(best) if mismatches else best
         finite = np.flatnonzero(fa.is_finite(worst.bits, self.format) & judgement.judged)
         top = finite[np.argmax(judgement.magnitude[finite])] if finite.size else None
         everything = (self.found["lo"], self.found["hi"]) == whole(self.format)
@@ -274,12 +273,6 @@ class _Sweep:
             measured=measured(self.target, self.found, self.classes),
             curve=curve(self.target, self.found, wrong if mismatches else [], mismatches),
         )
-
-    def _mismatches(self, wrong: Sequence[tally.Interval]) -> int:
-        """Finite inputs whose result has no error to measure; those of a wrong sign alone have one."""
-        without: int = self._points("finite") - self.found["counts"]["judged"]
-        without -= sum(i[2] for i in self.classes["undecided"].get("finite", []))
-        return max(min(sum(i[2] for i in wrong), without), 1)
 
     def _points(self, kind: str) -> int:
         """Inputs of one kind in the range that was swept."""

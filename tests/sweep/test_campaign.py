@@ -302,3 +302,16 @@ def test_interrupted_it_says_so_and_keeps_what_is_finished(
     assert text(found) == json.dumps(expected(), sort_keys=True)
     again = [after - was for after, was in zip(times_worked(marks), before, strict=True)]
     assert again == [0 if f"shard-{index:05d}.json" in kept else 1 for index in range(SHARDS)]
+
+
+def test_long_silence_is_told_less_and_less_often(tmp_path: Path, marks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shard of 8 seconds or more: its silence is told after 1, 2 and 4 (and perhaps once or twice more)."""
+    monkeypatch.setattr(campaign, "QUIET", 1.0)
+    heard = Heard()
+    with executors.local(1, time_limit=8.0) as crew:
+        monkeypatch.setattr(campaign, "STRIKES", 1)
+        (found,) = swept(tmp_path, crew=crew, work="hanging", observer=heard)
+    assert found.status == "error"
+    silent = [w for w in heard.warnings if "no shard finished for" in w]
+    assert 2 <= len(silent) <= 6
+    assert found.job.target.id in silent[0]

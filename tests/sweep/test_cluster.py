@@ -134,3 +134,11 @@ def test_a_scheduler_that_goes_away_is_told_and_keeps_what_is_finished(
     ):
         swept(tmp_path, crew=crew)
     assert 1 <= len(list(tmp_path.glob("*/shard-*.json"))) <= WORKERS
+
+
+@pytest.mark.parametrize("address", ["nowhere", "tcp://nowhere", "abc://here:8786"])
+def test_what_is_no_address_is_refused_at_once(address: str) -> None:
+    begun = time.monotonic()
+    with pytest.raises(UsageError, match="expected a Dask scheduler"), executors.cluster(address):
+        pass
+    assert time.monotonic() - begun < executors.CONNECT_LIMIT / 2

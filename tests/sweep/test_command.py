@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import gradproof as gp
 from gradproof.cli import codes
 from gradproof.cli.sweep_progress import rate
+from gradproof.errors import UsageError
 from tests.cli.conftest import Invoke
 from tests.cli.conftest import folder as folder
 from tests.cli.conftest import gradproof as gradproof
@@ -182,3 +184,52 @@ def test_from_python_the_result_is_the_same(gradproof: Invoke, folder: Path) -> 
 
 def test_rates_are_told_in_few_digits() -> None:
     assert [rate(x) for x in (3.4e9, 1.2345e8, 5100.0, 7.0)] == ["3.4 G/s", "123 M/s", "5.1 k/s", "7 /s"]
+
+
+def test_a_range_of_nans_has_no_error_to_tell(gradproof: Invoke, folder: Path) -> None:
+    done = gradproof(*RELU, "--bits", "0x7f81..0x7fff")
+    assert done.exit_code == codes.OK, done.output
+    (row,) = (line for line in done.stdout.splitlines() if line.startswith("relu-numpy"))
+    assert row.split()[:3] == ["relu-numpy-cpu-bfloat16-order0", "pass", "127"]
+    assert "inf" not in row
+
+
+def test_implementations_that_share_an_id_are_told_apart(gradproof: Invoke, folder: Path) -> None:
+    second = WRONG.partition("import gradproof as gp")[2].replace("mine", "other")
+    (folder / "both.py").write_text(RIGHT + second, encoding="utf-8")
+    done = gradproof("sweep", "both.py", "--format", "bfloat16", "--workers", "0")
+    assert done.exit_code == codes.FAILED, done.output
+    rows = [line for line in done.stdout.splitlines() if line.startswith("relu-numpy-cpu-bfloat16-order0 (")]
+    assert [("mine)" in row, "pass" in row) for row in rows] == [(True, True), (False, False)]
+    assert "other)" in rows[1]
+    assert "fail" in rows[1]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"order": []}, "at least one order"),
+        ({"format": []}, "at least one format"),
+        ({"mode": []}, "at least one mode"),
+        ({"order": "0"}, "got '0'"),
+        ({"bits": (0, 5)}, "bits as text"),
+        ({"workers": "a"}, "whole number for workers"),
+        ({"workers": 1.5}, "whole number for workers"),
+    ],
+)
+def test_what_python_hands_in_wrongly_is_named(given: dict[str, Any], said: str, folder: Path) -> None:
+    with pytest.raises(UsageError, match=said):
+        gp.run_sweep("relu", **{"backend": "numpy", "format": "bfloat16", "workers": 0, **given})
+
+
+def test_a_script_without_a_guard_is_told_what_it_lacks(folder: Path) -> None:
+    script = folder / "unguarded.py"
+    script.write_text(
+        "import gradproof as gp\n"
+        'print(gp.run_sweep("relu", backend="numpy", format="bfloat16", workers=1).counts()["error"])\n',
+        encoding="utf-8",
+    )
+    told = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=200)
+    assert told.stdout.strip() == "1"
+    assert 'a script that sweeps needs if __name__ == "__main__":' in told.stderr
+    assert "another gradproof" not in told.stderr

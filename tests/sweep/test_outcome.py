@@ -368,3 +368,12 @@ def test_16_bit_maxima_are_those_of_a_run_on_numpy(tmp_path: Path) -> None:
 @pytest.mark.framework("torch")
 def test_16_bit_maxima_are_those_of_a_run_on_torch(tmp_path: Path) -> None:
     agree("torch:cpu", tmp_path)
+
+
+def test_a_result_that_differs_from_call_to_call_is_said_to(tmp_path: Path) -> None:
+    unsteady = only(swept(tmp_path, "right * np.random.default_rng().integers(2, 200, x.shape).astype(x.dtype)"))
+    assert unsteady.status == "fail"
+    assert "another call gave" in unsteady.reason
+    steady = only(swept(tmp_path, "right * x.dtype.type(3)"))
+    assert steady.status == "fail"
+    assert "another call" not in steady.reason

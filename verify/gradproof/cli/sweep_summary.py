@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +26,7 @@ HEAD: Final = ("target", "status", "inputs", "u", "m", "at", "time", "rate")
 def summarise(result: RunResult, rows: Sequence[Row], files: Sequence[str]) -> None:
     """Print the summary to stdout; ``files`` are the paths written."""
     out = console()
-    columns(out, HEAD, [_line(row) for row in rows])
+    columns(out, HEAD, [(name, *_line(row)) for name, row in zip(_names(rows), rows, strict=True)])
     for row in rows:
         _found(out, row)
     for row in rows:
@@ -46,19 +47,32 @@ def summarise(result: RunResult, rows: Sequence[Row], files: Sequence[str]) -> N
 def _line(row: Row) -> tuple[str, ...]:
     cell, swept = row.cell, row.swept
     judged = cell.evidence.n > 0
+    measured = judged and not _beyond(row)
     worked = 0 if swept is None else swept.finished - swept.kept
     return (
-        _name(cell),
         cell.status,
         f"{cell.evidence.n:,}" if judged else "",
-        _error(cell, cell.u_max) if judged else "",
-        _error(cell, cell.m_max) if judged else "",
+        _error(cell, cell.u_max) if measured else "",
+        _error(cell, cell.m_max) if measured else "",
         ""
         if cell.worst_bits is None
         else f"{FORMATS[cell.format].decimal(int(cell.worst_bits, 16))} {cell.worst_bits}",
         duration(swept.wall) if swept is not None and swept.wall else "",
         rate(worked / swept.wall) if swept is not None and swept.wall and worked else "",
     )
+
+
+def _beyond(row: Row) -> bool:
+    """Whether every input is a NaN or an infinity (or a convention): there is no error to speak of."""
+    result = None if row.swept is None else row.swept.result
+    return result is not None and not result["counts"]["judged"] and not result["counts"]["mismatched"]
+
+
+def _names(rows: Sequence[Row]) -> list[str]:
+    """The targets by id; where several implementations share one, with the implementation."""
+    ids = [_name(row.cell) for row in rows]
+    several = {i for i, number in Counter(ids).items() if number > 1}
+    return [f"{i} ({row.cell.implementation})" if i in several else i for i, row in zip(ids, rows, strict=True)]
 
 
 def _name(cell: Cell) -> str:

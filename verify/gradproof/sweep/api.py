@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import importlib.util
+import multiprocessing
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
@@ -50,6 +51,10 @@ class Means:
         named = [n for n in ("executor", "workers", "cluster") if getattr(self, n) is not None]
         if len(named) > 1:
             raise UsageError(f"expected one of executor, workers and cluster, got {' and '.join(named)}")
+        for name in ("in_flight", "workers", "points", "seed"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, int):
+                raise UsageError(f"expected a whole number for {name}, got {value!r}")
         for name in ("in_flight", "points", "time_limit"):
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -97,6 +102,8 @@ def run_sweep(
     Raises UsageError for what exists nowhere, a run folder of other versions or in use, and a full disk. Ctrl-C returns
     what there is, the run not ``complete``.
     """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):  # a worker that imports the script
+        raise UsageError('a script that sweeps needs if __name__ == "__main__": around what it does')
     wanted = Wanted(
         names=_several(functions),
         backends=_several(backend),

@@ -29,6 +29,8 @@ STRIKES: Final = 3
 """Workers that a shard may cost before it is given up."""
 RATE_OVER: Final = 30.0
 """Seconds over which the rate is taken."""
+QUIET: Final = 60.0
+"""Seconds without a finished shard after which an observer hears of it; again after twice as many, and so on."""
 
 Status = Literal["swept", "unsupported", "not-run", "error", "stopped"]
 Merge = Callable[[Sequence[dict[str, Any]]], dict[str, Any]]
@@ -180,6 +182,9 @@ class _Campaign:
         self.deserted = False
         self.total = sum(course.job.points for course in courses)
         self.recent: deque[tuple[float, int]] = deque()
+        self.moved = time.monotonic()
+        """When something was last heard of a worker."""
+        self.quiet = QUIET
 
     def run(self) -> None:
         """Work on everything; a KeyboardInterrupt leaves what is finished in the folders."""
@@ -195,9 +200,23 @@ class _Campaign:
                 done, _ = wait(self.running, timeout=0.5, return_when=FIRST_COMPLETED)
                 for future in done:
                     self._take(future)
+                self._listen(heard=bool(done))
         finally:
             for future in self.running:
                 future.cancel()
+
+    def _listen(self, *, heard: bool) -> None:
+        """Say so when nothing is finished for long: there is no rate to tell the time left by."""
+        now = time.monotonic()
+        if heard:
+            self.moved, self.quiet = now, QUIET
+        elif self.running and now - self.moved > self.quiet:
+            course, shard = next(iter(self.running.values()))
+            self.observer.warned(
+                f"{course.job.target.id}, {_bits(shard)}: no shard finished for {now - self.moved:.0f} seconds; it "
+                f"has {shard.points:,} inputs, and those that no Taylor model judges can take milliseconds each"
+            )
+            self.quiet *= 2
 
     def outcome(self, course: _Course) -> Swept:
         """What became of a job, at any time."""

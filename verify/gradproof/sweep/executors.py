@@ -90,7 +90,11 @@ def cluster(address: str) -> Iterator[Crew]:
         raise UsageError(
             "--cluster needs Dask distributed, which is not installed: pip install 'gradproof[cluster]'"
         ) from None
+    if "://" not in address:
+        address = f"tcp://{address}"
     try:
+        # A client of an address that is none waits long, and prints a traceback when it is thrown away.
+        distributed.comm.get_address_host_port(address, strict=True)
         client = distributed.Client(address, timeout=CONNECT_LIMIT, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as fault:
         raise UsageError(f"expected a Dask scheduler at --cluster {address}, but none answers: {fault}") from fault

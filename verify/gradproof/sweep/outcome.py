@@ -22,6 +22,7 @@ from gradproof.engine.packs import ledger_directories
 from gradproof.engine.plan import Task
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Violations
+from gradproof.engine.remarks import remark
 from gradproof.engine.verdict import RECORDED_CONTRACT, sentence
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
@@ -326,6 +327,8 @@ class _Sweep:
             return replace(cell, status=status, reason=reason, severity=severity, known_ref=known, magnitude=None)  # type: ignore[arg-type]
         task = _task(self.subject, self.target, "accuracy")
         certificate = certify_failure(task, self.probe, bad, _source(self.target), self._region())
+        if about := remark(task, self.probe, bad):
+            said.append(about)
         reason = "; ".join([sentence(certificate), *said])
         cell = _failed(cell, bad, status, reason, certificate, known)
         return replace(cell, felt=bool(self.found["counts"]["felt"]) or bool(cell.felt))

@@ -41,11 +41,16 @@ class Wanted:
     def __post_init__(self) -> None:
         if not self.names:
             raise UsageError("expected a function, such as silu, or a Python file with implementations of yours")
+        for what, given in (("format", self.formats), ("order", self.orders), ("mode", self.modes)):
+            if not given:
+                raise UsageError(f"expected at least one {what}, got none")
         for order in self.orders:
             if order not in (0, 1, 2):
-                raise UsageError(f"expected an order of 0, 1 or 2, got {order}")
+                raise UsageError(f"expected an order of 0, 1 or 2, got {order!r}")
         for name in self.formats:
             get_format(name)
+        if self.bits is not None and not isinstance(self.bits, str):
+            raise UsageError(f'expected bits as text, such as "0x3f800000..0x40000000", got {self.bits!r}')
         if self.bits is not None and len(self.formats) != 1:
             raise UsageError(f"expected one --format with --bits {self.bits}, got {', '.join(self.formats)}")
 

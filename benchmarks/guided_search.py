@@ -35,7 +35,7 @@ from gradproof.backends.base import Implementation
 from gradproof.formats import get_format
 from gradproof.formats.arrays import Ints
 from gradproof.functions import get_function
-from gradproof.sweep.search import BATCH, METRICS, Search, subject
+from gradproof.sweep.guided.search import BATCH, METRICS, Search, subject
 
 FUNCTIONS = ("silu", "tanh", "softplus", "gelu", "elu", "erf", "expm1", "logsigmoid")
 FIRST_SEED = 11

@@ -149,8 +149,8 @@ def naive_numpy(backend: str, function: str, bits: fa.Bits) -> Callable[[], None
 def catalogue(backend: str, mode: str) -> None:
     """The cost of each function and order on one core."""
     from gradproof.errors import Unsupported
+    from gradproof.sweep.judging.work import work
     from gradproof.sweep.targets import Wanted, plan
-    from gradproof.sweep.work import work
 
     names = dict.fromkeys(i.function for i in get_backend(backend).catalogue() if "convert" not in i.function)
     print("\n| function | order | ns for an input | core-seconds for all of float32 |\n|---|---:|---:|---:|")

@@ -25,7 +25,7 @@ from gradproof.backends import get_backend
 from gradproof.backends.base import Backend, Call
 from gradproof.errors import BackendUnavailable
 from gradproof.formats import FLOAT32
-from gradproof.sweep import work
+from gradproof.sweep.judging import work
 from gradproof.sweep.plan import SHARD_BITS, Shard, Target, params, shards, whole
 
 FUNCTIONS = ("silu", "tanh", "softplus", "gelu")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gradproof.sweep import facts
-from gradproof.sweep.campaign import Job
+from gradproof.sweep.running import facts
+from gradproof.sweep.running.campaign import Job
 from gradproof.sweep.targets import Wanted, plan
 from tests.sweep import works
 

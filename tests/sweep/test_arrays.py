@@ -20,12 +20,13 @@ from gradproof.formats import BFLOAT16, FLOAT32, Format
 from gradproof.formats.arrays import Bits
 from gradproof.functions import Function
 from gradproof.oracle.taylor_models import BEYOND, MODEL, NOWHERE, OPEN, VARIES, taylor_models
-from gradproof.sweep import executors, marks, modelled, tally, work
-from gradproof.sweep.collect import COARSE_SHIFT, FIRST_COARSE, Collected
-from gradproof.sweep.modelled import Modelled
-from gradproof.sweep.on_device import DeviceShard
+from gradproof.sweep.judging import marks, modelled, tally, work
+from gradproof.sweep.judging.collect import COARSE_SHIFT, FIRST_COARSE, Collected
+from gradproof.sweep.judging.modelled import Modelled
+from gradproof.sweep.judging.on_device import DeviceShard
+from gradproof.sweep.judging.work import Subject
 from gradproof.sweep.plan import Shard, Target, params
-from gradproof.sweep.work import Subject
+from gradproof.sweep.running import executors
 from tests.sweep.test_work import FAULTS, WINDOWS, Right, every, none, target
 
 ROUTES = [
@@ -363,7 +364,8 @@ def test_numba_is_not_needed() -> None:
         import sys
         sys.modules["numba"] = None  # importing it raises ImportError
         import importlib.util
-        from gradproof.sweep import api, modelled, work
+        from gradproof.sweep import api
+        from gradproof.sweep.judging import modelled, work
         from gradproof.sweep.targets import Wanted, plan
         from gradproof.sweep.plan import shards
         assert modelled.compiled_loop() is None

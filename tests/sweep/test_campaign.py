@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from gradproof.errors import GradproofError, UsageError
-from gradproof.sweep import campaign, executors
-from gradproof.sweep.campaign import Progress, Silent, Swept, sweep
-from gradproof.sweep.executors import Crew, Here
 from gradproof.sweep.plan import Target
+from gradproof.sweep.running import campaign, executors
+from gradproof.sweep.running.campaign import Progress, Silent, Swept, sweep
+from gradproof.sweep.running.executors import Crew, Here
 from tests.house.imports import ROOT
 from tests.sweep import works
 from tests.sweep.conftest import SHARDS, jobs
@@ -210,7 +210,7 @@ def test_progress_counts_up_to_everything(tmp_path: Path) -> None:
 
 def test_other_versions_do_not_go_on_with_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     swept(tmp_path)
-    from gradproof.sweep import facts
+    from gradproof.sweep.running import facts
 
     monkeypatch.setattr(facts, "PACKAGES", (*facts.PACKAGES, "click"))
     facts._backend_facts.cache_clear()
@@ -224,8 +224,8 @@ def test_other_versions_do_not_go_on_with_a_folder(tmp_path: Path, monkeypatch: 
 PROGRAM = """
 import sys
 from pathlib import Path
-from gradproof.sweep import executors, facts
-from gradproof.sweep.campaign import sweep
+from gradproof.sweep.running import executors, facts
+from gradproof.sweep.running.campaign import sweep
 from tests.sweep import works
 from tests.sweep.conftest import jobs
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from gradproof.errors import UsageError
-from gradproof.sweep.folder import LOCK, MANIFEST, Damaged, Folder, place
 from gradproof.sweep.plan import Target, shards
+from gradproof.sweep.running.folder import LOCK, MANIFEST, Damaged, Folder, place
 
 TARGET = Target("silu", (), "torch.nn.functional.silu", "torch:cpu", "eager", "float32", 0, "stable")
 SHARDS = shards(TARGET, 0, (4 << 24) - 1)
@@ -136,7 +136,7 @@ def test_two_may_not_work_in_one_folder(path: Path) -> None:
 def test_a_killed_process_leaves_no_lock_behind(path: Path) -> None:
     program = f"""
 import os, signal
-from gradproof.sweep.folder import Folder
+from gradproof.sweep.running.folder import Folder
 with Folder(__import__("pathlib").Path({str(path)!r}), {MADE_BY!r}):
     os.kill(os.getpid(), signal.SIGKILL)
 """

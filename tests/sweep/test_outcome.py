@@ -18,7 +18,8 @@ from gradproof.formats import BFLOAT16, get_format
 from gradproof.formats import arrays as fa
 from gradproof.results import combine, validate
 from gradproof.results.model import Cell, RunResult
-from gradproof.sweep import marks, measured, stretches, tally
+from gradproof.sweep.answers import measured, stretches
+from gradproof.sweep.judging import marks, tally
 from tests.cli.conftest import Invoke
 from tests.cli.conftest import folder as folder
 from tests.cli.conftest import gradproof as gradproof
@@ -230,7 +231,7 @@ def test_float32_goes_through_models_and_says_what_they_leave_open(folder: Path)
 
 
 def test_undecided_inputs_are_no_pass(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    from gradproof.sweep import work
+    from gradproof.sweep.judging import work
 
     monkeypatch.setattr(work._Shard, "_judge", lambda self, bits, got: np.full(bits.size, marks.UNDECIDED, np.uint8))
     cell = only(swept(folder))

@@ -17,10 +17,10 @@ from gradproof.formats import BFLOAT16, FLOAT32, FLOAT64, Format
 from gradproof.formats import arrays as fa
 from gradproof.functions import Function, get_function
 from gradproof.oracle import Oracle, Reference
-from gradproof.sweep import starts
-from gradproof.sweep.climb import Climber
-from gradproof.sweep.families import catalogued, guided_family
-from gradproof.sweep.search import BATCH, Found, guided
+from gradproof.sweep.guided import starts
+from gradproof.sweep.guided.climb import Climber
+from gradproof.sweep.guided.families import catalogued, guided_family
+from gradproof.sweep.guided.search import BATCH, Found, guided
 
 CPU = "numpy:cpu"
 Call = Callable[[Any], Any]

@@ -17,9 +17,9 @@ from gradproof.functions import get_function
 from gradproof.measure import Flushing
 from gradproof.oracle import Oracle
 from gradproof.oracle.taylor_models import BOUND
-from gradproof.sweep import tally, work
+from gradproof.sweep.judging import tally, work
+from gradproof.sweep.judging.work import Subject
 from gradproof.sweep.plan import Shard, Target, params
-from gradproof.sweep.work import Subject
 
 Fault = Callable[[Bits, Bits], Bits]
 """From inputs and correctly rounded results to what is returned."""

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from gradproof.errors import ImplementationFault, Unsupported
-from gradproof.sweep import facts
 from gradproof.sweep.plan import Shard
+from gradproof.sweep.running import facts
 
 DIGEST = f"{__name__}:digest"
 FOLDER = "TESTS_SWEEP_FOLDER"

@@ -121,7 +121,7 @@ def _whole(options: dict[str, Any], key: str, least: int = 0) -> int | None:
 
 def _time_limit(given: str | None) -> float | None:
     """Seconds that a shard may take; None for any number, which the command line calls 0."""
-    from gradproof.sweep.executors import TIME_LIMIT
+    from gradproof.sweep.running.executors import TIME_LIMIT
 
     seconds: float = TIME_LIMIT if given is None else parse(BY_NAME["time-limit"], given, "--time-limit")
     if not seconds >= 0:

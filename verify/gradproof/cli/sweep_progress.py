@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from gradproof.cli.console import console, duration, text
 
 if TYPE_CHECKING:
-    from gradproof.sweep.campaign import Progress
     from gradproof.sweep.plan import Target
+    from gradproof.sweep.running.campaign import Progress
 
 EVERY: Final = 10.0
 """Seconds between two lines where there is no terminal."""

@@ -10,7 +10,7 @@ from gradproof.cli.console import STYLES, columns, console, count, duration, fig
 from gradproof.cli.sweep_progress import rate
 from gradproof.formats import FORMATS, Format
 from gradproof.results.sweeps import CLASSES, FAILING
-from gradproof.sweep.tally import bits_at
+from gradproof.sweep.judging.tally import bits_at
 
 if TYPE_CHECKING:
     from rich.console import Console

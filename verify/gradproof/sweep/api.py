@@ -16,9 +16,11 @@ from typing import Any
 from gradproof.errors import UsageError
 from gradproof.formats import get_format
 from gradproof.results.model import Cell, LedgerState, RunResult, Shard
-from gradproof.sweep import cells, executors, searching
-from gradproof.sweep.campaign import Observer, Silent, Swept, sweep
+from gradproof.sweep.answers import cells
+from gradproof.sweep.guided import searching
 from gradproof.sweep.plan import Target
+from gradproof.sweep.running import executors
+from gradproof.sweep.running.campaign import Observer, Silent, Swept, sweep
 from gradproof.sweep.targets import DEFAULT_FORMAT, Plan, Wanted, plan
 
 Names = str | Iterable[str]
@@ -179,7 +181,7 @@ def _deviations(found: Sequence[Cell], states: Sequence[LedgerState]) -> dict[st
     named = {c.known_ref for c in found} | {s.deviation for s in states}
     if not any(named):
         return {}
-    from gradproof.sweep.outcome import installed_ledger
+    from gradproof.sweep.answers.outcome import installed_ledger
 
     return {
         d.id: {"title": d.title, "reason": d.reason, "upstream": list(d.upstream)}

@@ -12,7 +12,7 @@ from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats, Ints
 from gradproof.measure import Judgement
 from gradproof.oracle import Reference
-from gradproof.sweep import marks, tally
+from gradproof.sweep.judging import marks, tally
 
 FINE: Final = 32
 """Bins per doubling in the histograms of u and m."""

@@ -33,13 +33,14 @@ from gradproof.results.io import plain
 from gradproof.results.model import SEVERITIES, Cell, Certificate, Evidence, Interval, LedgerState
 from gradproof.results.sweeps import FAILING
 from gradproof.results.sweeps import interval as in_words
-from gradproof.sweep import stretches, tally
-from gradproof.sweep.found import Found
-from gradproof.sweep.measured import curve, interval, measured
+from gradproof.sweep.answers import stretches
+from gradproof.sweep.answers.measured import curve, interval, measured
+from gradproof.sweep.answers.stretches import Keys
+from gradproof.sweep.guided.found import Found
+from gradproof.sweep.judging import tally
+from gradproof.sweep.judging.tally import bits_at, key
+from gradproof.sweep.judging.work import Subject, subject
 from gradproof.sweep.plan import Target, whole
-from gradproof.sweep.stretches import Keys
-from gradproof.sweep.tally import bits_at, key
-from gradproof.sweep.work import Subject, subject
 
 REGION: Final = 32
 """Failing intervals in a certificate; beyond that the smallest gaps are closed."""
@@ -433,7 +434,7 @@ def _failed(cell: Cell, bad: Violations, status: str, reason: str, certificate: 
 
 
 def _cell(target: Target, status: str, reason: str, **more: Any) -> Cell:
-    from gradproof.sweep.cells import unjudged
+    from gradproof.sweep.answers.cells import unjudged
 
     return unjudged(target, status, reason, **more)
 

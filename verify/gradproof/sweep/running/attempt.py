@@ -14,7 +14,7 @@ from typing import Any, Final
 from gradproof.errors import ImplementationFault
 from gradproof.sweep.plan import Shard
 
-WORK: Final = "gradproof.sweep.work:work"
+WORK: Final = "gradproof.sweep.judging.work:work"
 """Where the work on a shard is found, by name: the executors' processes import it when they need it."""
 
 _alone = threading.Lock()
@@ -31,7 +31,7 @@ def attempt(shard: Shard, work: str = WORK, limit: float | None = None) -> dict[
     with _alone, _ending_after(limit):
         begun = time.perf_counter()
         try:
-            from gradproof.sweep.facts import facts
+            from gradproof.sweep.running.facts import facts
 
             answer["facts"] = facts(shard.target)
             begun = time.perf_counter()

@@ -16,10 +16,10 @@ from gradproof.backends.base import Call
 from gradproof.engine.timelimit import time_limit
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
-from gradproof.sweep import marks
-from gradproof.sweep.collect import FELT
+from gradproof.sweep.judging import marks
+from gradproof.sweep.judging.collect import FELT
+from gradproof.sweep.judging.work import PATIENCE, Subject, _Shard
 from gradproof.sweep.plan import Shard
-from gradproof.sweep.work import PATIENCE, Subject, _Shard
 
 _MAGNITUDE = 0x7FFF_FFFF
 _SIGN = -0x8000_0000

@@ -9,13 +9,13 @@ from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gradproof.sweep.attempt import told
-from gradproof.sweep.campaign import Observer, terminable
-from gradproof.sweep.executors import Crew, lost
 from gradproof.sweep.plan import Target
+from gradproof.sweep.running.attempt import told
+from gradproof.sweep.running.campaign import Observer, terminable
+from gradproof.sweep.running.executors import Crew, lost
 
 if TYPE_CHECKING:
-    from gradproof.sweep.found import Found
+    from gradproof.sweep.guided.found import Found
     from gradproof.sweep.targets import Search
 
 
@@ -36,8 +36,8 @@ def attempt_search(target: Target, points: int | None, seed: int | None) -> dict
     try:
         from gradproof.formats import get_format
         from gradproof.measure import get_contract
-        from gradproof.sweep.search import guided
-        from gradproof.sweep.subjects import subject_of
+        from gradproof.sweep.guided.search import guided
+        from gradproof.sweep.judging.subjects import subject_of
 
         function, implementation = subject_of(target)
         given = {name: value for name, value in (("points", points), ("seed", seed)) if value is not None}

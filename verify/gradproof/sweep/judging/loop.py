@@ -16,7 +16,7 @@ import numba
 import numpy as np
 
 from gradproof.oracle.taylor_models import BEYOND, BOUND, MODEL, NOWHERE, TERMS, VARIES
-from gradproof.sweep.collect import (
+from gradproof.sweep.judging.collect import (
     ABOVE,
     ABS,
     ABSOLUTE_BINS,
@@ -32,8 +32,8 @@ from gradproof.sweep.collect import (
     M,
     U,
 )
-from gradproof.sweep.marks import EXCUSED, LOST, OK, OVER, PENDING, UNJUDGED, WRONG
-from gradproof.sweep.places import (
+from gradproof.sweep.judging.marks import EXCUSED, LOST, OK, OVER, PENDING, UNJUDGED, WRONG
+from gradproof.sweep.judging.places import (
     ASYMPTOTE_LEFT,
     ASYMPTOTE_RIGHT,
     BEYOND_FORMAT,

@@ -22,9 +22,9 @@ from gradproof.functions import Function
 from gradproof.measure.judge import Judgement
 from gradproof.oracle import Certified, Reference
 from gradproof.oracle.reference import BY_ARB, BY_EXACT, FINITE, INFINITE, NAN, UNCERTIFIED, UNDECIDED, UNDEFINED, Row
-from gradproof.sweep import starts
-from gradproof.sweep.climb import Climber
-from gradproof.sweep.found import METRICS, Found, Metric, Worst
+from gradproof.sweep.guided import starts
+from gradproof.sweep.guided.climb import Climber
+from gradproof.sweep.guided.found import METRICS, Found, Metric, Worst
 
 BATCH: Final = 4096
 """Inputs per call of a backend, always: some compile for each new length."""

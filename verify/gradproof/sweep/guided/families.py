@@ -25,7 +25,7 @@ from gradproof.formats import Format
 from gradproof.formats.arrays import Ints
 from gradproof.functions import Function
 from gradproof.functions.function import exact
-from gradproof.sweep.search import DEFAULT_POINTS, Found, Metric, Search, subject
+from gradproof.sweep.guided.search import DEFAULT_POINTS, Found, Metric, Search, subject
 
 Make = Callable[[Function], Implementation]
 """The implementation of a function with its parameters bound."""

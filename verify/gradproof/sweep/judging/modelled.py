@@ -15,12 +15,12 @@ from gradproof.measure import Flushing
 from gradproof.measure.contracts import TRAINING
 from gradproof.oracle.reference import Reference
 from gradproof.oracle.taylor_models import taylor_models
-from gradproof.sweep import places
-from gradproof.sweep.arrays import ArrayLoop
-from gradproof.sweep.collect import ENVELOPE_BINS, Collected
+from gradproof.sweep.judging import places
+from gradproof.sweep.judging.arrays import ArrayLoop
+from gradproof.sweep.judging.collect import ENVELOPE_BINS, Collected
 
 if TYPE_CHECKING:
-    from gradproof.sweep.work import Subject
+    from gradproof.sweep.judging.work import Subject
 
 
 class Modelled:
@@ -72,7 +72,7 @@ class Modelled:
 def compiled_loop() -> ModuleType | None:
     """The module ``loop``; None where Numba is not installed, or does not work here."""
     try:
-        from gradproof.sweep import loop
+        from gradproof.sweep.judging import loop
     except ImportError:
         return None
     return loop

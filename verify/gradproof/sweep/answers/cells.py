@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from gradproof.results.model import Cell, LedgerState
 from gradproof.results.sweeps import PROPERTY, TIMED
-from gradproof.sweep.attempt import judged_fault
-from gradproof.sweep.campaign import Swept
+from gradproof.sweep.guided.searching import Searched
 from gradproof.sweep.plan import Target
-from gradproof.sweep.searching import Searched
+from gradproof.sweep.running.attempt import judged_fault
+from gradproof.sweep.running.campaign import Swept
 from gradproof.sweep.targets import Absent
 
 UNANSWERED: Final = {"type": "WorkerLost", "message": "the search was not answered"}
@@ -24,7 +24,7 @@ def of_sweep(swept: Swept, workers: int | None = None) -> tuple[Cell, States]:
     """The cell of an exhaustive sweep, whatever became of it, and what became of the ledger's entries."""
     target = swept.job.target
     if swept.result is not None:
-        from gradproof.sweep import outcome
+        from gradproof.sweep.answers import outcome
 
         cell, states = outcome.swept(target, swept.result)
         effort = {
@@ -46,7 +46,7 @@ def of_search(searched: Searched) -> tuple[Cell, States]:
     """The cell of a guided search, and what became of the ledger's entries."""
     target = searched.search.target
     if searched.found is not None:
-        from gradproof.sweep import outcome
+        from gradproof.sweep.answers import outcome
 
         cell, states = outcome.at_least(target, searched.found)
         return replace(cell, seconds=round(searched.seconds, 3)), states

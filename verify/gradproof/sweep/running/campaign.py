@@ -18,13 +18,13 @@ from typing import Any, Final, Literal, Protocol
 from gradproof.errors import GradproofError, UsageError
 from gradproof.formats import get_format
 from gradproof.functions import Function
-from gradproof.sweep.attempt import WORK, attempt, judged_fault, told
-from gradproof.sweep.executors import Crew, lost
-from gradproof.sweep.facts import facts, foreign, manifest
-from gradproof.sweep.folder import Damaged, Folder, place
 from gradproof.sweep.plan import Shard, Target, shards
+from gradproof.sweep.running.attempt import WORK, attempt, judged_fault, told
+from gradproof.sweep.running.executors import Crew, lost
+from gradproof.sweep.running.facts import facts, foreign, manifest
+from gradproof.sweep.running.folder import Damaged, Folder, place
 
-MERGED: Final = "gradproof.sweep.tally:merged"
+MERGED: Final = "gradproof.sweep.judging.tally:merged"
 STRIKES: Final = 3
 """Workers that a shard may cost before it is given up."""
 RATE_OVER: Final = 30.0

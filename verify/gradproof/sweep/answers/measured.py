@@ -14,10 +14,11 @@ from gradproof.formats.arrays import Floats
 from gradproof.measure.curves import BINS, EMPTY, HISTOGRAM_EDGES, MISMATCH, QUANTILES
 from gradproof.results.io import plain
 from gradproof.results.model import Curve
-from gradproof.sweep import stretches, tally
-from gradproof.sweep.collect import COARSE, ENVELOPE_BINS, FINE, FINE_SHIFT, FIRST_COARSE, FIRST_FINE
+from gradproof.sweep.answers import stretches
+from gradproof.sweep.judging import tally
+from gradproof.sweep.judging.collect import COARSE, ENVELOPE_BINS, FINE, FINE_SHIFT, FIRST_COARSE, FIRST_FINE
+from gradproof.sweep.judging.tally import Interval, bits_at
 from gradproof.sweep.plan import Target, whole
-from gradproof.sweep.tally import Interval, bits_at
 
 INTERVALS: Final = 64
 """Intervals of one class in a results file; beyond that the smallest gaps are closed."""

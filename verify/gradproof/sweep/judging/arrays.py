@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from gradproof.backends.arrays import Array, Arrays
 from gradproof.oracle.taylor_models import BEYOND, BOUND, MODEL, NOWHERE, TERMS, VARIES, TaylorModels
-from gradproof.sweep import places as at
-from gradproof.sweep.collect import (
+from gradproof.sweep.judging import places as at
+from gradproof.sweep.judging.collect import (
     ABOVE,
     ABS,
     ABSOLUTE_BINS,
@@ -38,7 +38,7 @@ from gradproof.sweep.collect import (
     M,
     U,
 )
-from gradproof.sweep.marks import EXCUSED, LOST, OK, OVER, PENDING, UNJUDGED, WRONG
+from gradproof.sweep.judging.marks import EXCUSED, LOST, OK, OVER, PENDING, UNJUDGED, WRONG
 
 _EXPONENT: Final = 0x7FF0_0000_0000_0000
 

@@ -23,11 +23,11 @@ from gradproof.formats.arrays import Bits
 from gradproof.measure import Judgement
 from gradproof.measure.severity import classify
 from gradproof.oracle import Reference
-from gradproof.sweep import marks
-from gradproof.sweep.collect import FELT, Collected
-from gradproof.sweep.directions import Section, sections
+from gradproof.sweep.judging import marks
+from gradproof.sweep.judging.collect import FELT, Collected
+from gradproof.sweep.judging.directions import Section, sections
+from gradproof.sweep.judging.subjects import subject_of
 from gradproof.sweep.plan import Shard, Target
-from gradproof.sweep.subjects import subject_of
 
 CHUNK: Final = 1 << 18
 """Results asked of the backend at once: enough for a call to be cheap, few enough for a core's caches."""
@@ -44,7 +44,7 @@ def work(shard: Shard) -> dict[str, Any]:
     """
     shared = subject(shard.target)
     if shared.on_device:
-        from gradproof.sweep.on_device import DeviceShard
+        from gradproof.sweep.judging.on_device import DeviceShard
 
         return DeviceShard(shared, shard).run()
     return _Shard(shared, shard).run()
@@ -111,7 +111,7 @@ class _Shard:
         """The magnitudes that models are for: finite and not 0."""
         self.modelled = None
         if fmt.width == 32 and self.first <= self.last:
-            from gradproof.sweep.modelled import Modelled
+            from gradproof.sweep.judging.modelled import Modelled
 
             self.modelled = Modelled(
                 subject, self.found, self.first, self.last, negative=self.negative, arrays=self._arrays()

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from gradproof.formats import Format, get_format
-from gradproof.sweep import tally
+from gradproof.sweep.judging import tally
+from gradproof.sweep.judging.tally import Interval, bits_at, key
 from gradproof.sweep.plan import Shard, Target
-from gradproof.sweep.tally import Interval, bits_at, key
 
 KINDS: Final = ("finite", "infinite", "nan")
 """Kinds of inputs: accuracy speaks of the first, special-values of the others."""
@@ -73,7 +73,7 @@ def outside(where: Sequence[Keys], fmt: Format) -> list[Keys]:
 
 def again(target: Target, first: int, last: int) -> list[dict[str, Any]]:
     """The tallies of the patterns from one key to another, one per sign: the shard's work done once more."""
-    from gradproof.sweep.work import work
+    from gradproof.sweep.judging.work import work
 
     fmt = get_format(target.format)
     zero = 1 << (fmt.width - 1)

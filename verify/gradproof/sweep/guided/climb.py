@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from gradproof.formats.arrays import Floats, Ints
-from gradproof.sweep.starts import BINADE, Binades
+from gradproof.sweep.guided.starts import BINADE, Binades
 
 KEPT: Final = 6
 """Inputs kept per region."""

@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from gradproof.errors import GradproofError, UsageError
-from gradproof.sweep.processes import Processes, WorkerLost
+from gradproof.sweep.running.processes import Processes, WorkerLost
 
 TIME_LIMIT: Final = 3600.0
 """Seconds that one shard may take by default: 2^24 inputs at 0.2 milliseconds each."""

@@ -86,7 +86,7 @@ def _backend_facts(backend_id: str, mode: str) -> dict[str, Any]:
 @cache
 def _source() -> str:
     """A digest of what judges a shard, for those who change it; empty where there is no source, as in a zip file."""
-    package = Path(__file__).parents[1]
+    package = Path(__file__).parents[2]
     seen = hashlib.sha256()
     for file in sorted(file for room in _ROOMS for file in (package / room).rglob("*.py")):
         content = file.read_bytes()

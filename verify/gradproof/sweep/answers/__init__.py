@@ -1,0 +1,1 @@
+"""From what was found to cells of a results file."""

@@ -1,0 +1,1 @@
+"""Searching where not every input can be tried."""

@@ -1,0 +1,1 @@
+"""The work on one shard: results called, judged and added up."""

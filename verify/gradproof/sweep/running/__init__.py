@@ -1,0 +1,1 @@
+"""Getting all shards of all targets worked on: queue, executors, run folder."""

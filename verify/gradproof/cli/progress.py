@@ -2,74 +2,43 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from gradproof.cli.console import STYLES, console, figure, text
+from gradproof.cli.bar import OnBar
+from gradproof.cli.console import STYLES, figure, text
 
 if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
     from rich.text import Text
 
     from gradproof.engine.plan import Plan
     from gradproof.results.model import Cell
 
 
-class Progress:
-    """Listens to a run and tells it on stderr, so that stdout holds the summary alone.
-
-    ``quiet`` says nothing; ``verbose`` shows every cell on a terminal too. Use as a context manager.
-    """
+class Progress(OnBar):
+    """Listens to a run. ``quiet`` says nothing; ``verbose`` shows every cell on a terminal too."""
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
-        self.out = console(stderr=True)
-        self.quiet = quiet
+        super().__init__(quiet=quiet)
         self.verbose = verbose
-        self._bar: Any = None
-        self._task: Any = None
         self._failed = 0
 
-    def __enter__(self) -> Progress:
-        if self.out.is_terminal and not self.quiet:
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-            from rich.progress import Progress as Bar
-            from rich.table import Column
+    def columns(self) -> list[ProgressColumn]:
+        """Cells judged of all, and the time since the start."""
+        from rich.progress import MofNCompleteColumn, TimeElapsedColumn
 
-            # Markup is off: a cell's id holds what a user called things.
-            self._bar = Bar(
-                BarColumn(bar_width=24),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                TextColumn(
-                    "{task.description}",
-                    markup=False,
-                    table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
-                ),
-                console=self.out,
-                transient=True,
-                expand=True,
-            )
-            self._bar.start()
-            self._task = self._bar.add_task("starting", total=None)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        return [MofNCompleteColumn(), TimeElapsedColumn()]
 
     def planned(self, plan: Plan) -> None:
         """Show how much there is to do."""
-        if self._bar is not None:
-            self._bar.update(self._task, total=plan.tasks)
+        self.show(total=plan.tasks)
 
     def judged(self, cell: Cell, done: int, total: int) -> None:
         """Show one verdict."""
         self._failed += cell.status in ("fail", "error")
-        if self._bar is not None:
-            note = f"{self._failed} failing  " if self._failed else ""
-            self._bar.update(self._task, completed=done, total=total, description=f"{note}{cell.id}")
-        if not self.quiet and (self._bar is None or self.verbose):
+        note = f"{self._failed} failing  " if self._failed else ""
+        shown = self.show(completed=done, total=total, description=f"{note}{cell.id}")
+        if not self.quiet and (not shown or self.verbose):
             self.out.print(cell_line(cell))
 
 

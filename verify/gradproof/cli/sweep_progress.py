@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from gradproof.cli.console import console, duration, text
+from gradproof.cli.bar import OnBar
+from gradproof.cli.console import duration, text
 
 if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
+
     from gradproof.sweep.plan import Target
     from gradproof.sweep.running.campaign import Progress
 
@@ -16,49 +18,23 @@ EVERY: Final = 10.0
 """Seconds between two lines where there is no terminal."""
 
 
-class SweepProgress:
-    """Listens to a sweep and tells it on stderr. ``quiet`` tells warnings alone. Use as a context manager."""
+class SweepProgress(OnBar):
+    """Listens to a sweep. ``quiet`` tells warnings alone."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self.out = console(stderr=True)
-        self.quiet = quiet
-        self._bar: Any = None
-        self._task: Any = None
+        super().__init__(quiet=quiet)
         self._last = time.monotonic()
 
-    def __enter__(self) -> SweepProgress:
-        if self.out.is_terminal and not self.quiet:
-            from rich.progress import BarColumn, TaskProgressColumn, TextColumn
-            from rich.progress import Progress as Bar
-            from rich.table import Column
+    def columns(self) -> list[ProgressColumn]:
+        """The share that is done."""
+        from rich.progress import TaskProgressColumn
 
-            self._bar = Bar(
-                BarColumn(bar_width=24),
-                TaskProgressColumn(),
-                TextColumn(
-                    "{task.description}",
-                    markup=False,
-                    table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
-                ),
-                console=self.out,
-                transient=True,
-                expand=True,
-            )
-            self._bar.start()
-            self._task = self._bar.add_task("starting", total=None)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        return [TaskProgressColumn()]
 
     def advanced(self, progress: Progress) -> None:
         """Show how far it is."""
-        if self._bar is not None:
-            self._bar.update(self._task, completed=progress.done, total=progress.total, description=told(progress))
-        elif not self.quiet and time.monotonic() - self._last >= EVERY:
+        shown = self.show(completed=progress.done, total=progress.total, description=told(progress))
+        if not shown and not self.quiet and time.monotonic() - self._last >= EVERY:
             self._last = time.monotonic()
             self.out.print(text(f"{progress.done / progress.total:4.0%}  {told(progress)}"))
 

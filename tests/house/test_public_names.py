@@ -64,6 +64,7 @@ def test_the_extras_are_those_of_the_documentation() -> None:
         "cluster",
         "jax",
         "pytest",
+        "sweep",
         "torch",
     }
 

@@ -157,7 +157,12 @@ def test_wrong_usage_is_told_before_any_work(gradproof: Invoke, arguments: list[
 def test_interrupted_it_exits_with_2_and_the_same_command_goes_on(gradproof: Invoke, folder: Path) -> None:
     command = [sys.executable, "-m", "gradproof", "sweep", "relu", "--backend", "numpy", "--workers", "1"]
     command += ["--json", "out.json"]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A process started in the background inherits an ignored SIGINT, as batch systems do it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
     deadline = time.monotonic() + 120
     while len(list(folder.glob(".gradproof/sweeps/*/shard-*"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)

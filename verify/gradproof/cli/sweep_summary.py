@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gradproof.cli.console import STYLES, columns, console, count, duration, figure, text
 from gradproof.cli.sweep_progress import rate
 from gradproof.formats import FORMATS, Format
-from gradproof.results.sweeps import CLASSES, FAILING
+from gradproof.results.sweeps import CLASSES, FAILING, inputs
 from gradproof.sweep.judging.tally import bits_at
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _classes(out: Console, classes: Mapping[str, Any], fmt: Format) -> None:
         if not found["count"]:
             continue
         intervals = found["intervals"]
-        out.print(text(f"  {name}: {count(found['count'], 'input')}: {CLASSES[name]}"))
+        out.print(text(f"  {name}: {inputs(found['count'])}: {CLASSES[name]}"))
         for first, last, inside in sorted(sorted(intervals, key=lambda i: -i[2])[:SHOWN]):
             verb = "fails on" if name in FAILING else "on"
             out.print(text(f"    {verb} {_interval(first, last, inside, fmt)}"))
@@ -125,7 +125,7 @@ def _interval(first: int, last: int, inside: int, fmt: Format) -> str:
     if first == last:
         return f"{_short(low, fmt)}  {fmt.bits_text(low)}"
     ends = f"[{_short(low, fmt)}, {_short(high, fmt)}]  {fmt.bits_text(low)}..{fmt.bits_text(high)}"
-    return ends if inside == last - first + 1 else f"{ends}, {count(inside, 'input')} of {last - first + 1:,}"
+    return ends if inside == last - first + 1 else f"{ends}, {inputs(inside)} of {last - first + 1:,}"
 
 
 def _short(bits: int, fmt: Format) -> str:

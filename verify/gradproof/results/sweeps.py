@@ -56,7 +56,7 @@ def lines(cell: Cell, shown: int = SHOWN) -> list[str]:
         some = [f"{verb} {interval(i)}" for i in largest(table["intervals"], shown)]
         if len(table["intervals"]) > shown:
             some.append(f"and on {len(table['intervals']) - shown} more intervals")
-        said.append(f"{name}, {_inputs(table['count'])}{apart(table)}: {'; '.join(some)}")
+        said.append(f"{name}, {inputs(table['count'])}{apart(table)}: {'; '.join(some)}")
     said.append(f"{found['exactness']}.")
     return said
 
@@ -83,7 +83,8 @@ def interval(found: Mapping[str, Any]) -> str:
     return f"[{low}, {high}] ({found['count']:,}{share} inputs)"
 
 
-def _inputs(count: int) -> str:
+def inputs(count: int) -> str:
+    """``1 input``, ``2,338,127 inputs``."""
     return f"{count:,} input{'' if count == 1 else 's'}"
 
 
@@ -127,4 +128,4 @@ def _class(table: Mapping[str, Any] | None) -> str:
         return "none"
     some = "; ".join(interval(i) for i in largest(table["intervals"], SHOWN))
     more = len(table["intervals"]) - SHOWN
-    return f"{_inputs(table['count'])} on {some}{f' and {more} more' if more > 0 else ''}"
+    return f"{inputs(table['count'])} on {some}{f' and {more} more' if more > 0 else ''}"

@@ -237,7 +237,7 @@ class Oracle:
                 self._memo.clear()
             certified = self._at_bits(bits, fmt, confirm=confirm)
             rows = self._memo[key] = tuple(
-                _row(certified[order], certified[order + 1]) for order in range(JUDGED_ORDERS)
+                row_of(certified[order], certified[order + 1]) for order in range(JUDGED_ORDERS)
             )
         return rows
 
@@ -288,7 +288,7 @@ def _table(oracle: Oracle, fmt: Format) -> list[Reference]:
     return tables.table(oracle.function, fmt, lambda: oracle._compute(everything, fmt, precise=True))
 
 
-def _row(value: Certified, following: Certified) -> Row:
+def row_of(value: Certified, following: Certified) -> Row:
     """A certified value as a reference row, with the next derivative as its slope."""
     if value.kind != "finite":
         return Row(value.bits, _KINDS[value.kind], BY_EXACT)

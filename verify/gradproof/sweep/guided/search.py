@@ -20,8 +20,9 @@ from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats, Ints
 from gradproof.functions import Function
 from gradproof.measure.judge import Judgement
-from gradproof.oracle import Certified, Reference
-from gradproof.oracle.reference import BY_ARB, BY_EXACT, FINITE, INFINITE, NAN, UNCERTIFIED, UNDECIDED, UNDEFINED, Row
+from gradproof.oracle import Reference
+from gradproof.oracle.oracle import row_of
+from gradproof.oracle.reference import FINITE
 from gradproof.sweep.guided import starts
 from gradproof.sweep.guided.climb import Climber
 from gradproof.sweep.guided.found import METRICS, Found, Metric, Worst
@@ -267,7 +268,7 @@ class Search:
         if value.kind == "undecided":
             return None
         reference = Reference.empty(1, fa.storage(self.format))
-        reference.set_rows(np.array([0]), [_row(value, following)])
+        reference.set_rows(np.array([0]), [row_of(value, following)])
         bits = np.full(BATCH, pattern, fa.storage(self.format))
         got = self.probe.evaluate(bits, self.order)[:1]
         judged = self.probe.judge(bits[:1], got, self.order, reference)
@@ -275,19 +276,6 @@ class Search:
             pattern, int(got[0]), value.bits, float(self._errors(judged)[0]), float(judged.u[0]), float(judged.m[0]),
             float(judged.absolute[0]), bool(judged.mismatch[0]), starts.ORIGINS[origin],
         )  # fmt: skip
-
-
-_KINDS: Final = {"finite": FINITE, "infinite": INFINITE, "nan": NAN, "undefined": UNDEFINED, "undecided": UNDECIDED}
-_HOW: Final = {"exact": BY_EXACT, "arb": BY_ARB, "uncertified": UNCERTIFIED}
-
-
-def _row(value: Certified, following: Certified) -> Row:
-    """A certified value as a row of references, with the next derivative as its slope."""
-    if value.kind != "finite":
-        return Row(value.bits, _KINDS[value.kind], BY_EXACT)
-    ends = [abs(float(end)) for end in (following.lower, following.upper) if end is not None]
-    slope = min(max(ends, default=0.0), float(np.finfo(np.float64).max))
-    return Row.of(value.midpoint, value.bits, _HOW[value.how], slope)
 
 
 def _class(bits: Bits, fmt: Format) -> Ints:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from gradproof.formats import FORMATS
-from gradproof.results.model import SEVERITIES, Cell, RunResult
+from gradproof.results.model import SEVERITIES, Cell, RunResult, shown
 
 FAILING: Final = ("fail", "error")
 """Statuses that make a run red."""
@@ -85,8 +85,7 @@ def counts_line(result: RunResult) -> str:
 
 def function_label(cell: Cell) -> str:
     """``elu(alpha=1.0)``: the function with its parameters."""
-    params = ", ".join(f"{k}={v}" for k, v in sorted(cell.params.items()))
-    return f"{cell.function}({params})" if params else cell.function
+    return shown(cell.function, cell.params)
 
 
 def column_label(cell: Cell) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -62,6 +65,10 @@ def test_every_change_has_one_class(base: Cell | None, head: Cell | None, kind: 
     assert classify(base, head) == kind
 
 
+def with_params(**params: object) -> Cell:
+    return replace(cell("pass", 0.1, "squareplus"), params=params)
+
+
 def written(path: Path, *cells: Cell) -> str:
     run = Shard({}, {}, {}, 1, "2026-01-01T00:00:00+00:00", 1.0, complete=True)
     write_results(RunResult(run, list(cells)), path)
@@ -91,3 +98,75 @@ def test_the_same_file_twice_has_no_change(gradproof: Invoke, folder: Path) -> N
     done = gradproof("compare", base, base)
     assert done.exit_code == 0
     assert "->" not in done.stdout
+
+
+def as_a_browser_writes_it(file: str) -> str:
+    """The file after ``JSON.stringify(JSON.parse(...))``: whole numbers lose their fraction."""
+
+    def edited(value: object) -> object:
+        match value:
+            case float() if value.is_integer():
+                return int(value)
+            case dict():
+                return {k: edited(v) for k, v in value.items()}
+            case list():
+                return [edited(v) for v in value]
+        return value
+
+    other = Path(file).with_name("edited.json")
+    other.write_text(json.dumps(edited(json.loads(Path(file).read_text()))))
+    return str(other)
+
+
+def test_a_file_edited_in_a_browser_holds_the_same_cells(gradproof: Invoke, folder: Path) -> None:
+    base = written(folder / "base.json", with_params(b=4.0), with_params(b=0.1), cell("fail", 3.0))
+    for files in ((base, as_a_browser_writes_it(base)), (as_a_browser_writes_it(base), base)):
+        done = gradproof("compare", *files)
+        assert done.exit_code == 0
+        assert "->" not in done.stdout
+        assert "lacks" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (4, 4.0, True),
+        ("4", 4.0, True),
+        ("0.50", 0.5, True),
+        ("1/2", 0.5, True),
+        ("0.1", "1/10", True),
+        (-0.0, 0, True),
+        (1e22, 10**22, True),
+        ("0.1", 0.1, False),
+        (0.1, 0.10000000149011612, False),
+        (2**53, 2**53 + 1, False),
+        (True, 1, False),
+        (None, "None", False),
+        ("nan", "inf", False),
+        ("1e999999999", "1e999999998", False),
+        ("1/0", "2/0", False),
+    ],
+)
+def test_parameters_are_the_same_by_their_values(one: object, other: object, same: bool) -> None:
+    assert (with_params(b=one).key == with_params(b=other).key) == same
+    assert with_params(b=one).key == with_params(b=one).key
+    assert with_params(b=one).key != with_params(c=one).key
+    assert dict(with_params(b="0.1").key[1]) == {"b": Fraction(1, 10)}
+
+
+def test_cells_that_one_file_lacks_are_counted_and_fail_nothing(gradproof: Invoke, folder: Path) -> None:
+    base = written(folder / "base.json", cell("pass", 0.1), cell("pass", 0.1, "tanh"), cell("not-run", None, "mish"))
+    head = written(folder / "head.json", cell("pass", 0.1), cell("not-run", None, "gelu"))
+    done = gradproof("compare", base, head)
+    assert done.exit_code == 0
+    assert "no longer run: 1 cell\n  tanh-torch-cpu-float32-order0-accuracy  pass (0.1) -> absent" in done.stdout
+    assert done.stdout.endswith("HEAD lacks 2 of the 3 cells of BASE\nBASE lacks 1 of the 2 cells of HEAD\n")
+
+
+def test_two_files_without_a_cell_in_common_are_not_compared(gradproof: Invoke, folder: Path) -> None:
+    base = written(folder / "base.json", cell("pass", 0.1))
+    head = written(folder / "head.json", cell("pass", 0.1, "tanh"))
+    done = gradproof("compare", base, head)
+    assert done.exit_code == 5
+    assert "NOTHING COMPARED: the two files have no cell in common" in done.stdout
+    assert gradproof("compare", base, written(folder / "worse.json", cell("fail", 3.0, "tanh"))).exit_code == 1

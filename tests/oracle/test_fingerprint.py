@@ -23,8 +23,8 @@ import pytest
 
 from gradproof.formats import BFLOAT16, FLOAT16
 from gradproof.functions import CATALOGUE, Function, get_function, piecewise
+from gradproof.functions.fingerprint import Indigestible, digest
 from gradproof.oracle import arb_route, store, tables
-from gradproof.oracle.fingerprint import Indigestible, digest
 from tests.house.imports import ROOT
 from tests.oracle.building import SAMPLE, TINY, made, same
 

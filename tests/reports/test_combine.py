@@ -10,6 +10,8 @@ import pytest
 from gradproof.errors import UsageError
 from gradproof.results import combine, validate
 from gradproof.results.model import Cell, LedgerState, RunResult
+from gradproof_reports.html.pages import pages
+from gradproof_reports.summary import function_label
 from tests.reports.synthetic import shard
 
 State = Literal["seen", "grown", "gone", "stale", "not-checked"]
@@ -51,6 +53,19 @@ def test_conflicting_verdicts_name_the_cell_and_both_statuses() -> None:
 def test_equal_verdicts_with_other_figures_are_two_environments_and_refused() -> None:
     with pytest.raises(UsageError, match=r"differ in 'u_max': 0\.5 and 0\.7"):
         combine([result(cell(u_max=0.5)), result(cell(u_max=0.7))])
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_parameters_of_the_same_value_are_one_cell_and_one_row(turn: int) -> None:
+    runs = [result(cell(params={"b": 4.0}), cell(params={"b": "0.1"})), result(cell(params={"b": 4}))]
+    runs.append(result(cell(params={"b": 4 if turn > 0 else 4.0}, backend="jax"), cell(params={"b": 0.1})))
+    merged = combine(runs[::turn])
+    first = 4.0
+    assert sorted((c.backend, repr(c.params["b"])) for c in merged.cells) == [
+        ("jax", repr(first)), ("torch", "'0.1'"), ("torch", "0.1"), ("torch", repr(first)),
+    ]  # fmt: skip
+    assert len(pages(merged)) == 4
+    assert {function_label(c) for c in merged.cells} == {"silu(b='0.1')", "silu(b=0.1)", "silu(b=4.0)"}
 
 
 def test_every_run_is_listed_and_the_heading_says_it_is_a_combination() -> None:

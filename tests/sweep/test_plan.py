@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-from fractions import Fraction
 
 import pytest
 
@@ -87,7 +86,7 @@ def test_targets_are_called_like_cells() -> None:
     assert other.id == "elu-alpha=2.0-jax-cpu-compiled-float16-order2"
 
 
-@pytest.mark.parametrize("value", [0.1, 3, "0.1", Fraction(1, 3)])
+@pytest.mark.parametrize("value", [0.1, 3, "0.1", "1/3"])
 def test_a_target_survives_json_and_pickling_with_exact_parameters(value: object) -> None:
     target = Target("elu", params({"alpha": value}), "x", "numpy:cpu", "eager", "float16", 1, "stable", "a.py")
     assert Target.from_json(json.loads(json.dumps(target.to_json()))) == target

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Violations
 from gradproof.errors import UsageError
 from gradproof.formats import arrays as fa
-from gradproof.functions.function import exact
 from gradproof.measure.severity import WRONG_BRANCH
 from gradproof.oracle import Oracle
 from gradproof.oracle.dyadic import Dyadic
@@ -117,9 +116,9 @@ def _false_direction(probe: Probe, line: Line) -> tuple[Fraction, str] | None:
 
 def _false_range(probe: Probe, line: Line) -> tuple[Fraction, str] | None:
     """An input whose exact value lies past the declared range."""
-    if probe.function.range is None:
+    if probe.function.exact_range is None:
         return None
-    low, high = declared_range(probe.function.range)
+    low, high = probe.function.exact_range
     due = np.where(line.reference.kind == FINITE, line.due, np.nan)
     if np.isnan(due).all():
         return None
@@ -132,12 +131,6 @@ def _false_range(probe: Probe, line: Line) -> tuple[Fraction, str] | None:
             text = f"declared to have values from {float(low):g} to {float(high):g}, but f({x!r}) = "
             return Fraction(x), f"{text}{float(value.midpoint):.12g}"
     return None
-
-
-def declared_range(declared: tuple[Any, Any]) -> tuple[Fraction | float, Fraction | float]:
-    """A declared range as exact reals and float infinities."""
-    low, high = (float(end) if end in ("inf", "-inf", math.inf, -math.inf) else exact(end) for end in declared)
-    return low, high
 
 
 def _past(value: Dyadic, end: Fraction, side: int) -> bool:

@@ -24,7 +24,7 @@ from gradproof.oracle.shape import extent
 from gradproof.results.model import Evidence
 from gradproof_properties.allowances import allowance
 from gradproof_properties.kinks.differences import NO_NUMBERS, jump_of, over, value_is_right
-from gradproof_properties.shapes.declarations import declared_range, false_declaration, false_turn, misdeclared
+from gradproof_properties.shapes.declarations import false_declaration, false_turn, misdeclared
 from gradproof_properties.shapes.line import Line, line_of, scaled_pairs, violations_at
 from gradproof_properties.shapes.order import directions_along, order_kept
 from gradproof_properties.shapes.symmetries import EVEN, ODD, Mirror, is_homogeneous, mirrors
@@ -118,8 +118,8 @@ def _range(probe: Probe, line: Line) -> tuple[list[Violations], dict[str, Any]]:
 @lru_cache(maxsize=512)
 def _extent(oracle: Oracle) -> tuple[Fraction | float, Fraction | float] | None:
     """The declared range, or the one that follows from turns and limits."""
-    if oracle.function.range is not None:
-        return declared_range(oracle.function.range)
+    if oracle.function.exact_range is not None:
+        return oracle.function.exact_range
     with contextlib.suppress(GradproofError):  # without python-flint
         return extent(oracle.function)
     return None

@@ -22,6 +22,7 @@ import numpy as np
 from gradproof.errors import Unsupported
 from gradproof.formats import FORMATS, Format
 from gradproof.formats.arrays import Bits
+from gradproof.functions import Function, get_function
 
 if TYPE_CHECKING:
     from gradproof.backends.arrays import Arrays
@@ -58,9 +59,11 @@ class Implementation:
     ``call`` takes the array alone and returns an array of the same shape and format. ``derivatives`` are
     the callables for f', f'' where the backend has no AD (NumPy) or where the user hands them in.
     ``name`` is the dotted name of a framework's function, ``<file stem>:<callable>`` for user code.
+    ``specification`` is the function that is meant; its name alone stands in the results file.
     """
 
     function: str
+    """Name of the function."""
     backend: str
     name: str
     call: Callable[[Any], Any]
@@ -79,6 +82,18 @@ class Implementation:
     variants: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     """The same function by another signature: ``in-place`` writes the result into its argument and returns it,
     ``out`` takes the array to write into as the keyword ``out``."""
+    declared: Function | None = None
+    """The function that it was declared with, its parameters bound; None for the installed one of that name."""
+    file: str | None = None
+    """The user's file that registers it, as it was given; None for a framework's own."""
+
+    @property
+    def specification(self) -> Function:
+        """The function that it claims to compute, its parameters bound.
+
+        Raises UsageError where none of that name, or with such parameters, is known.
+        """
+        return self.declared or get_function(self.function, self.params)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from gradproof.cli.reporting import read
 from gradproof.results.sweeps import differences
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from gradproof.results.model import Cell, RunResult
 
 JUDGED: Final = ("pass", "fail", "known", "error")
@@ -104,10 +106,14 @@ def compare_command(base: str, head: str, verbose: bool) -> int:
 
     Says which failures are new, fixed, worse or better, and which cells were newly run or no longer run. An
     error counts as changed when it moved by half as much again and matters beside the bound. Of two sweeps of one
-    target it says what changed: maxima with their inputs, and the intervals of each class. Exits 1 when something
-    fails that did not, or became worse.
+    target it says what changed: maxima with their inputs, and the intervals of each class. A cell is the same in both
+    where its parameters are the same numbers, 4 and 4.0.
+
+    Exits 1 when something fails that did not, or became worse, and 5 when the two have no cell in common, so that
+    nothing was compared. Cells that HEAD lacks do not fail; they are counted at the end.
     """
-    found = changes(read([base]), read([head]))
+    before, after = read([base]), read([head])
+    found = changes(before, after)
     out = console()
     for kind in CLASSES:
         some = sorted((c for c in found if c.kind == kind), key=lambda c: gravity(c.cell))
@@ -124,7 +130,21 @@ def compare_command(base: str, head: str, verbose: bool) -> int:
         out.print()
     tally = [f"{sum(c.kind == kind for c in found)} {kind}" for kind in CLASSES]
     out.print(text(", ".join(tally)))
-    return codes.FAILED if any(c.kind in REGRESSIONS for c in found) else codes.OK
+    shared = _say_what_only_one_has(out, before, after)
+    if any(c.kind in REGRESSIONS for c in found):
+        return codes.FAILED
+    return codes.OK if shared else codes.NOTHING
+
+
+def _say_what_only_one_has(out: Console, base: RunResult, head: RunResult) -> int:
+    """How many cells both files have; those that one of them lacks are told."""
+    before, after = {c.key for c in base.cells}, {c.key for c in head.cells}
+    for name, own, other, others in (("HEAD", after, "BASE", before), ("BASE", before, "HEAD", after)):
+        if lacking := len(others - own):
+            out.print(text((f"{name} lacks {lacking} of the {count(len(others), 'cell')} of {other}", "bold yellow")))
+    if not before & after:
+        out.print(text(("NOTHING COMPARED", "bold yellow"), ": the two files have no cell in common"))
+    return len(before & after)
 
 
 def _told(cell: Cell | None) -> str:

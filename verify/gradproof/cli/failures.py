@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from gradproof.cli.console import STYLES, count, text
 from gradproof.formats import FORMATS
-from gradproof.results.model import SEVERITIES
+from gradproof.results.model import SEVERITIES, exact_params
 from gradproof.results.telling import digits, figure, home_first, over_bound
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def grouped(cells: Iterable[Cell]) -> list[list[Cell]]:
     groups: dict[tuple[object, ...], list[Cell]] = {}
     for cell in cells:
         cause = cell.certificate.cause if cell.certificate else cell.reason
-        params = tuple(sorted((k, repr(v)) for k, v in cell.params.items()))
+        params = exact_params(cell.params)
         place = (cell.backend, cell.device, cell.mode, cell.order)
         groups.setdefault((cell.function, params, cell.implementation, *place, cause), []).append(cell)
     return list(groups.values())

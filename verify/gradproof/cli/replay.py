@@ -24,6 +24,7 @@ from gradproof.errors import UsageError
 from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa
 from gradproof.functions import all_functions, get_function
+from gradproof.functions.function import exact
 from gradproof.oracle import Certified
 from gradproof.results.model import Cell, Enclosure, Number
 
@@ -79,13 +80,14 @@ def subject(
     the description fits no implementation or several, BackendUnavailable where the backend is missing.
     """
     offered = [i for file in files for i in load(file)]
-    check_known(name, all_functions(), "function")
-    for key in params:
-        check_known(key, get_function(name).params, "parameter", f" of {name}")
+    check_known(name, [*all_functions(), *(i.function for i in offered)], "function")
     framework = get_backend(backend)
     if not files:
         offered = [*framework.catalogue(), *framework.formulations(name, get_function(name).params)]
     fitting = [i for i in offered if i.function == name and i.backend == framework.name]
+    for key in params:
+        takes = {k for i in fitting for k in i.specification.params} or get_function(name).params
+        check_known(key, takes, "parameter", f" of {name}")
     if implementation:
         check_known(
             implementation,
@@ -94,36 +96,61 @@ def subject(
             f" of {name} on {framework.name}",
         )
         fitting = [i for i in fitting if i.name == implementation]
-    wanted = [i for i in fitting if all(_same(get_function(name, i.params).params[k], v) for k, v in params.items())]
+    wanted = _with(params, fitting)
     if len(wanted) > 1:
-        usual = get_function(name).params
-        unnamed = {k: str(v) for k, v in usual.items() if k not in params}
-        plain = [i for i in wanted if all(_same(get_function(name, i.params).params[k], v) for k, v in unnamed.items())]
         # Formulations follow the catalogue: without a name, the framework's own function is meant.
+        plain = [i for i in wanted if _has_defaults(i.specification, params)]
         wanted = (plain if files else plain[:1]) or wanted
     if len(wanted) != 1:
-        text = "; ".join(dict.fromkeys(f"{i.name} ({_told(i.params)})" for i in wanted or fitting)) or "nothing"
+        text = "; ".join(dict.fromkeys(f"{i.name} ({_told(i.specification.params)})" for i in wanted or fitting))
         where = ", ".join(files) or framework.id
         hint = " (name one with --implementation)" if wanted else ""
+        asked = ", ".join(f"{k}={v}" for k, v in params.items()) or "no parameters"
         raise UsageError(
-            f"expected one implementation of {name} ({_told(params)}) in {where}, found {len(wanted)}{hint}; "
-            f"there is: {text}"
+            f"expected one implementation of {name} ({asked}) in {where}, found {len(wanted)}{hint}; "
+            f"there is: {text or 'nothing'}"
         )
-    return get_function(name, wanted[0].params), wanted[0]
+    return wanted[0].specification, wanted[0]
 
 
-def _same(value: Any, given: str) -> bool:
-    """Whether a parameter is what a command line says: by its text, or by its number."""
-    if str(value) == given:
-        return True
+def _with(params: Mapping[str, str], fitting: Sequence[Implementation]) -> list[Implementation]:
+    """The implementations with these parameters: with exactly these, or else with what a person writes so."""
+    for same in (_is, _is_written):
+        found = [
+            i
+            for i in fitting
+            if params.keys() <= i.specification.params.keys()
+            and all(same(i.specification.params[k], v) for k, v in params.items())
+        ]
+        if found:
+            return found
+    return []
+
+
+def _is(value: Any, given: str) -> bool:
+    """Whether a parameter is the real number of a command's text: a float64, or in quotes exactly what it says."""
     try:
-        return float(value) == float(given)
+        quoted = len(given) > 1 and given[0] == given[-1] and given[0] in "'\""
+        return exact(value) == exact(given[1:-1] if quoted else float(given))
+    except (UsageError, ValueError):
+        return False
+
+
+def _is_written(value: Any, given: str) -> bool:
+    """Whether somebody may call a parameter so: 0.1 for one tenth."""
+    try:
+        return str(value) == given or float(exact(value)) == float(given)
     except ValueError:
         return False
 
 
+def _has_defaults(function: Function, named: Mapping[str, str]) -> bool:
+    """Whether the parameters that are not ``named`` are the function's defaults."""
+    return all(exact(v) == function.exact_params[k] for k, v in function.defaults.items() if k not in named)
+
+
 def _told(params: Mapping[str, Any]) -> str:
-    return ", ".join(f"{k}={v}" for k, v in params.items()) or "no parameters"
+    return ", ".join(f"{k}={v!r}" for k, v in params.items()) or "no parameters"
 
 
 def check_claim(task: Task, mode: str) -> None:

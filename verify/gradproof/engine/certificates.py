@@ -17,7 +17,7 @@ from gradproof.errors import ImplementationFault, Unsupported
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
-from gradproof.functions import Function
+from gradproof.functions import Function, exact
 from gradproof.oracle import Certified
 from gradproof.results.model import Certificate, Enclosure, Interval, Number
 
@@ -44,8 +44,8 @@ def reproduction(task: Task, bits: int | None, source: str | None = None, select
     if task.implementation.user or "." not in task.implementation.name:
         words += ["--implementation", task.implementation.name]
     for key, value in sorted(task.function.params.items()):
-        if value != task.function.defaults.get(key):
-            words += ["--param", f"{key}={value}"]
+        if key not in task.function.defaults or exact(value) != exact(task.function.defaults[key]):
+            words += ["--param", f"{key}={value!r}"]
     words += ["--backend", task.backend, "--format", task.format, "--order", str(task.order)]
     if task.mode != "eager":
         words += ["--mode", task.mode]

@@ -6,6 +6,7 @@ import itertools
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +16,8 @@ from gradproof.engine.known import Known, listed
 from gradproof.errors import UsageError
 from gradproof.formats import FORMATS, get_format
 from gradproof.functions import Function, get_function
+from gradproof.functions.function import exact
+from gradproof.functions.registry import World, caller_world, is_installed, meant
 from gradproof.measure import Contract, get_contract
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -36,6 +39,9 @@ def implements(
     """Declare that the decorated callable implements ``function`` on ``backend``: ``torch``, or ``torch:cuda`` for a
     kernel that runs on that device only.
 
+    ``function`` is what ``gradproof.function`` returned, or a name: of the catalogue, or of a function that the same
+    file defines or imports. It is judged by that one, whatever other files call by the name.
+
     The callable takes the array alone and returns an array of the same shape and format; it is returned
     unchanged. A module (``torch.nn.Module``) is such a callable. ``derivative`` is a callable for f', or a sequence
     (f', f''), for backends without AD or to check a derivative of your own. ``formats`` narrows the check. ``name``
@@ -47,6 +53,7 @@ def implements(
 
     Raises UsageError for an unknown function, parameter, format or contract, or for something that cannot be called.
     """
+    spec = _spec(function, (caller_world(),))
     grid = _grid(params or {})
     formats = None if formats is None else _listed(formats)
 
@@ -54,7 +61,7 @@ def implements(
         given: list[Any] = [params if params is not None else {}]
         for row in grid or given:
             make = declaration(
-                function, backend=backend, params=row, derivative=_each(derivative, row if grid else {}),
+                spec, backend=backend, params=row, derivative=_each(derivative, row if grid else {}),
                 formats=formats, name=name, contract=contract, known=known,
             )  # fmt: skip
             made = make(call)
@@ -63,7 +70,7 @@ def implements(
 
     if not grid:
         declaration(
-            function, backend=backend, params=params, derivative=derivative, formats=formats, name=name,
+            spec, backend=backend, params=params, derivative=derivative, formats=formats, name=name,
             contract=contract, known=known,
         )  # fmt: skip
     return register
@@ -77,8 +84,10 @@ def _grid(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     if not all(rows):
         empty = next(name for name, values in zip(params, rows, strict=True) if not values)
         raise UsageError(f"params={empty!r} is an empty list; give at least one value")
-    made = [dict(zip(params, row, strict=True)) for row in itertools.product(*rows)]
-    return [row for i, row in enumerate(made) if row not in made[:i]]
+    distinct: dict[tuple[Fraction, ...], dict[str, Any]] = {}
+    for row in itertools.product(*rows):
+        distinct.setdefault(tuple(map(exact, row)), dict(zip(params, row, strict=True)))
+    return list(distinct.values())
 
 
 def _each(derivative: Any, row: Mapping[str, Any]) -> Any:
@@ -99,15 +108,15 @@ def declaration(
     name: str | None = None,
     contract: str | Contract | None = None,
     known: Known | Iterable[Known] | None = None,
+    worlds: Iterable[World] = (),
 ) -> Callable[[Callable[..., Any]], Implementation]:
     """What ``implements`` declares, without registering it: a maker of the Implementation of a callable.
 
-    Arguments and errors as there.
+    Arguments and errors as there. ``worlds`` are the globals of the files in which a name is looked up.
     """
     if params is not None and not isinstance(params, Mapping):
         raise UsageError(f"expected params= as a mapping of names to numbers, got {params!r}")
-    spec = function if isinstance(function, Function) else get_function(function)
-    bound = spec.bind(params or {})
+    bound = _spec(function, worlds).bind(params or {})
     if not isinstance(backend, str) or not backend.partition(":")[0]:
         raise UsageError(f"expected backend='numpy', 'torch' or 'jax', got backend={backend!r}")
     chosen = None if formats is None else tuple(get_format(f).name for f in _listed(formats))
@@ -134,9 +143,21 @@ def declaration(
             contract=held_to,
             known=declared,
             device=backend.partition(":")[2] or None,
+            declared=bound,
         )
 
     return make
+
+
+def _spec(function: str | Function, worlds: Iterable[World]) -> Function:
+    """The function that is meant; UsageError for one of the user's under the name of a catalogued one."""
+    if isinstance(function, str):
+        return meant(function, worlds)
+    if not isinstance(function, Function):
+        raise UsageError(f"expected a function's name, or what gradproof.function returned, got {function!r}")
+    if is_installed(function.name) and function.family != get_function(function.name).identity:
+        raise UsageError(f"the function {function.name!r} is catalogued already; choose another name")
+    return function
 
 
 def _listed(formats: Iterable[str]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from gradproof.backends.base import Implementation
 from gradproof.engine.implementations import declaration
 from gradproof.errors import UsageError
 from gradproof.functions import Function
+from gradproof.functions.registry import World
 
 MARK: Final = "gradproof"
 EXAMPLE: Final = '@pytest.mark.gradproof("silu", backend="torch")'
@@ -47,11 +48,12 @@ def marks_of(thing: object) -> list[Any]:
     return [m for m in listed if getattr(m, "name", None) == MARK]
 
 
-def read_mark(mark: Any, call: Callable[..., Any]) -> Declared:
-    """What ``mark`` declares about ``call``.
+def read_mark(mark: Any, call: Callable[..., Any], world: World | None = None) -> Declared:
+    """What ``mark`` declares about ``call``; ``world`` are the globals of the file that is read.
 
-    Raises UsageError for an unknown function, parameter, format or argument, and for arguments of the wrong
-    kind; each says what was expected and what came.
+    A function's name is looked up there, then in the file that ``call`` comes from. Raises UsageError for an unknown
+    function, parameter, format or argument, and for arguments of the wrong kind; each says what was expected and what
+    came.
     """
     if len(mark.args) != 1 or not isinstance(mark.args[0], str | Function):
         came = ", ".join(map(repr, mark.args)) or "none"
@@ -67,7 +69,8 @@ def read_mark(mark: Any, call: Callable[..., Any]) -> Declared:
     if not isinstance(given.get("backend"), str):
         raise UsageError(f"expected backend='numpy', 'torch' or 'jax', got backend={given.get('backend')!r}")
     _check_kinds(given)
-    make = declaration(mark.args[0], **{k: v for k, v in given.items() if k in DECLARES})
+    worlds = (world or {}, getattr(call, "__globals__", {}))
+    make = declaration(mark.args[0], **{k: v for k, v in given.items() if k in DECLARES}, worlds=worlds)
     return Declared(
         make(call),
         given["backend"],
@@ -84,7 +87,7 @@ def marked_in(module: object) -> list[Implementation]:
     found: dict[int, list[Implementation]] = {}
     for thing in list(vars(module).values()):
         if id(thing) not in found and (marks := marks_of(thing)):
-            found[id(thing)] = [read_mark(mark, thing).implementation for mark in marks]
+            found[id(thing)] = [read_mark(mark, thing, vars(module)).implementation for mark in marks]
     return [implementation for listed in found.values() for implementation in listed]
 
 

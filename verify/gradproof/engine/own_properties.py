@@ -16,6 +16,7 @@ from gradproof.engine.timelimit import time_limit
 from gradproof.errors import ImplementationFault, UsageError
 from gradproof.formats import arrays as fa
 from gradproof.functions import Function
+from gradproof.functions.registry import World, caller_world, meant
 from gradproof.measure.severity import LARGE_ERROR
 from gradproof.results.model import Evidence
 
@@ -40,8 +41,9 @@ def property(  # noqa: A001  the vocabulary's word, used as gp.property
     ``x`` are the inputs and ``y`` the implementation's f^(order)(x), float64 arrays of shape (n,), exact images of
     the numbers in the format: every bit pattern of a format of 16 bits or fewer; otherwise a spread with landmarks,
     the infinities and a NaN. The answer is a boolean array of shape (n,). A check may take ``format`` (its name),
-    ``params`` (the function's, as floats), ``order`` and ``function`` (its name) by keyword. ``functions`` names those
-    that the claim is about; all without it. Declaring an id again replaces it; a built-in id is refused.
+    ``params`` (the function's, as floats), ``order`` and ``function`` (its name) by keyword. ``functions`` are those
+    that the claim is about, as names or as what ``gradproof.function`` returned; all without it. Declaring an id again
+    replaces it; a built-in id is refused.
 
     Raises UsageError for an id that is taken or no id, an empty statement, and a check of another signature. A check
     that raises or answers something else gives its cells the verdict ``error``. A claim that does not hold at an input
@@ -51,7 +53,7 @@ def property(  # noqa: A001  the vocabulary's word, used as gp.property
         raise UsageError(f"expected a property id of small letters, digits and '-', such as 'non-negative', got {id!r}")
     if not isinstance(statement, str) or not statement.strip(" ."):
         raise UsageError(f"property {id!r}: expected statement= as a sentence, got {statement!r}")
-    names = _names(id, functions)
+    about = _about(id, functions, caller_world())
     asked = (orders,) if isinstance(orders, int) else tuple(orders) if isinstance(orders, Iterable) else ()
     if not asked or any(order not in (0, 1, 2) for order in asked):
         raise UsageError(f"property {id!r}: expected orders= out of 0, 1, 2, got {orders!r}")
@@ -65,21 +67,31 @@ def property(  # noqa: A001  the vocabulary's word, used as gp.property
                 "source": source or "declared by the user", "__doc__": statement, "__module__": __name__,
             },
         )  # fmt: skip
-        define_property(kind(check, names, _wanted(id, check)))
+        define_property(kind(check, about, _wanted(id, check)))
         return check
 
     return declare
 
 
-def _names(id: str, functions: Any) -> frozenset[str] | None:
-    """The names that ``functions`` gives; UsageError for none and for what is no function."""
+def _about(id: str, functions: Any, world: World) -> frozenset[tuple[str, str | None]] | None:
+    """Name and identity of each function that is given; None for an identity that is not known as yet.
+
+    None for all functions. UsageError for an empty list and for what is no function.
+    """
     if functions is None:
         return None
     listed = (functions,) if isinstance(functions, str | Function) else functions
     found = tuple(listed) if isinstance(listed, Iterable) else ()
     if not found or not all(isinstance(f, str | Function) for f in found):
         raise UsageError(f"property {id!r}: expected functions= as names or functions, at least one, got {functions!r}")
-    return frozenset(f if isinstance(f, str) else f.name for f in found)
+    return frozenset((f, _identity(f, world)) if isinstance(f, str) else (f.name, f.family) for f in found)
+
+
+def _identity(name: str, world: World) -> str | None:
+    try:
+        return meant(name, (world,)).family
+    except UsageError:  # another file defines it, or this one does later
+        return None
 
 
 def _wanted(id: str, check: Callable[..., Any]) -> tuple[str, ...]:
@@ -105,14 +117,20 @@ class _Own(Property):
 
     tries_witnesses: ClassVar[bool] = True
 
-    def __init__(self, check: Callable[..., Any], functions: frozenset[str] | None, wanted: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        check: Callable[..., Any],
+        about: frozenset[tuple[str, str | None]] | None,
+        wanted: tuple[str, ...],
+    ) -> None:
         self._good = check
-        self.functions = functions
+        self._about = about
+        self.functions = None if about is None else frozenset(name for name, _ in about)
         self._wanted = wanted
 
     def applies(self, function: Function, order: int) -> bool:
-        """The functions that were named."""
-        return self.functions is None or function.name in self.functions
+        """The functions that were given, and none of the same name that is defined otherwise."""
+        return self._about is None or any((function.name, i) in self._about for i in (None, function.family))
 
     def check(self, probe: Probe, order: int) -> Outcome:
         """Ask the function about every base point, and about the witnesses."""

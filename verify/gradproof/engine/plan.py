@@ -14,8 +14,7 @@ from gradproof.engine.property import Property
 from gradproof.engine.selection import Selection
 from gradproof.errors import BackendUnavailable, UsageError
 from gradproof.formats import DEFAULT_FORMATS, FORMATS, get_format, wider_formats
-from gradproof.functions import CATALOGUE, Function, all_functions, get_function
-from gradproof.functions.function import exact
+from gradproof.functions import CATALOGUE, Function, all_functions
 from gradproof.results.model import Cell, Evidence
 
 ORDERS = (0, 1, 2)
@@ -96,17 +95,19 @@ def plan(selection: Selection, implementations: Sequence[Implementation] | None 
     """
     chosen = _properties(selection)
     ids, missing = _backends(selection, implementations)
-    _check_functions(selection)
-    _check_distinct(implementations or ())
+    functions = [*all_functions(), *(i.function for i in implementations or ())]
+    for name in selection.functions:
+        _known(name, functions, "function")
+    check_distinct(implementations or ())
     for claim in chosen:
         for name in claim.functions or ():
-            _known(name, all_functions(), "function", f" in the property {claim.id!r}")
+            _known(name, functions, "function", f" in the property {claim.id!r}")
     for implementation in implementations or ():
         for declared in implementation.known:
             _known(declared.property, properties(), "property", f" in known= of {implementation.name}")
     if selection.modes:
         _check_modes(selection, [get_backend(i) for i in ids])
-    groups: dict[tuple[str, str], Group] = {}
+    groups: dict[tuple[str, str, str], Group] = {}
     settled: list[Cell] = []
     for task in _tasks(selection, chosen, ids, implementations):
         backend = get_backend(task.backend)
@@ -122,7 +123,7 @@ def plan(selection: Selection, implementations: Sequence[Implementation] | None 
                 why = f"the backend has no AD and {have or 'no'} derivative= was handed in"
                 settled.append(task.cell("unsupported", why, evidence=Evidence("none", 0)))
                 continue
-        key = (task.function.label, task.format)
+        key = (task.function.identity, task.function.label, task.format)
         groups.setdefault(key, Group(task.function, task.format)).tasks.append(task)
     settled += _absent(selection, chosen, missing, implementations)
     return Plan(list(groups.values()), settled, missing)
@@ -141,18 +142,19 @@ def _left_to_default(task: Task, selection: Selection, backend: Backend) -> bool
     )
 
 
-def _check_distinct(implementations: Sequence[Implementation]) -> None:
+def check_distinct(implementations: Sequence[Implementation]) -> None:
     """UsageError for two implementations that nobody could tell apart in the results."""
-    seen: set[tuple[object, ...]] = set()
+    seen: dict[tuple[object, ...], Implementation] = {}
     for i in implementations:
-        params = tuple(sorted((k, exact(v)) for k, v in i.params.items()))
-        key = (i.function, params, i.name, i.backend, i.device)
-        if key in seen:
-            raise UsageError(
-                f"expected one implementation of {i.function} called {i.name!r} on {i.backend}, got two; tell them "
-                "apart by name="
-            )
-        seen.add(key)
+        key = (i.function, tuple(sorted(i.specification.exact_params.items())), i.name, i.backend, i.device)
+        other = seen.setdefault(key, i)
+        if other is i:
+            continue
+        files = "" if i.file == other.file else f", from {other.file} and {i.file}, which results call by one name"
+        raise UsageError(
+            f"expected one implementation of {i.function} called {i.name!r} on {i.backend}, got two{files}; tell "
+            "them apart by name="
+        )
 
 
 def _properties(selection: Selection) -> list[Property]:
@@ -168,11 +170,6 @@ def _known(name: str, known: Iterable[str], what: str, where: str = "") -> None:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
         raise UsageError(f"unknown {what} {name!r}{where}{hint}")
-
-
-def _check_functions(selection: Selection) -> None:
-    for name in selection.functions:
-        _known(name, all_functions(), "function")
 
 
 def _check_modes(selection: Selection, backends: Sequence[object]) -> None:
@@ -231,7 +228,7 @@ def _tasks(
                 continue
             if selection.functions and implementation.function not in selection.functions:
                 continue
-            function = get_function(implementation.function, implementation.params)
+            function = implementation.specification
             claimed = _claimed(function, implementation.formats)
             for mode in _modes(selection, backend_id):
                 for fmt in FORMATS:
@@ -271,7 +268,7 @@ def _absent(
             rows = [(f, f"{name}.{f.name}", None) for f in CATALOGUE]
         else:
             mine = [i for i in implementations if i.backend == name and i.device in (None, device)]
-            rows = [(get_function(i.function, i.params), i.name, i.formats) for i in mine]
+            rows = [(i.specification, i.name, i.formats) for i in mine]
         for function, implementation, formats in rows:
             if selection.functions and function.name not in selection.functions:
                 continue

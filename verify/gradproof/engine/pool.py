@@ -7,7 +7,7 @@ import multiprocessing
 import signal
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -67,8 +67,6 @@ class Pool:
     jobs: int
     on_cell: OnCell
     deadline: float | None = None
-    sources: Mapping[str, str] = field(default_factory=dict)
-    """The user's file of an implementation by its name, for the command that reproduces a crash."""
     _workers: list[_Worker] = field(default_factory=list)
     _waiting: list[tuple[int, int]] = field(default_factory=list)
     _hung: set[str] = field(default_factory=set)
@@ -189,7 +187,7 @@ class Pool:
                 self._hung.add(name)
             reason = f"{why} while {name} was checked (exit code {worker.process.exitcode})"
             fault = ImplementationFault(kind, reason)
-            self.on_cell(task, errored(task, fault, self.sources.get(name), self.selection), [])
+            self.on_cell(task, errored(task, fault, task.implementation.file, self.selection), [])
             following = worker.task + 1
         self._replace(worker, following)
 

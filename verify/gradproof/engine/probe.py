@@ -38,7 +38,7 @@ start from the same inputs."""
 
 
 class _References:
-    """References by function, format and inputs, the least recently used dropped beyond REFERENCE_POINTS."""
+    """References by a function's identity, format and inputs; beyond REFERENCE_POINTS the least recently used go."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str, str, bytes], list[Reference]] = OrderedDict()
@@ -63,12 +63,12 @@ def _weight(references: list[Reference]) -> int:
 
 _references = _References()
 
-_oracles: dict[int, Oracle] = {}
+_oracles: dict[tuple[str, str], Oracle] = {}
 
 
 def oracle_of(function: Function) -> Oracle:
     """The oracle of a function, one per process and definition."""
-    key = hash((function.label, function.pieces))
+    key = (function.identity, function.label)  # the label for its messages alone: two names may be defined alike
     if key not in _oracles:
         _oracles[key] = Oracle(function)
     return _oracles[key]
@@ -151,7 +151,7 @@ class Probe:
     def references(self, bits: Bits) -> list[Reference]:
         """References of orders 0, 1, 2 at ``bits``; kept for the other orders, backends and modes."""
         digest = hashlib.blake2b(np.ascontiguousarray(bits).tobytes(), digest_size=16).digest()
-        key = (f"{self.function.label}#{id(self.function.pieces)}", self.format.name, digest)
+        key = (self.function.identity, self.format.name, digest)
         return _references.at(key, lambda: self.oracle.references(bits, self.format))
 
     def certified(self, bits: int, order: int) -> Certified:

@@ -105,7 +105,7 @@ def _judge_all(
 ) -> bool:
     jobs = selection.jobs if selection.jobs is not None else len(os.sched_getaffinity(0))
     if jobs > 0:
-        return Pool(selection, desk.plan, jobs, take, deadline, desk.sources).run()
+        return Pool(selection, desk.plan, jobs, take, deadline).run()
     for group in desk.plan.groups:
         for task in group.tasks:
             if deadline is not None and time.monotonic() > deadline:

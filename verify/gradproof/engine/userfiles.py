@@ -7,6 +7,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
@@ -28,7 +29,7 @@ def load(path: str) -> list[Implementation]:
         raise UsageError(f"expected a Python file, got {path!r}, which does not exist")
     modules: list[ModuleType] = []
     found = collect(lambda: modules.append(_import(file)))
-    found = named_in(modules[0], found) + marked_in(modules[0])
+    found = [replace(i, file=path) for i in named_in(modules[0], found) + marked_in(modules[0])]
     if not found:
         raise UsageError(
             f"{path} registers no implementation; decorate a function with "
@@ -54,6 +55,34 @@ def exits_raised() -> Iterator[None]:
         os._exit = end
 
 
+_folders: set[Path] = set()
+"""Those of the files that were imported."""
+
+
+def _forget_modules_beside_others(folder: Path) -> None:
+    """Have a file import the modules beside it, and not those of the same names that lie beside another one.
+
+    What was imported from there stays with whoever imported it.
+    """
+    others = _folders - {folder}
+    _folders.add(folder)
+    found = set()
+    for name, module in list(sys.modules.items()) if others else ():
+        file = getattr(module, "__dict__", {}).get("__file__")
+        if "." in name or not file or not any(place.is_file() for place in _places(name, folder)):
+            continue
+        if any(Path(file).resolve() in _places(name, other) for other in others):
+            found.add(name)
+    for name in list(sys.modules):
+        if name.partition(".")[0] in found:
+            del sys.modules[name]
+
+
+def _places(name: str, folder: Path) -> tuple[Path, Path]:
+    """Where the source of a module lies in ``folder``."""
+    return folder / f"{name}.py", folder / name / "__init__.py"
+
+
 def _import(file: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(file.stem, file)
     if spec is None or spec.loader is None:
@@ -62,6 +91,7 @@ def _import(file: Path) -> ModuleType:
     sys.modules[file.stem] = module
     folder = str(file.resolve().parent)
     sys.path.insert(0, folder)
+    _forget_modules_beside_others(file.resolve().parent)
     # A file edited and checked again within a second must not meet its own stale byte code.
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:

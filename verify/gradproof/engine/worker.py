@@ -61,35 +61,26 @@ class Printed(io.TextIOBase):
 
 @dataclass
 class Desk:
-    """What judging needs beside the task: the plan, the ledger, the surroundings, where user code came from."""
+    """What judging needs beside the task: the plan, the ledger, the surroundings."""
 
     selection: Selection
     plan: Plan
     ledger: Ledger
     surroundings: Surroundings
-    sources: dict[str, str]
 
     def judge(self, task: Task) -> tuple[Cell, list[LedgerState]]:
         """One cell, and what became of the ledger's entries about it."""
-        source = self.sources.get(task.implementation.name)
-        return decide(task, self.selection, self.ledger, self.surroundings, source)
+        return decide(task, self.selection, self.ledger, self.surroundings, task.implementation.file)
 
 
 def prepare(selection: Selection, planned: Plan | None = None) -> Desk:
     """Load the user's files, plan, and read the ledger. Raises UsageError for any of them."""
-    sources: dict[str, str] = {}
-    implementations = None
-    if selection.files:
-        implementations = []
-        for path in selection.files:
-            for implementation in load(path):
-                sources[implementation.name] = path
-                implementations.append(implementation)
+    implementations = [i for path in selection.files for i in load(path)] if selection.files else None
     made = planned or plan(selection, implementations)
     ids = sorted({task.backend for group in made.groups for task in group.tasks})
     ledger = Ledger.read(ledger_directories()) if selection.use_ledger else Ledger()
     ledger.declare(implementations or ())
-    return Desk(selection, made, ledger, surroundings(ids), sources)
+    return Desk(selection, made, ledger, surroundings(ids))
 
 
 def serve(connection: Connection, selection: Selection) -> None:

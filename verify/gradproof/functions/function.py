@@ -14,9 +14,11 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
+from numbers import Integral
 from typing import Any, Final, Literal
 
 from gradproof.errors import UsageError
+from gradproof.functions.identity import Identity, identity_of
 
 Definition = Callable[..., Any]
 Exact = int | float | str | Fraction | Decimal
@@ -48,6 +50,25 @@ def exact(value: Exact) -> Fraction:
         ) from None
 
 
+def plain(value: Any) -> Any:
+    """A parameter as a Python int or float, or as the text of what neither can hold: what a results file holds too.
+
+    The real number that it stands for stays the same: ``Fraction(1, 3)`` becomes ``"1/3"``, NumPy's float32 0.1 becomes
+    ``0.10000000149011612``. What is no finite real comes back as it is.
+    """
+    if type(value) in (int, float, str):
+        return value
+    try:
+        number = exact(value)
+    except UsageError:
+        return value
+    if isinstance(value, Decimal | Fraction):
+        return str(value)
+    if isinstance(value, Integral):
+        return int(value)
+    return float(number) if float(number) == number else str(number)
+
+
 def _extended(value: Exact) -> Fraction | float:
     """A real number, or an infinity given as a float or as text."""
     if isinstance(value, (float, str)) and value in (math.inf, -math.inf, "inf", "-inf"):
@@ -64,7 +85,10 @@ class Function:
     ``closed="left"`` (one side for all breakpoints, or one each). Breakpoints whose index is in ``seams`` are no
     kinks: two formulas of one analytic function meet there. ``domain`` is the open interval on which the function
     is defined; ``limits`` holds (f, f', f'') at its left and its right end, None where not declared. Beyond the
-    domain the value is NaN. ``params`` maps names to the values as given; an oracle sees them as exact reals.
+    domain the value is NaN. ``params`` maps names to ints, floats and text; an oracle sees them as exact reals.
+
+    The ``name`` is for people and for the results file: two functions of one name are two, and ``identity`` tells them
+    apart.
     """
 
     name: str
@@ -99,6 +123,7 @@ class Function:
                 f"function {self.name!r}: {len(self.breakpoints)} breakpoints separate "
                 f"{len(self.breakpoints) + 1} pieces, got {len(self.pieces)}"
             )
+        object.__setattr__(self, "params", {k: plain(v) for k, v in self.params.items()})
         if not self.defaults:
             object.__setattr__(self, "defaults", dict(self.params))
         if self.shape is not None:
@@ -143,11 +168,9 @@ class Function:
             self.limit("right", order)
         if self.range is not None and not _pair(self.range):
             raise UsageError(f"function {self.name!r}: the range must be (low, high), got {self.range!r}")
-        if self.range is not None:
-            low, high = (_extended(end) for end in self.range)
-            if low > high:
-                raise UsageError(f"function {self.name!r}: the range must be (low, high), got {self.range!r}")
-        if self.odd and self.even and (self.range is None or any(_extended(end) for end in self.range)):
+        if self.exact_range is not None and self.exact_range[0] > self.exact_range[1]:
+            raise UsageError(f"function {self.name!r}: the range must be (low, high), got {self.range!r}")
+        if self.odd and self.even and (self.exact_range is None or any(self.exact_range)):
             raise UsageError(
                 f"function {self.name!r}: declared both odd and even, which only the constant 0 is; drop one, or "
                 "declare range=(0, 0)"
@@ -167,9 +190,30 @@ class Function:
 
     @property
     def label(self) -> str:
-        """Name with the parameters that were bound: ``elu(alpha=2.0)``."""
-        shown = ", ".join(f"{k}={v}" for k, v in self.params.items())
+        """Name with the parameters that were bound: ``elu(alpha=2.0)``; text is quoted, since ``"0.1"`` is not 0.1."""
+        shown = ", ".join(f"{k}={v!r}" for k, v in self.params.items())
         return f"{self.name}({shown})" if shown else self.name
+
+    @property
+    def identity(self) -> str:
+        """What tells this function, its parameters bound, from every other one of this process: a digest of all that
+        its definition says. Two of the same name differ unless they are defined alike, and the name does not count.
+        """
+        return self._identity.text
+
+    @property
+    def digest(self) -> str | None:
+        """The identity where it is the same in other processes; None where the definition hides a part of itself."""
+        return self._identity.text if self._identity.portable else None
+
+    @cached_property
+    def _identity(self) -> Identity:
+        return identity_of(self)
+
+    @cached_property
+    def family(self) -> str:
+        """The identity with the default parameters: that of the function before any were bound."""
+        return replace(self, params=self.defaults).identity
 
     @cached_property
     def exact_params(self) -> dict[str, Fraction]:
@@ -179,11 +223,29 @@ class Function:
     @cached_property
     def breaks(self) -> tuple[Fraction, ...]:
         """The breakpoints as exact reals, in increasing order, seams included."""
-        params = self.exact_params
-        points = tuple(exact(p(params) if callable(p) else p) for p in self.breakpoints)
+        points = tuple(map(self._exact_point, self.breakpoints))
         if any(b < a for a, b in pairwise(points)):
             raise UsageError(f"function {self.label}: breakpoints must increase, got {points}")
         return points
+
+    @cached_property
+    def exact_range(self) -> tuple[Fraction | float, Fraction | float] | None:
+        """The declared range as exact reals; float infinities where it has no end. None where none was declared."""
+        if self.range is None:
+            return None
+        low, high = (_extended(end) for end in self.range)
+        return low, high
+
+    @cached_property
+    def exact_turns(self) -> tuple[Fraction | tuple[Fraction, Fraction], ...]:
+        """The declared turns as exact reals, and pairs of them around a root of f'."""
+        return tuple(
+            (exact(turn[0]), exact(turn[1])) if isinstance(turn, tuple) else self._exact_point(turn)
+            for turn in self.turns
+        )
+
+    def _exact_point(self, point: Point) -> Fraction:
+        return exact(point(self.exact_params) if callable(point) else point)
 
     @cached_property
     def kinks(self) -> tuple[Fraction, ...]:

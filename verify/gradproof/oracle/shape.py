@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Final
 
 from gradproof.errors import UsageError
-from gradproof.functions.function import Function, exact
+from gradproof.functions.function import Function
 from gradproof.oracle import arb_route, exact_route
 
 Bracket = tuple[Fraction, Fraction]
@@ -31,14 +31,8 @@ def turning_points(function: Function) -> list[Bracket]:
     A turn that is known exactly comes as a bracket of width 0. Raises UsageError where f' has no opposite signs at
     the ends of a declared bracket, and GradproofError's kin where python-flint is missing.
     """
-    found = []
-    for turn in function.turns:
-        if isinstance(turn, tuple):
-            found.append(_narrowed(function, exact(turn[0]), exact(turn[1])))
-        else:
-            point = exact(turn(function.exact_params) if callable(turn) else turn)
-            found.append((point, point))
-    return found
+    turns = function.exact_turns
+    return [_narrowed(function, *turn) if isinstance(turn, tuple) else (turn, turn) for turn in turns]
 
 
 def _narrowed(function: Function, low: Fraction, high: Fraction) -> Bracket:

@@ -24,9 +24,10 @@ from gradproof._version import __version__
 from gradproof.errors import CacheWarning
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
+from gradproof.functions.fingerprint import Indigestible, digest
 from gradproof.functions.function import Function
+from gradproof.functions.identity import meaning
 from gradproof.oracle import arb_route, store
-from gradproof.oracle.fingerprint import Indigestible, digest
 from gradproof.oracle.reference import Reference
 
 LAYOUT: Final = 1
@@ -37,11 +38,13 @@ WIDTH: Final = 16
 """Bits of the widest format whose tables are kept."""
 
 _FIELDS: Final = tuple(field.name for field in dataclasses.fields(Reference))
-_TOLD: Final = frozenset({"name", "pieces", "params", "breakpoints", "closed", "domain", "limits"})
-"""Fields of a Function that its key tells in words; all others but the claims count by a digest."""
-_CLAIMS: Final = frozenset({"odd", "even", "monotone", "range", "turns", "directions", "shape", "requires", "defaults"})
+_TOLD: Final = frozenset({"params", "breakpoints", "closed", "domain", "limits"})
+"""What of a function's meaning its key tells in words; all else but the claims counts by a digest."""
+_CLAIMS: Final = frozenset({"odd", "even", "monotone", "range", "turns", "directions", "shape", "requires"})
 """What properties check and no reference value depends on."""
-_SOURCES: Final = ("oracle/*.py", "formats/*.py", "functions/function.py")
+_SOURCES: Final = (
+    "oracle/*.py", "formats/*.py", "functions/function.py", "functions/identity.py", "functions/fingerprint.py",
+)  # fmt: skip
 _NAME_LENGTH: Final = 40
 
 _folders_given_up: set[str] = set()
@@ -79,26 +82,24 @@ def table(function: Function, fmt: Format, build: Callable[[], list[Reference]])
 def table_key(function: Function, fmt: Format) -> store.Key | None:
     """Everything that the content of a table follows from, in words; None where a definition hides a part of it.
 
-    Breakpoints and limits count by their values. gradproof's own part is known by its version and, for those who
-    change it, by a digest of the oracle's source.
+    gradproof's own part is known by its version and, for those who change it, by a digest of the oracle's source.
     """
-    fields = {field.name: getattr(function, field.name) for field in dataclasses.fields(function)}
+    said = meaning(function)
     try:
-        pieces = digest(*function.pieces)
-        others = {f"function.{name}": digest(value) for name, value in fields.items() if name not in _TOLD | _CLAIMS}
+        pieces = digest(*said.pop("pieces"))
+        others = {f"function.{name}": digest(value) for name, value in said.items() if name not in _TOLD | _CLAIMS}
     except Indigestible:
         return None
-    limits = [[str(function.limit(side, order)) for order in range(ORDERS)] for side in ("left", "right")]
     return {
         **others,
         "layout": str(LAYOUT),
         "function": function.name,
         "pieces": pieces,
-        "params": ", ".join(f"{name}={value}" for name, value in sorted(function.exact_params.items())),
-        "breakpoints": ", ".join(map(str, function.breaks)),
-        "closed": str(function.closed),
-        "domain": " to ".join(map(str, function.ends)),
-        "limits": "; ".join(map(", ".join, limits)),
+        "params": ", ".join(f"{name}={value}" for name, value in said["params"].items()),
+        "breakpoints": ", ".join(map(str, said["breakpoints"])),
+        "closed": ", ".join(said["closed"]),
+        "domain": " to ".join(map(str, said["domain"])),
+        "limits": "; ".join(", ".join(map(str, side)) for side in said["limits"]),
         "format": repr(fmt),
         "gradproof": __version__,
         "source": _SOURCE,

@@ -12,6 +12,7 @@ import pytest
 
 from gradproof.engine.marked import MARK, read_mark
 from gradproof.errors import UsageError
+from gradproof.functions.registry import World, caller_world
 from gradproof.plugin.collecting import desk_of
 from gradproof.plugin.planning import Row, rows
 from gradproof.plugin.recorder import ATTRIBUTE
@@ -42,7 +43,7 @@ class Checker:
         wrong = ""
         try:
             desk = desk_of(self._item.config)
-            for row in self._rows(function, implementation, given | {"backend": backend}):
+            for row in self._rows(function, implementation, given | {"backend": backend}, caller_world()):
                 verdict = self._judged(row)
                 self._verdicts.append(verdict)
                 found.append((verdict, told(verdict, row, desk)))
@@ -53,10 +54,12 @@ class Checker:
         self._tell(found)
         return [verdict.cell for verdict, _ in found]
 
-    def _rows(self, function: Any, implementation: Callable[..., Any], given: dict[str, Any]) -> list[Row]:
+    def _rows(
+        self, function: Any, implementation: Callable[..., Any], given: dict[str, Any], world: World
+    ) -> list[Row]:
         mark = SimpleNamespace(name=MARK, args=(function,), kwargs=given)
         desk = desk_of(self._item.config)
-        made = rows(read_mark(mark, implementation), desk)
+        made = rows(read_mark(mark, implementation, world), desk)
         self._calls += 1
         for row in made:
             desk.enter(row.cell, f"{self._node} (call {self._calls})")

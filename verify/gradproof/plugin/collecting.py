@@ -76,5 +76,7 @@ class ImplementationCollector(pytest.Collector):
                 yield item
 
     def _declared(self) -> list[Declared]:
-        found = [read_mark(mark, self.thing) for mark in marks_of(self.thing)]
+        assert isinstance(self.parent, pytest.Module)
+        world = vars(self.parent.obj)
+        found = [read_mark(mark, self.thing, world) for mark in marks_of(self.thing)]
         return found or [Declared(i, i.backend) for i in registered_as(self.thing, self.name)]

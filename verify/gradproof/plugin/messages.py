@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gradproof.results.model import Cell, Certificate, Interval, LedgerState, Number
+from gradproof.results.model import Cell, Certificate, Interval, LedgerState, Number, shown
 from gradproof.results.telling import digits, figure, home_first, over_bound
 
 SHOWN = 3
@@ -59,8 +59,7 @@ def _replayed(told: dict[str, Any]) -> str:
 
 
 def _about(cell: Cell) -> list[tuple[str, str]]:
-    params = ", ".join(f"{k}={v}" for k, v in sorted(cell.params.items()))
-    function = f"{cell.function}({params})" if params else cell.function
+    function = shown(cell.function, cell.params)
     what = ("the value", "the first derivative", "the second derivative")[cell.order]
     evidence = {
         "exhaustive": f"; every input tried ({cell.evidence.n})",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from gradproof.errors import UsageError
 from gradproof.results.claims import judge
-from gradproof.results.model import Cell, Claim, LedgerState, RunResult, Shard
+from gradproof.results.model import Cell, Claim, LedgerState, RunResult, Shard, exact_params
 from gradproof.results.sweeps import TIMED
 
 LEDGER_ORDER: Final = ("grown", "gone", "seen", "stale", "not-checked")
@@ -37,9 +37,8 @@ def combine(results: Sequence[RunResult]) -> RunResult:
     if not results:
         raise UsageError("expected at least one results file to combine, got none")
     cells: dict[tuple[Any, ...], Cell] = {}
-    for result in results:
-        for cell in result.cells:
-            cells[cell.key] = _settle(cells[cell.key], cell) if cell.key in cells else cell
+    for cell in _spelt_alike(cell for result in results for cell in result.cells):
+        cells[cell.key] = _settle(cells[cell.key], cell) if cell.key in cells else cell
     shards = [shard for result in results for shard in (result.shards or [result.run])]
     merged = list(cells.values())
     claims: dict[str, Claim] = {}
@@ -47,6 +46,14 @@ def combine(results: Sequence[RunResult]) -> RunResult:
         claims.setdefault(claim.id, claim)
     deviations = {key: text for result in reversed(results) for key, text in result.deviations.items()}
     return RunResult(_run(shards), merged, _ledger(results), shards, judge(claims.values(), merged), deviations)
+
+
+def _spelt_alike(cells: Iterable[Cell]) -> Iterator[Cell]:
+    """The cells with one spelling of parameters of the same values, the first: 4 and 4.0 would be two in reports."""
+    spellings: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for cell in cells:
+        params = spellings.setdefault((cell.function, exact_params(cell.params)), cell.params)
+        yield cell if repr(cell.params) == repr(params) else dataclasses.replace(cell, params=params)
 
 
 def _settle(first: Cell, second: Cell) -> Cell:

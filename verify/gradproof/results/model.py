@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, Final, Literal
 
 SCHEMA: Final = "gradproof-results/1"
@@ -42,6 +45,9 @@ CAUSES: Final = (
     "statistics",
 )
 """Probable causes a certificate can name; README of ``measure`` says how each is recognised."""
+
+
+_LONG_EXPONENT: Final = re.compile(r"[eE][-+]?[\d_]{5,}")
 
 
 @dataclass(frozen=True)
@@ -133,6 +139,31 @@ class Curve:
     quantiles: list[float | None]
 
 
+def exact_params(params: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """Parameters by the real numbers they stand for, in the order of their names, for comparing.
+
+    JSON knows one kind of number: what other programs write back as 4 was 4.0. The text "0.1" is one tenth, and 0.1 the
+    float64 nearest to it. What is no real number stands for itself.
+    """
+    return tuple((name, _exact(params[name])) for name in sorted(params))
+
+
+def _exact(value: Any) -> Any:
+    try:
+        if isinstance(value, str):
+            # A file from elsewhere may say 1e999999999, which is a number of as many digits.
+            return value if _LONG_EXPONENT.search(value) else Fraction(value)
+        return repr(value) if isinstance(value, bool) else Fraction(value)
+    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
+        return repr(value)
+
+
+def shown(name: str, params: Mapping[str, Any]) -> str:
+    """A function with its parameters for people: ``elu(alpha=1.0)``; text is quoted, since ``"0.1"`` is not 0.1."""
+    told = ", ".join(f"{k}={v!r}" for k, v in sorted(params.items()))
+    return f"{name}({told})" if told else name
+
+
 @dataclass(frozen=True)
 class Cell:
     """One verdict, with everything that fixes what was judged."""
@@ -174,9 +205,8 @@ class Cell:
     @builtins.property  # the field of that name hides the decorator
     def key(self) -> tuple[Any, ...]:
         """What identifies a cell across runs; ``combine`` refuses two different cells of one key."""
-        params = tuple(sorted((k, repr(v)) for k, v in self.params.items()))
         return (
-            self.function, params, self.implementation, self.backend, self.device,
+            self.function, exact_params(self.params), self.implementation, self.backend, self.device,
             self.mode, self.format, self.order, self.property,
         )  # fmt: skip
 
@@ -186,7 +216,7 @@ class Cell:
 
         Parameters that differ from the function's defaults and modes other than eager are added in words.
         """
-        parts = [self.function, *(f"{k}={v}" for k, v in sorted(self.params.items()))]
+        parts = [self.function, *(f"{k}={v!r}" for k, v in sorted(self.params.items()))]
         parts += [self.backend, self.device]
         if self.mode != "eager":
             parts.append(self.mode)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from decimal import Decimal
-from fractions import Fraction
 from typing import Any, Final
 
 from gradproof.errors import UsageError
@@ -28,8 +26,9 @@ class Target:
     """One implementation in one format and mode, and the order of the derivative to sweep."""
 
     function: str
+    """Its name; which function is meant by it, ``definition`` says."""
     params: Params
-    """Parameters of the function by name, in the order of the names; exact numbers as they were given."""
+    """Parameters of the function by name, in the order of the names: ints, floats and text."""
     implementation: str
     backend: str
     """With its device: ``torch:cpu``."""
@@ -39,11 +38,13 @@ class Target:
     contract: str
     file: str | None = None
     """The user's Python file that registers the implementation; None for a framework's own."""
+    definition: str | None = None
+    """``Function.digest`` of the function that is meant, its parameters bound: None where it cannot be told."""
 
     @property
     def id(self) -> str:
         """Identifier for people, as those of cells: ``silu-torch-cpu-float32-order0``."""
-        parts = [self.function, *(f"{name}={value}" for name, value in sorted(self.params))]
+        parts = [self.function, *(f"{name}={value!r}" for name, value in self.params)]
         parts += self.backend.split(":")
         if self.mode != "eager":
             parts.append(self.mode)
@@ -51,13 +52,13 @@ class Target:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON holds it; ``from_json`` reads it back."""
-        return {**asdict(self), "params": {name: _told(value) for name, value in self.params}}
+        return {**asdict(self), "params": dict(self.params)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Target:
         """What ``to_json`` wrote. Raises KeyError, TypeError or ValueError for anything else."""
         known = {field.name: data[field.name] for field in fields(cls)}
-        return cls(**{**known, "params": params({name: _read(value) for name, value in data["params"].items()})})
+        return cls(**{**known, "params": params(data["params"])})
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,8 @@ class Shard:
 
 
 def params(given: Mapping[str, Any]) -> Params:
-    """Parameters in the order of their names, NumPy's scalars as Python's numbers."""
-    return tuple(sorted((name, value.item() if hasattr(value, "item") else value) for name, value in given.items()))
+    """Parameters, as a function holds them, in the order of their names."""
+    return tuple(sorted(given.items()))
 
 
 def partition(fmt: Format, first: int, last: int) -> list[tuple[int, int]]:
@@ -136,24 +137,3 @@ def _check(fmt: Format, first: int, last: int) -> None:
             f"expected at most 2**{EXHAUSTIBLE.bit_length() - 1} bit patterns in one sweep, got "
             f"{last - first + 1:,} ({first:#x}..{last:#x}); name a narrower range"
         )
-
-
-def _told(value: Any) -> Any:
-    """A parameter for JSON: numbers and text as they are, others by kind and text."""
-    match value:
-        case Fraction():
-            return {"fraction": str(value)}
-        case Decimal():
-            return {"decimal": str(value)}
-        case _:
-            return value
-
-
-def _read(value: Any) -> Any:
-    match value:
-        case {"fraction": text}:
-            return Fraction(text)
-        case {"decimal": text}:
-            return Decimal(text)
-        case _:
-            return value

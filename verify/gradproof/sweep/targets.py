@@ -10,6 +10,7 @@ from typing import Any
 from gradproof.backends import availability, backend_ids, get_backend
 from gradproof.backends.base import Backend, Implementation
 from gradproof.backends.registry import split_id
+from gradproof.engine.plan import check_distinct
 from gradproof.errors import UsageError
 from gradproof.formats import get_format
 from gradproof.functions import Function, get_function
@@ -70,7 +71,6 @@ class Search:
     """A target in a format that is too wide for all its bit patterns: a guided search takes its place."""
 
     target: Target
-    function: Function
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,6 @@ class Absent:
     """A target that cannot be swept here, with the status (``not-run``, ``unsupported``) and the reason."""
 
     target: Target
-    function: Function
     status: str
     reason: str
 
@@ -108,11 +107,12 @@ def plan(wanted: Wanted) -> Plan:
     found = Plan()
     count = 0
     for offer, backend_id in _fitting(wanted, ids, offers):
-        function = get_function(offer.implementation.function, offer.implementation.params)
+        function = offer.implementation.specification
         for mode in wanted.modes:
             for fmt in wanted.formats:
                 for order in wanted.orders:
-                    _add(found, wanted, _target(offer, function, backend_id, mode, fmt, order, wanted.contract), offer)
+                    target = _target(offer, function, backend_id, mode, fmt, order, wanted.contract)
+                    _add(found, wanted, target, offer)
                     count += 1
     if not count:
         named = f" called {wanted.implementation!r}" if wanted.implementation else ""
@@ -126,10 +126,12 @@ def plan(wanted: Wanted) -> Plan:
 
 def _offers(wanted: Wanted) -> tuple[list[str], list[_Offer]]:
     """The ids of the backends asked for, and the implementations offered on them or by the files."""
-    # Imported first: a function that a file defines is known from then on.
     offers = [_Offer(i, str(Path(file).resolve())) for file in wanted.files for i in registered(file)]
+    check_distinct([o.implementation for o in offers])
+    offered = {o.implementation.function for o in offers}
     for name in wanted.functions:
-        get_function(name)
+        if name not in offered:
+            get_function(name)
     ids = list(dict.fromkeys(_id(name) for name in wanted.backends)) or _default_ids(offers)
     if not wanted.files:
         offers = [_Offer(i, None) for backend_id in ids for i in _catalogue(backend_id, wanted)]
@@ -173,7 +175,7 @@ def _fitting(wanted: Wanted, ids: Sequence[str], offers: Sequence[_Offer]) -> It
                     continue
                 if wanted.implementation not in (None, i.name):
                     continue
-                key = (backend_id, i.function, i.name, params(i.params), offer.file)
+                key = (backend_id, i.function, i.name, params(i.specification.params), offer.file)
                 if key not in seen:  # two devices of one framework share a catalogue
                     seen.add(key)
                     yield offer, backend_id
@@ -194,19 +196,19 @@ def _target(
         order=order,
         contract=held_to,
         file=offer.file,
+        definition=function.digest,
     )
 
 
 def _add(found: Plan, wanted: Wanted, target: Target, offer: _Offer) -> None:
-    function = get_function(target.function, dict(target.params))
     fmt = get_format(target.format)
     bits = None if wanted.bits is None else parse_range(wanted.bits, fmt)
     if absent := _absent(target, offer.implementation):
-        found.absent.append(Absent(target, function, *absent))
+        found.absent.append(Absent(target, *absent))
     elif bits is None and not exhaustible(fmt):
-        found.searches.append(Search(target, function))
+        found.searches.append(Search(target))
     else:
-        found.jobs.append(Job(target, function, *(bits or whole(fmt))))
+        found.jobs.append(Job(target, *(bits or whole(fmt))))
 
 
 def _absent(target: Target, implementation: Implementation) -> tuple[str, str] | None:

@@ -141,7 +141,7 @@ def _joined(searches: list[Search], budget: int, seed: int) -> Found:
         undecided=sum(s.undecided for s in searches),
         excused=sum(s.excused for s in searches),
         points=sum(s.used for s in searches),
-        bindings=len({s.probe.function.label for s in searches}),
+        bindings=len({s.probe.function.identity for s in searches}),
     )
 
 

@@ -17,7 +17,6 @@ from typing import Any, Final, Literal, Protocol
 
 from gradproof.errors import GradproofError, UsageError
 from gradproof.formats import get_format
-from gradproof.functions import Function
 from gradproof.sweep.plan import Shard, Target, shards
 from gradproof.sweep.running.attempt import WORK, attempt, judged_fault, told
 from gradproof.sweep.running.executors import Crew, lost
@@ -38,10 +37,9 @@ Merge = Callable[[Sequence[dict[str, Any]]], dict[str, Any]]
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One target and the bit patterns ``first`` to ``last`` of its format; ``function`` is the target's."""
+    """One target and the bit patterns ``first`` to ``last`` of its format."""
 
     target: Target
-    function: Function
     first: int
     last: int
 
@@ -151,7 +149,7 @@ def sweep(
     with contextlib.ExitStack() as stack:
         courses = []
         for job in jobs:
-            made = manifest(job.target, job.function, job.first, job.last, cluster=crew.cluster is not None)
+            made = manifest(job.target, job.first, job.last, cluster=crew.cluster is not None)
             folder = Folder(place(job.target, job.first, job.last, root), made, fresh=fresh)
             courses.append(_Course(job, stack.enter_context(folder), shards(job.target, job.first, job.last)))
         campaign = _Campaign(courses, crew, observer or Silent(), work, merge or _merge(), time_limit)

@@ -1,4 +1,4 @@
-"""What a sweep's result rests on besides its target: versions, the user's file, the definition, the processor."""
+"""What a sweep's result rests on besides its target: versions, the user's file, the processor."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from typing import Any, Final
 
 from gradproof._version import __version__
 from gradproof.errors import GradproofError
-from gradproof.formats import get_format
-from gradproof.functions import Function
 from gradproof.sweep.plan import SHARD_BITS, Target
 
 PACKAGES: Final = ("numpy", "ml_dtypes", "mpmath", "python-flint", "numba")
@@ -24,10 +22,10 @@ ANYWHERE: Final = {"simd": "each cluster worker's own"}
 """What the manifest of a cluster's sweep says in place of one processor."""
 
 
-def manifest(target: Target, function: Function, first: int, last: int, *, cluster: bool = False) -> dict[str, Any]:
+def manifest(target: Target, first: int, last: int, *, cluster: bool = False) -> dict[str, Any]:
     """What a run folder must have been made for, to be gone on with: JSON-able, the same for the same sweep.
 
-    ``function`` is the target's. Raises UsageError or BackendUnavailable where the backend is not here.
+    Raises UsageError or BackendUnavailable where the backend is not here.
     """
     seen = _backend_facts(target.backend, target.mode)
     processor = {name: text for name, text in seen["processor"].items() if name != NAME}
@@ -38,7 +36,6 @@ def manifest(target: Target, function: Function, first: int, last: int, *, clust
         "processor": dict(ANYWHERE) if cluster else processor,
         "file": _digest_of(target.file),
         "source": _source(),
-        "definition": _definition(function, target.format),
     }
 
 
@@ -108,12 +105,3 @@ def _digest_of(file: str | None) -> str | None:
         return hashlib.sha256(Path(file).read_bytes()).hexdigest()
     except OSError as fault:
         raise GradproofError(f"{file} cannot be read: {fault.strerror or fault}") from fault
-
-
-def _definition(function: Function, fmt: str) -> str:
-    """Fingerprint of what the oracle computes; of a definition that hides a part of itself, only a remark."""
-    from gradproof.oracle.fingerprint import digest
-    from gradproof.oracle.tables import table_key
-
-    key = table_key(function, get_format(fmt))
-    return "not to be seen through" if key is None else digest(dict(key))

@@ -40,9 +40,11 @@ class Damaged(Exception):
 def place(target: Target, first: int, last: int, root: Path | None = None) -> Path:
     """The folder of one target and range under ``root``: ``silu-torch-cpu-float32-order0-0123abcd``.
 
-    The key at its end covers everything that the caller asked for; the versions are in the manifest.
+    The key at its end covers everything that the caller asked for; how the function is defined, as the versions, is in
+    the manifest.
     """
     told = target.to_json()
+    del told["definition"]
     if target.file is not None:
         told["file"] = str(Path(target.file).resolve())
     key = hashlib.sha256(json.dumps([told, first, last], sort_keys=True).encode()).hexdigest()

@@ -25,6 +25,7 @@ from gradproof.formats.arrays import Bits
 
 if TYPE_CHECKING:
     from gradproof.backends.arrays import Arrays
+    from gradproof.backends.settings import Setting
     from gradproof.backends.space import Space
 
 LANES: Final = 256
@@ -215,6 +216,11 @@ class Backend(abc.ABC):
         there is no choice.
         """
         raise Unsupported(f"the backend {self.name} on {self.device} has no switch for subnormal numbers")
+
+    @property
+    def settings(self) -> Mapping[str, Setting]:
+        """The framework's settings that a call must leave as they were, in words."""
+        return {}
 
     def release(self) -> None:
         """Drop compiled code and the like that earlier calls left behind; later calls make it anew.

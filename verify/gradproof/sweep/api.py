@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from gradproof.errors import UsageError
+from gradproof.execution import executors
+from gradproof.execution.timelimit import MOST_SECONDS
 from gradproof.formats import get_format
 from gradproof.results.model import Cell, LedgerState, RunResult, Shard
 from gradproof.sweep.answers import cells
 from gradproof.sweep.guided import searching
 from gradproof.sweep.plan import Target
-from gradproof.sweep.running import executors
 from gradproof.sweep.running.campaign import Observer, Silent, Swept, sweep
 from gradproof.sweep.targets import DEFAULT_FORMAT, Plan, Wanted, plan
 
@@ -61,6 +62,10 @@ class Means:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise UsageError(f"expected {name} above 0, got {value}")
+        if self.time_limit is not None and self.time_limit > MOST_SECONDS:
+            raise UsageError(f"expected time_limit of at most {MOST_SECONDS:g}, or None, got {self.time_limit}")
+        if self.workers is not None:
+            executors.check_workers("--workers", self.workers)
 
 
 def run_sweep(

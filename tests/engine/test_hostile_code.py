@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gradproof.engine import pool
+from gradproof.engine import userfiles
 from gradproof.engine.run import exit_code, run
 from gradproof.engine.selection import Selection
 from gradproof.errors import UsageError
@@ -242,7 +242,7 @@ def test_a_call_that_does_not_hear_its_limit_is_ended_soon(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("loop", [DEAF["compiled"], "while True: pass"])
 def test_an_import_without_end_is_told(loop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "IMPORT_LIMIT", 0.5)
+    monkeypatch.setattr(userfiles, "IMPORT_LIMIT", 0.5)
     with pytest.raises(UsageError, match=r"subject\.py.* did not return within 0.5 seconds"):
         checked(tmp_path, f"{loop}\n" + RIGHT.format(name="right"), time_limit=0.5)
 

@@ -32,7 +32,18 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "results": frozenset({"errors"}),
     "execution": frozenset({"errors"}),
     "sweep": frozenset(
-        {"engine", "execution", "backends", "strategies", "measure", "oracle", "functions", "formats", "results", "errors"}
+        {
+            "engine",
+            "execution",
+            "backends",
+            "strategies",
+            "measure",
+            "oracle",
+            "functions",
+            "formats",
+            "results",
+            "errors",
+        }
     ),
     "config": frozenset({"formats", "errors"}),
 }

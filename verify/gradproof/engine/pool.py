@@ -14,10 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from gradproof.engine import worker
+from gradproof.engine import userfiles, worker
 from gradproof.engine.outline import Outline, Place, outline
 from gradproof.engine.selection import Selection
-from gradproof.engine.userfiles import digest_of
 from gradproof.errors import SPOILING, CacheWarning, GradproofError, ImplementationFault, UsageError
 from gradproof.execution.executors import cpus
 from gradproof.execution.processes import Processes, WorkerLost
@@ -29,8 +28,6 @@ CELL_LIMIT: Final = 600.0
 """Seconds that one cell may take."""
 CALLS_PER_CELL: Final = 40
 """A user's cell may take this many times the limit of one call, where that is more."""
-IMPORT_LIMIT: Final = 60.0
-"""Seconds that a file of the user's may take to be imported, or ``--time-limit`` where that is more."""
 
 
 class Judges(Protocol):
@@ -106,8 +103,8 @@ class Workers:
             initializer=worker.begin,
             initargs=(
                 selection,
-                {path: digest_of(path) for path in selection.files},
-                max(IMPORT_LIMIT, selection.time_limit),
+                {path: userfiles.digest_of(path) for path in selection.files},
+                max(userfiles.IMPORT_LIMIT, selection.time_limit),
             ),
             report=self._heard.put,
             prefers=self._prefers,

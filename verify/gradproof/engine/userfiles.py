@@ -10,14 +10,18 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from gradproof.backends.base import Implementation
 from gradproof.backends.process_state import floating_point_kept
 from gradproof.engine.implementations import collect, named_in
 from gradproof.engine.marked import marked_in
 from gradproof.errors import ImplementationFault, UsageError, is_ours
+from gradproof.execution.processes import Processes, WorkerLost
 from gradproof.execution.timelimit import time_limit
+
+IMPORT_LIMIT: Final = 60.0
+"""Seconds that a file of the user's may take to be imported, or ``--time-limit`` where that is more."""
 
 
 def load(path: str, pinned: str | None = None, limit: float = 0.0) -> list[Implementation]:
@@ -45,6 +49,21 @@ def load(path: str, pinned: str | None = None, limit: float = 0.0) -> list[Imple
             '@gradproof.implements("silu", backend="torch")'
         )
     return found
+
+
+def try_apart(path: str) -> None:
+    """Import a file in a worker process first: UsageError for one that ends its process, hangs or raises there."""
+    workers = Processes(1)
+    try:
+        workers.submit(_try, path).result()
+    except WorkerLost as lost:
+        raise UsageError(f"{path} could not be imported: {lost}") from None
+    finally:
+        workers.shutdown(cancel_futures=True)
+
+
+def _try(path: str) -> None:
+    load(path, limit=IMPORT_LIMIT)
 
 
 def digest_of(path: str) -> str:

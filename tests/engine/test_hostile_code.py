@@ -203,6 +203,34 @@ def test_what_one_call_changes_the_next_callable_does_not_meet(tmp_path: Path) -
         assert says in cells[name].reason
 
 
+QUIET = {
+    "precision": "import mpmath, flint; mpmath.mp.prec = flint.ctx.prec = 9",
+    "decimals": "import decimal; decimal.getcontext().prec = 3",
+    "filters": "import warnings; warnings.simplefilter('error')",
+    "folder": "os.chdir('/')",
+    "depth": "sys.setrecursionlimit(2000)",
+}
+AS_BEFORE = """
+import decimal, warnings, flint, mpmath
+STATE = lambda: (mpmath.mp.prec, flint.ctx.prec, decimal.getcontext().prec, list(warnings.filters), os.getcwd(),
+                 sys.getrecursionlimit())
+BEFORE = []
+
+@implements
+def first(x):
+    BEFORE.append(STATE())
+    return np.maximum(x, 0)
+"""
+
+
+def test_what_one_call_changes_without_harm_the_next_callable_does_not_meet_either(tmp_path: Path) -> None:
+    text = AS_BEFORE
+    for name, act in QUIET.items():
+        text += f"\n@implements\ndef {name}(x):\n    {act}\n    return np.maximum(x, 0)\n"
+    text += "\n@implements\ndef last(x):\n    assert STATE() == BEFORE[0]\n    return np.maximum(x, 0)\n"
+    assert [(c.implementation, c.reason) for c in checked(tmp_path, text).cells if c.status != "pass"] == []
+
+
 def test_what_an_import_does_to_arithmetic_is_undone_and_told(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -238,6 +266,13 @@ def test_a_call_that_does_not_hear_its_limit_is_ended_soon(tmp_path: Path) -> No
     for name in DEAF:
         assert (cells[name].status, cells[name].measured["fault"]) == ("error", "timed-out")
         assert "a call did not return within 0.5 seconds, nor hear that its time was up" in cells[name].reason
+
+
+def test_a_muffled_alarm_rings_for_the_next_callable(tmp_path: Path) -> None:
+    muffles = "signal.signal(14, signal.SIG_IGN); signal.pthread_sigmask(0, [14]); return np.maximum(x, 0)"
+    cells = each(tmp_path, {"muffles": muffles, "hangs": "while True: pass"}, time_limit=0.5)
+    assert cells["muffles"].status == "pass"
+    assert cells["hangs"].reason == "subject:hangs did not return within 0.5 seconds"
 
 
 @pytest.mark.parametrize("loop", [DEAF["compiled"], "while True: pass"])

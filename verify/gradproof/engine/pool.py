@@ -204,9 +204,10 @@ class Workers:
 
     def _lost(self, group: int, lost: WorkerLost, take: OnCell) -> int:
         """Give the cell that a worker was lost over its verdict; the index of the next one."""
-        place = self._at.get(group)
-        if place is None:  # between two cells: what is left of the group goes again, for there is less of it each time
-            place = min(p for p in self._left if p[0] == group)
+        left = (place for place in self._left if place[0] == group)
+        place = self._at.get(group) or next(left, None)  # between two cells the next one has to answer for it
+        if place is None:
+            return len(self.outline.groups[group])
         planned = self.outline.at(place)
         name = planned.blank.implementation
         if planned.user:

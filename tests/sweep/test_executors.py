@@ -129,15 +129,16 @@ def test_a_script_without_a_guard_is_told_at_once(marks: Path) -> None:
     assert 'a script that uses worker processes needs if __name__ == "__main__":' in told.stderr
 
 
-def test_workers_end_when_their_parent_is_killed(marks: Path) -> None:
-    """A worker in the middle of a long call has nobody left to answer to."""
-    program = """
+@pytest.mark.parametrize("call", ["time.sleep(600)", "collections.deque(itertools.repeat(0), 0)"])
+def test_workers_end_when_their_parent_is_killed(marks: Path, call: str) -> None:
+    """A worker in the middle of a long call has nobody left to answer to, and may let no other thread have a turn."""
+    program = f"""
 import os, sys, time
 from gradproof.execution.processes import Processes
 if __name__ == "__main__":
     workers = Processes(1)
     print(workers.submit(os.getpid).result(), flush=True)
-    workers.submit(time.sleep, 600)
+    workers.submit(exec, "import collections, itertools, time; {call}")
     time.sleep(0.5)
     os.kill(os.getpid(), 9)
 """

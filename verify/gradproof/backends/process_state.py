@@ -88,28 +88,26 @@ _C: Final = _c_library()
 _BUFFER: Final = ctypes.create_string_buffer(_ROOM)
 
 
-@contextlib.contextmanager
-def floating_point_kept(what: str) -> Iterator[None]:
-    """Put back what the block changed in this thread's floating-point environment, and say so."""
-    before = floating_point()
-    try:
-        yield
-    finally:
-        after = floating_point()
-        if after != before:
-            put_floating_point(before)
-            warnings.warn(
-                f"{what} left the floating-point environment {after} when it was imported; it is {before} again",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-
-
 FAULTS: Final = {
     "the floating-point environment": Setting(floating_point, put_floating_point),
     "NumPy's error handling": Setting(np.geterr, lambda before: np.seterr(**before)),
 }
 """State in words -> how it is read and put back; a call that changes it is at fault."""
+
+
+@contextlib.contextmanager
+def arithmetic_kept(what: str) -> Iterator[None]:
+    """Put back what the block changes in how this process calculates, and warn of it; ``what`` names the block."""
+    before = {name: setting.get() for name, setting in FAULTS.items()}
+    try:
+        yield
+    finally:
+        for name, setting in FAULTS.items():
+            if (after := setting.get()) != before[name]:
+                setting.put(before[name])
+                warnings.warn(
+                    f"{what} changed {name} to {after}; it is {before[name]} again", RuntimeWarning, stacklevel=2
+                )
 
 
 @contextlib.contextmanager

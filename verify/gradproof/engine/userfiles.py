@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Final, NoReturn
 
 from gradproof.backends.base import Implementation
-from gradproof.backends.process_state import floating_point_kept
+from gradproof.backends.process_state import arithmetic_kept
 from gradproof.engine.implementations import collect, named_in
 from gradproof.engine.marked import marked_in
 from gradproof.errors import ImplementationFault, UsageError, is_ours
@@ -38,7 +38,7 @@ def load(path: str, pinned: str | None = None, limit: float = 0.0) -> list[Imple
         raise UsageError(f"expected a Python file, got {path!r}, which does not exist")
     modules: list[ModuleType] = []
     try:
-        with time_limit(limit, f"the import of {path}"), floating_point_kept(path):
+        with time_limit(limit, f"the import of {path}"), arithmetic_kept(f"the import of {path}"):
             found = collect(lambda: modules.append(_import(file)))
     except ImplementationFault as late:
         raise UsageError(str(late)) from late

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import io
 import multiprocessing
 import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, MutableSequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, Final, TextIO
@@ -20,6 +22,9 @@ from gradproof.execution.clock import Clock
 
 PRINTED: Final = 4000
 """Characters that the calls of a worker may print."""
+
+_PR_SET_PDEATHSIG: Final = 1
+"""In <linux/prctl.h>: the signal for this process when the thread that started it ends."""
 
 _channel: Channel | None = None
 _retired = False
@@ -50,7 +55,7 @@ def work(
     retired)`` for each call ``(function, arguments, keywords)``.
     """
     global _channel
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _end_with_parent()
     _stand_apart()
     _channel = channel = Channel(connection, key)
     timelimit.watched_by(Clock(memory))
@@ -85,6 +90,7 @@ def _called(
     try:
         return function(*arguments, **keywords), None
     except (Exception, SystemExit) as fault:
+        fault.add_note(f"In a worker process:\n{traceback.format_exc()}")
         return None, fault
 
 
@@ -111,7 +117,17 @@ def _stand_apart() -> None:
 
 
 def _end_with_parent() -> None:
-    """A worker whose parent was killed must not go on, nor wait for ever."""
+    """A worker whose parent was killed must not go on, nor wait for ever.
+
+    A thread sees to it; on Linux the kernel does also, since a loop in compiled code may let no thread have a turn.
+    """
+    threading.Thread(target=_wait_for_parents_end, daemon=True).start()
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _wait_for_parents_end() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,37 +37,32 @@ def test_a_wrong_implementation_exits_1_and_names_its_simplest_input(gradproof: 
 
 
 INTERRUPTING = """
+import os, signal, time
 import numpy as np
 import gradproof as gp
 
-calls = 0
-
 @gp.implements("relu", backend="numpy", formats=["bfloat16", "float16"])
 def mine(x):
-    global calls
-    calls += 1
-    if calls > 1:
-        raise KeyboardInterrupt
-    return np.maximum(x, x.dtype.type(0))
+    if x.dtype == np.float16:
+        return np.maximum(x, 0)
+    os.kill(os.getppid(), signal.SIGINT)
+    time.sleep(600)
 """
 
 
-def test_an_interrupt_exits_2_and_keeps_what_was_reached(gradproof: Invoke, folder: Path) -> None:
+def test_an_interrupt_exits_2_and_keeps_what_was_reached(folder: Path) -> None:
     (folder / "interrupting.py").write_text(INTERRUPTING, encoding="utf-8")
-    done = gradproof(
-        "check",
-        "interrupting.py",
-        "--property",
-        "accuracy",
-        "--order",
-        "0",
-        "--jobs",
-        "0",
-        "--json",
-        "left.json",
-    )
-    assert done.exit_code == 2
-    assert "INTERRUPTED" in done.stdout
+    command = [sys.executable, "-m", "gradproof", "check", "interrupting.py", "--property", "accuracy"]
+    command += ["--order", "0", "--jobs", "0", "--json", "left.json"]
+    # A process started in the background inherits an ignored SIGINT, as batch systems do it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    said, errors = running.communicate(timeout=120)
+    assert running.returncode == 2, errors
+    assert "INTERRUPTED" in said
     document = json.loads((folder / "left.json").read_text("utf-8"))
     assert document["run"]["complete"] is False
     assert [c["status"] for c in document["cells"]] == ["pass", "not-run"]
@@ -106,6 +104,44 @@ def test_a_selection_without_cells_exits_5(gradproof: Invoke) -> None:
     done = gradproof("run", *TINY, "--mode", "compiled", "--html", "none")
     assert done.exit_code == 5
     assert "NOTHING RAN" in done.stdout
+
+
+LEAVING = """
+import ctypes
+import numpy as np
+import gradproof as gp
+
+@gp.implements("relu", backend="numpy", formats=["float16"])
+def leaves(x):
+    ctypes.CDLL(None).exit(0)
+"""
+
+
+def test_a_call_that_exits_is_no_passed_check(folder: Path) -> None:
+    (folder / "leaving.py").write_text(LEAVING, encoding="utf-8")
+    command = [sys.executable, "-m", "gradproof", "check", "leaving.py", "--property", "accuracy", "--order", "0"]
+    command += ["--jobs", "0", "--json", "out.json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 1
+    assert "the worker process ended (exit code 0) while leaving:leaves was checked" in " ".join(done.stdout.split())
+    (cell,) = json.loads((folder / "out.json").read_text())["cells"]
+    assert (cell["status"], cell["measured"]["fault"]) == ("error", "crashed")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--time-limit", "0"], "expected --time-limit above 0 and at most 86400, got 0"),
+        (["--time-limit", "nan"], "expected --time-limit above 0"),
+        (["--time-limit", "1e18"], "expected --time-limit above 0"),
+        (["--jobs", "1000000"], "expected --jobs of at least 0 and at most"),
+        (["--max-seconds", "inf"], "expected --max-seconds above 0"),
+    ],
+)
+def test_absurd_values_are_wrong_usage(gradproof: Invoke, words: list[str], said: str) -> None:
+    done = gradproof("run", "--backend", "numpy", "--function", "relu", *words)
+    assert done.exit_code == 4
+    assert said in done.stderr
 
 
 def test_a_file_that_exits_while_imported_is_no_passed_check(gradproof: Invoke, folder: Path) -> None:

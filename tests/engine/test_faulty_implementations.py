@@ -9,7 +9,7 @@ import pytest
 
 from gradproof.engine.run import exit_code, run
 from gradproof.engine.selection import Selection
-from gradproof.engine.worker import PRINTED
+from gradproof.execution.work import PRINTED
 from gradproof.results.model import Cell
 
 HEAD = """
@@ -44,7 +44,7 @@ SAID = {
     "what looks like Ctrl-C": ("raise KeyboardInterrupt", "raised", "raised KeyboardInterrupt"),
     "the end of a generator": ("raise GeneratorExit", "raised", "raised GeneratorExit"),
     "recursion without end": ("return wrong(x)", "raised", "RecursionError: maximum recursion depth"),
-    "a segmentation fault": ("import signal\n    os.kill(os.getpid(), signal.SIGSEGV)", "crashed", "(exit code -11)"),
+    "a segmentation fault": ("import signal\n    os.kill(os.getpid(), signal.SIGSEGV)", "crashed", "(by SIGSEGV)"),
     "an unknown argument": ("return np.maximum(x, 0, no=1)", "raised", "TypeError: "),
 }
 """What a callable may give instead of a result; the fault, and words of its sentence."""

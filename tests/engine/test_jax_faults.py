@@ -80,6 +80,7 @@ FAULTS = {
     "shape": ("lambda x: exp(x)[:3]", "wrong-shape", "shape (3,), expected"),
     "donated": ("lambda x: jax.jit(exp, donate_argnums=0)(x)", "wrote-input", "donated its input's buffer"),
     "x64": ("setting('jax_enable_x64', True)", "changed-settings", "jax_enable_x64 from False to True"),
+    "promotion": ("setting('jax_numpy_rank_promotion', 'raise')", "changed-settings", "from allow to raise"),
     "jit": ("setting('jax_disable_jit', True)", "changed-settings", "jax_disable_jit from False to True"),
 }
 

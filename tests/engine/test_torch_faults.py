@@ -9,8 +9,12 @@ from gradproof.engine.selection import Selection
 from gradproof.results.model import Cell
 
 HEAD = """
+import ctypes
 import functools
 import torch
+from torch.autograd import forward_ad
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 import gradproof as gp
 
 exp = torch.exp
@@ -60,6 +64,43 @@ class Once(Function):
         return g * exp(ctx.saved_tensors[0])
 
 
+class Leaking(Function):
+    @staticmethod
+    def backward(ctx, g):
+        torch.set_flush_denormal(True)
+        return g * exp(ctx.saved_tensors[0])
+
+
+class Doubling(TorchFunctionMode):
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        return function(*args, **(kwargs or {})) * (2 if function is torch.exp else 1)
+
+
+class Refusing(TorchDispatchMode):
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        raise RuntimeError("no operation")
+
+    def __exit__(self, *ignored):
+        raise RuntimeError("no way out")
+
+
+class Subclass(torch.Tensor):
+    pass
+
+
+def entered(context):
+    def call(x):
+        result = exp(x)
+        kept.append(context())
+        kept[-1].__enter__()
+        return result
+
+    return call
+
+
+kept = []
+
+
 class Caller:
     def __call__(self, x):
         return exp(x)
@@ -94,6 +135,19 @@ FAULTS = {
     "device of all": ("lambda x: (torch.set_default_device('meta'), exp(x))[1]", "changed-settings",
                       "torch's default device from cpu to meta"),
     "seed": ("lambda x: (torch.manual_seed(7), exp(x))[1]", "changed-settings", "torch's seed from "),
+    "flushing": ("lambda x: (exp(x), torch.set_flush_denormal(True))[0]", "changed-settings",
+                 "to rounding to nearest, flushing subnormal results, reading subnormal inputs as 0"),
+    "rounding": ("lambda x: (exp(x), ctypes.CDLL(None).fesetround(0x800))[0]", "changed-settings",
+                 "the floating-point environment from rounding to nearest to rounding upward"),
+    "anomalies": ("lambda x: (torch.autograd.set_detect_anomaly(True), exp(x))[1]", "changed-settings",
+                  "torch's detection of anomalies"),
+    "function mode": ("entered(Doubling)", "changed-settings", "torch's function modes from 0 to 1"),
+    "dispatch mode": ("entered(Refusing)", "changed-settings", "torch's dispatch modes from 0 to 1"),
+    "dual level": ("lambda x: (exp(x), forward_ad.enter_dual_level())[0]", "changed-settings", "level of forward AD"),
+    "autocast": ("entered(lambda: torch.autocast('cpu'))", "changed-settings", "torch's autocast from (False, "),
+    "inference": ("entered(torch.inference_mode)", "changed-process", "inference mode cannot be put back"),
+    "subclass": ("lambda x: exp(x).as_subclass(Subclass)", "wrong-type", "returned a Subclass"),
+    "masked": ("lambda x: torch.masked.masked_tensor(exp(x), x > 0)", "wrong-type", "returned a MaskedTensor"),
     "threads": ("lambda x: (torch.set_num_threads(3), exp(x))[1]", "changed-settings", "threads from 1 to 3"),
 }  # fmt: skip
 
@@ -103,6 +157,14 @@ def test_each_fault_is_a_verdict_of_its_own(tmp_path: Path) -> None:
     told = {name: (c.measured.get("fault"), c.reason) for (name, _), c in found.items() if name in FAULTS}
     assert {name: kind for name, (kind, _) in told.items()} == {name: kind for name, (_, kind, _) in FAULTS.items()}
     assert [name for name, (_, _, says) in FAULTS.items() if says not in told[name][1]] == []
+
+
+def test_what_a_backward_changes_is_put_back_too(tmp_path: Path) -> None:
+    found = cells(tmp_path, {"leaking": "Leaking.apply"}, (0, 1))
+    assert found["leaking", 0].status == "pass"
+    assert found["leaking", 1].measured["fault"] == "changed-settings"
+    assert "flushing subnormal results" in found["leaking", 1].reason
+    assert found["last", 1].status == "pass"
 
 
 def test_a_derivative_that_got_lost_is_said_to_be_cut_off(tmp_path: Path) -> None:

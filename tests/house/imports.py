@@ -30,8 +30,20 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "backends": frozenset({"functions", "formats", "entry_points", "errors"}),
     "strategies": frozenset({"functions", "formats", "errors"}),
     "results": frozenset({"errors"}),
+    "execution": frozenset({"errors"}),
     "sweep": frozenset(
-        {"engine", "backends", "strategies", "measure", "oracle", "functions", "formats", "results", "errors"}
+        {
+            "engine",
+            "execution",
+            "backends",
+            "strategies",
+            "measure",
+            "oracle",
+            "functions",
+            "formats",
+            "results",
+            "errors",
+        }
     ),
     "config": frozenset({"formats", "errors"}),
 }

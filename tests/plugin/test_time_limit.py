@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from gradproof.engine.timelimit import time_limit
 from gradproof.errors import ImplementationFault
+from gradproof.execution.timelimit import time_limit
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def _alarm() -> Iterator[None]:
 def test_a_limit_that_python_swallows_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
     if not hasattr(signal, "setitimer"):
         pytest.skip("no interval timers on this platform")
-    monkeypatch.setattr("gradproof.engine.timelimit.AGAIN", 0.05)
+    monkeypatch.setattr("gradproof.execution.timelimit.AGAIN", 0.05)
     swallowed = 0
     with pytest.raises(ImplementationFault, match="stubborn did not return"), time_limit(0.05, "stubborn"):  # noqa: PT012
         while True:

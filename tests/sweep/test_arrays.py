@@ -16,6 +16,7 @@ from gradproof.backends import get_backend
 from gradproof.backends.arrays import Arrays, chunk_for
 from gradproof.backends.base import Backend, Call, Implementation
 from gradproof.errors import ImplementationFault, Unsupported
+from gradproof.execution import executors
 from gradproof.formats import BFLOAT16, FLOAT32, Format
 from gradproof.formats.arrays import Bits
 from gradproof.functions import Function
@@ -26,7 +27,6 @@ from gradproof.sweep.judging.modelled import Modelled
 from gradproof.sweep.judging.on_device import DeviceShard
 from gradproof.sweep.judging.work import Subject
 from gradproof.sweep.plan import Shard, Target, params
-from gradproof.sweep.running import executors
 from tests.sweep.test_work import FAULTS, WINDOWS, Right, every, none, target
 
 ROUTES = [

@@ -17,10 +17,11 @@ from typing import Any
 import pytest
 
 from gradproof.errors import GradproofError, UsageError
+from gradproof.execution import executors
+from gradproof.execution.executors import Crew, Here
 from gradproof.sweep.plan import Target
-from gradproof.sweep.running import campaign, executors
+from gradproof.sweep.running import campaign
 from gradproof.sweep.running.campaign import Progress, Silent, Swept, sweep
-from gradproof.sweep.running.executors import Crew, Here
 from tests.house.imports import ROOT
 from tests.sweep import works
 from tests.sweep.conftest import SHARDS, jobs
@@ -224,7 +225,8 @@ def test_other_versions_do_not_go_on_with_a_folder(tmp_path: Path, monkeypatch: 
 PROGRAM = """
 import sys
 from pathlib import Path
-from gradproof.sweep.running import executors, facts
+from gradproof.execution import executors
+from gradproof.sweep.running import facts
 from gradproof.sweep.running.campaign import sweep
 from tests.sweep import works
 from tests.sweep.conftest import jobs

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from gradproof.errors import UsageError
-from gradproof.sweep.running import executors, facts
+from gradproof.execution import executors
+from gradproof.execution.executors import ClusterLost
+from gradproof.sweep.running import facts
 from gradproof.sweep.running.campaign import Progress, Silent
-from gradproof.sweep.running.executors import ClusterLost
 from tests.sweep import works
 from tests.sweep.conftest import SHARDS
 from tests.sweep.test_campaign import Heard, expected, swept, text, times_worked

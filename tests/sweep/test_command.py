@@ -238,3 +238,35 @@ def test_a_script_without_a_guard_is_told_what_it_lacks(folder: Path) -> None:
     assert told.stdout.strip() == "1"
     assert 'a script that sweeps needs if __name__ == "__main__":' in told.stderr
     assert "another gradproof" not in told.stderr
+
+
+ENDS = """
+import ctypes
+import numpy as np
+import gradproof as gp
+
+{at_import}
+
+@gp.implements("relu", backend="numpy")
+def wrong(x):
+    {in_a_call}
+    return np.maximum(x, 0)
+"""
+EXIT = "ctypes.CDLL(None).exit(0)"
+
+
+def test_a_file_that_ends_its_process_cannot_pass_for_a_sweep(folder: Path) -> None:
+    (folder / "ends.py").write_text(ENDS.format(at_import=EXIT, in_a_call=""))
+    command = [sys.executable, "-m", "gradproof", "sweep", "ends.py", "--format", "bfloat16", "--workers", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 4
+    assert "ends.py could not be imported: the worker process ended (exit code 0)" in done.stderr
+
+
+def test_a_call_that_ends_its_process_is_an_error_of_the_sweep(gradproof: Invoke, folder: Path) -> None:
+    (folder / "ends.py").write_text(ENDS.format(at_import="", in_a_call=EXIT))
+    done = gradproof("sweep", "ends.py", "--format", "bfloat16", "--workers", "0", "--json", "out.json")
+    assert done.exit_code == 1
+    (cell,) = json.loads((folder / "out.json").read_text())["cells"]
+    assert cell["status"] == "error"
+    assert "the worker process ended (exit code 0)" in cell["reason"]

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from gradproof.errors import UsageError
-from gradproof.sweep.running import executors
+from gradproof.execution import executors
+from gradproof.execution.processes import Processes, WorkerLost
 from gradproof.sweep.running.attempt import attempt
-from gradproof.sweep.running.processes import Processes, WorkerLost
 from tests.house.imports import ROOT
 from tests.sweep import works
 from tests.sweep.conftest import jobs
@@ -110,7 +110,7 @@ def test_a_worker_runs_on_one_thread_and_the_parent_keeps_its_own(
 
 def test_the_module_loads_neither_numpy_nor_a_framework() -> None:
     program = (
-        "import sys, gradproof.sweep.running.executors, gradproof.sweep.running.attempt; "
+        "import sys, gradproof.execution.executors, gradproof.sweep.running.attempt; "
         "print(sorted({'numpy', 'torch', 'jax', 'distributed'} & set(sys.modules)))"
     )
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -120,24 +120,25 @@ def test_the_module_loads_neither_numpy_nor_a_framework() -> None:
 def test_a_script_without_a_guard_is_told_at_once(marks: Path) -> None:
     script = marks / "unguarded.py"
     script.write_text(
-        "from gradproof.sweep.running.processes import Processes\n"
+        "from gradproof.execution.processes import Processes\n"
         "workers = Processes(1)\nworkers.submit(pow, 2, 2).result()\n",
         encoding="utf-8",
     )
     told = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=100)
     assert told.returncode == 1
-    assert 'a script that sweeps needs if __name__ == "__main__":' in told.stderr
+    assert 'a script that uses worker processes needs if __name__ == "__main__":' in told.stderr
 
 
-def test_workers_end_when_their_parent_is_killed(marks: Path) -> None:
-    """A worker in the middle of a long call has nobody left to answer to."""
-    program = """
+@pytest.mark.parametrize("call", ["time.sleep(600)", "collections.deque(itertools.repeat(0), 0)"])
+def test_workers_end_when_their_parent_is_killed(marks: Path, call: str) -> None:
+    """A worker in the middle of a long call has nobody left to answer to, and may let no other thread have a turn."""
+    program = f"""
 import os, sys, time
-from gradproof.sweep.running.processes import Processes
+from gradproof.execution.processes import Processes
 if __name__ == "__main__":
     workers = Processes(1)
     print(workers.submit(os.getpid).result(), flush=True)
-    workers.submit(time.sleep, 600)
+    workers.submit(exec, "import collections, itertools, time; {call}")
     time.sleep(0.5)
     os.kill(os.getpid(), 9)
 """

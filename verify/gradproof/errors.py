@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 
 class GradproofError(Exception):
     """Base of every error that gradproof raises on purpose."""
@@ -31,9 +33,33 @@ class ImplementationFault(GradproofError):
     """An implementation broke its contract.
 
     ``kind`` is one of ``raised``, ``wrong-type``, ``wrong-shape``, ``wrong-format``, ``wrong-device``,
-    ``wrote-input``, ``changed-settings``, ``timed-out``, ``crashed``.
+    ``wrote-input``, ``changed-settings``, ``changed-process`` (so that it cannot go on), ``changed-file``,
+    ``timed-out``, ``crashed``.
     """
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
+
+    def __reduce__(self) -> tuple[type[ImplementationFault], tuple[str, str]]:
+        return type(self), (self.kind, str(self))
+
+
+SPOILING: Final = ("timed-out", "changed-process")
+"""Kinds of faults after which a process is not used again: an import cut short would be another's fault later."""
+
+
+def is_ours(error: BaseException) -> bool:
+    """Whether gradproof raised ``error``: a user's code may raise errors of our types too.
+
+    It is told from where it was raised; call it where the error has been caught.
+    """
+    if not isinstance(error, GradproofError):
+        return False
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    return frame is not None and str(frame.tb_frame.f_globals.get("__name__", "")).partition(".")[0] in _OURS
+
+
+_OURS: Final = ("gradproof", "gradproof_properties")

@@ -12,7 +12,6 @@ from gradproof.backends.base import Call
 from gradproof.backends.layouts import ALL_TAILS, LAYOUTS, copies
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Property, Violations
-from gradproof.engine.timelimit import time_limit
 from gradproof.errors import ImplementationFault, Unsupported
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
@@ -196,20 +195,19 @@ class _Comparison:
     def _answer(self, bits: Bits, *, mode: str | None = None, path: str | None = None, **more: Any) -> Bits:
         probe = self.probe
         call = Call(order=self.order, mode=mode or probe.mode, path=path or probe.paths[0], **more)
-        limit = probe.selection.time_limit if probe.implementation.user else 0.0
-        with time_limit(limit, probe.implementation.name):
+        with probe.calling():
             return probe.backend.evaluate(probe.implementation, bits, probe.format, call)
 
     @contextmanager
     def _trying(self, way: str) -> Iterator[None]:
-        """Note what is not offered in one way; a fault in it fails the claim, unless the function hangs."""
+        """Note what is not offered in one way; a fault in it fails the claim, unless it spoils the process."""
         try:
             yield
         except Unsupported as why:
             self.skipped[way] = str(why)
         except ImplementationFault as fault:
             described = f"{way} ({LAYOUTS[way]})" if way in LAYOUTS else way
-            if fault.kind == "timed-out":
+            if fault.kind in ("timed-out", "changed-process"):
                 raise ImplementationFault(fault.kind, f"{described}: {fault}") from fault
             self.figures[way] = {"fault": fault.kind}
             self.compared += 1

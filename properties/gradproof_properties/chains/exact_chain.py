@@ -222,9 +222,10 @@ def run(probe: Probe, weights: Sequence[float], start: Bits, setting: bool | Non
     fmt, backend = probe.format, probe.backend
     traits = probe.traits
     if setting is None:
-        inputs, products = backend.chain(probe.implementation, weights, start, fmt)
+        with probe.calling():
+            inputs, products = backend.chain(probe.implementation, weights, start, fmt)
     else:
-        with backend.flushing(setting, fmt) as traits:
+        with backend.flushing(setting, fmt) as traits, probe.calling():
             inputs, products = backend.chain(probe.implementation, weights, start, fmt)
     known = factors(probe, inputs, traits)
     passes = exact_passes(known, weights, fmt, traits)

@@ -26,6 +26,7 @@ from gradproof.functions import Function, get_function
 
 if TYPE_CHECKING:
     from gradproof.backends.arrays import Arrays
+    from gradproof.backends.settings import Setting
     from gradproof.backends.space import Space
 
 LANES: Final = 256
@@ -230,6 +231,11 @@ class Backend(abc.ABC):
         there is no choice.
         """
         raise Unsupported(f"the backend {self.name} on {self.device} has no switch for subnormal numbers")
+
+    @property
+    def settings(self) -> Mapping[str, Setting]:
+        """The framework's settings that a call must leave as they were, in words."""
+        return {}
 
     def release(self) -> None:
         """Drop compiled code and the like that earlier calls left behind; later calls make it anew.

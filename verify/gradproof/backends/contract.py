@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 import numpy as np
 
 from gradproof.backends.base import Implementation
-from gradproof.errors import GradproofError, ImplementationFault, Unsupported
+from gradproof.errors import ImplementationFault, Unsupported, is_ours
 from gradproof.formats import Format
 from gradproof.formats.arrays import Bits
 
@@ -55,20 +55,26 @@ def handed_in(implementation: Implementation, order: int) -> Implementation:
 def called(implementation: Implementation, call: Callable[[Any], Any], x: Any, missing: Missing) -> Any:
     """``call(x)``, its exceptions translated: Unsupported where ``missing`` says so, a fault otherwise.
 
-    gradproof's own errors pass through, and an interrupt by the user; a SystemExit would end the run, so it does not.
+    The faults that gradproof itself finds pass through, and an interrupt by the user; a SystemExit would end the run,
+    so it does not, and neither does an error of gradproof's that the callable raises.
     """
     try:
         return call(x)
-    except GradproofError:
-        raise
     except KeyboardInterrupt as error:
         if _interruptible():
             raise
         raised(implementation, error)
     except (Exception, SystemExit, GeneratorExit) as error:
+        if found(error):
+            raise
         if missing(error):
             raise Unsupported(f"{implementation.name}: {told(error)}") from error
         raised(implementation, error)
+
+
+def found(error: BaseException) -> bool:
+    """Whether an exception out of a call is gradproof's verdict on it, and not something that the callable raised."""
+    return isinstance(error, ImplementationFault | Unsupported) and is_ours(error)
 
 
 def _interruptible() -> bool:
@@ -88,9 +94,9 @@ def differentiated(implementation: Implementation, order: int, action: Callable[
     """
     try:
         return action()
-    except GradproofError:
-        raise
     except (Exception, SystemExit) as error:
+        if found(error):
+            raise
         refused(implementation, order, error, missing)
 
 

@@ -29,6 +29,7 @@ from gradproof.formats.arrays import Bits, storage
 
 if TYPE_CHECKING:
     from gradproof.backends.arrays import Arrays
+    from gradproof.backends.settings import Setting
     from gradproof.backends.space import Space
 
 _PLATFORM: Final = {"cpu": "cpu", "cuda": "gpu"}
@@ -94,6 +95,11 @@ class JaxBackend(Backend):
     def paths(self, implementation: Implementation) -> tuple[str, ...]:
         """Reverse and forward AD, or only the derivatives handed in."""
         return ("given",) if implementation.derivatives else ("reverse", "forward")
+
+    @property
+    def settings(self) -> Mapping[str, Setting]:
+        """See the base class."""
+        return self._calls.SETTINGS
 
     def layouts(self, implementation: Implementation, fmt: Format, order: int) -> tuple[str, ...]:
         """Those of shape: arrays of JAX have no strides, cannot be written into, and lie where XLA puts them."""

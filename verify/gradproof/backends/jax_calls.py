@@ -72,6 +72,10 @@ SETTINGS: Final = {
         "jax_numpy_dtype_promotion",
         "jax_debug_nans",
         "jax_debug_infs",
+        "jax_numpy_rank_promotion",
+        "jax_check_tracer_leaks",
+        "jax_enable_custom_prng",
+        "jax_default_prng_impl",
     )
 }
 """Settings of JAX that a call must leave alone."""

@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 
 from gradproof.backends.base import Backend, Implementation
-from gradproof.backends.contract import refused
+from gradproof.backends.contract import found, refused
 from gradproof.backends.jax_calls import array, bits_of, guarded, lacks
 from gradproof.backends.space import FORWARD_OVER_REVERSE, REVERSE_OVER_REVERSE, Array, Program, Space
-from gradproof.errors import GradproofError, Unsupported
+from gradproof.errors import Unsupported
 from gradproof.formats import Format
 from gradproof.formats.arrays import Bits
 
@@ -103,10 +103,8 @@ class JaxSpace(Space):
     def _derived(self, order: int, action: Callable[[], Any]) -> Any:
         try:
             return action()
-        except GradproofError:
-            raise
         except (Exception, SystemExit) as error:
-            if self._applied is None:
+            if self._applied is None or found(error):
                 raise
             refused(self._applied, order, error, lacks)
 

@@ -187,7 +187,7 @@ def _checked_call(implementation: Implementation, lanes: Bits, fmt: Format, layo
             check_unchanged(implementation, np.empty(shape, storage(fmt)), x.view(storage(fmt)))
         if x.ndim == 0 and isinstance(y, np.generic):
             y = np.asarray(y)  # NumPy's own functions return a scalar for a zero-dimensional array
-        if not isinstance(y, np.ndarray):
+        if type(y) is not np.ndarray:  # a subclass may mean another thing by the same bits: masked ones, say
             raise wrong("wrong-type", implementation, "a", "a numpy.ndarray", type(y).__name__)
         check_shape(implementation, y.shape, x.shape)
         if y.dtype != x.dtype:

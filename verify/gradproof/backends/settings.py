@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from gradproof.backends.base import Implementation
@@ -17,21 +17,52 @@ class Setting(NamedTuple):
     put: Callable[[Any], Any]
 
 
+_spoiled = False
+
+
+def spoiled() -> bool:
+    """Whether a call left something changed in this process that cannot be put back."""
+    return _spoiled
+
+
 @contextmanager
 def settings_kept(implementation: Implementation, settings: Mapping[str, Setting]) -> Iterator[None]:
-    """Around one call: put back what it changed, and raise the fault ``changed-settings`` that names it."""
+    """Around one call: put back what it changed, and raise the fault ``changed-settings`` that names it.
+
+    Where something cannot be put back the fault is ``changed-process``: nothing else can be judged in this process.
+    """
     before = {name: setting.get() for name, setting in settings.items()}
     try:
         yield
-    finally:
-        after = {name: setting.get() for name, setting in settings.items()}
-        changed = [name for name in settings if after[name] != before[name]]
-        for name in changed:
-            settings[name].put(before[name])
-    if changed:
-        told = ", ".join(f"{name} from {before[name]} to {after[name]}" for name in changed)
+    except BaseException:
+        _put_back(implementation, settings, before)
+        raise
+    if changed := _put_back(implementation, settings, before):
         raise ImplementationFault(
             "changed-settings",
-            f"{implementation.name} changed {told}; expected a call to leave the framework's settings as they were: "
-            "set them where the program starts, or put them back",
+            f"{implementation.name} changed {changed}; expected a call to leave the settings of the process as they "
+            "were: set them where the program starts, or put them back",
         )
+
+
+def _put_back(implementation: Implementation, settings: Mapping[str, Setting], before: Mapping[str, Any]) -> str:
+    """Put back every setting that is not as ``before``, and tell which; the fault where one stays changed."""
+    global _spoiled
+    told: list[str] = []
+    stuck: list[str] = []
+    for name, setting in settings.items():
+        if (after := setting.get()) == before[name]:
+            continue
+        told.append(f"{name} from {before[name]} to {after}")
+        with suppress(Exception):
+            setting.put(before[name])
+        if setting.get() != before[name]:
+            stuck.append(name)
+    if stuck:
+        _spoiled = True
+        raise ImplementationFault(
+            "changed-process",
+            f"{implementation.name} changed {', '.join(told)}, and {', '.join(stuck)} cannot be put back: its process "
+            "is not used any more; expected a call to leave the settings of the process as they were",
+        )
+    return ", ".join(told)

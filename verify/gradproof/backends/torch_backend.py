@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import torch
 
     from gradproof.backends.arrays import Arrays
+    from gradproof.backends.settings import Setting
     from gradproof.backends.space import Space
 
 
@@ -113,6 +114,13 @@ class TorchBackend(Backend):
     def paths(self, implementation: Implementation) -> tuple[str, ...]:
         """Reverse and forward AD, or only the derivatives handed in."""
         return ("given",) if implementation.derivatives else ("reverse", "forward")
+
+    @property
+    def settings(self) -> Mapping[str, Setting]:
+        """See the base class."""
+        from gradproof.backends.torch_settings import SETTINGS
+
+        return SETTINGS
 
     def layouts(self, implementation: Implementation, fmt: Format, order: int) -> tuple[str, ...]:
         """All of them; what writes into its argument or into ``out`` where the implementation has the variant."""

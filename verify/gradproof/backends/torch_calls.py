@@ -38,7 +38,7 @@ from gradproof.backends.torch_arrays import (
 )
 from gradproof.backends.torch_layouts import laid_out
 from gradproof.backends.torch_settings import SETTINGS
-from gradproof.errors import GradproofError, Unsupported
+from gradproof.errors import GradproofError, Unsupported, is_ours
 from gradproof.formats import Format
 from gradproof.formats.arrays import Bits
 
@@ -88,9 +88,9 @@ class Compiler:
 def _wrapped(error: BaseException) -> GradproofError | None:
     """The error of gradproof's own, such as a time limit's, that Dynamo made one of its own of."""
     inner: BaseException | None = error
-    while inner is not None and not isinstance(inner, GradproofError):
+    while inner is not None and not is_ours(inner):
         inner = inner.__cause__ or inner.__context__
-    return inner
+    return inner if isinstance(inner, GradproofError) else None
 
 
 @dataclass(frozen=True)
@@ -251,9 +251,13 @@ class Run:
 
 
 def check_result(implementation: Implementation, x: Tensor, y: Any) -> None:
-    """Raise the fault of a result y that is not one dense tensor of x's shape, format and device."""
-    if not isinstance(y, torch.Tensor) or y.layout is not torch.strided:
-        got = type(y).__name__ if not isinstance(y, torch.Tensor) else f"tensor of layout {y.layout}"
+    """Raise the fault of a result y that is not one dense tensor of x's shape, format and device.
+
+    A subclass may mean another thing by the same bits: masked ones, or none.
+    """
+    plain = type(y) in (torch.Tensor, torch.nn.Parameter)
+    if not plain or y.layout is not torch.strided or y.is_nested:
+        got = type(y).__name__ if not plain else "nested tensor" if y.is_nested else f"tensor of layout {y.layout}"
         raise wrong("wrong-type", implementation, "a", "a dense torch.Tensor", got)
     check_shape(implementation, tuple(y.shape), tuple(x.shape))
     if y.dtype != x.dtype:

@@ -9,11 +9,11 @@ import torch
 from torch.autograd import forward_ad
 
 from gradproof.backends.base import LANES, Backend, Implementation
-from gradproof.backends.contract import called, refused, unless_user
+from gradproof.backends.contract import called, found, refused, unless_user
 from gradproof.backends.space import FORWARD_OVER_REVERSE, REVERSE_OVER_REVERSE, Array, Program, Space
 from gradproof.backends.torch_arrays import Tensor, bits_of, lacks, no_forward_rule, tensor
 from gradproof.backends.torch_calls import check_result, dead_end, dual
-from gradproof.errors import GradproofError, Unsupported
+from gradproof.errors import Unsupported
 from gradproof.formats import Format
 from gradproof.formats.arrays import Bits
 
@@ -104,10 +104,8 @@ class TorchSpace(Space):
 
         try:
             return synchronised()
-        except GradproofError:
-            raise
         except (Exception, SystemExit) as error:
-            if self._applied is None:
+            if self._applied is None or found(error):
                 raise
             refused(self._applied, order, error, lacks)
 

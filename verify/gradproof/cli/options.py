@@ -46,7 +46,7 @@ def selection(settings: Mapping[str, Value], files: tuple[str, ...] = ()) -> Sel
     from gradproof.engine.selection import Selection
 
     values = {name: v.value for name, v in settings.items()}
-    for name, least in (("jobs", 0), ("seed", 0), ("time-limit", 0)):
+    for name, least in (("jobs", 0), ("seed", 0)):
         if name in values and values[name] < least:
             raise UsageError(f"expected {name} of at least {least}, got {values[name]} ({settings[name].origin})")
     fields = {s.field: values[s.name] for s in SETTINGS if s.field and s.name in values}

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.progress import ProgressColumn
     from rich.text import Text
 
-    from gradproof.engine.plan import Plan
+    from gradproof.engine.outline import Outline
     from gradproof.results.model import Cell
 
 
@@ -29,7 +29,7 @@ class Progress(OnBar):
 
         return [MofNCompleteColumn(), TimeElapsedColumn()]
 
-    def planned(self, plan: Plan) -> None:
+    def planned(self, plan: Outline) -> None:
         """Show how much there is to do."""
         self.show(total=plan.tasks)
 

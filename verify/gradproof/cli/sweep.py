@@ -121,9 +121,10 @@ def _whole(options: dict[str, Any], key: str, least: int = 0) -> int | None:
 
 def _time_limit(given: str | None) -> float | None:
     """Seconds that a shard may take; None for any number, which the command line calls 0."""
-    from gradproof.sweep.running.executors import TIME_LIMIT
+    from gradproof.execution.executors import TIME_LIMIT
+    from gradproof.execution.timelimit import MOST_SECONDS
 
     seconds: float = TIME_LIMIT if given is None else parse(BY_NAME["time-limit"], given, "--time-limit")
-    if not seconds >= 0:
-        raise UsageError(f"expected --time-limit of at least 0, got {seconds:g}")
+    if not 0 <= seconds <= MOST_SECONDS:
+        raise UsageError(f"expected --time-limit of at least 0 and at most {MOST_SECONDS:g}, got {seconds:g}")
     return seconds or None

@@ -12,8 +12,8 @@ import numpy as np
 from gradproof.engine.packs import define_property
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Property, Violations
-from gradproof.engine.timelimit import time_limit
-from gradproof.errors import ImplementationFault, UsageError
+from gradproof.errors import ImplementationFault, UsageError, is_ours
+from gradproof.execution.timelimit import time_limit
 from gradproof.formats import arrays as fa
 from gradproof.functions import Function
 from gradproof.functions.registry import World, caller_world, meant
@@ -168,10 +168,13 @@ class _Own(Property):
         what = f"the check of property {self.id!r}"
         try:
             with time_limit(limit, what):
-                answer = np.asarray(self._good(x.copy(), y.copy(), **extras))
-        except ImplementationFault:
-            raise
+                given = self._good(x.copy(), y.copy(), **extras)
+                if isinstance(given, np.ma.MaskedArray):
+                    raise TypeError("it answered with a masked array; expected one bool per input")
+                answer = np.asarray(given)
         except (Exception, SystemExit) as error:
+            if isinstance(error, ImplementationFault) and is_ours(error):
+                raise
             raise ImplementationFault("raised", f"{what} raised {type(error).__name__}: {error}") from error
         if answer.dtype != np.bool_ or answer.shape != x.shape:
             raise ImplementationFault(

@@ -1,202 +1,224 @@
-"""Worker processes with a hard time limit: a crash or a hang costs one cell, never the run."""
+"""Who judges the cells of a run: worker processes, of which a crash or a hang costs one cell, or this process.
+
+Code of the user's runs in worker processes alone: whatever it does, this one is there to write the results.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
-import signal
+import queue
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
-from typing import Any
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
-from gradproof.engine.plan import Plan, Task
+from gradproof.engine import userfiles, worker
+from gradproof.engine.outline import Outline, Place, outline
 from gradproof.engine.selection import Selection
-from gradproof.engine.verdict import errored
-from gradproof.engine.worker import serve
-from gradproof.errors import CacheWarning, GradproofError, ImplementationFault, OracleDisagreement
+from gradproof.errors import SPOILING, CacheWarning, GradproofError, ImplementationFault, UsageError
+from gradproof.execution.executors import cpus
+from gradproof.execution.processes import Processes, WorkerLost
 from gradproof.results.model import Cell, LedgerState
 
-OnCell = Callable[[Task, Cell, list[LedgerState]], None]
+OnCell = Callable[[Place, Cell, list[LedgerState]], None]
 
-START_LIMIT = 300.0
-"""Seconds a worker may take to import frameworks and plan."""
-FRAMEWORK_LIMIT = 600.0
-"""Seconds one cell of a framework's own function may take."""
-CHECKS_PER_CELL = 40.0
-"""A user's cell may take this many times the limit of one call before its worker is ended."""
+CELL_LIMIT: Final = 600.0
+"""Seconds that one cell may take."""
+CALLS_PER_CELL: Final = 40
+"""A user's cell may take this many times the limit of one call, where that is more."""
 
 
-@contextlib.contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """What is started inside never sees Ctrl-C, which a terminal sends to the whole group of processes.
+class Judges(Protocol):
+    """Who judges the cells of a run."""
 
-    A worker that is still importing would answer it with a traceback; the pool ends its workers itself. An
-    interrupt that comes meanwhile reaches this process afterwards.
+    outline: Outline
+
+    def judge(self, take: OnCell, deadline: float | None) -> bool:
+        """Hand every cell to ``take`` as it is judged; False when the deadline (monotonic seconds) passed first.
+
+        Raises OracleDisagreement, and what ``take`` raises.
+        """
+
+
+@contextmanager
+def judges(selection: Selection) -> Iterator[Judges]:
+    """Those that ``selection.jobs`` asks for; without workers user code still gets one. Ended at the end.
+
+    Raises UsageError for what cannot be planned, GradproofError when no worker can be started.
     """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
+    jobs = cpus() if selection.jobs is None else selection.jobs
+    if not jobs and not selection.files:
+        yield Here(selection)
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    workers = Workers(selection, max(jobs, 1))
     try:
-        yield
+        workers.begin()
+        yield workers
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        workers.end()
 
 
-@dataclass
-class _Worker:
-    process: Any
-    connection: Connection
-    since: float
-    number: int
-    """Counted from 0; a worker that takes the place of a lost one takes its number."""
-    group: int | None = None
-    task: int | None = None
-    ready: bool = False
+class Here:
+    """This process."""
 
+    def __init__(self, selection: Selection) -> None:
+        self._desk = worker.prepare(selection)
+        self.outline = outline(self._desk.plan, self._desk.ledger, selection)
 
-@dataclass
-class Pool:
-    """Judges the groups of a plan on ``jobs`` worker processes."""
-
-    selection: Selection
-    plan: Plan
-    jobs: int
-    on_cell: OnCell
-    deadline: float | None = None
-    _workers: list[_Worker] = field(default_factory=list)
-    _waiting: list[tuple[int, int]] = field(default_factory=list)
-    _hung: set[str] = field(default_factory=set)
-    _warned: set[str] = field(default_factory=set)
-
-    def run(self) -> bool:
-        """Judge everything; False when the deadline passed first.
-
-        Raises OracleDisagreement, or GradproofError when a worker cannot start. Workers are ended in every
-        case.
-        """
-        self._waiting = [(g, 0) for g in range(len(self.plan.groups))]
-        try:
-            for number in range(min(self.jobs, len(self._waiting))):
-                self._start(number)
-            while self._waiting or any(w.group is not None for w in self._workers):
-                if self.deadline is not None and time.monotonic() > self.deadline:
+    def judge(self, take: OnCell, deadline: float | None) -> bool:
+        """See ``Judges``."""
+        for g, group in enumerate(self._desk.plan.groups):
+            for i, task in enumerate(group.tasks):
+                if deadline is not None and time.monotonic() > deadline:
                     return False
-                self._step()
-            return True
-        finally:
-            for worker in self._workers:
-                worker.process.kill()
-                worker.process.join()
+                take((g, i), *self._desk.judge(task))
+        return True
 
-    def _start(self, number: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=serve, args=(theirs, self.selection), daemon=True)
-        with _without_interrupts():
-            process.start()
-        theirs.close()
-        self._workers.append(_Worker(process, ours, time.monotonic(), number))
 
-    def _step(self) -> None:
-        for worker in list(self._workers):
-            if worker.ready and worker.group is None and self._waiting:
-                worker.group, first = self._waiting.pop(self._next(worker))
-                worker.task = None
-                worker.since = time.monotonic()
-                worker.connection.send((worker.group, first, set(self._hung)))
-        for connection in wait([w.connection for w in self._workers], timeout=0.5):
-            worker = next(w for w in self._workers if w.connection is connection)
+@dataclass(frozen=True)
+class _Done:
+    """A group's call has ended; ``future`` knows how."""
+
+    group: int
+    future: Future[int]
+
+
+class Workers:
+    """Worker processes. The first one plans, and says what; the others must come to the same."""
+
+    outline: Outline
+
+    def __init__(self, selection: Selection, jobs: int) -> None:
+        self._selection = selection
+        self._jobs = jobs
+        self._heard: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._given_up = worker.GivenUp()
+        self._importing: str | None = None
+        self._warned: set[str] = set()
+        self._executor = Processes(
+            jobs,
+            max(CELL_LIMIT, CALLS_PER_CELL * selection.time_limit),
+            initializer=worker.begin,
+            initargs=(
+                selection,
+                {path: userfiles.digest_of(path) for path in selection.files},
+                max(userfiles.IMPORT_LIMIT, selection.time_limit),
+            ),
+            report=self._heard.put,
+            prefers=self._prefers,
+        )
+
+    def begin(self) -> None:
+        """Start the first worker and learn the plan. Errors as ``judges``."""
+        asked = self._executor.submit(worker.describe)
+        asked.add_done_callback(lambda _: self._heard.put(None))
+        while (said := self._heard.get()) is not None:
+            self._listen(said)
+        try:
+            self.outline = asked.result()
+        except WorkerLost as lost:
+            if self._importing is None:
+                raise GradproofError(f"a worker process could not start: {lost}") from None
+            raise UsageError(f"{self._importing} could not be imported: {lost}") from None
+        except ImplementationFault as fault:
+            raise UsageError(str(fault)) from None
+
+    def end(self) -> None:
+        """End all workers at once."""
+        self._executor.shutdown(cancel_futures=True)
+
+    def judge(self, take: OnCell, deadline: float | None) -> bool:
+        """See ``Judges``."""
+        self._left = dict.fromkeys(self.outline.places())
+        self._at: dict[int, Place] = {}
+        self._running = 0
+        for group in range(len(self.outline.groups)):
+            self._submit(group, 0)
+        while self._running:
+            if deadline is not None and time.monotonic() > deadline:
+                return False
             try:
-                self._take(worker, worker.connection.recv())
-            except (EOFError, ConnectionResetError):
-                self._lost(worker, "crashed", "the worker process ended")
-        for worker in list(self._workers):
-            if time.monotonic() - worker.since > self._limit(worker):
-                self._lost(worker, "timed-out", f"no answer within {self._limit(worker):g} seconds; ended by force")
+                said = self._heard.get(timeout=0.25)
+            except queue.Empty:
+                continue
+            match said:
+                case worker.Began(place):
+                    self._at[place[0]] = place
+                case worker.Judged(place, cell, states):
+                    self._take(place, cell, states, take)
+                case _Done(group, future):
+                    self._running -= 1
+                    self._ended(group, future, take)
+                case _:
+                    self._listen(said)
+        return True
 
-    def _next(self, worker: _Worker) -> int:
-        """Index of the waiting group that a worker takes: the first in one of its formats, else the first.
+    def _submit(self, group: int, first: int) -> None:
+        if first < len(self.outline.groups[group]):
+            call = self._executor.submit(worker.judge_group, self.outline.digest, group, first, self._given_up)
+            call.add_done_callback(lambda future: self._heard.put(_Done(group, future)))
+            self._running += 1
 
-        Each worker has formats of its own, as far as there are enough: JAX compiles every operation of every format
-        in each process that comes across it.
+    def _prefers(self, number: int, arguments: tuple[Any, ...]) -> bool:
+        """Whether a worker takes a group before others: each has formats of its own, as far as there are enough.
+
+        JAX compiles every operation of every format in each process that comes across it.
         """
-        formats = list(dict.fromkeys(group.format for group in self.plan.groups))
-        shares = min(self.jobs, len(formats))
-        own = formats[worker.number % shares :: shares]
-        waiting = (self.plan.groups[group].format for group, _ in self._waiting)
-        return next((i for i, fmt in enumerate(waiting) if fmt in own), 0)
+        if not arguments:
+            return True
+        formats = list(dict.fromkeys(group[0].blank.format for group in self.outline.groups))
+        shares = min(self._jobs, len(formats))
+        return self.outline.groups[arguments[1]][0].blank.format in formats[number % shares :: shares]
 
-    def _limit(self, worker: _Worker) -> float:
-        if not worker.ready:
-            return START_LIMIT
-        if worker.group is None:
-            return float("inf")
-        task = self._task(worker)
-        if task is not None and task.implementation.user:
-            return self.selection.time_limit * (1 + CHECKS_PER_CELL)
-        return FRAMEWORK_LIMIT
+    def _listen(self, said: Any) -> None:
+        match said:
+            case worker.Importing(path):
+                self._importing = path
+            case worker.Warned(text) if text not in self._warned:
+                self._warned.add(text)
+                warnings.warn(text, CacheWarning, stacklevel=2)
 
-    def _task(self, worker: _Worker) -> Task | None:
-        if worker.group is None or worker.task is None:
-            return None
-        return self.plan.groups[worker.group].tasks[worker.task]
+    def _take(self, place: Place, cell: Cell, states: list[LedgerState], take: OnCell) -> None:
+        del self._left[place]
+        self._at.pop(place[0], None)
+        if cell.measured.get("fault") in SPOILING:
+            self._given_up.add(cell.implementation)
+        take(place, cell, states)
 
-    def _take(self, worker: _Worker, message: tuple[Any, ...]) -> None:
-        worker.since = time.monotonic()
-        match message:
-            case ("ready",):
-                worker.ready = True
-            case ("begin", index):
-                worker.task = index
-            case ("cell", index, cell, states):
-                assert worker.group is not None
-                worker.task = index
-                task = self.plan.groups[worker.group].tasks[index]
-                if cell.measured.get("fault") == "timed-out":
-                    self._hung.add(task.implementation.name)
-                self.on_cell(task, cell, states)
-                if cell.measured.get("fault") == "timed-out":
-                    self._replace(worker, index + 1)  # an import that was cut short would be another's fault later
-            case ("done",):
-                worker.group = worker.task = None
-            case ("warning", text):
-                if text not in self._warned:
-                    self._warned.add(text)
-                    warnings.warn(text, CacheWarning, stacklevel=2)
-            case ("fatal", "disagreement", text):
-                raise OracleDisagreement(text)
-            case ("fatal", _, text):
-                raise GradproofError(f"a worker process could not go on: {text}")
+    def _ended(self, group: int, future: Future[int], take: OnCell) -> None:
+        """Go on with the rest of a group: another process, where one was lost or must not be used again."""
+        try:
+            following = future.result()
+        except WorkerLost as lost:
+            if not lost.started:
+                self._give_up(ImplementationFault(lost.kind, f"no worker process could be started again: {lost}"), take)
+                return
+            following = self._lost(group, lost, take)
+        except (ImplementationFault, UsageError) as fault:  # another plan, or none, from what was a plan before
+            kind = fault.kind if isinstance(fault, ImplementationFault) else "changed-file"
+            self._give_up(ImplementationFault(kind, f"a worker process could not go on: {fault}"), take)
+            return
+        self._submit(group, following)
 
-    def _lost(self, worker: _Worker, kind: str, why: str) -> None:
-        """Give the cell a worker was busy with its verdict, and hand the rest of its group to a new worker."""
-        if kind == "crashed":
-            worker.process.join(1)  # it has ended, or is about to: its own exit code tells more than that of the kill
-        worker.process.kill()
-        worker.process.join()
-        if not worker.ready:
-            raise GradproofError(f"a worker process could not start: {why} (exit code {worker.process.exitcode})")
-        task, following = self._task(worker), 0
-        if task is not None and worker.task is not None:
-            name = task.implementation.name
-            if task.implementation.user:
-                self._hung.add(name)
-            reason = f"{why} while {name} was checked (exit code {worker.process.exitcode})"
-            fault = ImplementationFault(kind, reason)
-            self.on_cell(task, errored(task, fault, task.implementation.file, self.selection), [])
-            following = worker.task + 1
-        self._replace(worker, following)
+    def _lost(self, group: int, lost: WorkerLost, take: OnCell) -> int:
+        """Give the cell that a worker was lost over its verdict; the index of the next one."""
+        left = (place for place in self._left if place[0] == group)
+        place = self._at.get(group) or next(left, None)  # between two cells the next one has to answer for it
+        if place is None:
+            return len(self.outline.groups[group])
+        planned = self.outline.at(place)
+        name = planned.blank.implementation
+        if planned.user:
+            self._given_up.add(name)
+        fault = ImplementationFault(lost.kind, f"{lost} while {name} was checked")
+        self._take(place, planned.broken(fault), [], take)
+        return place[1] + 1
 
-    def _replace(self, worker: _Worker, following: int) -> None:
-        """End a worker, and hand the tasks of its group from ``following`` on to a new one."""
-        worker.process.kill()
-        worker.process.join()
-        self._workers.remove(worker)
-        if worker.group is not None and following < len(self.plan.groups[worker.group].tasks):
-            self._waiting.insert(0, (worker.group, following))
-        if self._waiting:
-            self._start(worker.number)
+    def _give_up(self, fault: ImplementationFault, take: OnCell) -> None:
+        """Give every cell that is left the verdict that nobody can judge it any more."""
+        self._executor.shutdown(cancel_futures=True)
+        self._running = 0
+        for place in list(self._left):
+            self._take(place, self.outline.at(place).broken(fault), [], take)

@@ -15,11 +15,12 @@ import numpy as np
 
 from gradproof.backends import get_backend
 from gradproof.backends.base import Backend, Call, Implementation, Traits
+from gradproof.backends.process_state import state_kept
 from gradproof.backends.space import Space
 from gradproof.engine.plan import Task
 from gradproof.engine.selection import Budget, Selection
-from gradproof.engine.timelimit import time_limit
 from gradproof.errors import Unsupported
+from gradproof.execution.timelimit import time_limit
 from gradproof.formats import BFLOAT16, Format, get_format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
@@ -111,9 +112,21 @@ class Probe:
     ) -> Bits:
         """The same for another implementation on the same backend, format and mode."""
         call = Call(order=order, mode=self.mode, path=path or self.paths[0])
-        limit = self.selection.time_limit if implementation.user else 0.0
-        with time_limit(limit, implementation.name):
+        with self.calling(implementation):
             return self.backend.evaluate(implementation, bits, self.format, call)
+
+    @contextmanager
+    def calling(self, implementation: Implementation | None = None) -> Iterator[None]:
+        """Around calls of an implementation (the probe's own by default) through the backend itself.
+
+        One of a user's is held to the time limit, and to leaving the process as it was; else it is a fault.
+        """
+        subject = implementation or self.implementation
+        if not subject.user:
+            yield
+            return
+        with state_kept(subject, self.backend.settings), time_limit(self.selection.time_limit, subject.name):
+            yield
 
     @contextmanager
     def space(self) -> Iterator[Space]:
@@ -121,8 +134,7 @@ class Probe:
 
         A user's implementation that exceeds the time limit inside the block is a fault.
         """
-        limit = self.selection.time_limit if self.implementation.user else 0.0
-        with time_limit(limit, self.implementation.name), self.backend.space(self.format) as space:
+        with self.calling(), self.backend.space(self.format) as space:
             yield space
 
     @cached_property

@@ -7,16 +7,14 @@ import datetime
 import os
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from gradproof.engine.environment import backend_table, environment
+from gradproof.engine.environment import environment
+from gradproof.engine.outline import Outline, Place
 from gradproof.engine.packs import claims
-from gradproof.engine.plan import Plan, Task
-from gradproof.engine.pool import Pool
+from gradproof.engine.pool import judges
 from gradproof.engine.selection import Selection
-from gradproof.engine.worker import Desk, prepare
 from gradproof.results.claims import judge
 from gradproof.results.model import Cell, LedgerState, RunResult, Shard
 
@@ -24,7 +22,7 @@ from gradproof.results.model import Cell, LedgerState, RunResult, Shard
 class Listener(Protocol):
     """Who wants to know how a run is getting on."""
 
-    def planned(self, plan: Plan) -> None:
+    def planned(self, plan: Outline) -> None:
         """The plan is laid out; ``plan.tasks`` cells will be judged."""
 
     def judged(self, cell: Cell, done: int, total: int) -> None:
@@ -34,7 +32,7 @@ class Listener(Protocol):
 class Silent:
     """A listener that does nothing."""
 
-    def planned(self, plan: Plan) -> None:
+    def planned(self, plan: Outline) -> None:
         """Ignore the plan."""
 
     def judged(self, cell: Cell, done: int, total: int) -> None:
@@ -54,65 +52,44 @@ def run(selection: Selection, listener: Listener | None = None) -> RunResult:
     started = datetime.datetime.now(datetime.UTC)
     clock = time.monotonic()
     asked = claims()  # read first: a run of an hour must not fail on a claim's file in its last second
-    desk = prepare(selection)
-    listener.planned(desk.plan)
-    cells: dict[Task, Cell] = {}
+    cells: dict[Place, Cell] = {}
     states: list[LedgerState] = []
+    with judges(selection) as judging:
+        planned = judging.outline
+        listener.planned(planned)
 
-    def take(task: Task, cell: Cell, seen: list[LedgerState]) -> None:
-        cells[task] = cell
-        states.extend(seen)
-        listener.judged(cell, len(cells), desk.plan.tasks)
+        def take(place: Place, cell: Cell, seen: list[LedgerState]) -> None:
+            cells[place] = cell
+            states.extend(seen)
+            listener.judged(cell, len(cells), planned.tasks)
 
-    deadline = None if selection.max_seconds is None else clock + selection.max_seconds
-    try:
-        finished = _judge_all(desk, selection, take, deadline)
-        reason = f"not reached within --max-seconds {selection.max_seconds}"
-    except KeyboardInterrupt:
-        finished, reason = False, "not reached: the run was interrupted"
-    left = [task.cell("not-run", reason) for g in desk.plan.groups for task in g.tasks if task not in cells]
-    ids = sorted({task.backend for g in desk.plan.groups for task in g.tasks})
+        deadline = None if selection.max_seconds is None else clock + selection.max_seconds
+        try:
+            finished = judging.judge(take, deadline)
+            reason = f"not reached within --max-seconds {selection.max_seconds}"
+        except KeyboardInterrupt:
+            finished, reason = False, "not reached: the run was interrupted"
+    places = planned.places()
+    left = [planned.at(place).cell("not-run", reason) for place in places if place not in cells]
     shard = Shard(
         environment=environment(),
-        backends=backend_table(ids, desk.plan.unavailable),
+        backends={name: dict(told) for name, told in planned.backends.items()},
         settings=_settings(selection),
         seed=selection.seed,
         started=started.isoformat(timespec="seconds"),
         seconds=round(time.monotonic() - clock, 3),
         complete=finished,
     )
-    ordered = [cells[task] for g in desk.plan.groups for task in g.tasks if task in cells]
-    every = [*ordered, *left, *desk.plan.settled]
+    ordered = [cells[place] for place in places if place in cells]
+    every = [*ordered, *left, *planned.settled]
     named = {c.known_ref for c in ordered} | {s.deviation for s in states}
     return RunResult(
         run=shard,
         cells=every,
         ledger=states,
         claims=judge(asked, every),
-        deviations={
-            d.id: {"title": d.title, "reason": d.reason, "upstream": list(d.upstream)}
-            for d in desk.ledger.deviations.values()
-            if d.id in named
-        },
+        deviations={name: dict(told) for name, told in planned.deviations.items() if name in named},
     )
-
-
-def _judge_all(
-    desk: Desk,
-    selection: Selection,
-    take: Callable[[Task, Cell, list[LedgerState]], None],
-    deadline: float | None,
-) -> bool:
-    jobs = selection.jobs if selection.jobs is not None else len(os.sched_getaffinity(0))
-    if jobs > 0:
-        return Pool(selection, desk.plan, jobs, take, deadline).run()
-    for group in desk.plan.groups:
-        for task in group.tasks:
-            if deadline is not None and time.monotonic() > deadline:
-                return False
-            cell, states = desk.judge(task)
-            take(task, cell, states)
-    return True
 
 
 def _settings(selection: Selection) -> dict[str, object]:

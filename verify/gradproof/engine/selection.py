@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
 from gradproof.errors import UsageError
+from gradproof.execution.executors import check_workers
+from gradproof.execution.timelimit import MOST_SECONDS
 from gradproof.formats import get_format
 from gradproof.measure import get_contract
 
@@ -59,7 +62,7 @@ class Selection:
     jobs: int | None = None
     """Worker processes; None for one per available core, 0 to run in this process."""
     time_limit: float = 60.0
-    """Seconds a user's callable may take in one call."""
+    """Seconds a user's callable may take in one call, at most MOST_SECONDS."""
     use_ledger: bool = True
 
     def __post_init__(self) -> None:
@@ -71,8 +74,12 @@ class Selection:
         for order in self.orders:
             if order not in (0, 1, 2):
                 raise UsageError(f"expected an order of 0, 1 or 2, got {order}")
-        if self.max_seconds is not None and not self.max_seconds > 0:
+        if self.max_seconds is not None and not 0 < self.max_seconds < math.inf:
             raise UsageError(f"expected --max-seconds above 0, got {self.max_seconds}")
+        if not 0 < self.time_limit <= MOST_SECONDS:
+            raise UsageError(f"expected --time-limit above 0 and at most {MOST_SECONDS:g}, got {self.time_limit:g}")
+        if self.jobs is not None:
+            check_workers("--jobs", self.jobs)
 
     @property
     def budget(self) -> Budget:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib.util
 import os
 import sys
@@ -10,25 +11,38 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from gradproof.backends.base import Implementation
+from gradproof.backends.process_state import arithmetic_kept
 from gradproof.engine.implementations import collect, named_in
 from gradproof.engine.marked import marked_in
-from gradproof.errors import GradproofError, UsageError
+from gradproof.errors import ImplementationFault, UsageError, is_ours
+from gradproof.execution.processes import Processes, WorkerLost
+from gradproof.execution.timelimit import time_limit
+
+IMPORT_LIMIT: Final = 60.0
+"""Seconds that a file of the user's may take to be imported, or ``--time-limit`` where that is more."""
 
 
-def load(path: str) -> list[Implementation]:
+def load(path: str, pinned: str | None = None, limit: float = 0.0) -> list[Implementation]:
     """Import one Python file (its folder importable) and return what it registers.
 
     Functions under the pytest marker ``gradproof`` count as registered. Raises UsageError when the file is
-    missing, raises while imported, or registers nothing.
+    missing, raises while imported, takes more than ``limit`` seconds (0 is no limit), or registers nothing;
+    ImplementationFault("changed-file") when it is not the one whose ``digest_of`` is ``pinned``.
     """
     file = Path(path)
+    if pinned not in (None, digest_of(path)):
+        raise ImplementationFault("changed-file", f"{path} was changed, or is gone, since the run began")
     if not file.is_file():
         raise UsageError(f"expected a Python file, got {path!r}, which does not exist")
     modules: list[ModuleType] = []
-    found = collect(lambda: modules.append(_import(file)))
+    try:
+        with time_limit(limit, f"the import of {path}"), arithmetic_kept(f"the import of {path}"):
+            found = collect(lambda: modules.append(_import(file)))
+    except ImplementationFault as late:
+        raise UsageError(str(late)) from late
     found = [replace(i, file=path) for i in named_in(modules[0], found) + marked_in(modules[0])]
     if not found:
         raise UsageError(
@@ -36,6 +50,29 @@ def load(path: str) -> list[Implementation]:
             '@gradproof.implements("silu", backend="torch")'
         )
     return found
+
+
+def try_apart(path: str) -> None:
+    """Import a file in a worker process first: UsageError for one that ends its process, hangs or raises there."""
+    workers = Processes(1)
+    try:
+        workers.submit(_try, path).result()
+    except WorkerLost as lost:
+        raise UsageError(f"{path} could not be imported: {lost}") from None
+    finally:
+        workers.shutdown(cancel_futures=True)
+
+
+def _try(path: str) -> None:
+    load(path, limit=IMPORT_LIMIT)
+
+
+def digest_of(path: str) -> str:
+    """SHA-256 of a file's content; empty where there is no such file."""
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 @contextlib.contextmanager
@@ -97,9 +134,9 @@ def _import(file: Path) -> ModuleType:
     try:
         with exits_raised():
             spec.loader.exec_module(module)
-    except GradproofError:
-        raise
     except (Exception, SystemExit) as fault:  # a script that exits 0 must not look like a passed check
+        if isinstance(fault, UsageError | ImplementationFault) and is_ours(fault):
+            raise
         alone = isinstance(fault, ImportError) and "relative import" in str(fault)
         hint = "; the file is imported by itself: name its package instead of the dots" if alone else ""
         raise UsageError(f"{file} raised {type(fault).__name__} while it was imported: {fault}{hint}") from fault

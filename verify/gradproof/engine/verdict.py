@@ -18,8 +18,17 @@ from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Violations
 from gradproof.engine.remarks import remark
 from gradproof.engine.selection import DEFAULT_SEED, Selection
-from gradproof.errors import BackendUnavailable, ImplementationFault, OracleDisagreement, Unsupported, UsageError
+from gradproof.errors import (
+    BackendUnavailable,
+    GradproofError,
+    ImplementationFault,
+    OracleDisagreement,
+    Unsupported,
+    UsageError,
+    is_ours,
+)
 from gradproof.formats import Format
+from gradproof.functions import Function
 from gradproof.results.io import plain
 from gradproof.results.model import SEVERITIES, Cell, Certificate, Evidence, LedgerState
 
@@ -53,20 +62,39 @@ def decide(
         if replay:
             outcome.measured["replayed"] = _replayed(outcome, replay, probe.format)
         cell, states = _weigh(task, probe, outcome, entries, surroundings, source)
-    except Unsupported as why:
-        cell, states = task.cell("unsupported", str(why)), []
-    except BackendUnavailable as why:
-        cell, states = task.cell("not-run", str(why)), []
-    except ImplementationFault as fault:
-        cell, states = errored(task, fault, source, selection), []
-    except (OracleDisagreement, KeyboardInterrupt):
-        raise
-    except UsageError as wrong:  # a definition of the user's that the oracle cannot evaluate
-        cell, states = task.cell("error", str(wrong), measured={"fault": "definition"}), []
+    except GradproofError as error:
+        cell, states = _ended(task, error, source, selection), []
     except Exception as bug:  # a property's own fault must not take the rest of the run with it
         reason = f"the check itself raised {type(bug).__name__}: {bug}"
         cell, states = task.cell("error", reason, measured={"fault": "internal"}), []
     return replace(cell, contract=contract, seconds=round(time.perf_counter() - started, 4)), states
+
+
+def _ended(task: Task, error: GradproofError, source: str | None, selection: Selection) -> Cell:
+    """The cell of a check that one of gradproof's errors ended; OracleDisagreement is raised again."""
+    if _by_definition(error, task.function):  # whatever type it chose
+        reason = str(error) if is_ours(error) else f"the definition raised {type(error).__name__}: {error}"
+        return task.cell("error", reason, measured={"fault": "definition"})
+    match error:
+        case Unsupported():
+            return task.cell("unsupported", str(error))
+        case BackendUnavailable():
+            return task.cell("not-run", str(error))
+        case ImplementationFault():
+            return errored(task, error, source, selection)
+        case UsageError():  # a definition of the user's that the oracle cannot evaluate
+            return task.cell("error", str(error), measured={"fault": "definition"})
+        case OracleDisagreement():
+            raise error
+    return task.cell(
+        "error", f"the check itself raised {type(error).__name__}: {error}", measured={"fault": "internal"}
+    )
+
+
+def _by_definition(error: GradproofError, function: Function) -> bool:
+    """Whether the code of a function's definition raised ``error``."""
+    codes = {getattr(piece, "__code__", None) for piece in function.pieces}
+    return any(frame.f_code in codes for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 def _replayed(outcome: Outcome, replay: tuple[int, ...], fmt: Format) -> dict[str, object]:
@@ -77,12 +105,19 @@ def _replayed(outcome: Outcome, replay: tuple[int, ...], fmt: Format) -> dict[st
 
 def errored(task: Task, fault: ImplementationFault, source: str | None, selection: Selection) -> Cell:
     """The cell of an implementation that broke its contract, with the command that shows it again."""
+    cell = broken(task.cell("error"), fault, reproduction(task, None, source, selection))
+    return replace(cell, measured=cell.measured | _line(task, fault))
+
+
+def broken(blank: Cell, fault: ImplementationFault, reproduce: str) -> Cell:
+    """``blank`` with the verdict on an implementation that broke its contract; ``reproduce`` is the command."""
     certificate = Certificate(
-        None, None, None, None, [], None, None, None, None, None, [], "fault", str(fault),
-        reproduction(task, None, source, selection),
+        None, None, None, None, [], None, None, None, None, None, [], "fault", str(fault), reproduce
+    )
+    return replace(
+        blank, status="error", reason=str(fault), measured={"fault": fault.kind}, certificate=certificate,
+        severity=SEVERITIES[0],
     )  # fmt: skip
-    measured = {"fault": fault.kind} | _line(task, fault)
-    return task.cell("error", str(fault), measured=measured, certificate=certificate, severity=SEVERITIES[0])
 
 
 def _line(task: Task, fault: ImplementationFault) -> dict[str, str]:

@@ -1,62 +1,34 @@
-"""A worker process: rebuilds the plan, judges the groups it is sent, reports each cell as it is done.
+"""What judges the cells of a plan, and the calls that a worker process of a run answers.
 
 Callables do not travel between processes; the selection and the user's file names do, and planning is
-deterministic, so an index names the same group on both sides.
+deterministic, so that a place names the same cell on both sides (``outline``).
 """
 
 from __future__ import annotations
 
-import io
-import os
-import sys
 import warnings
-from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection
-from typing import Any, TextIO
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from gradproof.backends import get_backend
+from gradproof.backends.settings import spoiled
+from gradproof.engine import chance
 from gradproof.engine.environment import surroundings
 from gradproof.engine.ledger import Ledger, Surroundings
+from gradproof.engine.outline import Outline, Place, digest, outline
 from gradproof.engine.packs import ledger_directories
 from gradproof.engine.plan import Plan, Task, plan
 from gradproof.engine.selection import Selection
 from gradproof.engine.userfiles import load
 from gradproof.engine.verdict import decide
-from gradproof.errors import CacheWarning, OracleDisagreement
+from gradproof.errors import SPOILING, CacheWarning, ImplementationFault
+from gradproof.execution.work import report, retire
 from gradproof.results.model import Cell, LedgerState
 
 RELEASE_AFTER = 16
 """Groups after which backends drop compiled code: JAX keeps some 14 MB of it per function and format, part of which
 the next functions use again."""
-
-
-PRINTED = 4000
-"""Characters that the callables of a worker may print."""
-
-
-class Printed(io.TextIOBase):
-    """What callables print goes to ``stream``, and no more of it than PRINTED characters: stdout is the report's."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._room = PRINTED
-
-    def writable(self) -> bool:
-        """Yes."""
-        return True
-
-    def write(self, text: str, /) -> int:
-        """Pass on what there is room for, and say once that the rest is left out."""
-        if self._room > 0:
-            self._stream.write(text[: self._room])
-            self._room -= len(text)
-            if self._room <= 0:
-                self._stream.write("\ngradproof: what the implementations print from here on is left out\n")
-        return len(text)
-
-    def flush(self) -> None:
-        """Flush the stream."""
-        self._stream.flush()
 
 
 @dataclass
@@ -73,65 +45,126 @@ class Desk:
         return decide(task, self.selection, self.ledger, self.surroundings, task.implementation.file)
 
 
-def prepare(selection: Selection, planned: Plan | None = None) -> Desk:
-    """Load the user's files, plan, and read the ledger. Raises UsageError for any of them."""
-    implementations = [i for path in selection.files for i in load(path)] if selection.files else None
-    made = planned or plan(selection, implementations)
+def prepare(selection: Selection, pinned: Mapping[str, str] | None = None, import_limit: float = 0.0) -> Desk:
+    """Load the user's files, plan, and read the ledger. Raises UsageError for any of them.
+
+    ``pinned``: digests that the files must have (``userfiles.digest_of``), else ImplementationFault.
+    """
+    implementations = None
+    if selection.files:
+        implementations = []
+        for path in selection.files:
+            report(Importing(path))
+            implementations += load(path, (pinned or {}).get(path), import_limit)
+        report(Importing(None))
+    made = plan(selection, implementations)
     ids = sorted({task.backend for group in made.groups for task in group.tasks})
     ledger = Ledger.read(ledger_directories()) if selection.use_ledger else Ledger()
     ledger.declare(implementations or ())
     return Desk(selection, made, ledger, surroundings(ids))
 
 
-def serve(connection: Connection, selection: Selection) -> None:
-    """Answer ``(group, first task)`` requests until None comes.
+# -- in a worker process, whose calls share one plan -------------------------------------------------------
 
-    Sends ``("begin", task)`` before each cell, ``("cell", task, cell, states)`` after it, ``("done",)`` at
-    the end of a group, ``("warning", text)`` for a CacheWarning, and ``("fatal", kind, text)`` when the run
-    cannot go on.
+
+@dataclass(frozen=True)
+class Importing:
+    """Reported before a file of the user's is imported; ``path`` is None when all are."""
+
+    path: str | None
+
+
+@dataclass(frozen=True)
+class Began:
+    """Reported before a cell is judged."""
+
+    place: Place
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Reported when a cell has its verdict."""
+
+    place: Place
+    cell: Cell
+    states: list[LedgerState]
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Reported for a CacheWarning: the process above shows each one once for all its workers."""
+
+    text: str
+
+
+@dataclass
+class GivenUp:
+    """Names of the implementations that are not called again. Replaced as a whole: it is pickled at any time."""
+
+    names: frozenset[str] = frozenset()
+
+    def add(self, name: str) -> None:
+        """One more."""
+        self.names = self.names | {name}
+
+
+_desk: Desk | None = None
+_finished = 0
+
+
+def begin(selection: Selection, pinned: Mapping[str, str], import_limit: float) -> None:
+    """Get this worker process ready: import and plan, once for all its calls. Errors as ``prepare``."""
+    global _desk
+    _pass_on_warnings()
+    _desk = prepare(selection, pinned, import_limit)
+
+
+def describe() -> Outline:
+    """The plan as plain data."""
+    assert _desk is not None
+    return outline(_desk.plan, _desk.ledger, _desk.selection)
+
+
+def judge_group(wanted: str, group: int, first: int, given_up: GivenUp) -> int:
+    """Judge the cells of a group from ``first`` on, each reported; the index of the next one, if this process must end.
+
+    ``wanted`` is the digest of the plan that the indices are about: ImplementationFault where this process made
+    another one. Raises OracleDisagreement.
     """
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    _pass_on_warnings(connection)
-    sys.stdout = Printed(sys.stderr)
-    try:
-        desk = prepare(replace(selection, jobs=0))
-        finished = 0
-        connection.send(("ready",))
-        while (request := connection.recv()) is not None:
-            group, first, skipped = request
-            for index, task in enumerate(desk.plan.groups[group].tasks):
-                if index < first:
-                    continue
-                if task.implementation.name in skipped:
-                    connection.send(("cell", index, gave_up(task), []))
-                    continue
-                connection.send(("begin", index))
-                cell, states = desk.judge(task)
-                if cell.measured.get("fault") == "timed-out":
-                    skipped.add(task.implementation.name)
-                connection.send(("cell", index, cell, states))
-            finished += 1
-            if finished % RELEASE_AFTER == 0:
-                for name in {task.backend for task in desk.plan.groups[group].tasks}:
-                    get_backend(name).release()
-            connection.send(("done",))
-    except OracleDisagreement as fault:
-        connection.send(("fatal", "disagreement", str(fault)))
-    except KeyboardInterrupt:
-        pass
-    except (EOFError, BrokenPipeError):
-        pass
-    except Exception as bug:
-        connection.send(("fatal", "internal", f"{type(bug).__name__}: {bug}"))
+    global _finished
+    desk = _desk
+    assert desk is not None
+    if digest(desk.plan) != wanted:
+        raise ImplementationFault(
+            "changed-file", "what the files register is not what it was when the run began; let them be while it runs"
+        )
+    tasks = desk.plan.groups[group].tasks
+    for index in range(first, len(tasks)):
+        place, task = (group, index), tasks[index]
+        if task.implementation.name in given_up.names:
+            report(Judged(place, gave_up(task), []))
+            continue
+        report(Began(place))
+        chance.reset(desk.selection.seed)
+        cell, states = desk.judge(task)
+        report(Judged(place, cell, states))
+        if cell.measured.get("fault") in SPOILING or spoiled():
+            retire()
+            return index + 1
+    _finished += 1
+    if _finished % RELEASE_AFTER == 0:
+        for name in {task.backend for task in tasks}:
+            get_backend(name).release()
+    return len(tasks)
 
 
-def _pass_on_warnings(connection: Connection) -> None:
-    """Leave it to the pool to show each CacheWarning, once for all workers; others are shown as ever."""
+def _pass_on_warnings() -> None:
+    """Leave it to the process above to show a CacheWarning; others are shown as ever."""
     shown = warnings.showwarning
 
     def pass_on(message: Warning | str, category: type[Warning], *more: Any, **named: Any) -> None:
         if issubclass(category, CacheWarning):
-            connection.send(("warning", str(message)))
+            report(Warned(str(message)))
         else:
             shown(message, category, *more, **named)
 
@@ -142,5 +175,6 @@ def gave_up(task: Task) -> Cell:
     """The cell of a task that is not tried, because its implementation hung before."""
     return task.cell(
         "not-run",
-        f"{task.implementation.name} hung in an earlier cell, or its process ended there; it was not called again",
+        f"{task.implementation.name} hung in an earlier cell, or its process ended there or could not go on; it was "
+        "not called again",
     )

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from gradproof.errors import UsageError
+from gradproof.execution import executors
+from gradproof.execution.timelimit import MOST_SECONDS
 from gradproof.formats import get_format
 from gradproof.results.model import Cell, LedgerState, RunResult, Shard
 from gradproof.sweep.answers import cells
 from gradproof.sweep.guided import searching
 from gradproof.sweep.plan import Target
-from gradproof.sweep.running import executors
 from gradproof.sweep.running.campaign import Observer, Silent, Swept, sweep
 from gradproof.sweep.targets import DEFAULT_FORMAT, Plan, Wanted, plan
 
@@ -61,6 +62,10 @@ class Means:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise UsageError(f"expected {name} above 0, got {value}")
+        if self.time_limit is not None and self.time_limit > MOST_SECONDS:
+            raise UsageError(f"expected time_limit of at most {MOST_SECONDS:g}, or None, got {self.time_limit}")
+        if self.workers is not None:
+            executors.check_workers("--workers", self.workers)
 
 
 def run_sweep(
@@ -134,39 +139,10 @@ def conduct(wanted: Wanted, planned: Plan, means: Means, observer: Observer) -> 
     """Do what ``planned`` lays out; the result, and the same row by row. Errors as ``run_sweep``."""
     started = datetime.datetime.now(datetime.UTC)
     clock = time.monotonic()
-    swept: list[Swept] = []
-    searched: list[searching.Searched] = []
     workers = _workers(means, planned)
     if remark := _remark(planned):
         observer.warned(remark)
-    if planned.jobs or planned.searches:
-        with crew(means, workers) as working:
-            swept = sweep(
-                planned.jobs,
-                working,
-                root=means.folder,
-                fresh=means.fresh,
-                observer=observer,
-                time_limit=means.time_limit,
-            )
-            if not any(s.status == "stopped" for s in swept):
-                searched = searching.search_all(planned.searches, working, means.points, means.seed, observer)
-    states: list[LedgerState] = []
-    rows = []
-    for s in swept:
-        cell, seen = cells.of_sweep(s, workers)
-        rows.append(Row(s.job.target, cell, s))
-        states += seen
-    for r in searched:
-        cell, seen = cells.of_search(r)
-        rows.append(Row(r.search.target, cell))
-        states += seen
-    ended = {s.search for s in searched}
-    rows += [
-        Row(s.target, cells.unjudged(s.target, "not-run", cells.INTERRUPTED))
-        for s in planned.searches
-        if s not in ended
-    ]
+    rows, states = _worked(planned, means, workers, observer)
     rows += [Row(a.target, cells.of_absent(a)) for a in planned.absent]
     complete = not any(row.cell.reason.startswith(cells.INTERRUPTED) for row in rows)
     run = _run(wanted, planned, means, started, round(time.monotonic() - clock, 3), complete)
@@ -174,6 +150,39 @@ def conduct(wanted: Wanted, planned: Plan, means: Means, observer: Observer) -> 
         run=run, cells=[row.cell for row in rows], ledger=states, deviations=_deviations([r.cell for r in rows], states)
     )
     return found, rows
+
+
+def _worked(
+    planned: Plan, means: Means, workers: int | None, observer: Observer
+) -> tuple[list[Row], list[LedgerState]]:
+    """The rows of all jobs and searches, and what became of the ledger's entries."""
+    rows: list[Row] = []
+    states: list[LedgerState] = []
+    if not planned.jobs and not planned.searches:
+        return rows, states
+    with crew(means, workers) as working:
+        own = None if workers is None else working.executor
+        swept = sweep(
+            planned.jobs, working, root=means.folder, fresh=means.fresh, observer=observer, time_limit=means.time_limit
+        )
+        searched: list[searching.Searched] = []
+        if not any(s.status == "stopped" for s in swept):
+            searched = searching.search_all(planned.searches, working, means.points, means.seed, observer)
+        for s in swept:
+            cell, seen = cells.of_sweep(s, workers, own)
+            rows.append(Row(s.job.target, cell, s))
+            states += seen
+        for r in searched:
+            cell, seen = cells.of_search(r, own)
+            rows.append(Row(r.search.target, cell))
+            states += seen
+    ended = {s.search for s in searched}
+    rows += [
+        Row(s.target, cells.unjudged(s.target, "not-run", cells.INTERRUPTED))
+        for s in planned.searches
+        if s not in ended
+    ]
+    return rows, states
 
 
 def _deviations(found: Sequence[Cell], states: Sequence[LedgerState]) -> dict[str, dict[str, Any]]:
@@ -195,7 +204,8 @@ def _workers(means: Means, planned: Plan) -> int | None:
     if means.executor or means.cluster:
         return None
     if means.workers is not None:
-        return means.workers
+        # Code of the user's gets a process of its own in any case.
+        return max(means.workers, 1 if any(job.target.file for job in planned.jobs) else 0)
     targets = [job.target for job in planned.jobs] + [search.target for search in planned.searches]
     return executors.default_workers(target.backend for target in targets)
 

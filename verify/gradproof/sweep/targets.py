@@ -11,6 +11,7 @@ from gradproof.backends import availability, backend_ids, get_backend
 from gradproof.backends.base import Backend, Implementation
 from gradproof.backends.registry import split_id
 from gradproof.engine.plan import check_distinct
+from gradproof.engine.userfiles import try_apart
 from gradproof.errors import UsageError
 from gradproof.formats import get_format
 from gradproof.functions import Function, get_function
@@ -126,6 +127,8 @@ def plan(wanted: Wanted) -> Plan:
 
 def _offers(wanted: Wanted) -> tuple[list[str], list[_Offer]]:
     """The ids of the backends asked for, and the implementations offered on them or by the files."""
+    for file in wanted.files:
+        try_apart(file)  # what it may do to its process must not happen to the one that answers
     offers = [_Offer(i, str(Path(file).resolve())) for file in wanted.files for i in registered(file)]
     check_distinct([o.implementation for o in offers])
     offered = {o.implementation.function for o in offers}

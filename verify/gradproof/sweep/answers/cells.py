@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import replace
 from typing import Any, Final
 
+from gradproof.execution.processes import WorkerLost
 from gradproof.results.model import Cell, LedgerState
 from gradproof.results.sweeps import PROPERTY, TIMED
 from gradproof.sweep.guided.searching import Searched
@@ -20,13 +23,16 @@ INTERRUPTED: Final = "not reached: the run was interrupted"
 States = list[LedgerState]
 
 
-def of_sweep(swept: Swept, workers: int | None = None) -> tuple[Cell, States]:
-    """The cell of an exhaustive sweep, whatever became of it, and what became of the ledger's entries."""
+def of_sweep(swept: Swept, workers: int | None = None, executor: Executor | None = None) -> tuple[Cell, States]:
+    """The cell of an exhaustive sweep, whatever became of it, and what became of the ledger's entries.
+
+    ``executor``: who calls code of the user's again, where there is some; this process without.
+    """
     target = swept.job.target
     if swept.result is not None:
         from gradproof.sweep.answers import outcome
 
-        cell, states = outcome.swept(target, swept.result)
+        cell, states = _weighed(executor, outcome.swept, target, swept.result)
         effort = {
             "seconds": round(swept.seconds, 3),
             "wall": round(swept.wall, 3),
@@ -42,16 +48,27 @@ def of_sweep(swept: Swept, workers: int | None = None) -> tuple[Cell, States]:
     return unjudged(target, swept.status, swept.reason, seconds=round(swept.seconds, 3), measured=measured), []
 
 
-def of_search(searched: Searched) -> tuple[Cell, States]:
-    """The cell of a guided search, and what became of the ledger's entries."""
+def of_search(searched: Searched, executor: Executor | None = None) -> tuple[Cell, States]:
+    """The cell of a guided search, and what became of the ledger's entries; ``executor`` as for ``of_sweep``."""
     target = searched.search.target
     if searched.found is not None:
         from gradproof.sweep.answers import outcome
 
-        cell, states = outcome.at_least(target, searched.found)
+        cell, states = _weighed(executor, outcome.at_least, target, searched.found)
         return replace(cell, seconds=round(searched.seconds, 3)), states
     status, reason, internal = judged_fault(searched.fault or UNANSWERED)
     return unjudged(target, status, reason, measured={"fault": "internal"} if internal else {}), []
+
+
+def _weighed(
+    executor: Executor | None, weigh: Callable[[Target, Any], tuple[Cell, States]], target: Target, found: Any
+) -> tuple[Cell, States]:
+    if executor is None or target.file is None:
+        return weigh(target, found)
+    try:
+        return executor.submit(weigh, target, found).result()
+    except WorkerLost as lost:
+        return unjudged(target, "error", f"{lost} while what was found was looked at again"), []
 
 
 def of_absent(absent: Absent) -> Cell:

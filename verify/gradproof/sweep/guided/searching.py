@@ -9,10 +9,10 @@ from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gradproof.execution.executors import Crew, lost
 from gradproof.sweep.plan import Target
 from gradproof.sweep.running.attempt import told
 from gradproof.sweep.running.campaign import Observer, terminable
-from gradproof.sweep.running.executors import Crew, lost
 
 if TYPE_CHECKING:
     from gradproof.sweep.guided.found import Found

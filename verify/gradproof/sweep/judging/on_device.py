@@ -13,7 +13,6 @@ import numpy as np
 
 from gradproof.backends.arrays import Array, Arrays
 from gradproof.backends.base import Call
-from gradproof.engine.timelimit import time_limit
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
 from gradproof.sweep.judging import marks
@@ -55,8 +54,7 @@ class DeviceShard(_Shard):
     def _results(self, first: int, count: int) -> Array:
         probe = self.subject.probe
         call = Call(order=self.subject.order, mode=probe.mode, path=probe.paths[0])
-        limit = probe.selection.time_limit if probe.implementation.user else 0.0
-        with time_limit(limit, probe.implementation.name):
+        with probe.calling():
             return probe.backend.on_device(probe.implementation, first, count, self.format, call)
 
     # -- marks --------------------------------------------------------------------------------------------

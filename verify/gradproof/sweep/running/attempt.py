@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any, Final
 
-from gradproof.errors import ImplementationFault
+from gradproof.errors import SPOILING, ImplementationFault
+from gradproof.execution.work import retire
 from gradproof.sweep.plan import Shard
 
 WORK: Final = "gradproof.sweep.judging.work:work"
@@ -39,6 +40,8 @@ def attempt(shard: Shard, work: str = WORK, limit: float | None = None) -> dict[
             answer["result"] = getattr(import_module(module), name)(shard)
         except Exception as fault:
             answer["fault"] = told(fault)
+            if answer["fault"]["kind"] in SPOILING:
+                retire()
         answer["seconds"] = time.perf_counter() - begun
     return answer
 

@@ -16,10 +16,10 @@ from types import FrameType
 from typing import Any, Final, Literal, Protocol
 
 from gradproof.errors import GradproofError, UsageError
+from gradproof.execution.executors import Crew, lost
 from gradproof.formats import get_format
 from gradproof.sweep.plan import Shard, Target, shards
 from gradproof.sweep.running.attempt import WORK, attempt, judged_fault, told
-from gradproof.sweep.running.executors import Crew, lost
 from gradproof.sweep.running.facts import facts, foreign, manifest
 from gradproof.sweep.running.folder import Damaged, Folder, place
 

@@ -14,13 +14,17 @@ from importlib import import_module
 from typing import Any, Final
 
 from gradproof.errors import GradproofError, UsageError
-from gradproof.sweep.running.processes import Processes, WorkerLost
+from gradproof.execution.processes import Processes, WorkerLost
 
 TIME_LIMIT: Final = 3600.0
 """Seconds that one shard may take by default: 2^24 inputs at 0.2 milliseconds each."""
 
 DEVICE_WORKERS: Final = 2
 """Processes that share one GPU by default: one has it busy while the other makes Taylor models and asks the oracle."""
+
+WORKERS_PER_CPU: Final = 4
+WORKERS_AT_LEAST: Final = 8
+"""The most worker processes that may be asked for, by processor and on any machine."""
 
 CONNECT_LIMIT: Final = 10.0
 """Seconds within which the scheduler of a cluster must answer."""
@@ -51,6 +55,16 @@ def cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def check_workers(option: str, number: int) -> None:
+    """UsageError for a number of worker processes that no machine like this one has a use for."""
+    most = max(WORKERS_AT_LEAST, WORKERS_PER_CPU * cpus())
+    if not 0 <= number <= most:
+        raise UsageError(
+            f"expected {option} of at least 0 and at most {most} ({WORKERS_PER_CPU} for each of {cpus()} processors), "
+            f"got {number}"
+        )
+
+
 def default_workers(backends: Iterable[str]) -> int:
     """Worker processes for these backends (``torch:cuda``): one per processor, DEVICE_WORKERS where a device works."""
     devices = {backend.partition(":")[2] for backend in backends} - {"", "cpu"}
@@ -61,11 +75,11 @@ def default_workers(backends: Iterable[str]) -> int:
 def local(workers: int | None = None, time_limit: float | None = TIME_LIMIT) -> Iterator[Crew]:
     """``workers`` processes (as many as ``cpus`` by default), ended at the end; 0 stands for this process.
 
-    ``time_limit``: seconds that one shard may take, None for any; this process has none. UsageError for less than 0.
+    ``time_limit``: seconds that one shard may take, None for any; this process has none. UsageError for a number of
+    workers below 0 or beyond all use (``check_workers``).
     """
     number = cpus() if workers is None else workers
-    if number < 0:
-        raise UsageError(f"expected --workers of at least 0, got {number}")
+    check_workers("--workers", number)
     if number == 0:
         yield Crew(Here(), lambda: 1)
         return

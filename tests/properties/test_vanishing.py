@@ -127,7 +127,7 @@ def test_bounds_that_are_left_early_give_the_supremum_of_those_that_are_narrowed
     monkeypatch.setattr(steepness, "_cells", few)
     early = supremum_of_slope(Oracle(algebraic(4)))
     whole = Oracle.supremum
-    monkeypatch.setattr(Oracle, "supremum", lambda *given, enough: whole(*given))
+    monkeypatch.setattr(Oracle, "supremum", lambda *given, enough: whole(*given, enough=0.0))
     assert supremum_of_slope(Oracle(algebraic(4))) == early
 
 

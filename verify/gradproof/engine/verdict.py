@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gradproof.engine import certificates
 from gradproof.engine.certificates import certify_failure, reproduction
 from gradproof.engine.ledger import Entry, Ledger, Surroundings, explain
 from gradproof.engine.packs import properties
@@ -77,10 +78,7 @@ def _replayed(outcome: Outcome, replay: tuple[int, ...], fmt: Format) -> dict[st
 
 def errored(task: Task, fault: ImplementationFault, source: str | None, selection: Selection) -> Cell:
     """The cell of an implementation that broke its contract, with the command that shows it again."""
-    certificate = Certificate(
-        None, None, None, None, [], None, None, None, None, None, [], "fault", str(fault),
-        reproduction(task, None, source, selection),
-    )  # fmt: skip
+    certificate = certificates.fault(str(fault), reproduction(task, None, source, selection))
     measured = {"fault": fault.kind} | _line(task, fault)
     return task.cell("error", str(fault), measured=measured, certificate=certificate, severity=SEVERITIES[0])
 

@@ -25,8 +25,9 @@ STATUSES: Final[tuple[Status, ...]] = (
 )
 """Every status, the one that needs attention first."""
 
-SEVERITIES: Final = ("wrong-class", "lost-signal", "wrong-branch", "large-error", "small-error")
-"""Kinds of failure, worst first."""
+SEVERITIES: Final = ("wrong-class", "lost-signal", "wrong-branch", "large-error", "small-error", "fault")
+"""Kinds of failure, worst first; a ``fault`` is one of a way of calling (it raises, or answers in another shape) in
+which no number is wrong."""
 
 CAUSES: Final = (
     "flush",

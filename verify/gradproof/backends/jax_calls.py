@@ -20,10 +20,12 @@ import numpy as np
 from gradproof.backends.base import Call, Implementation, padded, padded_length
 from gradproof.backends.contract import (
     called,
+    check_format,
     check_shape,
     check_unchanged,
     differentiated,
     handed_in,
+    result_bits,
     told,
     unless_user,
     wrong,
@@ -145,7 +147,7 @@ class Functions:
         x = array(lanes, fmt, self.device)
         y = self._called(implementation, x, call)
         check_unchanged(implementation, lanes, bits_of(x, fmt))
-        return bits_of(y, fmt)
+        return result_bits(implementation, y, 8 * y.dtype.itemsize, fmt, bits_of)
 
     def on_device(self, implementation: Implementation, first: int, count: int, fmt: Format, call: Call) -> Any:
         """f^(order) at consecutive bit patterns, as ``Backend.on_device`` says; nothing travels."""
@@ -212,8 +214,7 @@ def guarded(implementation: Implementation, *, compiled: bool = False) -> Functi
         if not isinstance(y, jax.Array):
             raise wrong("wrong-type", implementation, "a", "a jax.Array", type(y).__name__)
         check_shape(implementation, y.shape, x.shape)
-        if y.dtype != x.dtype:
-            raise wrong("wrong-format", implementation, "dtype", str(x.dtype), str(y.dtype))
+        check_format(implementation, y.dtype, x.dtype, lambda narrow: DTYPES[narrow.name])
         return y
 
     return call

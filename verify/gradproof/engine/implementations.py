@@ -134,6 +134,7 @@ def declaration(
             contract=held_to,
             known=declared,
             device=backend.partition(":")[2] or None,
+            narrows_to=bound.rounds_to,
         )
 
     return make

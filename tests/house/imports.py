@@ -23,11 +23,12 @@ FRAMEWORKS = ("torch", "jax", "jaxlib")
 ROOMS: Mapping[str, frozenset[str]] = {
     "errors": frozenset(),
     "entry_points": frozenset({"errors"}),
+    "cache": frozenset({"errors"}),
     "formats": frozenset({"errors"}),
     "functions": frozenset({"formats", "entry_points", "errors"}),
-    "oracle": frozenset({"functions", "formats", "errors"}),
+    "oracle": frozenset({"functions", "formats", "cache", "errors"}),
     "measure": frozenset({"oracle", "functions", "formats", "results", "errors"}),
-    "backends": frozenset({"functions", "formats", "entry_points", "errors"}),
+    "backends": frozenset({"functions", "formats", "cache", "entry_points", "errors"}),
     "strategies": frozenset({"functions", "formats", "errors"}),
     "results": frozenset({"errors"}),
     "sweep": frozenset(

@@ -30,6 +30,7 @@ from gradproof.backends.contract import (
     unless_user,
     wrong,
 )
+from gradproof.backends.jax_programs import kept
 from gradproof.backends.settings import Setting, settings_kept
 from gradproof.errors import ImplementationFault, Unsupported
 from gradproof.formats import Format
@@ -81,11 +82,12 @@ SETTINGS: Final = {
 
 @contextmanager
 def configured(fmt: Format, device: Any) -> Iterator[None]:
-    """New arrays on ``device``; 64-bit types for float64. Nothing of it outlives the context."""
+    """New arrays on ``device``; 64-bit types for float64; compiled programs are kept. Nothing outlives the context."""
     before = jax.config.jax_enable_x64
     try:
         with ExitStack() as stack:
             stack.enter_context(jax.default_device(device))
+            stack.enter_context(kept(device))
             if fmt.name == "float64":
                 stack.enter_context(_enable_x64())
             yield

@@ -3,9 +3,10 @@
 ``python benchmarks/run_cost.py [CASE ...] [--against PATH] [--cold] [--warm] [--jobs N] [--all-functions]``
 
 A case is a name of CASES: slices of the default and the quick profile (three functions that differ in nature: an exact
-piecewise linear one, one by exponentials, one by erf), ``check`` of one function of one's own, ``doctor``. Each runs cold, in an empty cache folder, and warm, in the one that the cold run left. Processor seconds are
-user and system time of the command and of all its processes, from getrusage: they hold on a machine that others use,
-where wall time does not. Of two checkouts the ratio counts.
+piecewise linear one, one by exponentials, one by erf), ``check`` of one function of one's own, ``doctor``. Each runs
+cold, in an empty cache folder, and warm, in the one that the cold run left. Processor seconds are user and system time
+of the command and of all its processes, from getrusage: they hold on a machine that others use, where wall time does
+not. Of two checkouts the ratio counts.
 
 The phases come from run_cost_phases.py, which every Python process of the command imports and which wraps a few
 functions with timers; it costs a few percent, and is left out with ``--plain``. XLA compiles on threads of its own,

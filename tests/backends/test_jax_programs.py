@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 
 from gradproof.backends import Call, get_backend
 from gradproof.backends.base import Backend, Implementation
-from gradproof.cache import files
+from gradproof.cache import entries, files
 from gradproof.errors import CacheWarning
 from gradproof.formats import FORMATS
 from gradproof.formats import arrays as fa
@@ -98,7 +99,7 @@ def flipped(path: Path) -> None:
 
 def renamed(path: Path) -> None:
     """The sound file of another program under this name."""
-    path.write_bytes(jax_programs._packed("jit_other-" + "0" * 64, b"no program"))
+    path.write_bytes(entries.packed(jax_programs._key("jit_other-" + "0" * 64), b"no program"))
 
 
 DAMAGES = {
@@ -130,8 +131,8 @@ def test_a_damaged_program_is_compiled_anew_and_replaced(
 def test_a_sound_seal_on_nonsense_is_compiled_anew(folder: Path, compiled: list[object]) -> None:
     due = evaluated()
     for path in folder.iterdir():
-        header = path.read_bytes()[files.seal_length(jax_programs._MAGIC) :].split(b"\n")[0]
-        path.write_bytes(files.sealed(jax_programs._MAGIC, header + b"\nno program"))
+        key = json.loads(path.read_bytes().split(b"\n")[1])
+        path.write_bytes(entries.packed(key, b"no program"))
     compiled.clear()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # JAX says that it cannot read it

@@ -41,7 +41,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
 OPEN_ROOMS = frozenset({"engine", "plugin", "cli", "__main__"})
 """The rooms that put the others together."""
 
-REPORTS_MAY_SEE = frozenset({"results", "formats", "errors"})
+REPORTS_MAY_SEE = frozenset({"results", "formats", "cache", "errors"})
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,8 @@ with one wrong bit, made on the same processor, in a folder that nobody else can
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import stat
-import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,8 +19,7 @@ from typing import Any, Final
 
 from jax._src import compilation_cache, config
 
-from gradproof.cache import files, machine
-from gradproof.errors import CacheWarning
+from gradproof.cache import entries, files, machine
 
 KIND: Final = "programs"
 SUFFIX: Final = ".program"
@@ -31,7 +27,6 @@ CAP: Final = 1 << 28
 """Bytes that the files may take together."""
 REMEMBERED: Final = 1 << 25
 """Bytes of programs that a process remembers: eager AD asks for the same ones many times over."""
-_MAGIC: Final = b"gradproof-program/1 "
 _GLOBALS: Final = ("_cache", "_cache_initialized", "_cache_checked", "_cache_used")
 """JAX's own variables: the store, and that it need not look for one."""
 
@@ -56,19 +51,8 @@ class Programs(compilation_cache.CacheInterface):  # type: ignore[misc]
             return self._memory[key]
         if self._folder is None:
             return None
-        path = self._file(self._folder, key)
-        try:
-            content = files.read(path)
-            program = None if content is None else _unpacked(content, key)
-        except files.Damaged as damage:
-            with contextlib.suppress(OSError):
-                path.unlink()
-            warnings.warn(
-                f"the compiled program {path} was not used: {damage}; it is compiled anew", CacheWarning, stacklevel=2
-            )
-            return None
+        program = entries.read(self._file(self._folder, key), _key(key), "the program is compiled anew")
         if program is not None:
-            files.used(path)
             self._remember(key, program)
         return program
 
@@ -81,7 +65,7 @@ class Programs(compilation_cache.CacheInterface):  # type: ignore[misc]
             if not self._tidied:
                 files.tidy(self._folder, SUFFIX, CAP)
                 self._tidied = True
-            files.write(self._file(self._folder, key), _packed(key, value), durable=False)
+            files.write(self._file(self._folder, key), entries.packed(_key(key), value), durable=False)
         except OSError:
             self._folder = None  # the oracle's tables lie beside it, and tell the reader
 
@@ -97,19 +81,8 @@ class Programs(compilation_cache.CacheInterface):  # type: ignore[misc]
         return folder / f"{key[-64:]}-{machine.fingerprint()[:16]}{SUFFIX}"
 
 
-def _header(key: str) -> bytes:
-    return json.dumps({"key": key, "machine": machine.fingerprint()}, sort_keys=True).encode() + b"\n"
-
-
-def _packed(key: str, program: bytes) -> bytes:
-    return files.sealed(_MAGIC, _header(key) + program)
-
-
-def _unpacked(content: bytes, key: str) -> bytes:
-    rest, header = bytes(files.opened(_MAGIC, content)), _header(key)
-    if not rest.startswith(header):
-        raise files.Damaged("it was made under another key")
-    return rest[len(header) :]
+def _key(key: str) -> dict[str, str]:
+    return {"program": key, "machine": machine.fingerprint()}
 
 
 @contextmanager

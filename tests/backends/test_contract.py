@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gradproof.backends import Call, Implementation, get_backend
+from gradproof.engine.implementations import declaration
 from gradproof.errors import ImplementationFault, Unsupported, UsageError
 from gradproof.formats import FORMATS
 from gradproof.formats import arrays as fa
@@ -54,6 +55,24 @@ def test_a_wrong_result_is_named(
     error = fault(backend, call, order)
     assert error.kind == kind
     assert all(word in str(error) for word in ["mine:wrong", *words])
+
+
+@pytest.mark.parametrize(("backend", "mode"), [*((name, "eager") for name in BACKENDS), ("jax", "compiled")])
+def test_a_conversion_may_return_its_target_format(backend: str, mode: str) -> None:
+    x = [1.0, 1.0625, -0.0, 2.0**-24, np.inf, np.nan, 65504.0, 65520.0]  # 1.0625 is exact, 65520 the tie to infinity
+    bits = fa.round_values(np.array(x), FLOAT32)
+    one = declaration("to_float16", backend=backend)(halved)
+    got = fa.values(get_backend(backend).evaluate(one, bits, FLOAT32, Call(mode=mode)), FLOAT32)
+    np.testing.assert_array_equal(got, [*x[:-1], np.inf])
+    assert np.signbit(got[2])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_conversion_into_another_format_than_its_target_is_told_both_that_are_right(backend: str) -> None:
+    one = declaration("to_bfloat16", backend=backend)(halved)
+    with pytest.raises(ImplementationFault, match=r"float16, expected \S*float32 or \S*bfloat16") as caught:
+        get_backend(backend).evaluate(one, fa.round_values(np.array([1.0]), FLOAT32), FLOAT32, Call())
+    assert caught.value.kind == "wrong-format"
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from gradproof.cache import files
 from gradproof.cli.app import program
 from gradproof.config import effective
 from gradproof.errors import UsageError
-from gradproof.oracle import store, tables
+from gradproof.oracle import tables
 from tests.cli.conftest import RIGHT, Invoke
 from tests.oracle.building import SAMPLE, TINY, made
 
@@ -22,7 +23,7 @@ from tests.oracle.building import SAMPLE, TINY, made
 def test_doctor_says_where_the_tables_lie_and_how_many(
     gradproof: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(store.VARIABLE, str(tmp_path / "mine"))
+    monkeypatch.setenv(files.VARIABLE, str(tmp_path / "mine"))
     folder = tmp_path / "mine" / "tables"
     empty = json.loads(gradproof("doctor", "--json").stdout)["cache"]
     assert empty == {"folder": str(folder), "tables": 0, "bytes": 0, "writable": True, "reason": ""}
@@ -38,14 +39,14 @@ def test_doctor_says_where_the_tables_lie_and_how_many(
 def test_doctor_says_that_the_cache_is_off_or_cannot_be_written(
     gradproof: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(store.VARIABLE, "off")
-    assert f"switched off by {store.VARIABLE}" in gradproof("doctor").stdout
+    monkeypatch.setenv(files.VARIABLE, "off")
+    assert f"switched off by {files.VARIABLE}" in gradproof("doctor").stdout
     (tmp_path / "file").touch()
-    monkeypatch.setenv(store.VARIABLE, str(tmp_path / "file"))
+    monkeypatch.setenv(files.VARIABLE, str(tmp_path / "file"))
     done = gradproof("doctor")
     assert done.exit_code == 0
-    assert f"cannot be written; name another folder in {store.VARIABLE}" in done.stdout
-    monkeypatch.delenv(store.VARIABLE)
+    assert f"cannot be written; name another folder in {files.VARIABLE}" in done.stdout
+    monkeypatch.delenv(files.VARIABLE)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
 
     def home() -> Path:
@@ -57,8 +58,8 @@ def test_doctor_says_that_the_cache_is_off_or_cannot_be_written(
 
 
 def test_a_slip_in_the_name_of_the_variable_is_named(tmp_path: Path) -> None:
-    assert effective({}, environ={store.VARIABLE: "off"}, start=tmp_path) == {}
-    with pytest.raises(UsageError, match=f"did you mean '{store.VARIABLE}'"):
+    assert effective({}, environ={files.VARIABLE: "off"}, start=tmp_path) == {}
+    with pytest.raises(UsageError, match=f"did you mean '{files.VARIABLE}'"):
         effective({}, environ={"GRADPROOF_CACHEDIR": "off"}, start=tmp_path)
 
 

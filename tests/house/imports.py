@@ -23,11 +23,12 @@ FRAMEWORKS = ("torch", "jax", "jaxlib")
 ROOMS: Mapping[str, frozenset[str]] = {
     "errors": frozenset(),
     "entry_points": frozenset({"errors"}),
+    "cache": frozenset({"errors"}),
     "formats": frozenset({"errors"}),
     "functions": frozenset({"formats", "entry_points", "errors"}),
-    "oracle": frozenset({"functions", "formats", "errors"}),
+    "oracle": frozenset({"functions", "formats", "cache", "errors"}),
     "measure": frozenset({"oracle", "functions", "formats", "results", "errors"}),
-    "backends": frozenset({"functions", "formats", "entry_points", "errors"}),
+    "backends": frozenset({"functions", "formats", "cache", "entry_points", "errors"}),
     "strategies": frozenset({"functions", "formats", "errors"}),
     "results": frozenset({"errors"}),
     "execution": frozenset({"errors"}),
@@ -52,7 +53,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
 OPEN_ROOMS = frozenset({"engine", "plugin", "cli", "__main__"})
 """The rooms that put the others together."""
 
-REPORTS_MAY_SEE = frozenset({"results", "formats", "errors"})
+REPORTS_MAY_SEE = frozenset({"results", "formats", "cache", "errors"})
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gradproof.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, Format
-from gradproof.functions import get_function
+from gradproof.functions import Function, get_function
 from gradproof.measure import CONTRACTS, judge
 from gradproof.measure.causes import probable_cause
 from gradproof.measure.severity import classify
@@ -52,6 +52,13 @@ def cause(name: str, x: Any, got: Any, order: int = 0, fmt: Format = FLOAT32, u:
     return probable_cause(oracle, fmt, order, at, int(bits(fmt, got)[0]), oracle.certified(at, fmt, order), u)
 
 
+def test_saturation_is_seen_without_declared_limits_and_a_root_too() -> None:
+    oracle = Oracle(Function("own", (lambda m, x: m.tanh(x) * m.exp(-x * x),)))
+    for x, expected in ((4, "early-saturation"), (Fraction(1, 2**20), "cancellation")):
+        at = int(bits(FLOAT32, x)[0])
+        assert probable_cause(oracle, FLOAT32, 0, at, 0, oracle.certified(at, FLOAT32, 0), 100.0) == expected
+
+
 @pytest.mark.parametrize(
     ("case", "expected"),
     [
@@ -68,6 +75,17 @@ def cause(name: str, x: Any, got: Any, order: int = 0, fmt: Format = FLOAT32, u:
         (lambda: cause("sigmoid", 20, 0, 1), "early-saturation"),  # s (1 - s) with s = 1
         (lambda: cause("tanh", Fraction(-577, 64), 0, 1), "early-saturation"),
         (lambda: cause("gelu", -6, 0), "early-saturation"),
+        (lambda: cause("tanh", 9, 1, fmt=BFLOAT16, u=1.0), "early-saturation"),
+        (lambda: cause("tanhshrink", Fraction(1, 2**9), 0), "cancellation"),  # x - tanh(x) at its root
+        (lambda: cause("silu", Fraction(-1, 2**20), 0), "cancellation"),  # 0 is the limit on the left, and f(0)
+        (lambda: cause("gelu", Fraction(-12612969, 2**24), 0, 1), "cancellation"),  # the root of gelu' at -0.7518
+        (lambda: cause("gelu", Fraction(-192, 2**8), 0, 1, BFLOAT16), "cancellation"),
+        (lambda: cause("silu", Fraction(-10724538, 2**23), 0, 1), "cancellation"),  # the root of silu' at -1.2785
+        (lambda: cause("gelu", Fraction(-181, 2**7), 0, 2, BFLOAT16), "cancellation"),  # that of gelu'' at -sqrt(2)
+        (
+            lambda: cause("silu", Fraction(10724538, 2**23), 1, 1, u=2.0),
+            "rounding",
+        ),  # silu' is 1, its limit, at 1.2785 too
         (lambda: cause("elu", -17, Fraction(1, 2**24), 1), "cancellation"),  # expm1(x) + 1
         (lambda: cause("gelu", Fraction(-11, 2), -Fraction(11, 2**26)), "cancellation"),
         (lambda: cause("leaky_relu", Fraction(-1, 2**7), Fraction(-1, 2**9), fmt=BFLOAT16), "wrong-value"),  # x / 4

@@ -21,10 +21,11 @@ import mpmath
 import numpy as np
 import pytest
 
+from gradproof.cache import files
 from gradproof.formats import BFLOAT16, FLOAT16
 from gradproof.functions import CATALOGUE, Function, get_function, piecewise
 from gradproof.functions.fingerprint import Indigestible, digest
-from gradproof.oracle import arb_route, store, tables
+from gradproof.oracle import arb_route, tables
 from tests.house.imports import ROOT
 from tests.oracle.building import SAMPLE, TINY, made, same
 
@@ -225,7 +226,7 @@ REFUSED: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_seen_through_is_not_cached(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(store.VARIABLE, str(tmp_path))
+    monkeypatch.setenv(files.VARIABLE, str(tmp_path))
     with pytest.raises(Indigestible):
         digest(REFUSED[name])
     function = Function("f", (REFUSED[name],))

@@ -63,6 +63,14 @@ def test_the_rigorous_supremum_is_the_known_extremum(name: str, order: int, low:
     assert true * (1 - 1e-15) <= bound <= 1.02 * true
 
 
+def test_a_bound_is_narrowed_no_further_than_is_asked_and_stays_a_bound() -> None:
+    oracle, four = Oracle(get_function("sigmoid")), (Fraction(-4), Fraction(4))
+    whole = oracle.supremum(*four, 1)
+    assert oracle.supremum(*four, 1, enough=0.2) == whole  # 1/4 is taken
+    assert 0.25 <= oracle.supremum(*four, 1, enough=0.4) <= math.nextafter(0.4, 1)
+    assert oracle.supremum(Fraction(800), Fraction(900), 1) <= 2 * math.ulp(0.0)  # e^-800 is less than any float64
+
+
 def test_intervals_too_wide_for_float64_are_unbounded_rather_than_wrong() -> None:
     oracle = Oracle(get_function("sigmoid"))
     assert oracle.suprema(np.array([-1.7e308]), np.array([1.7e308]), 1).tolist() == [math.inf]

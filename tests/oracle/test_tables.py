@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gradproof.cache import files
 from gradproof.errors import CacheWarning
 from gradproof.formats import BFLOAT16, FLOAT16, FLOAT32
 from gradproof.formats.arrays import all_bits
@@ -30,7 +31,7 @@ from tests.oracle.building import MOMENTS, SAMPLE, TINY, made, same, sample
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder where this test's tables lie; not made yet."""
-    monkeypatch.setenv(store.VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(files.VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setattr(tables, "_folders_given_up", set())
     return tmp_path / "cache" / "tables"
 
@@ -66,7 +67,7 @@ def test_a_real_table_is_the_same_computed_cold_and_warm(name: str, fmt: Any, mo
     function = get_function(name)
     cold = tables.table(function, fmt, lambda: Oracle(function).references(all_bits(fmt), fmt))
     warm = tables.table(function, fmt, never)
-    monkeypatch.setenv(store.VARIABLE, "off")
+    monkeypatch.setenv(files.VARIABLE, "off")
     assert same(cold, Oracle(function).references(all_bits(fmt), fmt))
     assert same(cold, warm)
 
@@ -89,7 +90,7 @@ def test_nobody_can_write_into_a_table(state: str, monkeypatch: pytest.MonkeyPat
     if state == "warm":
         sample()
     if state == "off":
-        monkeypatch.setenv(store.VARIABLE, "off")
+        monkeypatch.setenv(files.VARIABLE, "off")
     for reference in sample():
         for name in vars(reference):
             with pytest.raises(ValueError, match="read-only"):
@@ -108,7 +109,7 @@ def test_a_rebuilt_file_has_the_same_bytes(stored: Path) -> None:
 @pytest.mark.parametrize("value", ["off", "OFF", "", "  "])
 def test_the_cache_can_be_switched_off(value: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sample()
-    monkeypatch.setenv(store.VARIABLE, value)
+    monkeypatch.setenv(files.VARIABLE, value)
     calls, build = counted()
     for _ in range(2):
         assert same(tables.table(SAMPLE, TINY, build), made())
@@ -181,18 +182,18 @@ def piped(path: Path) -> None:
 
 
 DAMAGES = {
-    "bit of the first word": (flipped(0), "does not begin as a table does"),
+    "bit of the first word": (flipped(0), "does not begin as it should"),
     "bit of the checksum": (flipped(40), "checksum"),
     "bit of the header": (flipped(150), "checksum"),
     "bit of the payload": (flipped(0.5), "checksum"),
     "bit of the last byte": (flipped(1.0), "checksum"),
     "empty": (cut(0), "is empty"),
-    "cut in the first line": (cut(0.001), "does not begin as a table does"),
+    "cut in the first line": (cut(0.001), "does not begin as it should"),
     "cut in the header": (cut(0.02), "checksum"),
     "cut in the payload": (cut(0.6), "checksum"),
     "last byte missing": (cut(1), "checksum"),
     "a byte too many": (lengthened, "checksum"),
-    "zeros": (lambda path: path.write_bytes(bytes(path.stat().st_size)), "does not begin as a table does"),
+    "zeros": (lambda path: path.write_bytes(bytes(path.stat().st_size)), "does not begin as it should"),
     "valid, under another key": (foreign, "made under another key: numpy differ"),
     "valid, other arrays": (other_arrays, "holds other arrays"),
     "valid, another type": (other_type, "holds other arrays"),
@@ -234,7 +235,7 @@ def test_every_single_flipped_bit_of_the_first_lines_is_noticed(stored: Path) ->
         for bit in range(8):
             wrong = bytearray(content)
             wrong[position] ^= 1 << bit
-            with pytest.raises(store.Damaged):
+            with pytest.raises(files.Damaged):
                 store.unpacked(bytes(wrong), key)
 
 
@@ -249,7 +250,7 @@ def test_every_single_flipped_bit_of_the_first_lines_is_noticed(stored: Path) ->
 def test_a_header_that_makes_no_sense_is_damage_even_with_the_right_checksum(header: bytes) -> None:
     rest = header + b"\n" + bytes(8)
     content = store._MAGIC + hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest
-    with pytest.raises(store.Damaged):
+    with pytest.raises(files.Damaged):
         store.unpacked(content, {})
 
 
@@ -319,7 +320,7 @@ def test_without_a_place_tables_are_computed_and_that_is_said_once(
     assert tried == [1]
     assert told in message
     assert str(folder) in message
-    assert f"{store.VARIABLE}=off" in message
+    assert f"{files.VARIABLE}=off" in message
     assert not folder.exists() or not list(folder.iterdir())
 
 
@@ -327,7 +328,7 @@ def test_a_place_below_a_file_is_no_place(folder: Path) -> None:
     folder.parent.write_text("a file")
     with pytest.warns(CacheWarning, match="no tables can be cached"):
         assert same(sample(), made())
-    assert not store.writable(folder)
+    assert not files.writable(folder)
 
 
 def test_a_folder_without_permission_to_write_is_still_read(stored: Path, folder: Path) -> None:
@@ -336,7 +337,7 @@ def test_a_folder_without_permission_to_write_is_still_read(stored: Path, folder
         pytest.skip("this user may write everywhere")
     try:
         assert same(tables.table(SAMPLE, TINY, never), made())
-        assert not store.writable(folder)
+        assert not files.writable(folder)
         with pytest.warns(CacheWarning, match="Permission denied"):
             tables.table(Function("other", SAMPLE.pieces), TINY, made)
     finally:
@@ -347,7 +348,7 @@ def test_where_nobody_knows_the_home_tables_live_in_memory(monkeypatch: pytest.M
     def home() -> Path:
         raise RuntimeError("Could not determine home directory.")
 
-    monkeypatch.delenv(store.VARIABLE)
+    monkeypatch.delenv(files.VARIABLE)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(Path, "home", home)
     with pytest.warns(CacheWarning, match="Could not determine home directory"):
@@ -357,7 +358,7 @@ def test_where_nobody_knows_the_home_tables_live_in_memory(monkeypatch: pytest.M
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="the XDG specification is Linux's")
 def test_the_default_place_follows_the_xdg_specification(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(store.VARIABLE)
+    monkeypatch.delenv(files.VARIABLE)
     monkeypatch.setenv("HOME", "/srv/me")
     monkeypatch.setenv("XDG_CACHE_HOME", "/var/caches")
     assert store.directory() == Path("/var/caches/gradproof/tables")
@@ -380,7 +381,7 @@ def test_the_suite_keeps_out_of_the_users_cache(monkeypatch: pytest.MonkeyPatch)
 def start(place: Path, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "tests.oracle.building", *words],
-        cwd=ROOT, env={**os.environ, store.VARIABLE: str(place)}, stdout=subprocess.PIPE, text=True,
+        cwd=ROOT, env={**os.environ, files.VARIABLE: str(place)}, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
 
 
@@ -408,7 +409,7 @@ def test_a_process_killed_at_any_moment_leaves_no_file_that_is_believed(
         assert len(tables_of(place)) == (moment == "die_after_replace")
         left = list((place / "tables").glob(".*.tmp"))
         assert len(left) == (moment in ("die_half_written", "die_before_sync", "die_before_replace"))
-        monkeypatch.setenv(store.VARIABLE, str(place))
+        monkeypatch.setenv(files.VARIABLE, str(place))
         assert same(sample(), made())
         (file,) = tables_of(place)
         assert file.name == stored.name
@@ -429,7 +430,7 @@ def test_a_process_killed_while_it_writes_leaves_the_old_file_the_new_one_or_non
         process.kill()
         process.wait()
         assert all(file.read_bytes() == stored.read_bytes() for file in tables_of(place))
-        monkeypatch.setenv(store.VARIABLE, str(place))
+        monkeypatch.setenv(files.VARIABLE, str(place))
         assert same(sample(), made())
         (file,) = tables_of(place)
         assert file.read_bytes() == stored.read_bytes()
@@ -459,7 +460,7 @@ def test_abandoned_temporaries_go_and_fresh_ones_stay(stored: Path, folder: Path
         file.write_bytes(b"half")
     own = folder / "notes.tmp"
     own.write_bytes(b"the user's")
-    hours_ago = time.time() - 2 * store.ABANDONED_AFTER
+    hours_ago = time.time() - 2 * files.ABANDONED_AFTER
     for file in (old, own):
         os.utime(file, (hours_ago, hours_ago))
     tables.table(Function("other", SAMPLE.pieces), TINY, made)
@@ -480,7 +481,7 @@ def test_beyond_the_cap_the_least_recently_used_tables_go(folder: Path, monkeypa
     monkeypatch.setattr(store.tidy, "__defaults__", (3 * size,))
     tables.table(functions["d"], TINY, made)
     assert sorted(f.name[0] for f in folder.iterdir()) == ["a", "c", "d"]
-    assert store.usage(folder) == (3, 3 * size)
+    assert files.usage(folder, store.SUFFIX) == (3, 3 * size)
 
 
 def test_a_name_that_is_no_file_name_is_written_as_one(folder: Path) -> None:

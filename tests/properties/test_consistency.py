@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from gradproof.backends.layouts import LAYOUTS
+from gradproof.cli.failures import gravity
 from gradproof.engine.ledger import Ledger
 from gradproof.engine.verdict import decide
 from gradproof.formats import arrays as fa
@@ -139,11 +140,29 @@ def test_a_layout_that_the_function_cannot_take_is_a_failure_of_the_claim_and_no
 
     broken = refusing if kind == "raises" else (lambda x: np.zeros(3, x.dtype))
     cell = judged(when(condition, silu, broken))
-    assert (cell.status, cell.severity) == ("fail", "wrong-class")
+    assert (cell.status, cell.severity) == ("fail", "fault")
+    assert cell.certificate is not None
+    assert (cell.certificate.cause, cell.certificate.input, cell.certificate.got) == ("fault", None, None)
     fault = {"raises": "raised", "other shape": "wrong-shape"}[kind]
     assert cell.measured["ways"][way] == {"fault": fault}
     if way != "batched":
         assert cell.reason.startswith(f"{way} ({LAYOUTS[way]}): mine:subject")
+
+
+def test_a_parameter_of_one_element_is_a_wrong_shape_at_zero_dimensions_and_ranks_below_wrong_numbers() -> None:
+    one = np.ones(1)
+
+    def broadcasting(x: Any) -> Any:
+        return np.asarray(silu(x) * one.astype(x.dtype))
+
+    cell = judged(broadcasting)
+    assert (cell.status, cell.severity) == ("fail", "fault")
+    assert "zero-dimensional" in cell.reason
+    assert "returned shape (1,), expected ()" in cell.reason
+    assert "nan" not in cell.reason.lower()
+    wrong = judged(when(lambda x: x.ndim == 2, broadcasting, scaled(silu, 1.25)))
+    assert wrong.severity == "large-error"  # of a matrix, which tells the cell; the shape is wrong as before
+    assert gravity(wrong) < gravity(cell)
 
 
 def test_a_hang_in_one_layout_is_cut_off_and_the_sentence_names_the_layout() -> None:

@@ -18,10 +18,11 @@ from gradproof.engine.probe import Probe, oracle_of
 from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
-from gradproof.functions import get_function
+from gradproof.functions import Function, get_function
 from gradproof.functions.registry import forget
+from gradproof.oracle import Oracle
 from gradproof.results.model import Cell
-from gradproof_properties.chains import dead_units
+from gradproof_properties.chains import dead_units, steepness
 from gradproof_properties.chains.exact_chain import digits, run
 from gradproof_properties.chains.steepness import supremum_of_slope
 from gradproof_properties.chains.vanishing import weight_products
@@ -86,11 +87,48 @@ def test_without_a_derivative_there_is_no_verdict() -> None:
         ("elu", {"alpha": 2.0}, Fraction(2)),
         ("softsign", {}, Fraction(1)),
         ("softplus", {}, Fraction(1)),
+        ("squareplus", {}, Fraction(1)),  # (1 + x / sqrt(x^2 + b)) / 2, which no x attains
     ],
 )
 def test_suprema_that_are_known_in_closed_form(function: str, params: dict[str, float], most: Fraction) -> None:
     found = supremum_of_slope(oracle_of(get_function(function, params)))
     assert most <= Fraction(found) <= most * (1 + Fraction(1, 2**38))
+
+
+def algebraic(a: int) -> Function:
+    """x / sqrt(1 + a x^2), whose slope (1 + a x^2)^(-3/2) is 1 at 0 and falls as a power of x."""
+    ends = 1 / math.sqrt(a)
+    return Function(
+        "algebraic", (lambda m, x, a: x / m.sqrt(1 + a * x * x),), {"a": a}, limits=((-ends, 0, 0), (ends, 0, 0))
+    )
+
+
+@pytest.mark.parametrize("a", [1, 4])
+def test_where_the_slope_falls_as_a_power_of_x_no_bound_is_narrowed_below_the_peak(
+    a: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    enclosed = Oracle._magnitude_over
+    monkeypatch.setattr(Oracle, "_magnitude_over", lambda *given: asked.append(given) or enclosed(*given))
+    assert 1 <= supremum_of_slope(Oracle(algebraic(a))) <= 1 + 2.0**-38
+    assert len(asked) < 10_000  # 1,024 binades are open; to narrow the bound of one takes up to 1,200 enclosures
+
+
+def test_bounds_that_are_left_early_give_the_supremum_of_those_that_are_narrowed_to_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cells = steepness._cells
+
+    def few(function: Function) -> Any:
+        low, high = cells(function)  # a x^2 overflows from 2^512 on: one binade that the float64 balls leave open
+        kept = (np.abs(low) <= 2.0**512) & (np.abs(high) <= 2.0**512)
+        return low[kept], high[kept]
+
+    monkeypatch.setattr(steepness, "_cells", few)
+    early = supremum_of_slope(Oracle(algebraic(4)))
+    whole = Oracle.supremum
+    monkeypatch.setattr(Oracle, "supremum", lambda *given, enough: whole(*given, enough=0.0))
+    assert supremum_of_slope(Oracle(algebraic(4))) == early
 
 
 @pytest.mark.parametrize("function", ["gelu", "silu", "mish", "erf"])

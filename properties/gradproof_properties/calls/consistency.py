@@ -15,7 +15,7 @@ from gradproof.engine.property import Outcome, Property, Violations
 from gradproof.errors import ImplementationFault, Unsupported
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
-from gradproof.measure.severity import WRONG_CLASS
+from gradproof.measure.severity import FAULT
 from gradproof.results.model import Evidence
 from gradproof.strategies import landmark_bits
 from gradproof_properties.calls.arbitration import Answers, arbitrated
@@ -216,8 +216,8 @@ class _Comparison:
 
 
 def _fault(bits: Bits, got: Bits, text: str) -> Violations:
-    """The failure of a way as a whole; input and result are those of the contiguous array."""
+    """The failure of a way as a whole; input and result are those of the contiguous array, where nothing is wrong."""
     return Violations(
-        bits, got, np.array([np.inf]), np.array([WRONG_CLASS], np.int8), np.array([True]), text, cause="fault",
+        bits, got, np.array([np.inf]), np.array([FAULT], np.int8), np.array([True]), text, cause="fault",
         pointwise=False,
     )  # fmt: skip

@@ -11,11 +11,12 @@ import numpy as np
 
 from gradproof.formats import FLOAT64
 from gradproof.formats.arrays import Floats
+from gradproof.functions import Function
 from gradproof.oracle import Oracle
 from gradproof.oracle.reference import FINITE
 
 REACH: Final = 32.0
-"""Between -REACH and REACH by bisection; beyond by binades."""
+"""Between -REACH and REACH the first cells are equal; beyond they are binades, as far as float64 goes."""
 CELLS: Final = 64
 SPLIT: Final = 4
 ROUNDS: Final = 16
@@ -30,22 +31,21 @@ def supremum_of_slope(oracle: Oracle) -> float:
 
     On a cell of half width r about c, |f'| <= |f'(c)| + r sup|f''| (mean value theorem), with certified values of f'
     and the oracle's bounds of f''. Cells whose bound exceeds the largest value seen are split, so the bound closes in
-    as r^2 where f' has its peak.
+    as r^2 where f' has its peak, and on an asymptote as fast as f'' falls.
     """
     function = oracle.function
     if not all(isinstance(function.limit(side, 1), Fraction) for side in ("left", "right")):
         return math.inf
-    far = 0.0
-    for sign in (-1.0, 1.0):
-        far = max(far, _beyond(oracle, sign))
-        if math.isinf(far):
-            return math.inf
-    edges = np.unique([*np.linspace(-REACH, REACH, CELLS + 1), *(float(k) for k in function.breaks if abs(k) < REACH)])
-    low, high = edges[:-1], edges[1:]
-    seen, settled = far, far
+    low, high = _cells(function)
+    near = np.maximum(np.abs(low), np.abs(high)) <= REACH
+    value, bound = _bounds(oracle, low[near], high[near])
+    seen, settled, left = float(value.max(initial=0.0)), 0.0, math.inf
+    far = _far_bounds(oracle, low[~near], high[~near], seen)
+    if not np.isfinite(far).all():
+        return math.inf
+    low, high = (np.concatenate([ends[near], ends[~near]]) for ends in (low, high))
+    bound = np.concatenate([bound, far])
     for _ in range(ROUNDS):
-        value, bound = _bounds(oracle, low, high)
-        seen = max(seen, float(value.max(initial=0.0)))
         open_ = ~(bound <= seen * SHARP)
         settled = max(settled, float(bound[~open_].max(initial=0.0)))
         left = float(bound[open_].max(initial=0.0))
@@ -53,34 +53,45 @@ def supremum_of_slope(oracle: Oracle) -> float:
             break
         cuts = np.linspace(low[open_], high[open_], SPLIT + 1)
         low, high = cuts[:-1].ravel(), cuts[1:].ravel()
+        value, own = _bounds(oracle, low, high)
+        bound = np.minimum(own, np.tile(bound[open_], SPLIT))  # a part is no steeper than the whole
+        seen = max(seen, float(value.max(initial=0.0)))
     return max(settled, left)
+
+
+def _cells(function: Function) -> tuple[Floats, Floats]:
+    """Low and high ends of the first cells, which cover the function's domain; none has a kink inside."""
+    far = [*np.ldexp(REACH, np.arange(1024 - int(math.log2(REACH)))), np.finfo(np.float64).max]
+    inner = np.linspace(-REACH, REACH, CELLS + 1)
+    breaks = [float(k) for k in function.breaks if abs(k) <= np.finfo(np.float64).max]
+    first, last = (float(end) for end in function.ends)
+    edges = np.unique(np.clip([*np.negative(far), *inner, *far, *breaks], first, last))
+    return edges[:-1], edges[1:]
 
 
 def _bounds(oracle: Oracle, low: Floats, high: Floats) -> tuple[Floats, Floats]:
     """|f'| in the middle of each cell, and its bound over the cell."""
-    middle = (low + high) / 2
+    middle = low / 2 + high / 2
     reference = oracle.references(middle.view(np.uint64), FLOAT64)[1]
     value = np.where(reference.kind == FINITE, np.abs(reference.values), np.nan)
     half = np.maximum(high - middle, middle - low)
     steep = oracle.suprema(low, high, 2, 1)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         bound = (value + np.where(steep == 0, 0.0, steep * half)) * (1 + 2.0**-50)
     return np.nan_to_num(value, nan=0.0), np.where(np.isnan(bound), np.inf, bound)
 
 
-def _beyond(oracle: Oracle, sign: float) -> float:
-    """The bound beyond REACH on one side, by binades as far as float64 goes; inf as soon as one has none.
+def _far_bounds(oracle: Oracle, low: Floats, high: Floats, seen: float) -> Floats:
+    """Bounds of |f'| over cells that are too wide for the mean value theorem, from enclosures of f' itself.
 
-    Each binade that the quick bounds leave open costs up to 0.1 s, and the outermost are the hardest.
+    A cell that cannot exceed ``seen``, a value of |f'|, is left as soon as that is clear: arb takes up to 0.1 s to
+    narrow its bound, and where f' decays as a power of x every binade would come to that. The outermost are the
+    hardest; after one without a bound the others are not tried.
     """
-    inner = [abs(float(k)) for k in oracle.function.breaks if REACH < abs(k) < 2**1023 and (k > 0) == (sign > 0)]
-    ends = np.unique([*np.ldexp(REACH, np.arange(1024 - int(math.log2(REACH)))), np.finfo(np.float64).max, *inner])
-    low, high = (ends[:-1], ends[1:]) if sign > 0 else (-ends[1:], -ends[:-1])
-    with np.errstate(over="ignore"):  # in the last binade the middle is infinite, and on the right side at that
-        bound = oracle.suprema(low, high, 1, 1)
+    bound = oracle.suprema(low, high, 1, 1)
     open_ = np.flatnonzero(~np.isfinite(bound))
-    for i in open_[::-1] if sign > 0 else open_:
-        bound[i] = oracle.supremum(Fraction(low[i]), Fraction(high[i]), 1)
+    for i in open_[np.argsort(-np.abs(low[open_]), kind="stable")]:
+        bound[i] = oracle.supremum(Fraction(low[i]), Fraction(high[i]), 1, enough=seen)
         if math.isinf(bound[i]):
-            return math.inf
-    return float(bound.max())
+            break
+    return bound

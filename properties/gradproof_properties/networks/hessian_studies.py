@@ -104,8 +104,10 @@ class UnitStudy:
         numbers = (units.x[:, 0, 0], units.w[:, 1, 0], units.t[:, 0], units.w[:, 0, 0], np.ones(self.z.size))
         x, b, t, w, ones = (space.array(fa.round_values(a, probe.format)) for a in numbers)
         lone = LoneUnits(space, unit(space, probe.implementation), x, b, t)
-        by_hand = way == BY_HAND
-        made = lone.hessian_vector(w, ones) if by_hand else space.hessian_vector(lone.program, [w], [ones], way)
+        if way == BY_HAND:
+            made = lone.hessian_vector(w, ones)
+        else:
+            made = space.compiled(lambda w, ones: space.hessian_vector(lone.program, [w], [ones], way))(w, ones)
         bits = fa.round_values(self.z, probe.format)
         known = self.known
         z = self.z[known]
@@ -197,7 +199,9 @@ class NetworkStudy:
         if way == BY_HAND:
             made = network.hessian_vector(w, v, along_w, along_v)
         else:
-            made = space.hessian_vector(network.program, [w, v], [along_w, along_v], way)
+            made = space.compiled(lambda *both: space.hessian_vector(network.program, both[:2], both[2:], way))(
+                w, v, along_w, along_v
+            )
         by_w = space.bits(made[0]).reshape(INPUTS + 1, count, DIRECTIONS, HIDDEN)
         by_v = space.bits(made[1]).reshape(copies, HIDDEN, copies)
         diagonal = np.arange(copies)

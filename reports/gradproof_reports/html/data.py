@@ -6,10 +6,12 @@ import base64
 import gzip
 import json
 from functools import cache
+from importlib.metadata import version
 from typing import Any, Final
 
 from markupsafe import Markup
 
+from gradproof.cache import entries
 from gradproof.formats import FORMATS
 from gradproof.results import sweeps
 from gradproof.results.model import Cell, Curve, RunResult
@@ -17,6 +19,8 @@ from gradproof_reports.html.curves import grid, grid_key
 from gradproof_reports.html.pages import Page
 from gradproof_reports.html.states import STATES, classify
 
+EMBEDDING: Final = "window.vegaEmbed = vegaEmbed;"
+"""What the bundle of the drawing library leaves in the page."""
 PLAIN_LIMIT: Final = 1 << 20
 """Documents up to this many characters are embedded as they are; longer ones compressed (about 5 to 1)."""
 
@@ -93,10 +97,14 @@ def drawing_library() -> Markup:
     """Vega, Vega-Lite and vega-embed in one piece of JavaScript, compressed, as base64.
 
     Taken from the installed vl-convert-python, which carries it; the page unpacks it when the first curve is
-    drawn, so that opening costs nothing. Raises ImportError without that package.
+    drawn, so that opening costs nothing. Kept in the cache folder. Raises ImportError without that package.
     """
-    # Imported late: 30 MB of native code, wanted only when a page with curves is made.
+    key = {"drawing library": version("vl-convert-python"), "script": EMBEDDING}
+    return Markup(entries.kept("drawing", key, _bundle).decode())
+
+
+def _bundle() -> bytes:
+    # Imported late: 30 MB of native code, which take seconds to make a bundle.
     from vl_convert import javascript_bundle
 
-    packed = gzip.compress(javascript_bundle("window.vegaEmbed = vegaEmbed;").encode(), compresslevel=9, mtime=0)
-    return Markup(base64.b64encode(packed).decode())
+    return base64.b64encode(gzip.compress(javascript_bundle(EMBEDDING).encode(), compresslevel=9, mtime=0))

@@ -57,7 +57,8 @@ class Traits:
 class Implementation:
     """A callable on one backend that claims to compute a function.
 
-    ``call`` takes the array alone and returns an array of the same shape and format. ``derivatives`` are
+    ``call`` takes the array alone and returns an array of the same shape and format (see ``narrows_to`` for
+    conversions). ``derivatives`` are
     the callables for f', f'' where the backend has no AD (NumPy) or where the user hands them in.
     ``name`` is the dotted name of a framework's function, ``<file stem>:<callable>`` for user code.
     ``specification`` is the function that is meant; its name alone stands in the results file.
@@ -80,6 +81,8 @@ class Implementation:
     """The deviations that its author declares (``engine.known``)."""
     device: str | None = None
     """The one device it runs on; None for whatever its backend offers."""
+    narrows_to: str | None = None
+    """The format that a conversion rounds to: its results may come in that one as well as in the input's."""
     variants: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     """The same function by another signature: ``in-place`` writes the result into its argument and returns it,
     ``out`` takes the array to write into as the keyword ``out``."""

@@ -14,8 +14,8 @@ import numpy as np
 
 from gradproof.backends.base import Implementation
 from gradproof.errors import ImplementationFault, Unsupported, is_ours
-from gradproof.formats import Format
-from gradproof.formats.arrays import Bits
+from gradproof.formats import Format, get_format
+from gradproof.formats.arrays import Bits, round_by_quantum, values
 
 T = TypeVar("T")
 Missing = Callable[[BaseException], bool]
@@ -132,6 +132,35 @@ def check_shape(implementation: Implementation, got: tuple[int, ...], expected: 
     """Raise the fault ``wrong-shape`` when the shapes differ."""
     if tuple(got) != tuple(expected):
         raise wrong("wrong-shape", implementation, "shape", str(tuple(expected)), str(tuple(got)))
+
+
+def check_format(implementation: Implementation, got: Any, expected: Any, dtypes: Callable[[Format], Any]) -> None:
+    """Raise the fault ``wrong-format`` when a result's dtype is neither the input's nor a conversion's target.
+
+    ``dtypes`` gives the framework's dtype of a format.
+    """
+    if got == expected:
+        return
+    target = implementation.narrows_to
+    if target is None:
+        raise wrong("wrong-format", implementation, "dtype", str(expected), str(got))
+    narrow = dtypes(get_format(target))
+    if got != narrow:
+        raise wrong("wrong-format", implementation, "dtype", f"{expected} or {narrow}", str(got))
+
+
+def result_bits(
+    implementation: Implementation, results: T, width: int, fmt: Format, bits_of: Callable[[T, Format], Bits]
+) -> Bits:
+    """The bits in ``fmt`` of results whose elements have ``width`` bits; ``bits_of`` reads an array in its own format.
+
+    What a conversion returns in its target format is widened here, exactly: a framework might flush on the way.
+    """
+    target = implementation.narrows_to
+    if target is None or width == fmt.width:
+        return bits_of(results, fmt)
+    narrow = get_format(target)
+    return round_by_quantum(values(bits_of(results, narrow), narrow), fmt)
 
 
 def check_unchanged(implementation: Implementation, before: Bits, after: Bits) -> None:

@@ -20,14 +20,17 @@ import numpy as np
 from gradproof.backends.base import Call, Implementation, padded, padded_length
 from gradproof.backends.contract import (
     called,
+    check_format,
     check_shape,
     check_unchanged,
     differentiated,
     handed_in,
+    result_bits,
     told,
     unless_user,
     wrong,
 )
+from gradproof.backends.jax_programs import kept
 from gradproof.backends.settings import Setting, settings_kept
 from gradproof.errors import ImplementationFault, Unsupported
 from gradproof.formats import Format
@@ -83,11 +86,12 @@ SETTINGS: Final = {
 
 @contextmanager
 def configured(fmt: Format, device: Any) -> Iterator[None]:
-    """New arrays on ``device``; 64-bit types for float64. Nothing of it outlives the context."""
+    """New arrays on ``device``; 64-bit types for float64; compiled programs are kept. Nothing outlives the context."""
     before = jax.config.jax_enable_x64
     try:
         with ExitStack() as stack:
             stack.enter_context(jax.default_device(device))
+            stack.enter_context(kept(device))
             if fmt.name == "float64":
                 stack.enter_context(_enable_x64())
             yield
@@ -149,7 +153,7 @@ class Functions:
         x = array(lanes, fmt, self.device)
         y = self._called(implementation, x, call)
         check_unchanged(implementation, lanes, bits_of(x, fmt))
-        return bits_of(y, fmt)
+        return result_bits(implementation, y, 8 * y.dtype.itemsize, fmt, bits_of)
 
     def on_device(self, implementation: Implementation, first: int, count: int, fmt: Format, call: Call) -> Any:
         """f^(order) at consecutive bit patterns, as ``Backend.on_device`` says; nothing travels."""
@@ -216,8 +220,7 @@ def guarded(implementation: Implementation, *, compiled: bool = False) -> Functi
         if not isinstance(y, jax.Array):
             raise wrong("wrong-type", implementation, "a", "a jax.Array", type(y).__name__)
         check_shape(implementation, y.shape, x.shape)
-        if y.dtype != x.dtype:
-            raise wrong("wrong-format", implementation, "dtype", str(x.dtype), str(y.dtype))
+        check_format(implementation, y.dtype, x.dtype, lambda narrow: DTYPES[narrow.name])
         return y
 
     return call

@@ -21,10 +21,12 @@ from gradproof.backends.base import Availability, Backend, Call, Implementation,
 from gradproof.backends.chains import reverse_passes, rows_of
 from gradproof.backends.contract import (
     called,
+    check_format,
     check_offered,
     check_shape,
     check_unchanged,
     handed_in,
+    result_bits,
     unless_user,
     wrong,
 )
@@ -190,8 +192,7 @@ def _checked_call(implementation: Implementation, lanes: Bits, fmt: Format, layo
         if type(y) is not np.ndarray:  # a subclass may mean another thing by the same bits: masked ones, say
             raise wrong("wrong-type", implementation, "a", "a numpy.ndarray", type(y).__name__)
         check_shape(implementation, y.shape, x.shape)
-        if y.dtype != x.dtype:
-            raise wrong("wrong-format", implementation, "dtype", str(x.dtype), str(y.dtype))
+        check_format(implementation, y.dtype, x.dtype, dtype_of)
         return y
 
     x = _array(lanes, fmt)
@@ -199,7 +200,7 @@ def _checked_call(implementation: Implementation, lanes: Bits, fmt: Format, layo
         function = numpy_layouts.laid_out(implementation, checked, layout, fmt)
         y = called(implementation, function, x, unless_user(implementation, _lacks))
     check_unchanged(implementation, lanes, x.view(storage(fmt)))
-    return _bits(y, fmt)
+    return result_bits(implementation, y, 8 * y.itemsize, fmt, _bits)
 
 
 def _cpu_capability() -> str:

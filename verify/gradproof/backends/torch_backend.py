@@ -17,7 +17,7 @@ import numpy as np
 from gradproof.backends import traits as probing
 from gradproof.backends.base import Availability, Backend, Call, Implementation, Traits, padded, padded_length
 from gradproof.backends.chains import reverse_passes, rows_of
-from gradproof.backends.contract import check_offered
+from gradproof.backends.contract import check_offered, result_bits
 from gradproof.backends.cuda import driver_version
 from gradproof.backends.layouts import UNPADDED
 from gradproof.errors import BackendUnavailable, Unsupported
@@ -141,7 +141,7 @@ class TorchBackend(Backend):
             result = self._calls.evaluated(
                 implementation, lanes, fmt, self._device, call, self._compiled if compiled else None
             )
-            answer: Bits = self._arrays.bits_of(result, fmt)
+            answer = result_bits(implementation, result, 8 * result.element_size(), fmt, self._arrays.bits_of)
         return answer[: bits.size].reshape(bits.shape)
 
     def on_device(self, implementation: Implementation, first: int, count: int, fmt: Format, call: Call) -> Any:

@@ -16,6 +16,7 @@ from torch.autograd import forward_ad
 from gradproof.backends.base import Call, Implementation
 from gradproof.backends.contract import (
     called,
+    check_format,
     check_shape,
     check_unchanged,
     differentiated,
@@ -24,6 +25,7 @@ from gradproof.backends.contract import (
 )
 from gradproof.backends.settings import settings_kept
 from gradproof.backends.torch_arrays import (
+    DTYPES,
     Tensor,
     bits_of,
     by_compiler,
@@ -260,8 +262,7 @@ def check_result(implementation: Implementation, x: Tensor, y: Any) -> None:
         got = type(y).__name__ if not plain else "nested tensor" if y.is_nested else f"tensor of layout {y.layout}"
         raise wrong("wrong-type", implementation, "a", "a dense torch.Tensor", got)
     check_shape(implementation, tuple(y.shape), tuple(x.shape))
-    if y.dtype != x.dtype:
-        raise wrong("wrong-format", implementation, "dtype", str(x.dtype), str(y.dtype))
+    check_format(implementation, y.dtype, x.dtype, lambda narrow: DTYPES[narrow.name])
     if y.device != x.device:
         raise wrong("wrong-device", implementation, "a tensor on", str(x.device), str(y.device))
 

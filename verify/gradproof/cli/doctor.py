@@ -123,22 +123,22 @@ def _package(name: str, version: str, use: str) -> str:
 
 def cached_tables() -> dict[str, Any]:
     """Where the oracle's tables of the 16-bit formats are kept, how many, their bytes, and what would go wrong."""
-    from gradproof.oracle import store
+    from gradproof.cache import files
 
     try:
-        folder = store.directory()
+        folder = files.folder("tables")
     except RuntimeError as fault:
-        return _no_cache(f"no folder is known: {fault}; name one in {store.VARIABLE}")
+        return _no_cache(f"no folder is known: {fault}; name one in {files.VARIABLE}")
     if folder is None:
-        return _no_cache(f"switched off by {store.VARIABLE}")
-    tables, size = store.usage(folder)
-    can = store.writable(folder)
+        return _no_cache(f"switched off by {files.VARIABLE}")
+    tables, size = files.usage(folder, ".table")
+    can = files.writable(folder)
     return {
         "folder": str(folder),
         "tables": tables,
         "bytes": size,
         "writable": can,
-        "reason": "" if can else f"cannot be written; name another folder in {store.VARIABLE}",
+        "reason": "" if can else f"cannot be written; name another folder in {files.VARIABLE}",
     }
 
 

@@ -75,6 +75,8 @@ def certify_failure(
         raise ValueError("a certificate needs at least one violation")
     bits, got = int(violations.bits[worst]), int(violations.got[worst])
     magnitude = float(violations.magnitude[worst])
+    if violations.cause == "fault":  # of a call: no number is wrong
+        return fault(violations.explanation, reproduction(task, None, source, probe.selection))
     if not violations.pointwise:
         return Certificate(
             number(bits, fmt), number(got, fmt), None, None, [], None, None, None, _finite(magnitude), None,
@@ -105,6 +107,13 @@ def certify_failure(
         explanation=violations.explanation,
         reproduce=reproduction(task, bits if simple is None else simple, source, probe.selection),
     )
+
+
+def fault(explanation: str, reproduce: str) -> Certificate:
+    """The certificate of a call that raised, hung or answered with something else than one number per input."""
+    return Certificate(
+        None, None, None, None, [], None, None, None, None, None, [], "fault", explanation, reproduce
+    )  # fmt: skip
 
 
 def enclosure(value: Certified) -> Enclosure | None:

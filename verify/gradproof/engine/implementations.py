@@ -144,6 +144,7 @@ def declaration(
             known=declared,
             device=backend.partition(":")[2] or None,
             declared=bound,
+            narrows_to=bound.rounds_to,
         )
 
     return make

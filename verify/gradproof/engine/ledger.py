@@ -19,6 +19,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
 from gradproof.backends.base import Implementation
+from gradproof.cache import toml
 from gradproof.engine.known import Known
 from gradproof.engine.plan import Task
 from gradproof.engine.property import Outcome
@@ -102,7 +103,7 @@ class Ledger:
         deviations: list[Deviation] = []
         for file in sorted(f for d in directories for f in Path(d).glob("*.toml")):
             try:
-                document = tomllib.loads(file.read_text(encoding="utf-8"))
+                document = toml.loads(file.read_text(encoding="utf-8"))
             except tomllib.TOMLDecodeError as fault:
                 raise UsageError(f"ledger file {file} is not valid TOML: {fault}") from None
             for key, table in document.get("deviation", {}).items():

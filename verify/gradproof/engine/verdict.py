@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gradproof.engine import certificates
 from gradproof.engine.certificates import certify_failure, reproduction
 from gradproof.engine.ledger import Entry, Ledger, Surroundings, explain
 from gradproof.engine.packs import properties
@@ -111,9 +112,7 @@ def errored(task: Task, fault: ImplementationFault, source: str | None, selectio
 
 def broken(blank: Cell, fault: ImplementationFault, reproduce: str) -> Cell:
     """``blank`` with the verdict on an implementation that broke its contract; ``reproduce`` is the command."""
-    certificate = Certificate(
-        None, None, None, None, [], None, None, None, None, None, [], "fault", str(fault), reproduce
-    )
+    certificate = certificates.fault(str(fault), reproduce)
     return replace(
         blank, status="error", reason=str(fault), measured={"fault": fault.kind}, certificate=certificate,
         severity=SEVERITIES[0],

@@ -5,8 +5,8 @@ Rules, tried in this order; each is a heuristic and says *probable*:
 1. ``class-mismatch`` / ``intermediate-overflow``: a NaN or infinity where a number was due (or the reverse).
    At a finite input, or where the limit is finite, a NaN is inf - inf, 0 * inf or inf / inf on the way.
 2. ``flush``: zero where a subnormal number, or one next to the subnormals, was due.
-3. ``early-saturation``: exactly the limit (0 or the asymptote) although the exact value is still away from
-   it: a quantity such as 1 - s or 1 - t**2 that rounded to its limit before it was used.
+3. ``early-saturation``: exactly the limit on the input's side although the exact value is still on its way there: a
+   quantity such as 1 - s or 1 - t**2 that rounded to its limit before it was used. A zero beside a root is none.
 4. ``wrong-branch``: what a neighbouring piece of the function gives at this input.
 5. ``wrong-value``: more than ``PRODUCT`` ulps where the function is a constant, or a constant times x: one product
    has nothing to cancel, and no roundings to add up.
@@ -31,6 +31,8 @@ CANCELLATION_UNITS = 64.0
 up to ``2**(p/2)``, since 64 of theirs would be a quarter."""
 ROUNDINGS = 256.0
 """Ulps beyond which nobody would speak of rounding."""
+OUTWARD = Fraction(9, 8)
+"""Where to look whether a function is still approaching its limit, in units of the input."""
 PRODUCT = 4.0
 """Ulps that a rounded constant, a rounded product and one more rounding cannot reach."""
 
@@ -53,9 +55,8 @@ def _cause(oracle: Oracle, fmt: Format, order: int, bits: int, got: int, expecte
     g = float.fromhex(fmt.hexfloat(got))
     if g == 0 and 0 < abs(y) < 2 * float(fmt.min_normal):
         return "flush"
-    limits = [oracle.function.limit(side, order) for side in ("left", "right")]
     near_one = abs(g - y) <= min(CANCELLATION_UNITS, 2.0 ** (fmt.precision / 2)) * 2.0**-fmt.precision
-    if near_one and (g == 0 or any(v is not None and g == float(v) for v in limits)):
+    if near_one and fmt.is_finite(bits) and _saturated(oracle, fmt, order, bits, g):
         return "early-saturation"
     if fmt.is_finite(bits) and _other_piece(oracle.function, oracle, fmt, order, bits, g):
         return "wrong-branch"
@@ -66,6 +67,25 @@ def _cause(oracle: Oracle, fmt: Format, order: int, bits: int, got: int, expecte
     if not math.isfinite(u):
         return "class-mismatch"
     return "rounding" if u <= ROUNDINGS else "wrong-value"
+
+
+def _saturated(oracle: Oracle, fmt: Format, order: int, bits: int, g: float) -> bool:
+    """Whether ``g`` is the limit that f^(order) is still approaching at this input, and will from there on outwards.
+
+    Beside a root, or where f^(order) happens to cross the limit, it is about to leave ``g`` or to pass through it.
+    """
+    x, function = fmt.value(bits), oracle.function
+    limit = function.limit("left" if x < 0 else "right", order)
+    if limit is None and g == 0:  # not declared; 0 is what nearly all have on one side
+        limit = Fraction(0)
+    outward = x * OUTWARD
+    if not isinstance(limit, Fraction) or g != float(limit) or not function.ends[0] < outward < function.ends[1]:
+        return False
+    here, beyond = (oracle.piece_value(function.piece_at(at), at, fmt, order).value for at in (x, outward))
+    if here is None or beyond is None:
+        return False
+    left, later = here.fraction() - limit, beyond.fraction() - limit
+    return left * later >= 0 and abs(later) < abs(left)
 
 
 def _is_product(oracle: Oracle, fmt: Format, order: int, bits: int) -> bool:

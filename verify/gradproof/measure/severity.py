@@ -15,7 +15,7 @@ from gradproof.oracle import Reference
 from gradproof.oracle.reference import FINITE
 from gradproof.results.model import SEVERITIES
 
-WRONG_CLASS, LOST_SIGNAL, WRONG_BRANCH, LARGE_ERROR, SMALL_ERROR = range(len(SEVERITIES))
+WRONG_CLASS, LOST_SIGNAL, WRONG_BRANCH, LARGE_ERROR, SMALL_ERROR, FAULT = range(len(SEVERITIES))
 
 LARGE: Final = 100.0
 """Error over bound from which a finite error counts as large."""

@@ -132,11 +132,14 @@ class Oracle:
         left, right = self.one_sided(kink, order)
         return right.midpoint.fraction() - left.midpoint.fraction()
 
-    def supremum(self, low: Fraction, high: Fraction, order: int, precision: int = 128) -> float:
+    def supremum(
+        self, low: Fraction, high: Fraction, order: int, precision: int = 128, *, enough: float = 0.0
+    ) -> float:
         """A rigorous upper bound of |f^(order)| over [low, high], from interval arithmetic; inf if none.
 
         Branch and bound: the part with the largest bound is halved until that bound is within SUPREMUM_SLACK of a
-        value taken, or SUPREMUM_SPLITS are spent. At a kink inside, both neighbouring pieces count.
+        value taken, or SUPREMUM_SPLITS are spent. A bound of at most ``enough`` is not narrowed any further. At a kink
+        inside, both neighbouring pieces count.
         """
         if not arb_route.AVAILABLE:
             return math.inf
@@ -146,6 +149,8 @@ class Oracle:
         taken = 0.0
         for _ in range(SUPREMUM_SPLITS):
             bound, a, b = parts[0]
+            if -bound <= max(enough, math.ulp(0.0)):  # below that float64 has no bound but this one
+                break
             middle = (a + b) / 2
             taken = max(taken, self._magnitude_over(middle, middle, order, precision)[0])
             if -bound <= SUPREMUM_SLACK * taken or a == b:
@@ -176,7 +181,7 @@ class Oracle:
             middle, half = (edges[:-1] + edges[1:]) / 2, (edges[1:] - edges[:-1]) / 2 * (1 + 2.0**-40)
             half += np.abs(middle) * 2.0**-50
         inside = np.array([point for point, _ in self._break_floats])
-        piece = np.searchsorted(inside, (low + high) / 2, side="right")
+        piece = np.searchsorted(inside, low / 2 + high / 2, side="right")  # their sum may overflow
         bounds = np.full(low.size, np.inf)
         for index in np.unique(piece):
             lanes = np.flatnonzero(piece == index)

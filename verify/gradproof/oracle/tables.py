@@ -21,6 +21,7 @@ import mpmath
 import numpy as np
 
 from gradproof._version import __version__
+from gradproof.cache import files
 from gradproof.errors import CacheWarning
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
@@ -70,7 +71,7 @@ def table(function: Function, fmt: Format, build: Callable[[], list[Reference]])
         held = store.read(path, key)
         if held is not None:
             return _references(_checked(held, fmt))
-    except store.Damaged as damage:
+    except files.Damaged as damage:
         wrong = str(damage)
     arrays = _arrays(build(), fmt)
     _keep(path, key, arrays)
@@ -145,7 +146,7 @@ def _directory() -> Path | None:
     try:
         return store.directory()
     except RuntimeError as fault:
-        _give_up(store.VARIABLE, f"no folder for cached tables is known ({fault})")
+        _give_up(files.VARIABLE, f"no folder for cached tables is known ({fault})")
         return None
 
 
@@ -165,8 +166,8 @@ def _give_up(place: str, why: str) -> None:
     if place not in _folders_given_up:
         _folders_given_up.add(place)
         _warn(
-            f"{why}: they are computed anew in each process; name another folder in {store.VARIABLE}, or switch "
-            f"the cache off with {store.VARIABLE}=off"
+            f"{why}: they are computed anew in each process; name another folder in {files.VARIABLE}, or switch "
+            f"the cache off with {files.VARIABLE}=off"
         )
 
 
@@ -193,7 +194,7 @@ def _checked(arrays: store.Arrays, fmt: Format) -> store.Arrays:
     dtypes = {name: getattr(fields, name).dtype for name in _FIELDS} | {"exponent": np.dtype(np.int16)}
     shape = (ORDERS, 1 << fmt.width)
     if {name: (a.dtype, a.shape) for name, a in arrays.items()} != {name: (d, shape) for name, d in dtypes.items()}:
-        raise store.Damaged("it holds other arrays than a table")
+        raise files.Damaged("it holds other arrays than a table")
     return arrays
 
 

@@ -93,7 +93,8 @@ def _certificate(found: Certificate) -> list[tuple[str, str]]:
     rows = numbers
     if found.enclosure is not None:
         rows.append(("truth", _truth(found)))
-    rows.append(("error", _error(found)))
+    if found.input is not None:
+        rows.append(("error", _error(found)))
     for n, interval in enumerate(home_first(found)[:SHOWN]):
         rows.append(("region" if n == 0 else "", _interval(interval)))
     if len(found.region) > SHOWN:

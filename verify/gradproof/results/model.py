@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,8 +29,9 @@ STATUSES: Final[tuple[Status, ...]] = (
 )
 """Every status, the one that needs attention first."""
 
-SEVERITIES: Final = ("wrong-class", "lost-signal", "wrong-branch", "large-error", "small-error")
-"""Kinds of failure, worst first."""
+SEVERITIES: Final = ("wrong-class", "lost-signal", "wrong-branch", "large-error", "small-error", "fault")
+"""Kinds of failure, worst first; a ``fault`` is one of a way of calling (it raises, or answers in another shape) in
+which no number is wrong."""
 
 CAUSES: Final = (
     "flush",
@@ -378,4 +380,30 @@ class RunResult:
 
     def to_json(self) -> dict[str, Any]:
         """The document that the published JSON Schema describes."""
-        return {"schema": SCHEMA, **dataclasses.asdict(self)}
+        return {"schema": SCHEMA, **_document(self)}
+
+
+def _document(value: Any) -> Any:
+    """``value`` with dataclasses as dictionaries, down to the numbers: ``dataclasses.asdict`` in a third of the time.
+
+    It copies every number and every key; a file of all cells has a million of them.
+    """
+    kind: type = type(value)
+    if kind in _ATOMS:
+        return value
+    if (names := _fields(kind)) is not None:
+        return {name: _document(getattr(value, name)) for name in names}
+    if isinstance(value, dict):
+        return {key: _document(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_document(one) for one in value]
+    return value
+
+
+_ATOMS: Final = frozenset({str, int, float, bool, type(None)})
+
+
+@functools.cache
+def _fields(kind: type) -> tuple[str, ...] | None:
+    """The names of a dataclass' fields; None for another type."""
+    return tuple(f.name for f in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else None

@@ -55,6 +55,7 @@ def test_the_end_of_the_line_is_told() -> None:
         ours.receive()
 
 
+@pytest.mark.filterwarnings("ignore:os.fork")  # of JAX, where another test has imported it: our child calls none of it
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_forked_copy_sends_nothing_and_ends() -> None:
     ours, theirs = pair()

@@ -23,10 +23,11 @@ FRAMEWORKS = ("torch", "jax", "jaxlib")
 ROOMS: Mapping[str, frozenset[str]] = {
     "errors": frozenset(),
     "entry_points": frozenset({"errors"}),
+    "names": frozenset(),
     "formats": frozenset({"errors"}),
-    "functions": frozenset({"formats", "entry_points", "errors"}),
+    "functions": frozenset({"formats", "entry_points", "names", "errors"}),
     "oracle": frozenset({"functions", "formats", "errors"}),
-    "measure": frozenset({"oracle", "functions", "formats", "results", "errors"}),
+    "measure": frozenset({"oracle", "functions", "formats", "results", "names", "errors"}),
     "backends": frozenset({"functions", "formats", "entry_points", "errors"}),
     "strategies": frozenset({"functions", "formats", "errors"}),
     "results": frozenset({"errors"}),

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from gradproof.engine.packs import forget_properties
 from gradproof.engine.run import run
 from gradproof.engine.selection import Selection
 from gradproof.errors import UsageError
 from gradproof.functions import all_functions
 from gradproof.functions.registry import forget
+from gradproof.measure.contracts import forget_contracts
 from gradproof.results.model import RunResult
 from gradproof.sweep.api import run_sweep
 from gradproof.sweep.judging.subjects import subject_of
@@ -41,6 +43,8 @@ def _clean() -> Iterator[None]:
     before = set(all_functions())
     yield
     forget(set(all_functions()) - before)
+    forget_properties(["within-ten"])
+    forget_contracts(["kernels"])
 
 
 def written(folder: Path, stem: str, text: str) -> str:
@@ -150,6 +154,26 @@ def within_ten(x, y):
         ]
         for order in itertools.permutations(files):
             assert statuses(judged(*order, properties=("within-ten",))) == {"ten:tens": "pass"}
+
+
+@pytest.mark.parametrize("given", ["kernels", '"kernels"'], ids=["as an object", "by its name"])
+@pytest.mark.parametrize("turn", [1, -1])
+def test_each_file_is_held_to_its_own_contract(turn: int, given: str, tmp_path: Path) -> None:
+    # relu times 1 + 2^-8 is off by 4 to 8 ulp of float16's 11 bits, and half an ulp of rounding.
+    text = """
+import gradproof as gp
+import numpy as np
+
+kernels = gp.contract("kernels", metric="u", bounds={})
+
+@gp.implements("relu", backend="numpy", formats=["float16"], contract={})
+def nudged(x):
+    return np.maximum(x * np.float16(1 + 2**-8), np.zeros_like(x))
+"""
+    files = [written(tmp_path, stem, text.format(u, given)) for stem, u in (("lax", 9), ("tight", 7))]
+    assert statuses(judged(*files[::turn])) == {"lax:nudged": "pass", "tight:nudged": "fail"}
+    swept = run_sweep(files[::turn], backend="numpy", format="float16", workers=0, folder=tmp_path / "sweeps")
+    assert statuses(swept) == {"lax:nudged": "pass", "tight:nudged": "fail"}
 
 
 @pytest.mark.parametrize("turn", [1, -1])

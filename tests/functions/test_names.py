@@ -119,14 +119,8 @@ def test_a_file_that_is_run_again_may_define_its_functions_again(tmp_path: Path)
 
 
 def test_functions_that_run_one_after_the_other_may_define_one_name(tmp_path: Path) -> None:
-    text = (
-        "def test_a():\n    "
-        + CAP.format(30)
-        + "    return cap\ndef test_b():\n    "
-        + CAP.format(10)
-        + "    return cap\n"
-    )
-    file = module(tmp_path, "tests_of_it", text)
+    tests = (f"def test_{k}():\n    {CAP.format(k)}    return cap\n" for k in (30, 10))
+    file = module(tmp_path, "tests_of_it", "".join(tests))
     for test in (file.test_30, file.test_10, file.test_30):
         made = test()
         assert called("cap", file) is made

@@ -6,6 +6,7 @@ import importlib.util
 
 import pytest
 
+from gradproof.measure.contracts import forget_contracts
 from tests.plugin.sources import HEADER
 
 HINGES = (
@@ -121,6 +122,26 @@ def test_a_marker_means_the_function_of_a_conftest_above(quiet: pytest.Pytester)
     marked = MARKED.replace("hinge({at})", "").format(at=1, call="shifted")
     quiet.makepyfile(test_mine=HINGES.format(tests=marked))
     quiet.runpytest().assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_markers_mean_the_contract_of_their_own_file(turn: int, quiet: pytest.Pytester) -> None:
+    # relu times 1 + 2^-8 is off by 4 to 8 ulp of float16's 11 bits, and half an ulp of rounding.
+    source = """
+gp.contract("kernels", metric="u", bounds={})
+
+
+@pytest.mark.gradproof("relu", backend="numpy", formats=["float16"], orders=[0], properties=["accuracy"],
+                       contract="kernels")
+def nudged_{}(x):
+    return np.maximum(x * np.float16(1 + 2**-8), np.zeros_like(x))
+"""
+    quiet.makepyfile(**{f"test_{u}": HEADER + source.format(u, u) for u in (7, 9)})
+    cell = "relu-numpy-cpu-float16-order0-accuracy"
+    items = [f"test_{u}.py::nudged_{u}::{cell}" for u in (7, 9)][::turn]
+    assert outcomes(quiet.runpytest("-v", *items)) == {"PASSED": [f"nudged_9::{cell}"], "FAILED": [f"nudged_7::{cell}"]}
+    quiet.runpytest(*items, "--gradproof-contract", "stable").assert_outcomes(failed=2)
+    forget_contracts(["kernels"])
 
 
 def test_text_and_floats_of_the_same_digits_are_two_items(quiet: pytest.Pytester) -> None:

@@ -76,7 +76,10 @@ class Implementation:
     user: bool = False
     """Handed in by a user: an exception is a fault of the implementation, not a missing feature."""
     contract: str | None = None
-    """The contract it is held to, whatever the run's; None for the run's."""
+    """Name of the contract it is held to, whatever the run's; None for the run's."""
+    terms: Any = None
+    """The contract itself (``measure.Contract``) as its author defined it; None for the one of that name, or the run's.
+    """
     known: tuple[Any, ...] = ()
     """The deviations that its author declares (``engine.known``)."""
     device: str | None = None

@@ -17,8 +17,9 @@ from gradproof.errors import UsageError
 from gradproof.formats import FORMATS, get_format
 from gradproof.functions import Function, get_function
 from gradproof.functions.function import exact
-from gradproof.functions.registry import World, caller_world, is_installed, meant
-from gradproof.measure import Contract, get_contract
+from gradproof.functions.registry import is_installed, meant
+from gradproof.measure import Contract, contract_meant
+from gradproof.names import World, caller_world
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -53,7 +54,8 @@ def implements(
 
     Raises UsageError for an unknown function, parameter, format or contract, or for something that cannot be called.
     """
-    spec = _spec(function, (caller_world(),))
+    worlds = (caller_world(),)
+    spec = _spec(function, worlds)
     grid = _grid(params or {})
     formats = None if formats is None else _listed(formats)
 
@@ -62,7 +64,7 @@ def implements(
         for row in grid or given:
             make = declaration(
                 spec, backend=backend, params=row, derivative=_each(derivative, row if grid else {}),
-                formats=formats, name=name, contract=contract, known=known,
+                formats=formats, name=name, contract=contract, known=known, worlds=worlds,
             )  # fmt: skip
             made = make(call)
             _registered.append(replace(made, call=_Row(call, **row)) if grid else made)
@@ -71,7 +73,7 @@ def implements(
     if not grid:
         declaration(
             spec, backend=backend, params=params, derivative=derivative, formats=formats, name=name,
-            contract=contract, known=known,
+            contract=contract, known=known, worlds=worlds,
         )  # fmt: skip
     return register
 
@@ -124,9 +126,9 @@ def declaration(
     declared = listed(known)
     if name is not None and not (isinstance(name, str) and name.strip()):
         raise UsageError(f"expected name= as text, got {name!r}")
-    held_to = contract.name if isinstance(contract, Contract) else contract
-    if held_to is not None:
-        get_contract(held_to)
+    held_to = contract_meant(contract, worlds) if isinstance(contract, str) else contract
+    if held_to is not None and not isinstance(held_to, Contract):
+        raise UsageError(f"expected contract= as a name, or what gradproof.contract returned, got {contract!r}")
 
     def make(call: Callable[..., Any]) -> Implementation:
         if not callable(call):
@@ -140,7 +142,8 @@ def declaration(
             derivatives=derivatives,
             formats=chosen,
             user=True,
-            contract=held_to,
+            contract=None if held_to is None else held_to.name,
+            terms=held_to,
             known=declared,
             device=backend.partition(":")[2] or None,
             declared=bound,

@@ -15,7 +15,8 @@ from gradproof.backends.base import Implementation
 from gradproof.engine.implementations import declaration
 from gradproof.errors import UsageError
 from gradproof.functions import Function
-from gradproof.functions.registry import World
+from gradproof.measure import Contract, contract_meant
+from gradproof.names import World
 
 MARK: Final = "gradproof"
 EXAMPLE: Final = '@pytest.mark.gradproof("silu", backend="torch")'
@@ -36,7 +37,7 @@ class Declared:
     orders: tuple[int, ...] = ()
     properties: tuple[str, ...] = ()
     modes: tuple[str, ...] = ()
-    contract: str | None = None
+    contract: Contract | None = None
     profile: str | None = None
 
 
@@ -71,13 +72,14 @@ def read_mark(mark: Any, call: Callable[..., Any], world: World | None = None) -
     _check_kinds(given)
     worlds = (world or {}, getattr(call, "__globals__", {}))
     make = declaration(mark.args[0], **{k: v for k, v in given.items() if k in DECLARES}, worlds=worlds)
+    contract = _one(given, "contract")
     return Declared(
         make(call),
         given["backend"],
         orders=_several(given, "orders", int),
         properties=_several(given, "properties", str),
         modes=_several(given, "modes", str),
-        contract=_one(given, "contract"),
+        contract=None if contract is None else contract_meant(contract, worlds),
         profile=_one(given, "profile"),
     )
 

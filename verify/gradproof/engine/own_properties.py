@@ -16,8 +16,9 @@ from gradproof.errors import ImplementationFault, UsageError, is_ours
 from gradproof.execution.timelimit import time_limit
 from gradproof.formats import arrays as fa
 from gradproof.functions import Function
-from gradproof.functions.registry import World, caller_world, meant
+from gradproof.functions.registry import meant
 from gradproof.measure.severity import LARGE_ERROR
+from gradproof.names import World, caller_world
 from gradproof.results.model import Evidence
 
 Check = TypeVar("Check", bound=Callable[..., Any])

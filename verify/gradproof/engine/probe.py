@@ -89,7 +89,7 @@ class Probe:
         self.format: Format = get_format(task.format)
         rounds_to = task.function.rounds_to
         self.target: Format | None = None if rounds_to is None else get_format(rounds_to)
-        self.contract: Contract = get_contract(task.contract or selection.contract)
+        self.contract: Contract = task.implementation.terms or get_contract(task.contract or selection.contract)
         self.budget: Budget = selection.budget
         self.profile: str = selection.profile
         self.oracle: Oracle = oracle_of(task.function)

@@ -1,21 +1,11 @@
-"""Finding functions by name: the catalogue, third parties' entry points, and those defined in this process.
-
-A name is no identity. Two files may each define a function of one name, and what a file calls by that name is its own:
-``meant`` looks in the file's own world (the globals of its module) and in what it imports, never in what happens to be
-loaded beside it.
-"""
+"""Finding functions by name: the catalogue, third parties' entry points, and those defined in this process."""
 
 from __future__ import annotations
 
 import difflib
 import re
-import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from types import CodeType, FrameType, FunctionType, ModuleType
-from typing import Any
 
 from gradproof.entry_points import REMEDY, enabled_entry_points, loaded, told
 from gradproof.errors import UsageError
@@ -30,33 +20,13 @@ from gradproof.functions.function import (
     Side,
     checked_definitions,
 )
+from gradproof.names import Names, World, defined_here
 
 GROUP = "gradproof.functions"
 _NAME = re.compile(r"[A-Za-z_][\w.]*")
 """Names become part of cell identifiers, file names and addresses."""
 
-World = Mapping[str, Any]
-"""The globals of a module."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Defined:
-    """A function that was defined in this process, and where."""
-
-    function: Function
-    world: World
-    code: CodeType
-    """What ran when it was defined. Each time a file is run it is another one."""
-    line: int
-
-    @property
-    def place(self) -> str:
-        """``mine.py, line 4``."""
-        return f"{Path(self.code.co_filename).name}, line {self.line}"
-
-
-_defined: dict[str, list[_Defined]] = {}
-"""By name, in the order they were defined; one of each world, the last."""
+_defined: Names[Function] = Names(Function)
 
 
 @cache
@@ -83,7 +53,7 @@ def _installed() -> dict[str, Function]:
 
 def all_functions() -> dict[str, Function]:
     """Every function known in this process by name, with its default parameters; of several the one defined last."""
-    return {**_installed(), **{name: defined[-1].function for name, defined in _defined.items()}}
+    return {**_installed(), **_defined.latest()}
 
 
 def get_function(name: str, params: Mapping[str, Exact] | None = None) -> Function:
@@ -103,24 +73,18 @@ def is_installed(name: str) -> bool:
 
 
 def meant(name: str, worlds: Iterable[World]) -> Function:
-    """The function that code in the first of ``worlds`` that knows one means by ``name``.
+    """The function that code in ``worlds`` means by ``name``: the catalogue's, or its own (``Names.meant``).
 
-    The catalogue's, whose names nobody else may take; one that was defined there; one that is bound there, or was
-    defined in a module that is imported there or in a ``conftest.py`` of its folder or above. Raises UsageError where
-    there is none, which says who else defines one.
+    Raises UsageError where there is none, which says who else defines one.
     """
     if name in _installed():
         return _installed()[name]
-    defined = _defined.get(name, [])
-    for world in worlds:
-        own = [d.function for d in defined if d.world is world]
-        bound = [f for f in world.values() if isinstance(f, Function) and f.name == name]
-        lent = [d.function for d in defined if _is_imported(d.world, world) or _is_conftest_of(d.world, world)]
-        if found := own or bound or lent:
-            return found[-1]
-    if defined:
+    found = _defined.meant(name, worlds)
+    if found is not None:
+        return found
+    if others := _defined.defined(name):
         raise UsageError(
-            f"unknown function {name!r} in this file; {defined[-1].place} defines one: import it from there and give "
+            f"unknown function {name!r} in this file; {others[-1].place} defines one: import it from there and give "
             "it instead of its name"
         )
     raise _unknown(name, _installed())
@@ -130,32 +94,6 @@ def _unknown(name: str, known: Mapping[str, Function]) -> UsageError:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
     return UsageError(f"unknown function {name!r}{hint}")
-
-
-def _is_imported(home: World, world: World) -> bool:
-    """Whether ``world`` holds the module whose globals ``home`` are, its package, or something defined in it."""
-    name = str(home.get("__name__", ""))
-    return any(_globals_behind(value, name) is home for value in world.values())
-
-
-def _globals_behind(value: Any, module: str) -> World | None:
-    """The globals of a function, of a class, or of a module; of the package of ``module`` those of ``module``."""
-    match value:
-        case FunctionType():
-            return value.__globals__
-        case ModuleType():
-            found = sys.modules.get(module) if module.startswith(f"{value.__name__}.") else value
-        case type():
-            found = sys.modules.get(value.__module__)
-        case _:
-            return None
-    return None if found is None else vars(found)
-
-
-def _is_conftest_of(home: World, world: World) -> bool:
-    """Whether ``home`` is a ``conftest.py`` that pytest loads before the file whose globals ``world`` are."""
-    conftest, file = (Path(str(w.get("__file__", ""))).resolve() for w in (home, world))
-    return conftest.name == "conftest.py" and conftest.parent in file.parents
 
 
 def function(
@@ -207,34 +145,17 @@ def function(
         domain=domain,
         closed=closed,
     ).bind(params)
-    _enter(made, sys._getframe(1))
+    new = defined_here(made)
+    for other in _defined.defined(name):
+        if new.repeats(other):
+            raise UsageError(
+                f"{new.place}: the function {name!r} is defined in line {other.line} of the same file already; give "
+                "one of them another name"
+            )
+    _defined.enter(name, new)
     return made
-
-
-def _enter(made: Function, caller: FrameType) -> None:
-    """Note where a function is defined; UsageError for a second one of its name at the top level of one file.
-
-    A file that is run again, as by a reload or in a notebook, may define its functions again, and so may what runs
-    inside of functions, such as tests.
-    """
-    new = _Defined(made, caller.f_globals, caller.f_code, caller.f_lineno)
-    defined = _defined.setdefault(made.name, [])
-    if caller.f_code.co_name == "<module>":
-        for other in defined:
-            if other.code is caller.f_code:
-                raise UsageError(
-                    f"{new.place}: the function {made.name!r} is defined in line {other.line} of the same file "
-                    "already; give one of them another name"
-                )
-    defined[:] = [*(d for d in defined if d.world is not new.world), new]
-
-
-def caller_world() -> World:
-    """The globals of what called the function that asks."""
-    return sys._getframe(2).f_globals
 
 
 def forget(names: Iterable[str]) -> None:
     """Remove functions defined in this process (tests and long-lived sessions)."""
-    for name in names:
-        _defined.pop(name, None)
+    _defined.forget(names)

@@ -11,6 +11,7 @@ import numpy as np
 from gradproof.errors import UsageError
 from gradproof.formats import Format
 from gradproof.formats.arrays import Floats
+from gradproof.names import Names, World, defined_here
 
 
 @dataclass(frozen=True)
@@ -60,15 +61,35 @@ TRAINING: Final = Contract("training", "abs", (8.0, 8.0, 8.0), (8.0, 8.0, 8.0))
 CONTRACTS: Final[dict[str, Contract]] = {c.name: c for c in (FAITHFUL, STABLE, TRAINING)}
 
 
-_defined: dict[str, Contract] = {}
+_defined: Names[Contract] = Names(Contract)
 
 
 def get_contract(name: str) -> Contract:
-    """The contract called ``name``; UsageError with the known names otherwise."""
-    known = {**CONTRACTS, **_defined}
+    """The contract called ``name``, of several the one defined last; UsageError with the known names otherwise."""
+    known = {**CONTRACTS, **_defined.latest()}
     if name not in known:
-        raise UsageError(f"unknown contract {name!r}; expected one of {', '.join(known)}")
+        raise _unknown(name, known)
     return known[name]
+
+
+def contract_meant(name: str, worlds: Iterable[World]) -> Contract:
+    """The contract that code in ``worlds`` means by ``name``: a built-in one, or its own (``Names.meant``).
+
+    UsageError where there is none, which says who else defines one.
+    """
+    found = CONTRACTS.get(name) or _defined.meant(name, worlds)
+    if found is not None:
+        return found
+    if others := _defined.defined(name):
+        raise UsageError(
+            f"unknown contract {name!r} in this file; {others[-1].place} defines one: import it from there and give "
+            "it instead of its name"
+        )
+    raise _unknown(name, CONTRACTS)
+
+
+def _unknown(name: str, known: Iterable[str]) -> UsageError:
+    return UsageError(f"unknown contract {name!r}; expected one of {', '.join(known)}")
 
 
 def contract(
@@ -84,8 +105,9 @@ def contract(
     ``metric``: ``u`` (ulps of the exact result), ``m`` (mixed error) or ``abs`` (absolute error in units of
     ``2**-p * sup|f^(n)|``). ``bounds``: the largest admissible error, one for all orders or one each for 0, 1, 2;
     ``bounds_16`` the same in formats of 16 bits or fewer, where they differ. ``strict`` contracts fail at equality.
-    Defining a name again replaces it. Raises UsageError for a built-in name, an unknown metric, and bounds that are
-    not one or three positive numbers.
+    Defining a name again in a file replaces it for what follows; another file's is another contract.
+
+    Raises UsageError for a built-in name, an unknown metric, and bounds that are not one or three positive numbers.
     """
     if not isinstance(name, str) or not name.isidentifier() or name in CONTRACTS:
         raise UsageError(
@@ -95,7 +117,7 @@ def contract(
         raise UsageError(f"contract {name!r}: expected metric='u', 'm' or 'abs', got {metric!r}")
     wide = _bounds(name, bounds)
     made = Contract(name, metric, wide, wide if bounds_16 is None else _bounds(name, bounds_16), bool(strict))
-    _defined[name] = made
+    _defined.enter(name, defined_here(made))
     return made
 
 
@@ -113,5 +135,4 @@ def _bounds(name: str, given: float | Sequence[float]) -> tuple[float, float, fl
 
 def forget_contracts(names: Iterable[str]) -> None:
     """Remove contracts defined in this process (tests and long-lived sessions)."""
-    for name in names:
-        _defined.pop(name, None)
+    _defined.forget(names)

@@ -12,7 +12,7 @@ import pytest
 
 from gradproof.engine.marked import MARK, read_mark
 from gradproof.errors import UsageError
-from gradproof.functions.registry import World, caller_world
+from gradproof.names import World, caller_world
 from gradproof.plugin.collecting import desk_of
 from gradproof.plugin.planning import Row, rows
 from gradproof.plugin.recorder import ATTRIBUTE

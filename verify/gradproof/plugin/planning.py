@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from gradproof.backends.registry import split_id
@@ -42,19 +42,24 @@ def rows(declared: Declared, desk: Desk) -> list[Row]:
     modes = _kept(declared.modes, desk.filters["mode"])
     if not ids or formats is None or orders is None or claims is None or modes is None:
         return []
+    implementation = declared.implementation
+    held_to = declared.contract
+    contract = _choice("contract", None if held_to is None else held_to.name, desk)
+    if held_to is not None and contract == held_to.name:
+        implementation = replace(implementation, terms=held_to)
     selection = Selection(
         backends=ids,
         formats=formats,
         orders=orders,
         properties=claims,
         modes=modes,
-        contract=_choice("contract", declared.contract, desk),
+        contract=contract,
         profile=_choice("profile", declared.profile, desk),
         seed=int(_number(desk, "seed", DEFAULT_SEED)),
         jobs=0,
         time_limit=_number(desk, "time-limit", Selection.time_limit),
     )
-    made = plan(selection, [declared.implementation])
+    made = plan(selection, [implementation])
     desk.backends.update({name: made.unavailable.get(name, "") for name in ids})
     found = [Row(task.cell("not-run"), selection, task) for g in made.groups for task in g.tasks]
     found += [Row(cell, selection, absent=cell.reason if cell.status == "not-run" else "") for cell in made.settled]

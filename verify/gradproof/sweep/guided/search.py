@@ -91,9 +91,8 @@ def subject(
         raise UsageError(f"expected points >= 1, got points={points}")
     if function.rounds_to is not None:
         raise UsageError(f"{function.name!r} is a conversion, whose roundings are all alike; there is nothing to climb")
-    task = Task(
-        function, replace(implementation, contract=METRICS[metric].name), backend, mode, fmt.name, order, "accuracy"
-    )
+    held = replace(implementation, contract=METRICS[metric].name, terms=METRICS[metric])
+    task = Task(function, held, backend, mode, fmt.name, order, "accuracy")
     probe = Probe(task, Selection())
     probe.require(order)
     return probe

@@ -48,7 +48,7 @@ def attempt_search(target: Target, points: int | None, seed: int | None) -> dict
             get_format(target.format),
             target.order,
             mode=target.mode,
-            metric=get_contract(target.contract).metric,
+            metric=(implementation.terms or get_contract(target.contract)).metric,
             **given,
         )
     except Exception as fault:

@@ -13,7 +13,7 @@ from gradproof.sweep.plan import Target, params
 
 def subject_of(target: Target) -> tuple[Function, Implementation]:
     """The function with its parameters bound, and the implementation; UsageError where there is none such."""
-    offered = _registered(target.file) if target.file else get_backend(target.backend).catalogue()
+    offered = registered(target.file) if target.file else get_backend(target.backend).catalogue()
     for implementation in offered:
         names = implementation.function, implementation.name, implementation.backend
         if names != (target.function, target.implementation, target.backend.partition(":")[0]):
@@ -25,7 +25,7 @@ def subject_of(target: Target) -> tuple[Function, Implementation]:
 
 
 @cache
-def _registered(file: str) -> tuple[Implementation, ...]:
+def registered(file: str) -> tuple[Implementation, ...]:
     """A file is imported once in a process: importing it again would register everything twice."""
     from gradproof.engine.userfiles import load
 

@@ -245,7 +245,7 @@ def program(marks: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A script that sweeps tanh into the folder that it is given."""
     script = marks / "sweeping.py"
     script.write_text(PROGRAM, encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
     return script
 
 

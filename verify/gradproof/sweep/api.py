@@ -147,7 +147,10 @@ def conduct(wanted: Wanted, planned: Plan, means: Means, observer: Observer) -> 
     complete = not any(row.cell.reason.startswith(cells.INTERRUPTED) for row in rows)
     run = _run(wanted, planned, means, started, round(time.monotonic() - clock, 3), complete)
     found = RunResult(
-        run=run, cells=[row.cell for row in rows], ledger=states, deviations=_deviations([r.cell for r in rows], states)
+        run=run,
+        cells=[row.cell for row in rows],
+        ledger=states,
+        deviations=_deviations(wanted, [row.cell for row in rows], states),
     )
     return found, rows
 
@@ -185,16 +188,20 @@ def _worked(
     return rows, states
 
 
-def _deviations(found: Sequence[Cell], states: Sequence[LedgerState]) -> dict[str, dict[str, Any]]:
+def _deviations(wanted: Wanted, found: Sequence[Cell], states: Sequence[LedgerState]) -> dict[str, dict[str, Any]]:
     """The texts of the deviations that cells and states name."""
     named = {c.known_ref for c in found} | {s.deviation for s in states}
     if not any(named):
         return {}
     from gradproof.sweep.answers.outcome import installed_ledger
+    from gradproof.sweep.judging.subjects import registered
 
+    ledger = installed_ledger()
+    for file in wanted.files:  # by workers, who came across what is declared there
+        ledger.declare(registered(file))
     return {
         d.id: {"title": d.title, "reason": d.reason, "upstream": list(d.upstream)}
-        for d in installed_ledger().deviations.values()
+        for d in ledger.deviations.values()
         if d.id in named
     }
 

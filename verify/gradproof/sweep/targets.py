@@ -16,7 +16,7 @@ from gradproof.errors import UsageError
 from gradproof.formats import get_format
 from gradproof.functions import Function, get_function
 from gradproof.measure import get_contract
-from gradproof.sweep.judging.subjects import _registered as registered
+from gradproof.sweep.judging.subjects import registered
 from gradproof.sweep.plan import Target, exhaustible, params, parse_range, whole
 from gradproof.sweep.running.campaign import Job
 

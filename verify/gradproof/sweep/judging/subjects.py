@@ -16,7 +16,7 @@ def subject_of(target: Target) -> tuple[Function, Implementation]:
 
     A function of the target's name that is defined otherwise is none such.
     """
-    offered = _registered(target.file) if target.file else get_backend(target.backend).catalogue()
+    offered = registered(target.file) if target.file else get_backend(target.backend).catalogue()
     others = 0
     for implementation in offered:
         names = implementation.function, implementation.name, implementation.backend
@@ -38,7 +38,7 @@ def subject_of(target: Target) -> tuple[Function, Implementation]:
 
 
 @cache
-def _registered(file: str) -> tuple[Implementation, ...]:
+def registered(file: str) -> tuple[Implementation, ...]:
     """A file is imported once in a process: importing it again would register everything twice."""
     from gradproof.engine.userfiles import load
 

@@ -26,7 +26,8 @@ def test_doctor_says_where_the_tables_lie_and_how_many(
     monkeypatch.setenv(files.VARIABLE, str(tmp_path / "mine"))
     folder = tmp_path / "mine" / "tables"
     empty = json.loads(gradproof("doctor", "--json").stdout)["cache"]
-    assert empty == {"folder": str(folder), "tables": 0, "bytes": 0, "writable": True, "reason": ""}
+    told = {"folder": str(folder), "tables": 0, "bytes": 0, "writable": True, "reason": ""}
+    assert {k: v for k, v in empty.items() if "program" not in k} == told
     assert not folder.exists()
     tables.table(SAMPLE, TINY, made)
     (file,) = folder.iterdir()

@@ -66,8 +66,11 @@ class JaxBackend(Backend):
             return Availability(False, f"expected jax:cpu or jax:cuda, got jax:{device}")
         if importlib.util.find_spec("jax") is None:
             return Availability(False, "JAX is not installed; pip install 'gradproof[jax]'")
-        if device == "cpu" and not os.environ.get("JAX_PLATFORMS"):
-            return Availability(True)
+        if not os.environ.get("JAX_PLATFORMS"):
+            if device == "cpu":
+                return Availability(True)
+            if not _has_plugins():
+                return Availability(False, _without_cuda(importlib.metadata.version("jax")))
         return _platform_availability(device)
 
     def versions(self) -> dict[str, str]:
@@ -217,6 +220,16 @@ def _reason(device: str, version: str, error: RuntimeError) -> str:
         return f"JAX {version} offers no cpu platform with JAX_PLATFORMS={chosen!r}: {error}"
     plugins = [p for p in ("jax_cuda12_plugin", "jax_cuda13_plugin") if importlib.util.find_spec(p)]
     if not plugins:
-        return f"JAX {version} is installed without CUDA; pip install 'jax[cuda13]' or 'jax[cuda12]'"
+        return _without_cuda(version)
     found = f"JAX {version} with {plugins[0]} finds no CUDA device"
     return f"{found}; it takes an NVIDIA GPU and its driver: {error}"
+
+
+def _has_plugins() -> bool:
+    """Whether there is anything in which JAX would look for other platforms than the CPU, without importing it."""
+    named = importlib.util.find_spec("jax_plugins") is not None
+    return named or bool(importlib.metadata.entry_points(group="jax_plugins"))
+
+
+def _without_cuda(version: str) -> str:
+    return f"JAX {version} is installed without CUDA; pip install 'jax[cuda13]' or 'jax[cuda12]'"

@@ -8,8 +8,11 @@ switched for a call is switched back.
 from __future__ import annotations
 
 import importlib.util
+import runpy
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
@@ -250,14 +253,13 @@ class TorchBackend(Backend):
 
 
 def _cuda_availability() -> Availability:
+    version, cuda = _build()
+    if cuda is None:
+        return Availability(False, f"PyTorch {version} is built without CUDA; install a CUDA build from pytorch.org")
     try:
         import torch
     except Exception as error:  # a broken installation raises OSError and others besides ImportError
         return Availability(False, f"PyTorch is installed but cannot be imported: {error}")
-    if torch.version.cuda is None:
-        return Availability(
-            False, f"PyTorch {torch.__version__} is built without CUDA; install a CUDA build from pytorch.org"
-        )
     if not torch.cuda.is_available():
         return Availability(
             False, f"PyTorch {torch.__version__} finds no CUDA device; it takes an NVIDIA GPU and its driver"
@@ -267,3 +269,19 @@ def _cuda_availability() -> Availability:
     except RuntimeError as error:
         return Availability(False, f"the CUDA device runs no kernel of PyTorch {torch.__version__}: {error}")
     return Availability(True)
+
+
+def _build() -> tuple[str, str | None]:
+    """PyTorch's version and the CUDA it is built with, from the file that says so: importing it all takes a second."""
+    if "torch" in sys.modules:
+        import torch
+
+        return torch.__version__, torch.version.cuda
+    spec = importlib.util.find_spec("torch")
+    assert spec is not None
+    assert spec.origin is not None
+    try:
+        told = runpy.run_path(str(Path(spec.origin).with_name("version.py")))
+        return str(told["__version__"]), told["cuda"]
+    except Exception:  # another layout, or a broken installation: importing it tells
+        return "", ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gradproof.cli.console import console, count, text
+from gradproof.cli.probing import backend_facts
 from gradproof.entry_points import enabled_entry_points, loaded
 from gradproof.errors import UsageError
 
@@ -72,8 +73,7 @@ def examine() -> dict[str, Any]:
             table |= backend_table([], {name: state.reason})
             continue
         try:
-            table |= backend_table([name], {})
-            table[name]["modes"] = mode_table(name)
+            table[name] = backend_facts(name)
         except Exception as fault:
             table |= backend_table([], {name: f"installed, but unusable: {type(fault).__name__}: {fault}"})
     packages = {}
@@ -98,15 +98,6 @@ def examine() -> dict[str, Any]:
     }
 
 
-def mode_table(name: str) -> dict[str, dict[str, Any]]:
-    """By mode of an installed backend: whether it can be used, if not why and what it would take, else the tool."""
-    from gradproof.backends import get_backend
-
-    backend = get_backend(name)
-    states = {mode: backend.mode_availability(mode) for mode in backend.modes}
-    return {m: {"available": s.available, "reason": s.reason, "tool": s.tool} for m, s in states.items()}
-
-
 def _package(name: str, version: str, use: str) -> str:
     """Its version, or what it would be for where it is missing or cannot be imported."""
     if version == "not installed":
@@ -122,7 +113,10 @@ def _package(name: str, version: str, use: str) -> str:
 
 
 def cached_tables() -> dict[str, Any]:
-    """Where the oracle's tables of the 16-bit formats are kept, how many, their bytes, and what would go wrong."""
+    """Where the oracle's tables of the 16-bit formats are kept, how many, their bytes, and what would go wrong.
+
+    Beside them lie the programs that JAX compiled.
+    """
     from gradproof.cache import files
 
     try:
@@ -132,18 +126,22 @@ def cached_tables() -> dict[str, Any]:
     if folder is None:
         return _no_cache(f"switched off by {files.VARIABLE}")
     tables, size = files.usage(folder, ".table")
+    programs, more = files.usage(folder.with_name("programs"), ".program")
     can = files.writable(folder)
     return {
         "folder": str(folder),
         "tables": tables,
         "bytes": size,
+        "programs": programs,
+        "program_bytes": more,
         "writable": can,
         "reason": "" if can else f"cannot be written; name another folder in {files.VARIABLE}",
     }
 
 
 def _no_cache(reason: str) -> dict[str, Any]:
-    return {"folder": None, "tables": 0, "bytes": 0, "writable": False, "reason": reason}
+    empty = {"tables": 0, "bytes": 0, "programs": 0, "program_bytes": 0}
+    return {"folder": None, **empty, "writable": False, "reason": reason}
 
 
 def _cache(found: dict[str, Any]) -> str:
@@ -151,7 +149,10 @@ def _cache(found: dict[str, Any]) -> str:
     if found["folder"] is None:
         return str(found["reason"])
     size = f"{count(found['tables'], 'table')}, {found['bytes'] / 1e6:.1f} MB"
-    return f"{found['folder']}: {size}, {found['reason'] or 'writable'}"
+    told = f"{found['folder']}: {size}, {found['reason'] or 'writable'}"
+    if found["programs"]:
+        told += f"; {count(found['programs'], 'compiled program')}, {found['program_bytes'] / 1e6:.1f} MB, beside it"
+    return told
 
 
 def _facts(out: Console, facts: dict[str, Any]) -> None:

@@ -129,6 +129,7 @@ def test_text_and_floats_of_the_same_digits_are_two_numbers_and_are_shown_so() -
         (np.int64(2**62), 2**62),
         (np.float64(0.1), 0.1),
         (np.float16(0.1), 0.0999755859375),
+        *([(np.ldexp(np.longdouble(1), 2000), str(1 << 2000))] if np.finfo(np.longdouble).maxexp > 2000 else []),
         (np.longdouble(1) / 3, str(Fraction(*(np.longdouble(1) / 3).as_integer_ratio()))),
     ],
 )

@@ -140,7 +140,7 @@ def _is_written(value: Any, given: str) -> bool:
     """Whether somebody may call a parameter so: 0.1 for one tenth."""
     try:
         return str(value) == given or float(exact(value)) == float(given)
-    except ValueError:
+    except (ValueError, OverflowError):
         return False
 
 

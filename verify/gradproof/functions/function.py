@@ -66,7 +66,10 @@ def plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, Integral):
         return int(value)
-    return float(number) if float(number) == number else str(number)
+    try:
+        return float(number) if float(number) == number else str(number)
+    except OverflowError:  # a number of a wider format
+        return str(number)
 
 
 def _extended(value: Exact) -> Fraction | float:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gradproof.results.model import Cell
-from tests.properties.subjects import verdict
+from tests.properties.subjects import QUICK, verdict
 
 jax = pytest.importorskip("jax")
 
 
-def judged(call: Any, order: int = 0, mode: str = "eager") -> Cell:
-    return verdict("consistency", "relu", [call], "float32", order, backend="jax:cpu", mode=mode)
+SHAPES = {"scalar", "tail", "batched", "vmap", "large", "empty"}
+
+
+def judged(call: Any, order: int = 0, mode: str = "eager", fmt: str = "float32", **more: Any) -> Cell:
+    return verdict("consistency", "relu", [call], fmt, order, backend="jax:cpu", mode=mode, **more)
 
 
 def failing(cell: Cell) -> set[str]:
@@ -23,7 +27,16 @@ def failing(cell: Cell) -> set[str]:
 def test_a_right_function_passes_in_every_way_there_is() -> None:
     cell = judged(jax.nn.relu)
     assert (cell.status, cell.reason) == ("pass", "")
-    assert {"scalar", "tail", "batched", "vmap", "large", "empty", "the second call"} == set(cell.measured["ways"])
+    assert {*SHAPES, "the second call"} == set(cell.measured["ways"])
+
+
+def test_derivatives_take_every_shape_in_one_format_and_few_in_the_others() -> None:
+    both = {"forward mode", "the second call", "cotangents"}
+    assert {*SHAPES, *both} == set(judged(jax.nn.relu, 1).measured["ways"])
+    assert {"scalar", *both} == set(judged(jax.nn.relu, 1, fmt="float16").measured["ways"])
+    alone = judged(jax.nn.relu, 1, fmt="float16", selection=replace(QUICK, formats=("float16", "bfloat16")))
+    assert {*SHAPES, *both} == set(alone.measured["ways"])
+    assert {*SHAPES, "the second call"} == set(judged(jax.nn.relu, 0, fmt="float16").measured["ways"])
 
 
 def test_an_answer_that_depends_on_the_shape_fails() -> None:

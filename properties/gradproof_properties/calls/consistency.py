@@ -33,6 +33,8 @@ QUICK_DERIVATIVES = (("strided", "transposed", "scalar", "in-place", "forward"),
 """What is tried of f' and f'' of a framework's own functions in the profile quick."""
 COMPILED = ("scalar",)
 """The layouts in mode compiled, where each costs a compilation: the one with no vector in it."""
+FEW = ("scalar", "forward")
+"""What is tried where each layout costs much: the one without a vector, and the other AD path."""
 WIDELY_TRIED = "float32"
 """Where each shape or thread costs much, the format in which a catalogue's functions are tried in all layouts."""
 CONTIGUOUS = "the contiguous array"
@@ -88,8 +90,9 @@ def widely_tried(probe: Probe) -> bool:
 def ways(probe: Probe, order: int) -> tuple[str, ...]:
     """The layouts to try in a cell, and ``forward`` where there is that path.
 
-    All that there are, but for a framework's own functions outside the profile deep: what starts threads is tried in
-    one format, and so is what is compiled for each shape, in few layouts where that is dear.
+    All that there are in the profile deep, and of a user's functions; where each shape is compiled, their derivatives
+    take FEW in all formats but one. Of a framework's own functions what starts threads is tried in one format, and so
+    is what is compiled for each shape, in few layouts where that is dear.
     """
     offered = probe.backend.layouts(probe.implementation, probe.format, order)
     found = [name for name in LAYOUTS if name in offered and name != "contiguous"]
@@ -98,7 +101,8 @@ def ways(probe: Probe, order: int) -> tuple[str, ...]:
     if probe.mode != "eager":
         found = [name for name in found if name in COMPILED]
     if probe.implementation.user or probe.profile == "deep":
-        return tuple(found)
+        dear = order and probe.backend.compiles_each_shape and probe.profile != "deep" and not _widely_judged(probe)
+        return tuple(name for name in found if not dear or name in FEW)
     usual, quick = widely_tried(probe), probe.profile == "quick"
     if quick and order:
         found = [name for name in found if name in QUICK_DERIVATIVES[order - 1]]
@@ -106,8 +110,14 @@ def ways(probe: Probe, order: int) -> tuple[str, ...]:
         return tuple(name for name in found if name != "large" or usual)
     if not usual or (quick and (order or probe.mode != "eager")):
         return ()
-    few = ("scalar",) if quick else ("scalar", "forward")
+    few = FEW[:1] if quick else FEW
     return tuple(name for name in found if name in few or not (quick or order))
+
+
+def _widely_judged(probe: Probe) -> bool:
+    """Whether a user's function is in the format that is tried widely, or is not judged in that one at all."""
+    judged = probe.selection.formats or probe.implementation.formats or (WIDELY_TRIED,)
+    return probe.format.name == WIDELY_TRIED or WIDELY_TRIED not in judged
 
 
 class _Comparison:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from gradproof.backends.space import Space
+from gradproof.backends.space import Array, Space
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Violations
+from gradproof.errors import Unsupported
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
 from gradproof.measure.severity import LARGE, LARGE_ERROR, LOST_SIGNAL, SMALL_ERROR, WRONG_CLASS
@@ -26,7 +28,7 @@ from gradproof_properties.networks.hessians import (
     networks,
     without_curvature,
 )
-from gradproof_properties.networks.two_layer import LoneUnits, two_layer, unit
+from gradproof_properties.networks.two_layer import LoneUnits, TwoLayer, two_layer, unit
 
 ROWS: Final = 4
 INPUTS: Final = 2
@@ -36,6 +38,10 @@ DIRECTIONS: Final = 2 * PARAMETERS
 """Each parameter's own, which give the Hessian column by column, and as many at random."""
 MOST_NETWORKS: Final = 16
 BY_HAND: Final = "by hand"
+
+
+Refused = dict[str, Unsupported]
+"""The ways to a product that a backend does not have, and why."""
 
 
 @dataclass
@@ -96,25 +102,28 @@ class UnitStudy:
         due = hessian_times(units, f, along, np.zeros_like(units.v), probe.format, least(probe))
         return cls(units, units.z[:, 0, 0], due, f.known[:, 0, 0])
 
-    def judge(self, space: Space, way: str, found: Found) -> None:
-        """d2E/dw2 of all units by one product with a vector of ones."""
+    def judge(self, space: Space, ways: Sequence[str], found: Found) -> Refused:
+        """d2E/dw2 of all units by one product with a vector of ones, in each way; those that were refused."""
         probe, units = found.probe, self.units
         if not self.z.size:
-            return
+            return {}
         numbers = (units.x[:, 0, 0], units.w[:, 1, 0], units.t[:, 0], units.w[:, 0, 0], np.ones(self.z.size))
         x, b, t, w, ones = (space.array(fa.round_values(a, probe.format)) for a in numbers)
         lone = LoneUnits(space, unit(space, probe.implementation), x, b, t)
-        if way == BY_HAND:
-            made = lone.hessian_vector(w, ones)
-        else:
-            made = space.compiled(lambda w, ones: space.hessian_vector(lone.program, [w], [ones], way))(w, ones)
+        products, refused = _products(space, lone, [w], [ones], ways)
         bits = fa.round_values(self.z, probe.format)
         known = self.known
         z = self.z[known]
-        found.judge(
-            bits[known], space.bits(made[0])[known], self.due.by_w[:, 0, 0][known], self.due.room_w[:, 0, 0][known],
-            lambda i: f"d2E/dw2 of a lone unit with w x + b = {float(z[i])!r}, {way},",
-        )  # fmt: skip
+
+        def told(i: int, way: str) -> str:
+            return f"d2E/dw2 of a lone unit with w x + b = {float(z[i])!r}, {way},"
+
+        for way, made in products.items():
+            found.judge(
+                bits[known], space.bits(made[0])[known], self.due.by_w[:, 0, 0][known],
+                self.due.room_w[:, 0, 0][known], partial(told, way=way),
+            )  # fmt: skip
+        return refused
 
 
 @dataclass(frozen=True)
@@ -157,12 +166,20 @@ class NetworkStudy:
         """How many the wide network of ``judge`` has."""
         return self.along_v.size * ROWS
 
-    def judge(self, space: Space, way: str, found: Found) -> None:
-        """All products at once: each is one output of a wide network whose blocks do not see each other."""
+    def judge(self, space: Space, ways: Sequence[str], found: Found) -> Refused:
+        """All products at once, in each way; those that were refused.
+
+        Each product is one output of a wide network whose blocks do not see each other.
+        """
         if not self.known.any():
-            return
+            return {}
+        products, refused = self._products(space, ways, found.probe)
+        for way, made in products.items():
+            self._judge(made, way, found)
+        return refused
+
+    def _judge(self, made: Bits, way: str, found: Found) -> None:
         fmt = found.probe.format
-        made = self._products(space, way, found.probe)
         z = fa.round_values(self.nets.z[:, 0], fmt)
         bits = np.broadcast_to(np.tile(z, (1, INPUTS + 2))[:, None], made.shape)
         places = np.argwhere(np.broadcast_to(self.known[:, None, None], made.shape))
@@ -177,8 +194,8 @@ class NetworkStudy:
         )  # fmt: skip
         found.measured[way] = self._figures(fa.values(made, fmt))
 
-    def _products(self, space: Space, way: str, probe: Probe) -> Bits:
-        """The backend's products; shape (networks, directions, parameters)."""
+    def _products(self, space: Space, ways: Sequence[str], probe: Probe) -> tuple[dict[str, Bits], Refused]:
+        """The backend's products by way, of shape (networks, directions, parameters); what was refused."""
         nets, count = self.nets, len(self.nets.v)
         copies = count * DIRECTIONS
         block = np.eye(copies)[:, None, :]
@@ -196,16 +213,15 @@ class NetworkStudy:
         )  # fmt: skip
         x, t, w, v, along_w, along_v = (space.array(fa.round_values(a, probe.format)) for a in numbers)
         network = two_layer(space, probe.implementation, x, t)
-        if way == BY_HAND:
-            made = network.hessian_vector(w, v, along_w, along_v)
-        else:
-            made = space.compiled(lambda *both: space.hessian_vector(network.program, both[:2], both[2:], way))(
-                w, v, along_w, along_v
-            )
-        by_w = space.bits(made[0]).reshape(INPUTS + 1, count, DIRECTIONS, HIDDEN)
-        by_v = space.bits(made[1]).reshape(copies, HIDDEN, copies)
+        products, refused = _products(space, network, [w, v], [along_w, along_v], ways)
         diagonal = np.arange(copies)
-        return _joined(np.moveaxis(by_w, 0, 2), by_v[diagonal, :, diagonal].reshape(count, DIRECTIONS, HIDDEN))
+
+        def unpacked(made: Sequence[Array]) -> Bits:
+            by_w = space.bits(made[0]).reshape(INPUTS + 1, count, DIRECTIONS, HIDDEN)
+            by_v = space.bits(made[1]).reshape(copies, HIDDEN, copies)[diagonal, :, diagonal]
+            return _joined(np.moveaxis(by_w, 0, 2), by_v.reshape(count, DIRECTIONS, HIDDEN))
+
+        return {way: unpacked(made) for way, made in products.items()}, refused
 
     def _figures(self, got: Floats) -> dict[str, Any]:
         """What is measured and not judged; ``got`` as ``due``."""
@@ -236,6 +252,36 @@ class NetworkStudy:
         by_w = nets.x[..., None] * (delta * nets.v[:, None] * slope)[:, :, None, :]
         by_v = delta * h
         return _joined((by_w**2).mean(axis=1), (by_v**2).mean(axis=1))
+
+
+def _products(
+    space: Space, program: LoneUnits | TwoLayer, at: list[Array], along: list[Array], ways: Sequence[str]
+) -> tuple[dict[str, Sequence[Array]], Refused]:
+    """The Hessian times a direction in each way; and the ways that the backend does not have for this program.
+
+    In one compiled call where there is compiling: the ways have most of their work in common.
+    """
+    n = len(at)
+
+    def one(way: str, *given: Array) -> Sequence[Array]:
+        if way == BY_HAND:
+            return program.hessian_vector(*given)
+        return space.hessian_vector(program.program, given[:n], given[n:], way)
+
+    try:
+        if BY_HAND not in ways:  # by hand f' and f'' are asked for as accuracy does, at arrays
+            made = space.compiled(lambda *given: [one(way, *given) for way in ways])(*at, *along)
+            return dict(zip(ways, made, strict=True)), {}
+    except Unsupported:
+        pass  # one of the ways, or all
+    products: dict[str, Sequence[Array]] = {}
+    refused: Refused = {}
+    for way in ways:
+        try:
+            products[way] = one(way, *at, *along)
+        except Unsupported as lacking:
+            refused[way] = lacking
+    return products, refused
 
 
 def _joined(by_w: Any, by_v: Any) -> npt.NDArray[Any]:

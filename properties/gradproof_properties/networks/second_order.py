@@ -47,18 +47,13 @@ class SecondOrder(Property):
         rng = np.random.default_rng(probe.seed)
         networks = NetworkStudy.drawn(probe, rng)
         units = UnitStudy.drawn(probe, rng, networks.pre_activations)
-        refused: dict[str, Unsupported] = {}
         with probe.space() as space:
             _linear_pieces(probe, space, found)
             if not _hurried(probe):
                 _newton(probe, space, units, found)
             ways = _ways(probe, space)
-            for way in ways:
-                try:
-                    units.judge(space, way, found)
-                    networks.judge(space, way, found)
-                except Unsupported as lacking:
-                    refused[way] = lacking
+            refused = units.judge(space, ways, found)
+            refused |= networks.judge(space, [way for way in ways if way not in refused], found)
         if len(refused) == len(ways):
             raise refused[ways[0]]
         found.measured["ways"] = [way for way in ways if way not in refused]

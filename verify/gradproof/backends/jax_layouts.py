@@ -37,7 +37,7 @@ def laid_out(evaluate: Callable[[Bits], Bits], bits: Bits, layout: str) -> Bits:
     if layout == "batched":
         return evaluate(padded(bits).reshape(-1, WIDTH)).ravel()
     if layout == "vmap":
-        return evaluate(padded(bits))
+        return evaluate(padded(bits, few_lengths=True))  # batched, the operations are those of contiguous
     raise Unsupported(f"jax has no layout {layout!r}")
 
 

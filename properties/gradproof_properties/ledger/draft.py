@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from gradproof.backends.registry import split_id
-from gradproof.engine.environment import simd_level
+from gradproof.engine.environment import hardware
 from gradproof.engine.ledger import Deviation, Entry, Ledger
 from gradproof.engine.packs import properties
 from gradproof.engine.plan import Task
@@ -93,7 +93,7 @@ def _draft_task(
         backend=task.backend,
         versions=_range(version),
         recorded=version,
-        hardware=(desk.surroundings.simd,),
+        hardware=(desk.surroundings.hardware[task.backend],),
         function=task.function.name,
         params=dict(task.function.params),
         modes=(task.mode,),
@@ -226,7 +226,7 @@ def file_name(backend: str, modes: Iterable[str]) -> str:
 def _drafted_anew(entry: Entry, selection: Selection) -> bool:
     """Whether ``entry`` was recorded at this SIMD level only and lies within what is drafted now."""
     return (
-        entry.hardware == (simd_level(),)
+        entry.hardware == (hardware(entry.backend),)
         and (not selection.functions or entry.function in selection.functions)
         and (not selection.properties or entry.property in selection.properties)
         and (not selection.formats or entry.format in selection.formats)

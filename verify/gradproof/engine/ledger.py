@@ -53,7 +53,7 @@ class Entry:
     ``regions`` are pairs of bit patterns, both ends included, along the number line (one pattern twice for a
     NaN). ``ceiling`` bounds the error over the cell's bound (inf where a class is wrong). ``witnesses`` are
     inputs that fail. ``versions`` is a PEP 440 range of the framework, ``recorded`` the exact version and
-    ``hardware`` the SIMD levels it was seen on.
+    ``hardware`` the vendors and SIMD levels it was seen on (``AMD AVX2``).
     """
 
     deviation: str
@@ -83,10 +83,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What an entry's environment is compared with: framework version by backend id, and the SIMD level."""
+    """What an entry's environment is compared with, by backend id: framework version, vendor and SIMD level."""
 
     versions: dict[str, str]
-    simd: str
+    hardware: dict[str, str]
 
 
 class Ledger:
@@ -131,7 +131,7 @@ class Ledger:
         version = surroundings.versions.get(task.backend, "")
         if task.implementation.user:
             self.declare([task.implementation])
-            return _declared(task, version, surroundings.simd)
+            return _declared(task, version, surroundings.hardware.get(task.backend, ""))
         return [
             e
             for e in self.entries
@@ -143,13 +143,13 @@ class Ledger:
         ]
 
 
-def _declared(task: Task, version: str, simd: str) -> list[Entry]:
+def _declared(task: Task, version: str, hardware: str) -> list[Entry]:
     """The deviations that the author of the task's implementation declares, as entries that are at home here."""
     fmt, implementation = get_format(task.format), task.implementation
     return [
         Entry(
             deviation=_reference(implementation, known), backend=task.backend, versions=SpecifierSet(""),
-            recorded=version, hardware=(simd,), function=task.function.name, params=dict(task.function.params),
+            recorded=version, hardware=(hardware,), function=task.function.name, params=dict(task.function.params),
             modes=(task.mode,), format=task.format, order=task.order, property=task.property, regions=known.bits(fmt),
             ceiling=known.ceiling, witnesses=(),
         )
@@ -226,12 +226,12 @@ def _vanished(entry: Entry, task: Task, surroundings: Surroundings) -> LedgerSta
         detail = f"recorded in mode {', '.join(entry.modes)}; does not show in {task.mode}"
         return LedgerState(entry.id, entry.deviation, "not-checked", detail)
     version = surroundings.versions.get(task.backend, "")
-    at_home = version == entry.recorded and surroundings.simd in entry.hardware
+    here = surroundings.hardware.get(task.backend, "")
+    at_home = version == entry.recorded and here in entry.hardware
     detail = (
         "no longer shows where it was recorded; remove the entry"
         if at_home
-        else f"does not show here ({version}, {surroundings.simd}); recorded on {entry.recorded}, "
-        f"{', '.join(entry.hardware)}"
+        else f"does not show here ({version}, {here}); recorded on {entry.recorded}, {', '.join(entry.hardware)}"
     )
     return LedgerState(entry.id, entry.deviation, "gone" if at_home else "stale", detail)
 

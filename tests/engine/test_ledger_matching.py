@@ -21,11 +21,11 @@ from gradproof.formats.arrays import Bits
 from gradproof_properties.ledger.toml import document
 from tests.properties.subjects import between, exact, nudged, task
 
-HOME = Surroundings({"numpy:cpu": "2.4.6"}, "AVX512")
+HOME = Surroundings({"numpy:cpu": "2.4.6"}, {"numpy:cpu": "AMD AVX512"})
 SELECTION = Selection(profile="quick", jobs=0)
 ENTRY = Entry(
     deviation="tanh-nudged", backend="numpy:cpu", versions=SpecifierSet(">=2.4,<2.5"), recorded="2.4.6",
-    hardware=("AVX512",), function="tanh", params={}, modes=("eager",), format="float16", order=0,
+    hardware=("AMD AVX512",), function="tanh", params={}, modes=("eager",), format="float16", order=0,
     property="accuracy", regions=((0x3400, 0x34CD),), ceiling=10.0, witnesses=(0x3480,),
 )  # fmt: skip
 DEVIATION = Deviation("tanh-nudged", "a title", "a reason", ("a/b#1",))
@@ -61,7 +61,14 @@ def test_a_deviation_that_is_gone_where_it_was_recorded_is_gone() -> None:
     assert [s.state for s in states] == ["gone"]
 
 
-@pytest.mark.parametrize("elsewhere", [replace(HOME, simd="AVX2"), Surroundings({"numpy:cpu": "2.4.7"}, "AVX512")])
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        replace(HOME, hardware={"numpy:cpu": "AMD AVX2"}),
+        replace(HOME, hardware={"numpy:cpu": "Intel AVX512"}),
+        replace(HOME, versions={"numpy:cpu": "2.4.7"}),
+    ],
+)
 def test_on_another_processor_or_release_it_is_only_stale(elsewhere: Surroundings) -> None:
     _, states = judged(ENTRY, faulty=False, surroundings=elsewhere)
     assert [s.state for s in states] == ["stale"]

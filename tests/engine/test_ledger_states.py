@@ -26,7 +26,7 @@ from gradproof_properties.ledger.toml import document
 from tests.properties.stubs import Offer
 from tests.properties.subjects import Exact, answering, between, exact, nudged, replaced, task
 
-HOME = Surroundings({"numpy:cpu": "2.4.6+local"}, "AVX2")
+HOME = Surroundings({"numpy:cpu": "2.4.6+local"}, {"numpy:cpu": "AMD AVX2"})
 DEFAULT = Selection(jobs=0)
 ONE, TWO, FOUR = 0x3C00, 0x4000, 0x4400
 NAN = get_format("float16").nan_bits
@@ -37,8 +37,8 @@ def entry(**changes: Any) -> Entry:
     """An entry about relu in float16, for inputs of [1, 2] and errors of up to ten times the bound."""
     given: dict[str, Any] = {
         "deviation": "d", "backend": "numpy:cpu", "versions": SpecifierSet(">=2.4,<2.5"), "recorded": "2.4.6+local",
-        "hardware": ("AVX2",), "function": "relu", "params": {}, "modes": ("eager",), "format": "float16", "order": 0,
-        "property": "accuracy", "regions": ((ONE, TWO),), "ceiling": 10.0, "witnesses": (),
+        "hardware": ("AMD AVX2",), "function": "relu", "params": {}, "modes": ("eager",), "format": "float16",
+        "order": 0, "property": "accuracy", "regions": ((ONE, TWO),), "ceiling": 10.0, "witnesses": (),
     }  # fmt: skip
     return Entry(**{**given, **changes})
 
@@ -163,7 +163,7 @@ def test_parameters_are_compared_as_numbers(params: dict[str, Any], status: str)
 def test_a_version_that_is_no_version_matches_nothing() -> None:
     wrong = task("accuracy", "relu", [nudged(Exact("relu"), between(1, 2), 9)], user=False)
     for version in ("", "unknown"):
-        cell, states = decide(wrong, DEFAULT, Ledger([entry()]), Surroundings({"numpy:cpu": version}, "AVX2"))
+        cell, states = decide(wrong, DEFAULT, Ledger([entry()]), Surroundings({"numpy:cpu": version}, HOME.hardware))
         assert (cell.status, states) == ("fail", [])
 
 
@@ -179,7 +179,10 @@ MALFORMED: dict[str, tuple[str, str]] = {
     "bits beyond the format": ('witnesses = ["0x3f800000"]', "entry 1: expected a bit pattern of 16 bits"),
     "an unknown format": ('format = "float17"', "entry 1: unknown format 'float17'"),
     "no version range": ('versions = "about 2"', "entry 1: Invalid specifier"),
-    "hardware that is no list": ('hardware = "AVX2"', "entry 1: expected hardware as a list of text, got 'AVX2'"),
+    "hardware that is no list": (
+        'hardware = "AMD AVX2"',
+        "entry 1: expected hardware as a list of text, got 'AMD AVX2'",
+    ),
     "a ceiling in words": ('ceiling = "huge"', "entry 1: could not convert"),
     "a parameter in words": ('params = {alpha = "one"}', "entry 1: expected a finite real parameter"),
 }
@@ -224,7 +227,7 @@ def test_a_document_reads_back_to_the_same_entries(tmp_path: Path) -> None:
         entry(),
         entry(deviation=OTHER, params={"alpha": 0.1, "beta": "1/3"}, ceiling=np.inf, modes=("eager", "compiled")),
         entry(format="float64", regions=((1 << 63, (1 << 63) + 5), (7, 9)), witnesses=(7, 8), ceiling=12.5),
-        entry(hardware=("AVX2", "AVX512"), regions=((ONE, ONE), (NAN, NAN))),
+        entry(hardware=("AMD AVX2", "AMD AVX512"), regions=((ONE, ONE), (NAN, NAN))),
     ]  # fmt: skip
     deviations = [
         Deviation("d", "title", "reason\nin two lines", ("x#1", "y#2")),
@@ -314,7 +317,7 @@ def test_a_draft_of_another_processor_is_laid_beside_and_of_the_same_one_replace
     old = entry(regions=((ONE, TWO),), ceiling=3.0, witnesses=(ONE,))
     new = entry(regions=((TWO, FOUR),), ceiling=2.0, witnesses=(FOUR,))
     assert draft.merge([old], [new]) == [new]
-    (both,) = draft.merge([old], [replace(new, hardware=("AVX512",))])
-    assert both.hardware == ("AVX2", "AVX512")
+    (both,) = draft.merge([old], [replace(new, hardware=("AMD AVX512",))])
+    assert both.hardware == ("AMD AVX2", "AMD AVX512")
     assert both.regions == ((ONE, FOUR),)
     assert (both.ceiling, both.witnesses) == (3.0, (ONE, FOUR))

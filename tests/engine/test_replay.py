@@ -20,7 +20,7 @@ from gradproof.results.model import Cell
 FAILED_BEFORE = (0x3F9E0653, 0x3F9E0661)
 """Two float32 numbers near 1.2346."""
 
-HERE = Surroundings({"numpy:cpu": "2"}, "any")
+HERE = Surroundings({"numpy:cpu": "2"}, {"numpy:cpu": "any"})
 
 
 def cell_of(function: str, property: str, call: Any, replay: tuple[int, ...] = FAILED_BEFORE) -> Cell:

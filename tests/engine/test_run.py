@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from gradproof.backends import get_backend
 from gradproof.engine import run as running
 from gradproof.engine.plan import Plan
 from gradproof.engine.run import exit_code, run
 from gradproof.engine.selection import Selection
+from gradproof.errors import Unsupported
+from gradproof.formats import Format
 from gradproof.results.model import Cell, LedgerState, RunResult, Shard
 from gradproof.results.validate import validate
+from tests.properties.stubs import Offer
 
 TINY = Selection(
     ("relu", "tanh"), ("numpy",), ("float16",), (0,), ("accuracy", "special-values"), profile="quick", jobs=0
 )
+
+TANH = next(i for i in get_backend("numpy").catalogue() if i.function == "tanh")
 
 
 class Listener:
@@ -46,6 +53,25 @@ def test_a_run_tells_its_plan_and_then_every_cell_in_order() -> None:
     assert result.run.complete
     assert result.counts()["pass"] == 4
     validate(result.to_json())
+
+
+@pytest.mark.parametrize(("error", "status"), [(Unsupported("no such kernel"), "unsupported"), (OSError("x"), "error")])
+def test_a_format_that_a_backend_cannot_calculate_in_does_not_end_the_run(
+    offer: Offer, error: Exception, status: str
+) -> None:
+    def traits(self: Any, fmt: Format) -> Any:
+        if fmt.name == "float16":
+            raise error
+        return self.numpy.traits(fmt)
+
+    backend = offer("lame", traits=traits, catalogue=lambda self: [replace(TANH, backend="lame")])
+    formats = ("float16", "bfloat16")
+    result = run(Selection((), ("lame",), formats, (0,), ("accuracy",), profile="quick", jobs=0))
+    assert {c.format: c.status for c in result.cells} == {"float16": status, "bfloat16": "pass"}
+    told = result.run.backends[backend]
+    assert str(error) in told["unusable_formats"]["float16"]
+    assert "float16" not in told["traits"]
+    assert "bfloat16" in told["traits"]
 
 
 def test_an_interrupt_keeps_what_was_judged_and_names_what_was_not() -> None:

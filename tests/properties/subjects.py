@@ -32,7 +32,7 @@ Call = Callable[[Any], Any]
 Where = Callable[[Any], Any]
 """A mask over float64 inputs."""
 QUICK = Selection(profile="quick", jobs=0, use_ledger=False)
-NOWHERE = Surroundings({}, "none")
+NOWHERE = Surroundings({}, {})
 
 
 class Exact:

@@ -22,7 +22,7 @@ PREFIX: Final = "GRADPROOF_"
 NONE: Final = "none"
 """What switches a default output off, as in ``--html none``."""
 
-SWITCHES: Final = ("GRADPROOF_CACHE_DIR", "GRADPROOF_NO_PLUGINS", "GRADPROOF_SIMD", "GRADPROOF_TRACEBACK")
+SWITCHES: Final = ("GRADPROOF_CACHE_DIR", "GRADPROOF_NO_PLUGINS", "GRADPROOF_TRACEBACK")
 """Environment variables that are no settings of a run."""
 
 Kind = Literal["names", "integers", "name", "integer", "number", "path"]

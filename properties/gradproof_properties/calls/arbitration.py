@@ -121,6 +121,7 @@ class _Judged:
         return Violations(
             self.bits[wrong], got[wrong], magnitude[wrong], severity[wrong], felt[wrong],
             self._sentence(worst, answers), cause=cause, pointwise=False,
+            absolute=np.where(convention, np.nan, self._either(blamed, "absolute"))[wrong],
         )  # fmt: skip
 
     def _either(self, blamed: npt.NDArray[Any], name: str) -> Any:

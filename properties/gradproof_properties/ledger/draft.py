@@ -1,7 +1,8 @@
 """Draft ledger entries from what fails here: ``python -m gradproof_properties.ledger.draft --backend torch:cpu``.
 
 Judges the catalogue without a ledger and writes one ``[[entry]]`` per failing cell, with the deviations that
-``reasons`` assigns. A draft is for a maintainer to read before it is kept: an entry says *known*, not *right*.
+``reasons`` assigns. A draft is for a maintainer to read before it is kept: an entry says *known*, not *right*. What
+the losses of the ledger explain (``losses-*.toml``) is left to them, since its inputs are luck of sample and processor.
 
 Regions are the spans of all failing inputs. Where a claim is sampled they are padded at both ends, because another
 seed meets other inputs at the edge, and mirrored for odd and even functions; ceilings are the worst error seen,
@@ -23,12 +24,13 @@ from typing import Any
 import numpy as np
 
 from gradproof.backends.registry import split_id
-from gradproof.engine.environment import simd_level
-from gradproof.engine.ledger import Deviation, Entry, Ledger
+from gradproof.engine.environment import hardware
+from gradproof.engine.ledger import Deviation, Entry, Ledger, explain
+from gradproof.engine.losses import Loss
 from gradproof.engine.packs import properties
 from gradproof.engine.plan import Task
 from gradproof.engine.probe import Probe
-from gradproof.engine.property import Violations
+from gradproof.engine.property import Outcome, Violations
 from gradproof.engine.regions import spans
 from gradproof.engine.selection import PROFILES, Budget, Selection
 from gradproof.engine.worker import Desk, prepare
@@ -51,17 +53,20 @@ LARGE_CEILING = 1e6
 """A ceiling beyond this is written as ``inf``: all accuracy is lost, by how much depends on the input tried."""
 
 
-def draft(selection: Selection, witnesses: tuple[int, ...] = ()) -> tuple[list[Entry], list[Deviation]]:
-    """Entries and deviations for every cell of ``selection`` that fails here.
+def draft(
+    selection: Selection, witnesses: tuple[int, ...] = (), losses: Iterable[Loss] = ()
+) -> tuple[list[Entry], list[Deviation]]:
+    """Entries and deviations for every cell of ``selection`` that fails here, unless ``losses`` explain it.
 
     ``witnesses`` are inputs to try beside the property's own, of the one format of ``selection``.
     """
+    lossy = Ledger(losses=losses)
     desk = prepare(replace(selection, use_ledger=False, jobs=0))
     entries: list[Entry] = []
     deviations: dict[str, Deviation] = {}
     for group in desk.plan.groups:
         for task in group.tasks:
-            made = _draft_task(task, selection, desk, witnesses)
+            made = _draft_task(task, selection, desk, lossy, witnesses)
             if made is not None:
                 entries.append(made[0])
                 deviations[made[1].id] = made[1]
@@ -69,7 +74,7 @@ def draft(selection: Selection, witnesses: tuple[int, ...] = ()) -> tuple[list[E
 
 
 def _draft_task(
-    task: Task, selection: Selection, desk: Desk, witnesses: tuple[int, ...] = ()
+    task: Task, selection: Selection, desk: Desk, lossy: Ledger, witnesses: tuple[int, ...] = ()
 ) -> tuple[Entry, Deviation] | None:
     probe = Probe(task, selection, witnesses)
     try:
@@ -83,6 +88,9 @@ def _draft_task(
         found += [v for seed in SURVEY_SEEDS if found for v in _survey(task, selection, seed, SURVEY)]
     if not found:
         return None
+    known, _ = explain(Outcome(outcome.evidence, found), lossy.about(task, desk.surroundings), task, desk.surroundings)
+    if known is not None:
+        return None
     cause = _cause(task, probe, found)
     deviation = deviation_for(task, cause, found[0].explanation)
     bits = np.concatenate([v.bits for v in found])
@@ -93,7 +101,7 @@ def _draft_task(
         backend=task.backend,
         versions=_range(version),
         recorded=version,
-        hardware=(desk.surroundings.simd,),
+        hardware=(desk.surroundings.hardware[task.backend],),
         function=task.function.name,
         params=dict(task.function.params),
         modes=(task.mode,),
@@ -226,7 +234,7 @@ def file_name(backend: str, modes: Iterable[str]) -> str:
 def _drafted_anew(entry: Entry, selection: Selection) -> bool:
     """Whether ``entry`` was recorded at this SIMD level only and lies within what is drafted now."""
     return (
-        entry.hardware == (simd_level(),)
+        entry.hardware == (hardware(entry.backend),)
         and (not selection.functions or entry.function in selection.functions)
         and (not selection.properties or entry.property in selection.properties)
         and (not selection.formats or entry.format in selection.formats)
@@ -264,13 +272,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.witness and len(chosen.format) != 1:
         parser.error("--witness takes exactly one --format, whose bits they are")
     witnesses = tuple(get_format(chosen.format[0]).parse_bits(w) for w in chosen.witness)
-    entries, deviations = draft(selection, witnesses)
     standing = Ledger.read([chosen.into])
+    entries, deviations = draft(selection, witnesses, standing.losses)
     mine = [e for e in standing.entries if e.backend == chosen.backend and file_name(e.backend, e.modes) == file.name]
     kept = [e for e in mine if not _drafted_anew(e, selection)]
     merged = merge(kept, entries)
     known = {**standing.deviations, **{d.id: d for d in deviations}}
-    used = [known[name] for name in dict.fromkeys(e.deviation for e in merged)]
+    lossy = [loss.deviation for loss in standing.losses if loss.backend == chosen.backend and not chosen.mode]
+    used = [known[name] for name in dict.fromkeys([*(e.deviation for e in merged), *lossy])]
     file.write_text(document(used, merged), encoding="utf-8")
     sys.stdout.write(f"{file}: {len(merged)} entries, {len(used)} deviations\n")
     return 0

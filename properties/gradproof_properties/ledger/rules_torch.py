@@ -31,20 +31,6 @@ COMPILED: tuple[Rule, ...] = (
         ("compiled",),
     ),
     Rule(
-        "torch-compiled-gelu",
-        "torch",
-        ("gelu", "gelu_tanh"),
-        "compiled and eager gelu are different kernels, which disagree where both cancel",
-        "Inductor writes x/2 (1 + erf(x / sqrt 2)) and the tanh form out in vector operations, eager calls a library "
-        "or a kernel of its own, with other approximations of erf and tanh. Where 1 + erf or 1 + tanh cancels the "
-        "answers are grossly apart: in float32 gelu'(-5.55) is -4.43e-7 compiled and -4.47e-7 eager (-4.29e-7 is due). "
-        "At +inf eager gives NaN in float32 and bfloat16 and compiled inf, as is due.",
-        ("pytorch/pytorch#185770", "pytorch/pytorch#188382", "pytorch/pytorch#187806"),
-        (),
-        ("consistency",),
-        ("compiled",),
-    ),
-    Rule(
         "torch-compiled-erf",
         "torch",
         ("erf",),
@@ -70,20 +56,6 @@ COMPILED: tuple[Rule, ...] = (
         ("conversion",),
         ("compiled",),
         ("float32",),
-    ),
-    Rule(
-        "torch-compiled-fewer-roundings",
-        "torch",
-        ("tanhshrink", "softsign"),
-        "in 16-bit formats compiled code rounds once where eager rounds every step",
-        "Inductor computes 16-bit formats in float32 from end to end, eager rounds the result of each operation. Where "
-        "these functions cancel the compiled answer is the right one: tanhshrink'(-0.0155) in float16 is 2.4e-4 "
-        "compiled, as is due, and 0 eager. In bfloat16 vectors and single inputs of tanhshrink cancel differently.",
-        (),
-        (0, 1),
-        ("consistency",),
-        ("compiled",),
-        ("float16", "bfloat16"),
     ),
 )
 """What torch.compile does wrong and eager does not, or not in the same way."""
@@ -116,17 +88,6 @@ RULES: tuple[Rule, ...] = (
         ("consistency",),
     ),
     Rule(
-        "torch-mish-layouts",
-        "torch",
-        ("mish",),
-        "contiguous and strided inputs of mish meet different kernels",
-        "The vector kernel flushes the end of the negative tail (-0 at -103.28 in float32), strided inputs keep it; in "
-        "float64 mish'(18.8) is 1 contiguous and 1 + 4e-15 strided, as is due.",
-        (),
-        (0, 1),
-        ("consistency",),
-    ),
-    Rule(
         "torch-softshrink-zero-layout",
         "torch",
         ("softshrink",),
@@ -150,28 +111,6 @@ RULES: tuple[Rule, ...] = (
         (*POINTWISE, "special-values", "consistency"),
         ("autocast",),
         ("float32",),
-    ),
-    Rule(
-        "torch-softsign-modes",
-        "torch",
-        ("softsign",),
-        "forward and reverse mode give grossly different derivatives of softsign in the tails",
-        "Both differentiate the quotient x / (1 + |x|), in different orders of operations, and both cancel: at 3.1e6 "
-        "in float32 8.5e-14 and 9.5e-14 where 1.02e-13 is due; the second derivative is 0 or has the wrong sign.",
-        (),
-        (1, 2),
-        ("consistency",),
-    ),
-    Rule(
-        "torch-second-modes",
-        "torch",
-        ("silu", "sigmoid", "mish", "logsigmoid", "softplus", "softplus_threshold", "erf", "erfc", "tanh", "gelu_tanh"),
-        "one of several ways to a second derivative is just over the contract's bound",
-        "Forward over reverse, reverse over reverse and other layouts round the parts of the second derivative "
-        "differently. One of the ways keeps the contract, another misses it by a little.",
-        (),
-        (2,),
-        ("consistency",),
     ),
     Rule(
         "torch-kink-formulations",

@@ -173,9 +173,12 @@ def violations_at(
 ) -> Violations:
     """Violations at ``rows`` (indices), with errors and bounds of the same length."""
     magnitude = over(error, bound)
+    with np.errstate(invalid="ignore"):
+        absolute = np.abs(line.g[rows] - line.due[rows])
     scale = np.broadcast_to(probe.scale(0, line.reference), line.bits.shape)[rows]
     felt = error > TRAINING.bound(0, probe.format) * 2.0**-probe.format.precision * scale
     return Violations(
         line.bits[rows], line.got[rows], np.maximum(magnitude, 1 + 1e-9),
         np.full(len(rows), severity, np.int8), felt, text, pointwise=False,
+        absolute=absolute,
     )  # fmt: skip

@@ -62,6 +62,10 @@ class Saturation(Property):
         """Wherever f^(order) has a finite limit at some infinity."""
         return any(_limit(function, side, order) is not None for side in SIDES)
 
+    def rests_on(self, order: int) -> tuple[int, ...]:
+        """f^(order) itself."""
+        return (order,)
+
     def check(self, probe: Probe, order: int) -> Outcome:
         """Judge the tails and measure the onset on each side."""
         probe.require(order)
@@ -141,7 +145,7 @@ def _finding(bits: Bits, got: Bits, judgement: Any, rows: Any, severity: int, te
     count = int(rows.sum())
     return Violations(
         bits[rows], got[rows], magnitude, np.full(count, severity, np.int8), judgement.felt[rows], text,
-        cause="early-saturation" if severity == LOST_SIGNAL else None,
+        cause="early-saturation" if severity == LOST_SIGNAL else None, absolute=judgement.absolute[rows],
     )  # fmt: skip
 
 

@@ -223,7 +223,17 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def traits(self, fmt: Format) -> Traits:
-        """FTZ and DAZ, probed on arrays large enough to reach every thread; cached per format."""
+        """FTZ and DAZ, probed on arrays large enough to reach every thread; cached per format.
+
+        Raises Unsupported where the backend cannot calculate in the format here.
+        """
+
+    def simd(self, processor: str) -> str:
+        """The SIMD level that kernels run at on a processor of level ``processor`` (``backends.simd``).
+
+        Less where the framework is told to use no more, as by XLA_FLAGS or ATEN_CPU_CAPABILITY.
+        """
+        return processor
 
     def flushing_settings(self) -> tuple[bool, ...]:
         """What ``flushing`` can set: ``(False, True)``, or nothing where the framework leaves no choice."""

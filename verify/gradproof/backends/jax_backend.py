@@ -20,9 +20,10 @@ import numpy as np
 from gradproof.backends import traits as probing
 from gradproof.backends.base import Availability, Backend, Call, Implementation, Traits
 from gradproof.backends.chains import reverse_passes
-from gradproof.backends.contract import check_offered
+from gradproof.backends.contract import check_offered, told
 from gradproof.backends.cuda import driver_version
 from gradproof.backends.jax_layouts import OFFERED, laid_out
+from gradproof.backends.simd import xla_level
 from gradproof.errors import Unsupported
 from gradproof.formats import Format
 from gradproof.formats.arrays import Bits, storage
@@ -57,7 +58,7 @@ class JaxBackend(Backend):
         self._calls = jax_calls
         self._device = jax.devices(_PLATFORM[device])[0]
         self._functions = jax_calls.Functions(self._device)
-        self._traits: dict[str, Traits] = {}
+        self._probed: dict[str, Traits | Unsupported] = {}
 
     @classmethod
     def availability(cls, device: str) -> Availability:
@@ -140,10 +141,12 @@ class JaxBackend(Backend):
         check_offered(implementation, fmt, call.order)
         if call.mode not in self.modes:
             raise Unsupported(f"jax has no mode {call.mode!r}; expected one of {', '.join(self.modes)}")
+        self.traits(fmt)
 
     def dot(self, x: Bits, w: Bits, bias: Bits | None, fmt: Format) -> Bits:
         """``(x * w).sum(-1) + bias``; JAX sums 16-bit formats in float32 and rounds at the end."""
         calls, device = self._calls, self._device
+        self.traits(fmt)
         with calls.configured(fmt, device):
             total = (calls.array(x, fmt, device) * calls.array(w, fmt, device)).sum(-1)
             if bias is not None:
@@ -158,6 +161,7 @@ class JaxBackend(Backend):
         check_offered(implementation, fmt, 1)
         if not weights:
             return [], []
+        self.traits(fmt)
         start = np.asarray(bits, storage(fmt)).ravel()
         with self._calls.configured(fmt, self._device):
             chain = self._calls.Chain(implementation, weights, start, fmt, self._functions)
@@ -172,22 +176,35 @@ class JaxBackend(Backend):
         """See the base class; XLA chooses its threads by itself."""
         from gradproof.backends.jax_space import JaxSpace
 
+        self.traits(fmt)
         with self._calls.configured(fmt, self._device):
             yield JaxSpace(self, fmt, self._device)
 
     def traits(self, fmt: Format) -> Traits:
+        """See the base class. Whatever calculates asks here first, since XLA may be unable to compile a format.
+
+        On x86 CPUs without F16C it lacks the conversions that its float16 takes.
+        """
+        if fmt.name not in self._probed:
+            try:
+                self._probed[fmt.name] = probing.probe(partial(self._multiplied, fmt=fmt), fmt)
+            except self._calls.RUNTIME_ERROR as error:
+                why = f"XLA cannot calculate in {fmt.name} on this processor: {told(error)}"
+                self._probed[fmt.name] = Unsupported(why)
+        found = self._probed[fmt.name]
+        if isinstance(found, Unsupported):
+            raise Unsupported(str(found))
+        return found
+
+    def simd(self, processor: str) -> str:
         """See the base class."""
-        if fmt.name not in self._traits:
-            calls, device = self._calls, self._device
+        return xla_level(processor)
 
-            def multiply(a: Bits, b: Bits) -> Bits:
-                with calls.configured(fmt, device):
-                    product = calls.array(a, fmt, device) * calls.array(b, fmt, device)
-                    answer: Bits = calls.bits_of(product, fmt)
-                return answer
-
-            self._traits[fmt.name] = probing.probe(multiply, fmt)
-        return self._traits[fmt.name]
+    def _multiplied(self, a: Bits, b: Bits, fmt: Format) -> Bits:
+        calls, device = self._calls, self._device
+        with calls.configured(fmt, device):
+            product: Bits = calls.bits_of(calls.array(a, fmt, device) * calls.array(b, fmt, device), fmt)
+        return product
 
     def release(self) -> None:
         """Forget traced and compiled functions, of this instance and of JAX."""

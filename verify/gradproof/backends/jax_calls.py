@@ -55,8 +55,13 @@ _GAPS: Final = (
     "forward-mode differentiation",
     "forward-mode autodiff",
     "reverse-mode differentiation does not work",
+    "failed to materialize symbols",
 )
-"""What JAX says, in lower case, when it lacks a kernel, a derivative or an AD rule."""
+"""What JAX says, in lower case, when it lacks a kernel, a derivative or an AD rule. The last is XLA's word for
+an instruction that the processor lacks and that no routine of XLA's stands in for."""
+
+RUNTIME_ERROR: Final = jax.errors.JaxRuntimeError
+"""What XLA raises when it cannot compile or run."""
 
 _UNTRACEABLE: Final = (
     jax.errors.ConcretizationTypeError,

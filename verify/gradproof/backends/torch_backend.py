@@ -23,6 +23,7 @@ from gradproof.backends.chains import reverse_passes, rows_of
 from gradproof.backends.contract import check_offered, result_bits
 from gradproof.backends.cuda import driver_version
 from gradproof.backends.layouts import UNPADDED
+from gradproof.backends.simd import torch_level
 from gradproof.errors import BackendUnavailable, Unsupported
 from gradproof.formats import Format
 from gradproof.formats.arrays import Bits, storage
@@ -238,6 +239,12 @@ class TorchBackend(Backend):
             return probing.probe(multiply, fmt)
         except Unsupported:
             return Traits(flushes_results=False, zeros_inputs=False)
+
+    def simd(self, processor: str) -> str:
+        """See the base class."""
+        import torch
+
+        return torch_level(processor, torch.backends.cpu.get_cpu_capability())
 
     def flushing_settings(self) -> tuple[bool, ...]:
         """Both on a CPU that has the mode; CUDA kernels know no such switch."""

@@ -168,6 +168,8 @@ def _backend(out: Console, name: str, row: dict[str, Any]) -> None:
     versions = ", ".join(f"{k} {' '.join(str(v).split())}" for k, v in row["versions"].items())
     out.print(text(f"  {name:<11} ", ("available", "green"), f"  {versions}"))
     out.print(text((f"  {'':<11} ", ""), f"           {_traits(row['traits'])}"))
+    for fmt, reason in row["unusable_formats"].items():
+        out.print(text(" " * 25, "cannot calculate in ", (fmt, "yellow"), f": {reason}"))
     _modes(out, row["modes"])
 
 

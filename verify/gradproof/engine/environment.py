@@ -11,10 +11,12 @@ from typing import Any
 
 from gradproof._version import __version__
 from gradproof.backends import availability, backend_ids, get_backend
+from gradproof.backends.base import Backend, Traits
 from gradproof.engine.ledger import Surroundings
+from gradproof.errors import Unsupported
 from gradproof.formats import FORMATS
 
-SIMD = "GRADPROOF_SIMD"
+VENDORS = {"AuthenticAMD": "AMD", "GenuineIntel": "Intel"}
 PACKAGES = ("numpy", "ml_dtypes", "mpmath", "python-flint", "hypothesis")
 
 
@@ -30,16 +32,20 @@ def simd_level() -> str:
     """The widest vector instructions: ``AVX512_BF16``, ``AVX512``, ``AVX2``, ``NEON`` ... or the machine's name.
 
     Processors with bfloat16 instructions count as their own: libraries round to bfloat16 with them, which flushes
-    subnormals. ``GRADPROOF_SIMD`` overrides what is seen, for a framework held to less than the processor has
-    (``ATEN_CPU_CAPABILITY=avx2``, ``ONEDNN_MAX_CPU_ISA=AVX512_CORE``, ``XLA_FLAGS=--xla_cpu_max_isa=AVX2``).
+    subnormals. A framework may be held to less (``Backend.simd``).
     """
-    if told := os.environ.get(SIMD):
-        return told
     try:
         from numpy._core._multiarray_umath import __cpu_features__ as features  # type: ignore[import-not-found]  # private, but the only record
     except ImportError:
         return platform.machine()
-    for level, needed in (("AVX512", "AVX512F"), ("AVX2", "AVX2"), ("NEON", "NEON"), ("VSX", "VSX")):
+    for level, needed in (
+        ("AVX512", "AVX512F"),
+        ("AVX2", "AVX2"),
+        ("AVX", "AVX"),
+        ("SSE4_2", "SSE42"),
+        ("NEON", "NEON"),
+        ("VSX", "VSX"),
+    ):
         if features.get(needed):
             return f"{level}_BF16" if level == "AVX512" and "avx512_bf16" in processor_flags() else level
     return platform.machine()
@@ -80,28 +86,57 @@ def environment() -> dict[str, Any]:
 
 
 def backend_table(ids: list[str], missing: dict[str, str]) -> dict[str, dict[str, Any]]:
-    """By backend id: availability with reason, versions, and traits by format."""
+    """By backend id: availability with reason, versions, hardware; by format traits, or why it cannot be used."""
     table: dict[str, dict[str, Any]] = {}
     for name in ids:
         backend = get_backend(name)
-        traits = {f: backend.traits(FORMATS[f]) for f in backend.formats if f in FORMATS}
+        traits, unusable = _traits(backend)
         table[name] = {
             "available": True,
             "reason": "",
             "versions": backend.versions(),
+            "hardware": hardware(name),
             "traits": {
                 f: {"flushes_results": t.flushes_results, "zeros_inputs": t.zeros_inputs} for f, t in traits.items()
             },
+            "unusable_formats": unusable,
         }
     for name, reason in missing.items():
-        table[name] = {"available": False, "reason": reason, "versions": {}, "traits": {}}
+        table[name] = {"available": False, "reason": reason, "versions": {}, "traits": {}, "unusable_formats": {}}
     return table
 
 
+def _traits(backend: Backend) -> tuple[dict[str, Traits], dict[str, str]]:
+    """The traits of a backend by format, and the reasons of the formats in which they cannot be probed.
+
+    A table for the reader must not take a run with it, so whatever is raised is a reason.
+    """
+    found: dict[str, Traits] = {}
+    unusable: dict[str, str] = {}
+    for name in backend.formats:
+        if name in FORMATS:
+            try:
+                found[name] = backend.traits(FORMATS[name])
+            except Unsupported as why:
+                unusable[name] = str(why)
+            except Exception as fault:
+                unusable[name] = f"probing its traits raised {type(fault).__name__}: {fault}"
+    return found, unusable
+
+
 def surroundings(ids: list[str]) -> Surroundings:
-    """What ledger entries are compared with: the framework's version by backend id, and the SIMD level."""
+    """What ledger entries are compared with, by backend id: the framework's version, and the hardware it runs on."""
     versions = {name: get_backend(name).versions().get(name.partition(":")[0], "") for name in ids}
-    return Surroundings(versions, simd_level())
+    return Surroundings(versions, {name: hardware(name) for name in ids})
+
+
+def hardware(backend_id: str) -> str:
+    """Vendor of the processor and SIMD level of a backend's kernels: ``AMD AVX2``.
+
+    Vendors answer the same approximate instructions (rsqrt) with different last bits.
+    """
+    vendor = _cpuinfo("vendor_id")
+    return f"{VENDORS.get(vendor, vendor)} {get_backend(backend_id).simd(simd_level())}".strip()
 
 
 def installed_ids() -> list[str]:

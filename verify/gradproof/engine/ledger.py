@@ -1,7 +1,9 @@
 """The ledger of known deviations: reading it, matching it, and noticing when it is out of date.
 
-A ledger file is TOML: ``[deviation.<id>]`` tables (title, reason, upstream) and ``[[entry]]`` rows, one per cell
-they explain. Witnesses are tried in every run, so a sampled run cannot miss a deviation by luck.
+A ledger file is TOML: ``[deviation.<id>]`` tables (title, reason, upstream), ``[[entry]]`` rows, one per cell they
+explain, and ``[[loss]]`` rows, one per formula that loses digits (``losses``; ``backend`` and ``versions`` may stand at
+the head of the file for all of them). Witnesses are tried in every run, so a
+sampled run cannot miss a deviation by luck.
 """
 
 from __future__ import annotations
@@ -10,25 +12,33 @@ import builtins
 import math
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
 from gradproof.backends.base import Implementation
 from gradproof.cache import toml
+from gradproof.config import check_known
 from gradproof.engine.known import Known
+from gradproof.engine.losses import Loss
+from gradproof.engine.packs import properties
 from gradproof.engine.plan import Task
-from gradproof.engine.property import Outcome
+from gradproof.engine.property import Outcome, Violations
 from gradproof.errors import UsageError
 from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa
+from gradproof.formats.arrays import Bits, Floats, Ints
+from gradproof.functions import CATALOGUE
 from gradproof.functions.function import exact
 from gradproof.results.model import LedgerState
 from gradproof.results.telling import digits, figure
+
+Mask = npt.NDArray[np.bool_]
 
 SAME_KERNELS: Final = {"autocast": "eager"}
 """Modes that mostly call the kernels of another: its entries explain what they show too, within region and ceiling.
@@ -53,7 +63,7 @@ class Entry:
     ``regions`` are pairs of bit patterns, both ends included, along the number line (one pattern twice for a
     NaN). ``ceiling`` bounds the error over the cell's bound (inf where a class is wrong). ``witnesses`` are
     inputs that fail. ``versions`` is a PEP 440 range of the framework, ``recorded`` the exact version and
-    ``hardware`` the SIMD levels it was seen on.
+    ``hardware`` the vendors and SIMD levels it was seen on (``AMD AVX2``).
     """
 
     deviation: str
@@ -70,6 +80,8 @@ class Entry:
     regions: tuple[tuple[int, int], ...]
     ceiling: float
     witnesses: tuple[int, ...]
+    loss: Loss | None = None
+    """What it is derived from, if so: it explains on any hardware whatever is within, and nothing must show."""
 
     @builtins.property  # the field of that name hides the decorator
     def id(self) -> str:
@@ -80,27 +92,70 @@ class Entry:
             f"order{self.order} {self.property}"
         )
 
+    @builtins.property
+    def derived(self) -> bool:
+        """Whether it comes from a loss, and not from what some processor showed."""
+        return self.loss is not None
+
+    def admits(self, found: Failures) -> Mask:
+        """Which of the failures, all within the regions, are no worse than it says: by ``ceiling``, or by its loss.
+
+        A loss knows the error of a result. What a relation between several results comes to it knows less well.
+        """
+        within: Mask = found.magnitude <= self.ceiling
+        if self.loss is None:
+            return within
+        room = self.loss.room(found.size, get_format(self.format), self.params)
+        return np.where(np.isnan(found.absolute), within, found.absolute <= room)
+
+
+@dataclass(frozen=True)
+class Failures:
+    """The failing inputs of an outcome, one row each: ordinals, |x|, error over bound, and the error where known."""
+
+    bits: Bits
+    ordinals: Ints
+    size: Floats
+    magnitude: Floats
+    absolute: Floats
+
+    @classmethod
+    def of(cls, violations: Iterable[Violations], fmt: Format) -> Failures:
+        """All of them; ``absolute`` is NaN where the claim is not about the error of one result."""
+        rows = list(violations)
+        bits = np.concatenate([v.bits for v in rows])
+        absolute = [np.full(len(v), np.nan) if v.absolute is None else v.absolute for v in rows]
+        magnitude = np.concatenate([v.magnitude for v in rows])
+        return cls(bits, fa.ordinals(bits, fmt), np.abs(fa.values(bits, fmt)), magnitude, np.concatenate(absolute))
+
+    def __getitem__(self, rows: Mask) -> Failures:
+        return Failures(*(getattr(self, field.name)[rows] for field in fields(self)))
+
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What an entry's environment is compared with: framework version by backend id, and the SIMD level."""
+    """What an entry's environment is compared with, by backend id: framework version, vendor and SIMD level."""
 
     versions: dict[str, str]
-    simd: str
+    hardware: dict[str, str]
 
 
 class Ledger:
-    """All entries and deviations in force."""
+    """All entries, deviations and losses in force."""
 
-    def __init__(self, entries: Iterable[Entry] = (), deviations: Iterable[Deviation] = ()) -> None:
+    def __init__(
+        self, entries: Iterable[Entry] = (), deviations: Iterable[Deviation] = (), losses: Iterable[Loss] = ()
+    ) -> None:
         self.entries = list(entries)
         self.deviations = {d.id: d for d in deviations}
+        self.losses = list(losses)
 
     @classmethod
     def read(cls, directories: Iterable[Path]) -> Ledger:
         """Every ``*.toml`` of the directories; UsageError naming file and entry for a malformed one."""
         entries: list[Entry] = []
         deviations: list[Deviation] = []
+        losses: list[Loss] = []
         for file in sorted(f for d in directories for f in Path(d).glob("*.toml")):
             try:
                 document = toml.loads(file.read_text(encoding="utf-8"))
@@ -110,10 +165,17 @@ class Ledger:
                 deviations.append(_deviation(key, table, file))
             for number, table in enumerate(document.get("entry", []), 1):
                 entries.append(_entry(table, f"{file}, entry {number}"))
-        ledger = cls(entries, deviations)
+            shared = {key: document[key] for key in ("backend", "versions") if key in document}
+            for number, table in enumerate(document.get("loss", []), 1):
+                losses.append(_loss(shared | table, f"{file}, loss {number}"))
+        ledger = cls(entries, deviations, losses)
         for entry in entries:
             if entry.deviation not in ledger.deviations:
                 raise UsageError(f"ledger entry {entry.id!r} names no deviation of the ledger")
+        for loss in losses:
+            if loss.deviation not in ledger.deviations:
+                about = ", ".join(loss.functions)
+                raise UsageError(f"a loss of {about} names no deviation of the ledger: {loss.deviation!r}")
         return ledger
 
     def declare(self, implementations: Iterable[Implementation]) -> None:
@@ -127,11 +189,14 @@ class Ledger:
                 )
 
     def about(self, task: Task, surroundings: Surroundings) -> list[Entry]:
-        """Entries for the cell of ``task`` whose version range holds here; for a user's code its own declarations."""
+        """Entries for the cell of ``task`` whose version range holds here, those that its losses make last.
+
+        For a user's code its own declarations alone.
+        """
         version = surroundings.versions.get(task.backend, "")
         if task.implementation.user:
             self.declare([task.implementation])
-            return _declared(task, version, surroundings.simd)
+            return _declared(task, version, surroundings.hardware.get(task.backend, ""))
         return [
             e
             for e in self.entries
@@ -140,16 +205,41 @@ class Ledger:
             and (task.mode in e.modes or SAME_KERNELS.get(task.mode) in e.modes)
             and {k: exact(v) for k, v in e.params.items()} == task.function.exact_params
             and _covers(e.versions, version)
-        ]
+        ] + [_derived(loss, task, version) for loss in self.losses if _concerns(loss, task, version)]
 
 
-def _declared(task: Task, version: str, simd: str) -> list[Entry]:
+def _concerns(loss: Loss, task: Task, version: str) -> bool:
+    """Whether a loss is about the results that the cell of ``task`` rests on, or about the cell by name."""
+    orders = (task.order,) if loss.properties else properties()[task.property].rests_on(task.order)
+    return (
+        loss.backend == task.backend
+        and task.function.name in loss.functions
+        and not set(loss.orders).isdisjoint(orders)
+        and (not loss.properties or task.property in loss.properties)
+        and (not loss.formats or task.format in loss.formats)
+        and (not loss.modes or task.mode in loss.modes or SAME_KERNELS.get(task.mode) in loss.modes)
+        and _covers(loss.versions, version)
+    )
+
+
+def _derived(loss: Loss, task: Task, version: str) -> Entry:
+    """What a loss says of one cell."""
+    fmt, params = get_format(task.format), task.function.exact_params
+    return Entry(
+        deviation=loss.deviation, backend=task.backend, versions=loss.versions, recorded=version, hardware=(),
+        function=task.function.name, params=dict(task.function.params), modes=(task.mode,), format=task.format,
+        order=task.order, property=task.property, regions=loss.regions(fmt, params),
+        ceiling=loss.ceiling(fmt, params), witnesses=(), loss=loss,
+    )  # fmt: skip
+
+
+def _declared(task: Task, version: str, hardware: str) -> list[Entry]:
     """The deviations that the author of the task's implementation declares, as entries that are at home here."""
     fmt, implementation = get_format(task.format), task.implementation
     return [
         Entry(
             deviation=_reference(implementation, known), backend=task.backend, versions=SpecifierSet(""),
-            recorded=version, hardware=(simd,), function=task.function.name, params=dict(task.function.params),
+            recorded=version, hardware=(hardware,), function=task.function.name, params=dict(task.function.params),
             modes=(task.mode,), format=task.format, order=task.order, property=task.property, regions=known.bits(fmt),
             ceiling=known.ceiling, witnesses=(),
         )
@@ -179,12 +269,13 @@ def explain(
         return None, []
     fmt = get_format(task.format)
     if not failing:
-        return None, [_vanished(e, task, surroundings) for e in entries]
-    bits = np.concatenate([v.bits for v in failing])
-    magnitude = np.concatenate([v.magnitude for v in failing])
-    ordinals = fa.ordinals(bits, fmt)
-    inside = [_inside(ordinals, entry, fmt) for entry in entries]
-    within = [rows & (magnitude <= entry.ceiling) for rows, entry in zip(inside, entries, strict=True)]
+        return None, [_vanished(e, task, surroundings) for e in entries if not e.derived]
+    found = Failures.of(failing, fmt)
+    bits, magnitude = found.bits, found.magnitude
+    inside = [_inside(found.ordinals, entry, fmt) for entry in entries]
+    within = [rows.copy() for rows in inside]
+    for rows, entry in zip(within, entries, strict=True):
+        rows[rows] = entry.admits(found[rows])
     explained = np.logical_or.reduce(within)
     states = []
     for entry, rows in zip(entries, inside, strict=True):
@@ -193,6 +284,8 @@ def explain(
             worst = float(magnitude[above].max())
             detail = f"error over bound {figure(worst, digits(worst, entry.ceiling))} above {figure(entry.ceiling)}"
             states.append(LedgerState(entry.id, entry.deviation, "grown", detail))
+        elif entry.derived:
+            continue
         elif rows.any():
             states.append(LedgerState(entry.id, entry.deviation, "seen"))
         else:
@@ -226,12 +319,12 @@ def _vanished(entry: Entry, task: Task, surroundings: Surroundings) -> LedgerSta
         detail = f"recorded in mode {', '.join(entry.modes)}; does not show in {task.mode}"
         return LedgerState(entry.id, entry.deviation, "not-checked", detail)
     version = surroundings.versions.get(task.backend, "")
-    at_home = version == entry.recorded and surroundings.simd in entry.hardware
+    here = surroundings.hardware.get(task.backend, "")
+    at_home = version == entry.recorded and here in entry.hardware
     detail = (
         "no longer shows where it was recorded; remove the entry"
         if at_home
-        else f"does not show here ({version}, {surroundings.simd}); recorded on {entry.recorded}, "
-        f"{', '.join(entry.hardware)}"
+        else f"does not show here ({version}, {here}); recorded on {entry.recorded}, {', '.join(entry.hardware)}"
     )
     return LedgerState(entry.id, entry.deviation, "gone" if at_home else "stale", detail)
 
@@ -271,6 +364,31 @@ def _entry(table: dict[str, Any], where: str) -> Entry:
         raise UsageError(f"ledger file {where} lacks {missing}") from None
     except (InvalidSpecifier, TypeError, ValueError, UsageError) as fault:
         raise UsageError(f"ledger file {where}: {fault}") from None
+
+
+def _loss(table: dict[str, Any], where: str) -> Loss:
+    try:
+        for key in table:
+            check_known(key, [f.name for f in fields(Loss)], "key")
+        made = Loss(
+            deviation=table["deviation"],
+            backend=table["backend"],
+            versions=SpecifierSet(table["versions"]),
+            functions=_texts(table, "functions"),
+            orders=tuple(int(n) for n in table["orders"]),
+            where=tuple((low, high) for low, high in table["where"]),
+            error=table["error"],
+            **{key: _texts(table, key, ()) for key in ("modes", "formats", "properties")},
+        )
+        for function in (f for f in CATALOGUE if f.name in made.functions):  # found here, not in some run
+            fmt = get_format(made.formats[0] if made.formats else "float32")
+            made.regions(fmt, function.exact_params)
+            made.ceiling(fmt, function.exact_params)
+    except KeyError as missing:
+        raise UsageError(f"ledger file {where} lacks {missing}") from None
+    except (InvalidSpecifier, TypeError, ValueError, UsageError) as fault:
+        raise UsageError(f"ledger file {where}: {fault}") from None
+    return made
 
 
 def _texts(table: dict[str, Any], key: str, default: tuple[str, ...] | None = None) -> tuple[str, ...]:

@@ -79,11 +79,13 @@ class Pointwise:
             outcome.curve = curve(bits, u, judged, self.probe.format)
         if failing.any():
             felt = np.concatenate([p.felt for p in parts])
+            absolute = np.concatenate([p.absolute for p in parts])
             outcome.violations.append(
                 Violations(
-                    bits[failing], got[failing], magnitude[failing], severity[failing], felt[failing], explanation
+                    bits[failing], got[failing], magnitude[failing], severity[failing], felt[failing], explanation,
+                    absolute=absolute[failing],
                 )
-            )
+            )  # fmt: skip
         return outcome
 
 

@@ -43,6 +43,8 @@ class Violations:
     """Cause, where the property knows it better than the engine's classifier."""
     pointwise: bool = True
     """Whether ``got`` is a wrong f^(order)(bits) that the oracle can be asked about directly."""
+    absolute: Floats | None = None
+    """|got - f^(order)(bits)| where ``got`` is that, in its units (inf for a class mismatch); None where it is not."""
 
     def __len__(self) -> int:
         return int(self.bits.size)
@@ -106,6 +108,13 @@ class Property(abc.ABC):
     def applies(self, function: Function, order: int) -> bool:
         """Whether the claim says anything about this function at this order."""
         return True
+
+    def rests_on(self, order: int) -> tuple[int, ...]:
+        """The n of the f^(n) whose lost digits make a cell of ``order`` fail, wherever they are lost.
+
+        None for a claim about single places (kinks, infinities), or whose inputs are not the function's.
+        """
+        return ()
 
     @abc.abstractmethod
     def check(self, probe: Probe, order: int) -> Outcome:

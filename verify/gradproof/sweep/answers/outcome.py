@@ -64,7 +64,9 @@ class Rows:
     def violations(self) -> Violations:
         """The failing ones."""
         bad, j = self.judgement.failing, self.judgement
-        return Violations(self.bits[bad], self.got[bad], j.magnitude[bad], self.severity[bad], j.felt[bad])
+        return Violations(
+            self.bits[bad], self.got[bad], j.magnitude[bad], self.severity[bad], j.felt[bad], absolute=j.absolute[bad]
+        )
 
 
 @dataclass(frozen=True)
@@ -225,7 +227,7 @@ class _Sweep:
             gaps = stretches.outside(every, self.format)
             fresh = stretches.within(failing, gaps, self.target, FAILING)
             more = self._ends(fresh) | self._greatest() | self._ends(failing) | self._spread()
-            if len(entries) > 1 or not _holds_worst(worst):
+            if sum(not e.derived for e in entries) > 1 or not _holds_worst(worst):
                 for regions in where:
                     more |= self._peaks(regions, failing)
             rows = _judged(self.subject, more)

@@ -61,7 +61,7 @@ def foreign(wanted: Mapping[str, Any], seen: Mapping[str, Any]) -> str:
 @cache
 def _backend_facts(backend_id: str, mode: str) -> dict[str, Any]:
     from gradproof.backends import get_backend
-    from gradproof.engine.environment import package_version, processor, simd_level
+    from gradproof.engine.environment import hardware, package_version, processor
 
     backend = get_backend(backend_id)
     backend.mode_availability(mode)  # the compiler's version is known once its mode was asked for
@@ -73,7 +73,7 @@ def _backend_facts(backend_id: str, mode: str) -> dict[str, Any]:
             **{name: text for name, text in told.items() if name not in OF_THE_PROCESSOR},
         },
         "processor": {
-            "simd": simd_level(),
+            "simd": hardware(backend_id),
             NAME: processor(),
             **{name: text for name, text in told.items() if name in OF_THE_PROCESSOR},
         },

@@ -22,6 +22,9 @@ FRAMEWORKS = ("torch", "jax", "jaxlib")
 
 ROOMS: Mapping[str, frozenset[str]] = {
     "errors": frozenset(),
+    "text": frozenset(),
+    "interrupts": frozenset(),
+    "files": frozenset({"errors"}),
     "entry_points": frozenset({"errors"}),
     "formats": frozenset({"errors"}),
     "functions": frozenset({"formats", "entry_points", "errors"}),
@@ -29,18 +32,31 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "measure": frozenset({"oracle", "functions", "formats", "results", "errors"}),
     "backends": frozenset({"functions", "formats", "entry_points", "errors"}),
     "strategies": frozenset({"functions", "formats", "errors"}),
-    "results": frozenset({"errors"}),
+    "results": frozenset({"files", "errors"}),
     "sweep": frozenset(
-        {"engine", "backends", "strategies", "measure", "oracle", "functions", "formats", "results", "errors"}
+        {
+            "engine",
+            "backends",
+            "strategies",
+            "measure",
+            "oracle",
+            "functions",
+            "formats",
+            "results",
+            "files",
+            "text",
+            "interrupts",
+            "errors",
+        }
     ),
-    "config": frozenset({"formats", "errors"}),
+    "config": frozenset({"formats", "files", "errors"}),
 }
 """The rooms of the engine that may not know all others, and the rooms each may import."""
 
 OPEN_ROOMS = frozenset({"engine", "plugin", "cli", "__main__"})
 """The rooms that put the others together."""
 
-REPORTS_MAY_SEE = frozenset({"results", "formats", "errors"})
+REPORTS_MAY_SEE = frozenset({"results", "formats", "files", "text", "errors"})
 
 
 @dataclass(frozen=True)

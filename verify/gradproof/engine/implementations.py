@@ -16,6 +16,7 @@ from gradproof.errors import UsageError
 from gradproof.formats import FORMATS, get_format
 from gradproof.functions import Function, get_function
 from gradproof.measure import Contract, get_contract
+from gradproof.text import storable
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -125,7 +126,7 @@ def declaration(
         return Implementation(
             function=bound.name,
             backend=backend.partition(":")[0],
-            name=name or _name_of(call),
+            name=storable(name or _name_of(call)),
             call=call,
             params=dict(bound.params),
             derivatives=derivatives,

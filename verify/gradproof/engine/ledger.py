@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import builtins
 import math
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from gradproof.engine.known import Known
 from gradproof.engine.plan import Task
 from gradproof.engine.property import Outcome
 from gradproof.errors import UsageError
+from gradproof.files.reading import parsed_toml, read_text
 from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa
 from gradproof.functions.function import exact
@@ -102,8 +102,8 @@ class Ledger:
         deviations: list[Deviation] = []
         for file in sorted(f for d in directories for f in Path(d).glob("*.toml")):
             try:
-                document = tomllib.loads(file.read_text(encoding="utf-8"))
-            except tomllib.TOMLDecodeError as fault:
+                document = parsed_toml(read_text(file, "a ledger"))
+            except ValueError as fault:
                 raise UsageError(f"ledger file {file} is not valid TOML: {fault}") from None
             for key, table in document.get("deviation", {}).items():
                 deviations.append(_deviation(key, table, file))

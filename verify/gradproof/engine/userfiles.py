@@ -25,7 +25,8 @@ def load(path: str) -> list[Implementation]:
     """
     file = Path(path)
     if not file.is_file():
-        raise UsageError(f"expected a Python file, got {path!r}, which does not exist")
+        why = "is no regular file" if file.exists() else "does not exist"
+        raise UsageError(f"expected a Python file, got {path!r}, which {why}")
     modules: list[ModuleType] = []
     found = collect(lambda: modules.append(_import(file)))
     found = named_in(modules[0], found) + marked_in(modules[0])

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from typing import Any
 
 from gradproof.cache.entries import kept
+from gradproof.files.reading import parsed_toml
 
 
 def loads(text: str) -> dict[str, Any]:
-    """What ``tomllib.loads`` answers, but with dates and times as text. Raises tomllib.TOMLDecodeError as it does."""
+    """What ``parsed_toml`` answers, but with dates and times as text. Raises ValueError as it does."""
     key = {"toml": hashlib.sha256(text.encode()).hexdigest()}
     document: dict[str, Any] = json.loads(
-        kept("toml", key, lambda: json.dumps(tomllib.loads(text), default=str).encode())
+        kept("toml", key, lambda: json.dumps(parsed_toml(text), default=str).encode())
     )
     return document

@@ -32,6 +32,7 @@ from gradproof.formats import Format
 from gradproof.functions import Function
 from gradproof.results.io import plain
 from gradproof.results.model import SEVERITIES, Cell, Certificate, Evidence, LedgerState
+from gradproof.text import storable
 
 RECORDED_CONTRACT = Selection.contract
 """The contract under which the ledger's entries are recorded."""
@@ -68,7 +69,8 @@ def decide(
     except Exception as bug:  # a property's own fault must not take the rest of the run with it
         reason = f"the check itself raised {type(bug).__name__}: {bug}"
         cell, states = task.cell("error", reason, measured={"fault": "internal"}), []
-    return replace(cell, contract=contract, seconds=round(time.perf_counter() - started, 4)), states
+    made = replace(cell, contract=contract, seconds=round(time.perf_counter() - started, 4))
+    return storable(made), states
 
 
 def _ended(task: Task, error: GradproofError, source: str | None, selection: Selection) -> Cell:

@@ -6,8 +6,8 @@ import os
 import re
 from xml.etree import ElementTree as ET
 
+from gradproof.files.writing import write_text
 from gradproof.results import sweeps
-from gradproof.results.atomic import write_text
 from gradproof.results.model import Cell, RunResult
 from gradproof_reports.summary import figure
 

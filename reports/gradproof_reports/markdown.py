@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 
-from gradproof.results.atomic import write_text
+from gradproof.files.writing import write_text
 from gradproof.results.claims import in_words, overall
 from gradproof.results.model import Cell, PlaceVerdict, RunResult
 from gradproof.results.sweeps import PROPERTY, lines, short, statement

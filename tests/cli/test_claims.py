@@ -11,6 +11,7 @@ import pytest
 
 from gradproof.cli import codes
 from gradproof.cli.claims import tally
+from gradproof.cli.outputs import Written
 from gradproof.cli.summary import summarise
 from gradproof.results import Cell, RunResult, read_results, write_results
 from gradproof.results.claims import judge
@@ -171,8 +172,8 @@ def test_a_file_older_than_the_claims_is_judged_by_the_installed_ones(gradproof:
 
 def test_the_summary_tells_the_claims_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     result = RunResult(SHARD, CELLS, claims=judge(ASKED, CELLS))
-    summarise(result, codes.FAILED, ["out/mine.json"])
+    summarise(result, codes.FAILED, Written(["out/mine.json"]))
     (line,) = [t for t in capsys.readouterr().out.splitlines() if t.startswith("Claims:")]
     assert line == f"{tally(result.claims)}; see `gradproof claims out/mine.json`"
-    summarise(replace(result, claims=judge(ASKED, [cell("not-run")])), codes.NOTHING, ["results.json"])
+    summarise(replace(result, claims=judge(ASKED, [cell("not-run")])), codes.NOTHING, Written(["results.json"]))
     assert "Claims:" not in capsys.readouterr().out

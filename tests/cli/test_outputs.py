@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from gradproof.cli import outputs
-from gradproof.errors import GradproofError
 from gradproof.results import RunResult, read_results
 from tests.cli.conftest import TINY, Invoke
 
@@ -47,7 +46,9 @@ def test_an_old_results_file_survives_a_refused_run(gradproof: Invoke, folder: P
     assert (folder / "results.json").read_text("utf-8") == "old"
 
 
-def test_a_report_that_fails_costs_no_other_output(folder: Path, gradproof: Invoke) -> None:
+def test_a_report_that_fails_costs_no_other_output(
+    folder: Path, gradproof: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
     gradproof("run", *TINY, "--html", "none")
     result = read_results("results.json")
     done: list[str] = []
@@ -56,9 +57,11 @@ def test_a_report_that_fails_costs_no_other_output(folder: Path, gradproof: Invo
         raise ZeroDivisionError("seeded")
 
     chosen = [outputs.Output("html", "a"), outputs.Output("junit", "b")]
-    with pytest.raises(GradproofError, match="the html report to a failed: ZeroDivisionError: seeded"):
-        outputs.write(result, chosen, {"html": broken, "junit": lambda _, path: done.append(path)})
-    assert done == ["b"]
+    prepared = outputs.prepare(chosen, (), {"html": broken, "junit": lambda _, path: done.append(path)})
+    written = prepared.write(result)
+    assert done == written.files == ["b"]
+    assert written.code(0) == 3
+    assert "--html a could not be written: ZeroDivisionError: seeded" in capsys.readouterr().err
 
 
 def test_a_line_per_cell_where_there_is_no_terminal(gradproof: Invoke) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from gradproof.cli import codes
 from gradproof.cli.failures import failing, gravity
+from gradproof.cli.outputs import Written
 from gradproof.cli.summary import SHOWN, summarise
 from gradproof.results import Cell, RunResult
 from gradproof.results.model import Certificate, Interval, LedgerState, Number, Shard
@@ -22,7 +23,7 @@ def cell(function: str = "relu", **more: Any) -> Cell:
 
 
 def said(capsys: pytest.CaptureFixture[str], result: RunResult, code: int) -> str:
-    summarise(result, code, ["results.json"])
+    summarise(result, code, Written(["results.json"]))
     return capsys.readouterr().out
 
 
@@ -52,7 +53,7 @@ def test_the_region_shown_is_the_one_around_the_input(capsys: pytest.CaptureFixt
 def test_verbose_tells_every_cell_of_a_group(capsys: pytest.CaptureFixture[str]) -> None:
     cells = [cell(status="fail", reason="seeded", format=f) for f in ("float32", "float16")]
     assert said(capsys, RunResult(SHARD, cells), codes.FAILED).count("seeded") == 1
-    summarise(RunResult(SHARD, cells), codes.FAILED, [], verbose=True)
+    summarise(RunResult(SHARD, cells), codes.FAILED, Written(), verbose=True)
     assert capsys.readouterr().out.count("seeded") == 2
 
 

@@ -22,6 +22,9 @@ FRAMEWORKS = ("torch", "jax", "jaxlib")
 
 ROOMS: Mapping[str, frozenset[str]] = {
     "errors": frozenset(),
+    "text": frozenset(),
+    "interrupts": frozenset(),
+    "files": frozenset({"errors"}),
     "entry_points": frozenset({"errors"}),
     "cache": frozenset({"errors"}),
     "names": frozenset(),
@@ -31,7 +34,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "measure": frozenset({"oracle", "functions", "formats", "results", "names", "errors"}),
     "backends": frozenset({"functions", "formats", "cache", "entry_points", "errors"}),
     "strategies": frozenset({"functions", "formats", "errors"}),
-    "results": frozenset({"errors"}),
+    "results": frozenset({"files", "errors"}),
     "execution": frozenset({"errors"}),
     "sweep": frozenset(
         {
@@ -44,17 +47,20 @@ ROOMS: Mapping[str, frozenset[str]] = {
             "functions",
             "formats",
             "results",
+            "files",
+            "text",
+            "interrupts",
             "errors",
         }
     ),
-    "config": frozenset({"formats", "errors"}),
+    "config": frozenset({"formats", "files", "errors"}),
 }
 """The rooms of the engine that may not know all others, and the rooms each may import."""
 
 OPEN_ROOMS = frozenset({"engine", "plugin", "cli", "__main__"})
 """The rooms that put the others together."""
 
-REPORTS_MAY_SEE = frozenset({"results", "formats", "cache", "errors"})
+REPORTS_MAY_SEE = frozenset({"results", "formats", "cache", "files", "text", "errors"})
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gradproof.errors import UsageError
+from gradproof.errors import UsageError, WriteError
 from gradproof.results import model, read_results, schema, validate, write_results
 from gradproof.results.model import RunResult
 from tests.reports.synthetic import run
@@ -149,7 +149,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", fail)
-    with pytest.raises(UsageError, match="No space left"):
+    with pytest.raises(WriteError, match="No space left"):
         write_results(dataclasses.replace(SMALL, cells=[]), file)
     assert file.read_bytes() == before
     assert list(tmp_path.iterdir()) == [file]

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from gradproof.errors import GradproofError, UsageError
+from gradproof.errors import GradproofError, UsageError, WriteError
 from gradproof.execution import executors
 from gradproof.execution.executors import Crew, Here
 from gradproof.sweep.plan import Target
@@ -190,8 +190,8 @@ def test_a_disk_that_fills_up_stops_the_sweep_and_loses_nothing(
         real(descriptor)
 
     with monkeypatch.context() as patched:
-        patched.setattr("gradproof.results.atomic.os.fsync", full_after_three)
-        with pytest.raises(UsageError, match="No space left on device"):
+        patched.setattr("gradproof.files.writing.os.fsync", full_after_three)
+        with pytest.raises(WriteError, match="No space left on device"):
             swept(tmp_path)
     (found,) = swept(tmp_path)
     assert text(found) == json.dumps(expected(), sort_keys=True)

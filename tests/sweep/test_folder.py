@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gradproof.errors import UsageError
+from gradproof.errors import UsageError, WriteError
 from gradproof.sweep.plan import Target, shards
 from gradproof.sweep.running.folder import LOCK, MANIFEST, Damaged, Folder, place
 
@@ -154,8 +154,8 @@ def test_a_full_disk_is_told_and_costs_no_finished_shard(path: Path, monkeypatch
     with Folder(path, MADE_BY) as folder:
         before = sorted(file.name for file in path.iterdir())
         with monkeypatch.context() as patched:
-            patched.setattr("gradproof.results.atomic.os.fsync", full)
-            with pytest.raises(UsageError) as refused:
+            patched.setattr("gradproof.files.writing.os.fsync", full)
+            with pytest.raises(WriteError) as refused:
                 folder.keep(SHARDS[3], answer(3))
         assert sorted(file.name for file in path.iterdir()) == before
     assert "No space left on device" in str(refused.value)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import difflib
 import os
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from gradproof.errors import UsageError
+from gradproof.files.places import STDOUT
+from gradproof.files.reading import parsed_toml, read_text, shortened, unfit
 from gradproof.formats import FORMATS
 
 TABLE: Final = "tool.gradproof"
@@ -126,20 +127,22 @@ def from_file(file: Path | None) -> dict[str, Value]:
     if file is None:
         return {}
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
+        document = parsed_toml(read_text(file, "a TOML file"))
+    except ValueError as fault:
         raise UsageError(f"expected a readable TOML file, but {file} is not: {fault}") from None
     tool = document.get("tool")
     table = tool.get("gradproof", {}) if isinstance(tool, dict) else {}
     if not isinstance(table, dict):
-        raise UsageError(f"expected [{TABLE}] to be a table, got {table!r} in {file}")
+        raise UsageError(f"expected [{TABLE}] to be a table, got {shortened(table)} in {file}")
+    for at, why in unfit(table, finite=False):
+        raise UsageError(f"{at!r} in [{TABLE}] of {file}: {why}")
     found = {}
     for key, value in table.items():
         check_known(key, BY_NAME, "key", f" in [{TABLE}] of {file}")
         setting = BY_NAME[key]
         parsed = parse(setting, value, f"{key!r} in [{TABLE}] of {file}")
-        if setting.kind == "path" and parsed != NONE:
-            parsed = str(file.parent / parsed)
+        if setting.kind == "path" and parsed not in (NONE, STDOUT):
+            parsed = os.path.join(file.parent, parsed)  # noqa: PTH118  # a Path would drop the end that names a folder
         found[key] = Value(parsed, f"[{TABLE}] of {file}")
     return found
 
@@ -228,9 +231,9 @@ def _number(setting: Setting, item: Any, value: Any, where: str) -> float:
 def _path(setting: Setting, item: Any, value: Any, where: str) -> str:
     if isinstance(item, str) and item:
         return item
-    raise _wrong(f"a path in quotes, or {NONE!r}", value, where)
+    raise _wrong(f"a path in quotes, {STDOUT!r} or {NONE!r}", value, where)
 
 
 def _wrong(expected: str, value: Any, where: str) -> UsageError:
     shown = value[0] if isinstance(value, tuple) and len(value) == 1 else value
-    return UsageError(f"expected {expected} for {where}, got {shown!r}")
+    return UsageError(f"expected {expected} for {where}, got {shortened(shown)}")

@@ -13,6 +13,14 @@ class UsageError(GradproofError):
     """The caller asked for something that cannot be: an unknown name, a value out of range, a bad file."""
 
 
+class WriteError(GradproofError):
+    """A file could not be written although its place is the right one, as on a full disk; ``why`` is the reason."""
+
+    def __init__(self, message: str, why: str) -> None:
+        super().__init__(message)
+        self.why = why
+
+
 class BackendUnavailable(GradproofError):
     """A backend or device that was asked for is not here; the message is the reason."""
 

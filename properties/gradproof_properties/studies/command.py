@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -14,8 +13,11 @@ import click
 from gradproof.cli import codes
 from gradproof.cli.console import columns, console, count, duration, text
 from gradproof.cli.options import backends as backend_ids
-from gradproof.cli.outputs import Output, check_writable
+from gradproof.cli.outputs import Output, Written, prepare
 from gradproof.errors import UsageError
+from gradproof.files.writing import write_text
+from gradproof.interrupts import interruptible
+from gradproof.results.keeping import Weight
 
 if TYPE_CHECKING:
     from gradproof_properties.studies.mnist import Images
@@ -94,19 +96,26 @@ def relu_at_zero(
     """
     from gradproof_properties.studies import mnist, relu_at_zero
 
-    if json_path is not None:
-        check_writable(Output("json", json_path))
+    wanted = [] if json_path is None else [Output("json", json_path)]
+    outputs = prepare(wanted, [] if data is None else [data], {"json": _write})
     plan = relu_at_zero.Plan(_backends(named), tuple(dict.fromkeys(formats)) or ("float32",), seed=seed, **settings)
     images = mnist.load(data) if data is not None else mnist.synthetic(seed)
     watch = _progress(plan)
-    result = relu_at_zero.run(plan, images, jobs=jobs or _jobs(plan), max_seconds=max_seconds, watch=watch)
-    used = images.first(plan.batch * plan.batches) if plan.batches else images
-    if json_path is not None:
-        Path(json_path).write_text(json.dumps(_told(result, used), indent=2) + "\n", encoding="utf-8")
-    _print(result, used, json_path)
-    if not any(m.found for m in result.measured):
-        return codes.INTERRUPTED if result.stopped == "interrupted" else codes.NOTHING
-    return codes.INTERRUPTED if result.stopped == "interrupted" else codes.OK
+    interrupted = "interrupted"
+    with outputs.stdout_kept(), interruptible() as interrupts:
+        result = relu_at_zero.run(plan, images, jobs=jobs or _jobs(plan), max_seconds=max_seconds, watch=watch)
+        interrupts.finish()
+        used = images.first(plan.batch * plan.batches) if plan.batches else images
+        found = sum(len(m.found) for m in result.measured)
+        weight = Weight(found, not result.stopped, result.stopped == interrupted)
+        written = outputs.write_sparing(_told(result, used), weight)
+        _print(result, used, written)
+    code = codes.OK if found else codes.NOTHING
+    return written.code(codes.INTERRUPTED if result.stopped == interrupted else code)
+
+
+def _write(document: dict[str, Any], path: str) -> None:
+    write_text(json.dumps(document, indent=2) + "\n", path, "study")
 
 
 def _backends(named: tuple[str, ...]) -> tuple[str, ...]:
@@ -160,11 +169,10 @@ HEAD: Final = (
 )  # fmt: skip
 
 
-def _print(result: Result, images: Images, json_path: str | None) -> None:
+def _print(result: Result, images: Images, written: Written) -> None:
     out = console()
     columns(out, HEAD, [_cells(row) for row in result.rows])
-    wrote = [] if json_path is None else [f"wrote {json_path}"]
-    for line in ("", *_notes(result, images), *wrote):
+    for line in ("", *_notes(result, images), *written.lines()):
         out.print(text(line))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from gradproof.results.atomic import write_text
+from gradproof.files.writing import write_text
 from gradproof.results.model import RunResult
 from gradproof_reports.html import claims, data, failures, matrix, states
 from gradproof_reports.html.pages import pages, slugs

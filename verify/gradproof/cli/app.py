@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import io
 import os
 import sys
-import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import Any, Final, NoReturn
 
 import click
+from click.shell_completion import shell_complete
 
 from gradproof._version import __version__
 from gradproof.cli import codes
-from gradproof.errors import CacheWarning, GradproofError, UsageError
+from gradproof.cli.console import TRACEBACK, say, trace
+from gradproof.cli.streams import flushed, lasting
+from gradproof.errors import CacheWarning, GradproofError, UsageError, WriteError
+from gradproof.interrupts import interruptible
 
 COMMANDS: Final = {
     "run": ("gradproof.cli.run", "Check the catalogue on the frameworks of this machine."),
@@ -35,7 +37,8 @@ COMMANDS: Final = {
 }
 """Command -> module that defines it as ``<name>_command``, and its line in ``gradproof --help``."""
 
-TRACEBACK: Final = "GRADPROOF_TRACEBACK"
+COMPLETION: Final = "_GRADPROOF_COMPLETE"
+"""Environment variable by which a shell asks what may follow: ``bash_source`` and the like, see click."""
 
 
 class Program(click.Group):
@@ -57,7 +60,7 @@ class Program(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that was named; a usage error with a suggestion when there is none."""
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS and not ctx.resilient_parsing:
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(COMMANDS)}"
             ctx.fail(f"unknown command {args[0]!r}; {hint}")
@@ -77,16 +80,17 @@ class Program(click.Group):
         **extra: Any,
     ) -> NoReturn:
         """Run and exit: every error becomes one line on stderr and an exit code of ``codes``."""
-        _speak_any_encoding()
-        try:
-            with _plain_warnings():
-                code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            _close_stdout()
-            sys.exit(codes.FAILED)
-        except BaseException as fault:
-            sys.exit(_told(fault))
+        if instruction := os.environ.get(COMPLETION):
+            sys.exit(shell_complete(self, {}, prog_name or "gradproof", COMPLETION, instruction))
+        with lasting():
+            try:
+                with _plain_warnings(), interruptible():
+                    code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            except BaseException as fault:
+                code = _told(fault)
+            if why := flushed():
+                say(f"error: standard output could not be written: {why}")
+                code = codes.INTERNAL
         sys.exit(code if isinstance(code, int) else codes.OK)
 
 
@@ -97,7 +101,7 @@ def _told(fault: BaseException) -> int:
             return fault.exit_code
         case SystemExit():
             # Somebody's code called sys.exit: whatever it meant by its code, this run did not end well.
-            _say(f"internal error: the run was ended by sys.exit({fault.code!r})")
+            say(f"internal error: the run was ended by sys.exit({fault.code!r})")
             return codes.INTERNAL
         case click.exceptions.NoArgsIsHelpError():
             fault.show()
@@ -106,27 +110,24 @@ def _told(fault: BaseException) -> int:
             hint = ""
             if isinstance(fault, click.UsageError) and fault.ctx is not None:
                 hint = f"\ntry '{fault.ctx.command_path} --help'"
-            _say(f"error: {_lowered(fault.format_message())}{hint}")
+            say(f"error: {_lowered(fault.format_message())}{hint}")
             return codes.USAGE
         case UsageError():
-            _say(f"error: {fault}")
-            _trace()
+            say(f"error: {fault}")
+            trace(fault)
             return codes.USAGE
         case KeyboardInterrupt() | click.Abort():
-            _say("interrupted")
+            say("interrupted")
             return codes.INTERRUPTED
+        case WriteError():
+            say(f"error: {fault}")
         case GradproofError():
-            _say(f"error: {type(fault).__name__}: {fault}")
+            say(f"error: {type(fault).__name__}: {fault}")
         case _:
-            _say(f"internal error: {type(fault).__name__}: {fault}")
-    if not _trace():
+            say(f"internal error: {type(fault).__name__}: {fault}")
+    if not trace(fault):
         click.echo(f"set {TRACEBACK}=1 for the traceback", err=True)
     return codes.INTERNAL
-
-
-def _say(text: str) -> None:
-    with contextlib.suppress(OSError):
-        click.echo(f"gradproof: {text}", err=True)
 
 
 @contextlib.contextmanager
@@ -136,7 +137,7 @@ def _plain_warnings() -> Iterator[None]:
 
     def show(message: Warning | str, category: type[Warning], *more: Any, **named: Any) -> None:
         if issubclass(category, CacheWarning):
-            _say(f"warning: {message}")
+            say(f"warning: {message}")
         else:
             shown(message, category, *more, **named)
 
@@ -147,30 +148,9 @@ def _plain_warnings() -> Iterator[None]:
         warnings.showwarning = shown
 
 
-def _trace() -> bool:
-    """Print the traceback of the exception being handled, if the user asked for tracebacks."""
-    wanted = os.environ.get(TRACEBACK, "") not in ("", "0")
-    if wanted:
-        click.echo(traceback.format_exc(), err=True)
-    return wanted
-
-
 def _lowered(text: str) -> str:
     """click's sentences begin with a capital; ours continue after ``error:``."""
     return text[:1].lower() + text[1:] if text[1:2].islower() else text
-
-
-def _speak_any_encoding() -> None:
-    """A name that the terminal's encoding lacks is shown escaped rather than ending the run."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def _close_stdout() -> None:
-    """Keep the interpreter from complaining again when it flushes a pipe that nobody reads."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from gradproof.cli.console import console
+from gradproof.text import visible
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
@@ -51,5 +52,7 @@ class OnBar:
     def show(self, **changes: Any) -> bool:
         """Change ``completed``, ``total`` or ``description``; whether there is a bar to see it on."""
         if self._bar is not None:
+            if "description" in changes:
+                changes["description"] = visible(changes["description"])
             self._bar.update(self._task, **changes)
         return self._bar is not None

@@ -29,7 +29,8 @@ def config_command(as_json: bool) -> None:
     out = console()
     columns(out, ("setting", "value", "from"), [(name, _shown(value), origin) for name, value, origin in rows])
     file = nearest_pyproject(Path.cwd())
-    out.print(text(f"\npyproject.toml: {file if file else 'none here or above'}"))
+    out.print()
+    out.print(text(f"pyproject.toml: {file if file else 'none here or above'}"))
 
 
 def default(setting: Setting) -> Any:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
+import traceback
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
+
+import click
+
+from gradproof.text import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,38 +28,48 @@ STYLES: Final = {
 }
 """Colour by status; the word itself always stands beside it."""
 
+TRACEBACK: Final = "GRADPROOF_TRACEBACK"
+"""Environment variable that asks for tracebacks."""
+
 
 def console(*, stderr: bool = False) -> Console:
-    """A console that never wraps what it writes to a file, and reads no markup out of a user's names.
-
-    When nobody reads stdout any more it raises BrokenPipeError; without readers of stderr it falls silent,
-    since a run must not end because nobody watches it.
-    """
+    """A console that never wraps what it writes to a file, and reads no markup out of a user's names."""
     from rich.console import Console
 
-    class Plain(Console):
-        def on_broken_pipe(self) -> None:
-            if not stderr:
-                raise BrokenPipeError
-            self.quiet = True
-
-    return Plain(file=sys.stderr if stderr else sys.stdout, soft_wrap=True, highlight=False, markup=False, emoji=False)
+    return Console(
+        file=sys.stderr if stderr else sys.stdout, soft_wrap=True, highlight=False, markup=False, emoji=False
+    )
 
 
 def text(*parts: str | tuple[str, str]) -> Text:
-    """A line from plain parts and (part, style) pairs."""
+    """A line from plain parts and (part, style) pairs, whoever wrote them: nothing in it commands a terminal."""
     from rich.text import Text
 
-    return Text.assemble(*parts, end="")
+    shown = (visible(p) if isinstance(p, str) else (visible(p[0]), p[1]) for p in parts)
+    return Text.assemble(*shown, end="")
 
 
 def columns(out: Console, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Left-aligned columns two spaces apart, as wide as they need; the last one is never padded or cut."""
-    listed = [tuple(row) for row in rows]
+    listed = [tuple(map(visible, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(head, *listed, strict=True)]
     for number, row in enumerate([tuple(head), *listed]):
         cells = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)]
         out.print(text(("  ".join([*cells, row[-1]]), "bold" if number == 0 else "")))
+
+
+def say(message: str) -> None:
+    """One message on stderr, of one line or several; in vain where nobody can read it."""
+    with contextlib.suppress(OSError):
+        click.echo(f"gradproof: {visible(message, lines=True)}", err=True)
+
+
+def trace(fault: BaseException) -> bool:
+    """Print the traceback of ``fault`` if the user asked for tracebacks; whether that is so."""
+    wanted = os.environ.get(TRACEBACK, "") not in ("", "0")
+    if wanted:
+        click.echo(visible("".join(traceback.format_exception(fault)), lines=True), err=True)
+    return wanted
 
 
 def duration(seconds: float) -> str:

@@ -44,15 +44,19 @@ def doctor_command(as_json: bool) -> None:
     out = console()
     out.print(text((f"gradproof {found['environment']['gradproof']}", "bold")))
     _facts(out, {k: v for k, v in found["environment"].items() if k != "gradproof"})
-    out.print(text(("\nbackends", "bold")))
+    out.print()
+    out.print(text(("backends", "bold")))
     for name, row in found["backends"].items():
         _backend(out, name, row)
     for title, key in (("packages", "packages"), ("packs", "packs")):
-        out.print(text((f"\n{title}", "bold")))
+        out.print()
+        out.print(text((title, "bold")))
         _facts(out, found[key])
     for fault in found["broken"]:
         out.print(text("  ", ("broken", "red"), f": {fault}"))
-    out.print(text(("\ncached tables", "bold"), f"\n  {_cache(found['cache'])}"))
+    out.print()
+    out.print(text(("cached tables", "bold")))
+    out.print(text(f"  {_cache(found['cache'])}"))
 
 
 def examine() -> dict[str, Any]:

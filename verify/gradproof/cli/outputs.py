@@ -1,23 +1,30 @@
-"""The files a command writes: where, whether they can be written, and by which report writer."""
+"""The files a command writes: where, whether they can be written, by which report writer, and what became of them."""
 
 from __future__ import annotations
 
 import contextlib
-import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from gradproof.cli import codes
+from gradproof.cli.console import say, trace
 from gradproof.config import NONE, check_known
 from gradproof.entry_points import REMEDY, enabled_entry_points, loaded, told
-from gradproof.errors import GradproofError, UsageError
+from gradproof.errors import GradproofError, UsageError, WriteError
+from gradproof.files.places import STDOUT, Place, place
+from gradproof.files.writing import try_place
 
 if TYPE_CHECKING:
-    from gradproof.results import RunResult
+    from gradproof.results.keeping import Weight
 
-Writer = Callable[["RunResult", str], Any]
+Writer = Callable[[Any, str], Any]
+"""Takes the result, a RunResult but of a study, and the path to write it to."""
 
 RESULTS: Final = "json"
 """The one output that is no report: the results file itself."""
@@ -28,10 +35,100 @@ DEFAULTS: Final = {"json": "results.json", "html": "report.html"}
 
 @dataclass(frozen=True)
 class Output:
-    """One file to write; ``kind`` is ``json`` or the name of a report's entry point."""
+    """One file to write; ``kind`` is ``json`` or the name of a report's entry point. ``-`` is standard output."""
 
     kind: str
     path: str
+
+
+@dataclass
+class Written:
+    """What became of the outputs of a run."""
+
+    files: list[str] = field(default_factory=list)
+    """Paths that were written."""
+    kept: list[tuple[str, str | None]] = field(default_factory=list)
+    """Earlier files that hold more than this run, each with what was written beside it, or None."""
+    failed: list[tuple[Output, BaseException]] = field(default_factory=list)
+    """What could not be written, and why."""
+
+    def lines(self) -> list[str]:
+        """What a summary says about it."""
+        said = [f"written: {', '.join(self.files)}"] if self.files else []
+        for path, beside in self.kept:
+            where = f"written beside it: {beside}" if beside else "nothing was judged that could stand beside it"
+            said.append(f"kept: {path} holds more than this run; {where}")
+        return said
+
+    def code(self, code: int) -> int:
+        """The exit code of a command that would end with ``code``, once what could not be written is said."""
+        for output, fault in self.failed:
+            say(f"error: --{output.kind} {output.path} could not be written: {_why(fault)}")
+            trace(fault)
+        return codes.INTERNAL if self.failed else code
+
+
+class Outputs:
+    """Where a command writes, checked before it works; ``prepare`` makes one."""
+
+    def __init__(
+        self, outputs: Sequence[Output], writers: Mapping[str, Writer], places: Mapping[Output, Place]
+    ) -> None:
+        self.outputs, self.writers, self.places = outputs, writers, places
+        self._stdout = sys.stdout
+
+    @property
+    def on_stdout(self) -> bool:
+        """Whether one of them is standard output, which then holds nothing else."""
+        return any(p.kind == "stdout" for p in self.places.values())
+
+    @contextlib.contextmanager
+    def stdout_kept(self) -> Iterator[None]:
+        """Inside, what is printed goes to stderr where standard output is for a file."""
+        with contextlib.redirect_stdout(sys.stderr) if self.on_stdout else contextlib.nullcontext():
+            yield
+
+    def write_sparing(self, result: Any, weight: Weight) -> Written:
+        """As ``write``, but for earlier files that hold more than ``result`` does: see ``results.keeping``."""
+        from gradproof.results.keeping import destinations
+
+        files = [o for o in self.outputs if self.places[o].kind == "file"]
+        results = next((o.path for o in files if o.kind == RESULTS), None)
+        reports = [o.path for o in files if o.kind != RESULTS]
+        return self.write(result, destinations(weight, results, reports))
+
+    def write(self, result: Any, where: Mapping[str, str | None] | None = None) -> Written:
+        """Write them all, the results file first, and say what became of each; nothing is raised.
+
+        One that cannot be written keeps none of the others from it. ``where`` holds other paths for some; None for
+        one that is not to be written.
+        """
+        done = Written()
+        for output in self.outputs:
+            path = (where or {}).get(output.path, output.path)
+            if path != output.path:
+                done.kept.append((output.path, path))
+            if path is None:
+                continue
+            try:
+                self._write(output, path, result)
+            except Exception as fault:
+                done.failed.append((output, fault))
+            else:
+                done.files.append(path)
+        return done
+
+    def _write(self, output: Output, path: str, result: Any) -> None:
+        if self.places[output].kind != "stdout":
+            self.writers[output.kind](result, path)
+            return
+        # A writer takes a path, also one of a third party's: what it writes there is handed on.
+        with tempfile.TemporaryDirectory() as folder:
+            made = Path(folder) / "output"
+            self.writers[output.kind](result, str(made))
+            self._stdout.flush()
+            self._stdout.buffer.write(made.read_bytes())
+            self._stdout.flush()
 
 
 def chosen(values: Mapping[str, str], defaults: Mapping[str, str] | None = None) -> list[Output]:
@@ -40,43 +137,53 @@ def chosen(values: Mapping[str, str], defaults: Mapping[str, str] | None = None)
     return [Output(kind, merged[kind]) for kind in (RESULTS, *REPORTS) if merged.get(kind, NONE) != NONE]
 
 
-def prepare(outputs: list[Output]) -> dict[str, Writer]:
-    """The writer of each kind, once every path is known to be writable.
+def prepare(
+    outputs: Sequence[Output], inputs: Iterable[str] = (), writers: Mapping[str, Writer] | None = None
+) -> Outputs:
+    """The outputs with their writers, once every path is known to be writable.
 
-    A run of an hour must not fail in its last second, so this comes first. Raises UsageError that names the
-    path and why it cannot be written, or the report that nobody offers.
+    A run of an hour must not fail in its last second, so this comes first. ``inputs`` are files that the command
+    reads. ``writers`` are those of a command with files of its own, by kind. Raises UsageError that names the path and
+    why it cannot be written: two outputs at one place, however the paths are spelled, one in place of an input, a
+    folder; or the report that nobody offers.
     """
-    places: dict[Path, Output] = {}
+    read = {}
+    for path in inputs:
+        with contextlib.suppress(OSError, ValueError):  # whoever reads it says what is wrong with it
+            read[place(path).key] = path
+    taken: dict[tuple[object, ...], Output] = {}
+    places = {}
     for output in outputs:
-        place = Path(output.path).absolute()
-        if place in places:
+        found = places[output] = checked(output)
+        if found.key in read:
+            raise UsageError(
+                f"expected a path of its own for --{output.kind}, got {output.path!r}, which is the input "
+                f"{read[found.key]!r}; it would be overwritten"
+            )
+        if found.key in taken:
             raise UsageError(
                 f"expected a path of its own for --{output.kind}, got {output.path!r}, which "
-                f"--{places[place].kind} names too"
+                f"--{taken[found.key].kind} {taken[found.key].path} names too"
             )
-        places[place] = output
-        check_writable(output)
-    return {output.kind: writer(output.kind) for output in outputs}
+        if not _is_null(found):
+            taken[found.key] = output
+    return Outputs(outputs, writers or {output.kind: writer(output.kind) for output in outputs}, places)
 
 
-def check_writable(output: Output) -> None:
-    """Make the folder where it is missing and try a file in it; UsageError when that fails."""
-    target = Path(output.path).absolute()
-    trial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
-    why = ""
+def checked(output: Output) -> Place:
+    """The place of an output, its folder made where it is missing; UsageError where it cannot be written."""
+    if output.path == STDOUT:
+        return Place("stdout", Path(STDOUT), ("stdout",))
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.is_dir():
-            why = "it is a folder"
-        else:
-            trial.open("x").close()
-    except OSError as fault:
-        why = fault.strerror or str(fault)
-    finally:
-        with contextlib.suppress(OSError):
-            trial.unlink()
-    if why:
-        raise UsageError(f"expected a file to write for --{output.kind}, but {target} cannot be written: {why}")
+        return try_place(output.path)
+    except (OSError, ValueError) as fault:  # ValueError: a path with a null character
+        why = getattr(fault, "strerror", None) or str(fault)
+    raise UsageError(f"expected a file to write for --{output.kind}, but {output.path} cannot be written: {why}")
+
+
+def _is_null(found: Place) -> bool:
+    """Whether it is the place where everything ends that nobody wants."""
+    return found.kind == "stream" and str(found.path) == os.devnull
 
 
 def writer(kind: str) -> Writer:
@@ -108,20 +215,10 @@ def report_points() -> dict[str, EntryPoint]:
     return found
 
 
-def write(result: RunResult, outputs: list[Output], writers: Mapping[str, Writer]) -> None:
-    """Write them all, the results file first.
-
-    A report that cannot be made does not keep the others from being written; the first error is raised then.
-    """
-    failed: list[GradproofError] = []
-    for output in outputs:
-        try:
-            writers[output.kind](result, output.path)
-        except GradproofError as fault:
-            failed.append(fault)
-        except Exception as bug:
-            told = GradproofError(f"the {output.kind} report to {output.path} failed: {type(bug).__name__}: {bug}")
-            told.__cause__ = bug
-            failed.append(told)
-    if failed:
-        raise failed[0]
+def _why(fault: BaseException) -> str:
+    match fault:
+        case WriteError():
+            return fault.why
+        case GradproofError():
+            return str(fault)
+    return f"{type(fault).__name__}: {fault}"

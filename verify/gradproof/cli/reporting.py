@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradproof.cli import outputs
-from gradproof.cli.console import count
+from gradproof.cli import codes, outputs
+from gradproof.cli.console import console, count, text
 
 if TYPE_CHECKING:
     from gradproof.results import RunResult
@@ -34,34 +34,33 @@ def report_command(
     markdown: str | None,
     junit: str | None,
     others: tuple[tuple[str, str], ...],
-) -> None:
+) -> int:
     """Make reports from results files; several are combined first.
 
-    Nothing is checked again: a report can be made on another machine, later.
+    Nothing is checked again: a report can be made on another machine, later. `-` is standard input, and standard
+    output where a path is written to.
     """
     named = {"html": html, "markdown": markdown, "junit": junit}
     chosen = [outputs.Output(kind, path) for kind, path in [*named.items(), *others] if path]
     chosen = chosen or [outputs.Output("html", outputs.DEFAULTS["html"])]
-    writers = outputs.prepare(chosen)
+    prepared = outputs.prepare(chosen, results)
     result = judged(read(results))
-    outputs.write(result, chosen, writers)
-    click.echo(f"{count(len(result.cells), 'cell')} from {count(len(results), 'results file')}: {_written(chosen)}")
+    return _told(results, result, prepared.write(result), stderr=prepared.on_stdout)
 
 
 @click.command("combine", epilog="Example: gradproof combine numpy.json torch.json --json all.json")
 @click.argument("results", nargs=-1, required=True, metavar="IN.json...")
 @click.option("--json", "path", required=True, metavar="OUT.json", help="The file to write.")
-def combine_command(results: tuple[str, ...], path: str) -> None:
+def combine_command(results: tuple[str, ...], path: str) -> int:
     """Combine results files of different cells into one.
 
     A cell that one file judged and another did not run is kept as judged. Two verdicts on one cell contradict
-    each other: an error; `gradproof compare` is for two runs of the same cells.
+    each other: an error; `gradproof compare` is for two runs of the same cells. `-` is standard input or output.
     """
-    output = outputs.Output(outputs.RESULTS, path)
-    writers = outputs.prepare([output])
+    # One of the inputs may be the output: what it holds, the union holds too.
+    prepared = outputs.prepare([outputs.Output(outputs.RESULTS, path)])
     result = judged(read(results))
-    outputs.write(result, [output], writers)
-    click.echo(f"{count(len(result.cells), 'cell')} from {count(len(results), 'results file')}: {path}")
+    return _told(results, result, prepared.write(result), stderr=prepared.on_stdout)
 
 
 def read(paths: Sequence[str]) -> RunResult:
@@ -80,5 +79,9 @@ def judged(result: RunResult) -> RunResult:
     return dataclasses.replace(result, claims=judge(result.claims or claims(), result.cells))
 
 
-def _written(chosen: Sequence[outputs.Output]) -> str:
-    return ", ".join(output.path for output in chosen)
+def _told(results: Sequence[str], result: RunResult, written: outputs.Written, *, stderr: bool) -> int:
+    """Say what was written and what could not be; the exit code."""
+    where = f": {', '.join(written.files)}" if written.files else ""
+    out = console(stderr=stderr)
+    out.print(text(f"{count(len(result.cells), 'cell')} from {count(len(results), 'results file')}{where}"))
+    return written.code(codes.OK)

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from gradproof.cli import outputs
+from gradproof.cli import codes, outputs
 from gradproof.cli.options import given_options, run_options, selection
 from gradproof.config import effective
+from gradproof.interrupts import interruptible
 
 
 @click.command(
@@ -49,16 +50,19 @@ def _judge(options: Mapping[str, Any], files: tuple[str, ...], defaults: Mapping
         defaults,
     )
     made = selection(settings, files)
-    writers = outputs.prepare(chosen)
+    prepared = outputs.prepare(chosen, files)
 
     from gradproof.cli.progress import Progress
     from gradproof.cli.summary import summarise
     from gradproof.engine.run import exit_code, run
+    from gradproof.results.keeping import Weight
 
-    with Progress(quiet=options["quiet"], verbose=options["verbose"]) as progress:
-        result = run(made, progress)
-    # Written before anything is printed: a closed pipe or a second Ctrl-C must not cost the results.
-    outputs.write(result, chosen, writers)
-    code = exit_code(result)
-    summarise(result, code, [output.path for output in chosen], verbose=options["verbose"])
-    return code
+    with prepared.stdout_kept(), interruptible() as interrupts:
+        with Progress(quiet=options["quiet"], verbose=options["verbose"]) as progress:
+            result = run(made, progress)
+        interrupts.finish()
+        code = exit_code(result)
+        # Written before anything is printed: a full disk behind stdout must not cost the results.
+        written = prepared.write_sparing(result, Weight.of(result, interrupted=code == codes.INTERRUPTED))
+        summarise(result, code, written, verbose=options["verbose"])
+    return written.code(code)

@@ -15,6 +15,7 @@ from gradproof.results.claims import overall
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from gradproof.cli.outputs import Written
     from gradproof.results.model import Cell, RunResult
 
 SHOWN: Final = 20
@@ -22,8 +23,8 @@ SHOWN: Final = 20
 SHOWN_DEVIATIONS: Final = 12
 
 
-def summarise(result: RunResult, code: int, files: Sequence[str], *, verbose: bool = False) -> None:
-    """Print the summary to stdout; ``code`` is the run's exit code, ``files`` are the paths written."""
+def summarise(result: RunResult, code: int, written: Written, *, verbose: bool = False) -> None:
+    """Print the summary to stdout; ``code`` is the run's exit code, ``written`` what became of its files."""
     out = console()
     _failures(out, result, verbose)
     _ledger(out, result, verbose)
@@ -40,9 +41,9 @@ def summarise(result: RunResult, code: int, files: Sequence[str], *, verbose: bo
     out.print(text(*words[:-1]))
     profile = result.run.settings.get("profile", "?")
     out.print(text(f"{duration(result.run.seconds)}, profile {profile}, seed {result.run.seed}"))
-    if files:
-        out.print(text(f"written: {', '.join(files)}"))
-    _claims(out, result, files)
+    for line in written.lines():
+        out.print(text(line))
+    _claims(out, result, written.files)
     out.print(_verdict(result, code))
 
 
@@ -58,7 +59,8 @@ def _failures(out: Console, result: RunResult, verbose: bool) -> None:
         show(out, group)
     if len(groups) > len(shown):
         left = sum(len(g) for g in groups[len(shown) :])
-        out.print(text(f"\n... and {count(left, 'more cell')}; see the results file or the report"))
+        out.print()
+        out.print(text(f"... and {count(left, 'more cell')}; see the results file or the report"))
     out.print()
 
 

@@ -10,6 +10,7 @@ import click
 from gradproof.cli import codes, outputs
 from gradproof.config import BY_NAME, parse
 from gradproof.errors import UsageError
+from gradproof.interrupts import interruptible
 
 if TYPE_CHECKING:
     from gradproof.results.model import RunResult
@@ -58,20 +59,24 @@ def sweep_command(**options: Any) -> int:
     """
     chosen = outputs.chosen({kind: options[kind] for kind in WRITTEN if options[kind]})
     wanted, means = _wanted(options), _means(options)
-    writers = outputs.prepare(chosen)
+    prepared = outputs.prepare(chosen, options["names"])
 
     from gradproof.cli.sweep_progress import SweepProgress
     from gradproof.cli.sweep_summary import summarise
+    from gradproof.results.keeping import Weight
     from gradproof.sweep.api import conduct
     from gradproof.sweep.targets import plan
 
-    planned = plan(wanted)
-    with SweepProgress(quiet=options["quiet"]) as progress:
-        result, rows = conduct(wanted, planned, means, progress)
-    # Written before anything is printed: a closed pipe or a second Ctrl-C must not cost the results.
-    outputs.write(result, chosen, writers)
-    summarise(result, rows, [output.path for output in chosen])
-    return exit_code(result)
+    with prepared.stdout_kept(), interruptible() as interrupts:
+        planned = plan(wanted)
+        with SweepProgress(quiet=options["quiet"]) as progress:
+            result, rows = conduct(wanted, planned, means, progress)
+        interrupts.finish()
+        code = exit_code(result)
+        # Written before anything is printed: a full disk behind stdout must not cost the results.
+        written = prepared.write_sparing(result, Weight.of(result, interrupted=code == codes.INTERRUPTED))
+        summarise(result, rows, written)
+    return written.code(code)
 
 
 def exit_code(result: RunResult) -> int:

@@ -15,6 +15,7 @@ from gradproof.sweep.judging.tally import bits_at
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from gradproof.cli.outputs import Written
     from gradproof.results.model import Cell, RunResult
     from gradproof.sweep.api import Row
 
@@ -23,8 +24,8 @@ SHOWN: Final = 8
 HEAD: Final = ("target", "status", "inputs", "u", "m", "at", "time", "rate")
 
 
-def summarise(result: RunResult, rows: Sequence[Row], files: Sequence[str]) -> None:
-    """Print the summary to stdout; ``files`` are the paths written."""
+def summarise(result: RunResult, rows: Sequence[Row], written: Written) -> None:
+    """Print the summary to stdout; ``written`` is what became of the files."""
     out = console()
     columns(out, HEAD, [(name, *_line(row)) for name, row in zip(_names(rows), rows, strict=True)])
     for row in rows:
@@ -34,8 +35,8 @@ def summarise(result: RunResult, rows: Sequence[Row], files: Sequence[str]) -> N
             out.print(text(f"{_name(row.cell)} was computed on several processors: {'; '.join(row.swept.processors)}"))
     out.print()
     _stopped(out, rows)
-    if files:
-        out.print(text(f"written: {', '.join(files)}"))
+    for line in written.lines():
+        out.print(text(line))
     counts = result.counts()
     words: list[str | tuple[str, str]] = []
     for status, number in counts.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import shlex
 
 import numpy as np
@@ -20,6 +21,7 @@ from gradproof.formats.arrays import Bits
 from gradproof.functions import Function, exact
 from gradproof.oracle import Certified
 from gradproof.results.model import Certificate, Enclosure, Interval, Number
+from gradproof.text import storable
 
 
 def number(bits: int, fmt: Format) -> Number:
@@ -45,7 +47,7 @@ def reproduction(task: Task, bits: int | None, source: str | None = None, select
         words += ["--implementation", task.implementation.name]
     for key, value in sorted(task.function.params.items()):
         if key not in task.function.defaults or exact(value) != exact(task.function.defaults[key]):
-            words += ["--param", f"{key}={value!r}"]
+            words += ["--param", storable(f"{key}={value!r}")]
     words += ["--backend", task.backend, "--format", task.format, "--order", str(task.order)]
     if task.mode != "eager":
         words += ["--mode", task.mode]
@@ -59,7 +61,18 @@ def reproduction(task: Task, bits: int | None, source: str | None = None, select
                 words += [f"--{name}", str(getattr(selection, name))]
     if bits is not None:
         words += ["--bits", f"{bits:#x}"]
-    return shlex.join(words)
+    return " ".join(map(_quoted, words))
+
+
+def _quoted(word: str) -> str:
+    """One word of a command line; one with characters that a terminal cannot take, in the escapes of $'...'.
+
+    So the name of a file may be of any bytes, as file systems have it.
+    """
+    if word.isprintable():
+        return shlex.quote(word)
+    shown = (chr(b) if 0x20 <= b < 0x7F and chr(b) not in "'\\" else f"\\x{b:02x}" for b in os.fsencode(word))
+    return f"$'{''.join(shown)}'"
 
 
 def certify_failure(

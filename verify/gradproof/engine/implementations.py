@@ -20,6 +20,7 @@ from gradproof.functions.function import exact
 from gradproof.functions.registry import is_installed, meant
 from gradproof.measure import Contract, contract_meant
 from gradproof.names import World, caller_world
+from gradproof.text import storable
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -136,7 +137,7 @@ def declaration(
         return Implementation(
             function=bound.name,
             backend=backend.partition(":")[0],
-            name=name or _name_of(call),
+            name=storable(name or _name_of(call)),
             call=call,
             params=dict(bound.params),
             derivatives=derivatives,

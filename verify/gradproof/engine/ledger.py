@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import builtins
 import math
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -30,6 +29,7 @@ from gradproof.engine.packs import properties
 from gradproof.engine.plan import Task
 from gradproof.engine.property import Outcome, Violations
 from gradproof.errors import UsageError
+from gradproof.files.reading import read_text
 from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats, Ints
@@ -158,8 +158,8 @@ class Ledger:
         losses: list[Loss] = []
         for file in sorted(f for d in directories for f in Path(d).glob("*.toml")):
             try:
-                document = toml.loads(file.read_text(encoding="utf-8"))
-            except tomllib.TOMLDecodeError as fault:
+                document = toml.loads(read_text(file, "a ledger"))
+            except (ValueError, RecursionError) as fault:  # also of what is too long or too deep to be read
                 raise UsageError(f"ledger file {file} is not valid TOML: {fault}") from None
             for key, table in document.get("deviation", {}).items():
                 deviations.append(_deviation(key, table, file))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import tomllib
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint
@@ -15,6 +14,7 @@ from gradproof.config import check_known
 from gradproof.engine.property import Property
 from gradproof.entry_points import REMEDY, enabled_entry_points, loaded, told
 from gradproof.errors import UsageError
+from gradproof.files.reading import parsed_toml, read_text
 from gradproof.results.model import Basis, Claim, Figure
 from gradproof.results.rebuild import rebuild
 
@@ -83,8 +83,8 @@ def claims() -> tuple[Claim, ...]:
 def read_claims(file: Path) -> list[Claim]:
     """The claims of one TOML file; UsageError as for ``claims``."""
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
+        document = parsed_toml(read_text(file, "a TOML file of claims"))
+    except ValueError as fault:
         raise UsageError(f"expected a TOML file of claims at {file}, but it cannot be read: {fault}") from fault
     _known_keys(document, ("claim",), f"{file}")
     rows = document.get("claim", [])

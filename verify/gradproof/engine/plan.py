@@ -16,6 +16,7 @@ from gradproof.errors import BackendUnavailable, UsageError
 from gradproof.formats import DEFAULT_FORMATS, FORMATS, get_format, wider_formats
 from gradproof.functions import CATALOGUE, Function, all_functions
 from gradproof.results.model import Cell, Evidence
+from gradproof.text import storable
 
 ORDERS = (0, 1, 2)
 LEFT_TO_DEFAULT = (
@@ -47,7 +48,7 @@ class Task:
     def cell(self, status: str, reason: str = "", **more: object) -> Cell:
         """The results cell of this task."""
         name, _, device = self.backend.partition(":")
-        return Cell(
+        made = Cell(
             function=self.function.name,
             params=dict(self.function.params),
             implementation=self.implementation.name,
@@ -61,6 +62,7 @@ class Task:
             reason=reason,
             **more,  # type: ignore[arg-type]
         )
+        return storable(made)
 
 
 @dataclass

@@ -15,8 +15,10 @@ from gradproof.engine.outline import Outline, Place
 from gradproof.engine.packs import claims
 from gradproof.engine.pool import judges
 from gradproof.engine.selection import Selection
+from gradproof.interrupts import Interrupts, interruptible
 from gradproof.results.claims import judge
 from gradproof.results.model import Cell, LedgerState, RunResult, Shard
+from gradproof.text import storable
 
 
 class Listener(Protocol):
@@ -42,11 +44,15 @@ class Silent:
 def run(selection: Selection, listener: Listener | None = None) -> RunResult:
     """Judge every cell of ``selection`` and return the results; nothing is written.
 
-    An interrupt (Ctrl-C) ends the run early: the result says ``complete: false`` and what was not reached is
-    ``not-run``. Raises UsageError for a selection that names nothing, OracleDisagreement when the oracle's
+    An interrupt (Ctrl-C, SIGTERM, SIGHUP) ends the run early: the result says ``complete: false`` and what was not
+    reached is ``not-run``. Raises UsageError for a selection that names nothing, OracleDisagreement when the oracle's
     routes contradict each other.
     """
-    listener = listener or Silent()
+    with interruptible() as interrupts:
+        return _run(selection, listener or Silent(), interrupts)
+
+
+def _run(selection: Selection, listener: Listener, interrupts: Interrupts) -> RunResult:
     # Hypothesis would leave a .hypothesis folder where the user stands; inherited by the worker processes.
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir()) / "gradproof-hypothesis"))
     started = datetime.datetime.now(datetime.UTC)
@@ -62,13 +68,16 @@ def run(selection: Selection, listener: Listener | None = None) -> RunResult:
             cells[place] = cell
             states.extend(seen)
             listener.judged(cell, len(cells), planned.tasks)
+            interrupts.check()
 
         deadline = None if selection.max_seconds is None else clock + selection.max_seconds
         try:
             finished = judging.judge(take, deadline)
             reason = f"not reached within --max-seconds {selection.max_seconds}"
+            interrupts.finish()
         except KeyboardInterrupt:
             finished, reason = False, "not reached: the run was interrupted"
+            interrupts.finish()
     places = planned.places()
     left = [planned.at(place).cell("not-run", reason) for place in places if place not in cells]
     shard = Shard(
@@ -78,7 +87,7 @@ def run(selection: Selection, listener: Listener | None = None) -> RunResult:
         seed=selection.seed,
         started=started.isoformat(timespec="seconds"),
         seconds=round(time.monotonic() - clock, 3),
-        complete=finished,
+        complete=finished or not left,
     )
     ordered = [cells[place] for place in places if place in cells]
     every = [*ordered, *left, *planned.settled]
@@ -94,7 +103,7 @@ def run(selection: Selection, listener: Listener | None = None) -> RunResult:
 
 def _settings(selection: Selection) -> dict[str, object]:
     settings = dataclasses.asdict(selection)
-    settings["files"] = [Path(f).name for f in selection.files]
+    settings["files"] = [storable(Path(f).name) for f in selection.files]
     return {k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}
 
 

@@ -36,7 +36,8 @@ def load(path: str, pinned: str | None = None, limit: float = 0.0) -> list[Imple
     if pinned not in (None, digest_of(path)):
         raise ImplementationFault("changed-file", f"{path} was changed, or is gone, since the run began")
     if not file.is_file():
-        raise UsageError(f"expected a Python file, got {path!r}, which does not exist")
+        why = "is no regular file" if file.exists() else "does not exist"
+        raise UsageError(f"expected a Python file, got {path!r}, which {why}")
     modules: list[ModuleType] = []
     try:
         with time_limit(limit, f"the import of {path}"), arithmetic_kept(f"the import of {path}"):

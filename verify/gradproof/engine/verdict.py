@@ -32,6 +32,7 @@ from gradproof.formats import Format
 from gradproof.functions import Function
 from gradproof.results.io import plain
 from gradproof.results.model import SEVERITIES, Cell, Certificate, Evidence, LedgerState
+from gradproof.text import storable
 
 RECORDED_CONTRACT = Selection.contract
 """The contract under which the ledger's entries are recorded."""
@@ -68,7 +69,8 @@ def decide(
     except Exception as bug:  # a property's own fault must not take the rest of the run with it
         reason = f"the check itself raised {type(bug).__name__}: {bug}"
         cell, states = task.cell("error", reason, measured={"fault": "internal"}), []
-    return replace(cell, contract=contract, seconds=round(time.perf_counter() - started, 4)), states
+    made = replace(cell, contract=contract, seconds=round(time.perf_counter() - started, 4))
+    return storable(made), states
 
 
 def _ended(task: Task, error: GradproofError, source: str | None, selection: Selection) -> Cell:
@@ -113,10 +115,11 @@ def errored(task: Task, fault: ImplementationFault, source: str | None, selectio
 def broken(blank: Cell, fault: ImplementationFault, reproduce: str) -> Cell:
     """``blank`` with the verdict on an implementation that broke its contract; ``reproduce`` is the command."""
     certificate = certificates.fault(str(fault), reproduce)
-    return replace(
+    made = replace(
         blank, status="error", reason=str(fault), measured={"fault": fault.kind}, certificate=certificate,
         severity=SEVERITIES[0],
     )  # fmt: skip
+    return storable(made)
 
 
 def _line(task: Task, fault: ImplementationFault) -> dict[str, str]:

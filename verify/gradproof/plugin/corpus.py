@@ -18,8 +18,9 @@ from typing import Any, Final
 import pytest
 
 from gradproof.errors import CacheWarning, UsageError
+from gradproof.files.reading import parsed_json, read_bytes
+from gradproof.files.writing import write_text
 from gradproof.formats import get_format
-from gradproof.results.atomic import write_text
 from gradproof.results.model import Cell, Certificate
 
 SCHEMA: Final = "gradproof-corpus/1"
@@ -48,10 +49,10 @@ class Corpus:
         if path is None:
             return ()
         try:
-            return _inputs(json.loads(path.read_text("utf-8")), item, fmt)
+            return _inputs(parsed_json(read_bytes(path).decode("utf-8")), item, fmt)
         except FileNotFoundError:
             return ()
-        except (OSError, ValueError, UsageError, RecursionError) as fault:
+        except (OSError, ValueError, UsageError) as fault:
             with contextlib.suppress(OSError):
                 path.unlink()
             warnings.warn(
@@ -64,7 +65,7 @@ class Corpus:
     def write(self, item: str, fmt: str, bits: Sequence[str]) -> int:
         """Keep ``bits`` for ``item`` in place of what there was, and say how many; an empty file is removed.
 
-        Raises UsageError when the cache cannot be written.
+        Raises UsageError when the cache cannot be written, WriteError when the disk is full.
         """
         path = self._path(item)
         if path is None:
@@ -75,7 +76,7 @@ class Corpus:
             return 0
         kept = list(bits[:INPUTS])
         document = {"schema": SCHEMA, "item": item, "format": fmt, "bits": kept}
-        write_text(json.dumps(document) + "\n", path, "inputs that failed")
+        write_text(json.dumps(document) + "\n", path, "inputs that failed", own=True)
         self._trim(path.parent)
         return len(kept)
 

@@ -59,7 +59,7 @@ class Recorder:
                 self._keep(found)
 
     def _keep(self, verdicts: list[dict[str, Any]]) -> None:
-        from gradproof.errors import UsageError
+        from gradproof.errors import GradproofError
         from gradproof.plugin.corpus import Corpus
 
         if self.corpus is None:
@@ -70,7 +70,7 @@ class Recorder:
                 continue
             try:
                 self.kept[item] = self.corpus.write(item, verdict["cell"]["format"], bits)
-            except UsageError as fault:
+            except GradproofError as fault:
                 self.unkept = str(fault)
 
     @pytest.hookimpl(optionalhook=True)

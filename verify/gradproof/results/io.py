@@ -6,11 +6,11 @@ import json
 import math
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from gradproof.errors import UsageError
-from gradproof.results.atomic import write_text
+from gradproof.files.reading import parsed_json, read_text
+from gradproof.files.writing import write_text
 from gradproof.results.model import SCHEMA, RunResult
 from gradproof.results.rebuild import rebuild
 
@@ -36,34 +36,27 @@ def dumps(result: RunResult) -> str:
 def write_results(result: RunResult, path: str | os.PathLike[str]) -> None:
     """Write ``result`` to ``path``, atomically: a reader finds the old file or the new one, never half of it.
 
-    Raises UsageError for values that are no JSON (see ``dumps``) and for a place that cannot be written.
+    Raises UsageError for values that are no JSON (see ``dumps``) and for a place that cannot be written, WriteError
+    for a full disk.
     """
     write_text(dumps(result) + "\n", path, "results file")
 
 
 def read_results(path: str | os.PathLike[str]) -> RunResult:
-    """The results file at ``path`` as the frozen shapes of ``model``.
+    """The results file at ``path`` as the frozen shapes of ``model``; ``-`` is standard input.
 
     Keys of a newer minor version (``gradproof-results/1.2``) are passed over. Raises UsageError for a file
-    that is missing, unreadable, half-written, foreign, or of another major version.
+    that is missing, unreadable, half-written, foreign, or of another major version, and for a pipe or a device.
     """
-    file = Path(path)
+    text = read_text(path, "a results file", stdin=True)
     try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as fault:
-        reason = fault.strerror or fault
-        raise UsageError(f"expected a results file at {file}, but it cannot be read: {reason}") from fault
-    except UnicodeDecodeError as fault:
-        raise UsageError(f"expected a results file (UTF-8 JSON), got bytes that are not: {file}") from fault
-    try:
-        document = json.loads(text)
-    except json.JSONDecodeError as fault:
-        state = "it is empty" if not text.strip() else f"its JSON ends or breaks at line {fault.lineno}"
+        document = parsed_json(text)
+    except ValueError as fault:
         raise UsageError(
-            f"expected a whole results file (schema {SCHEMA!r}), but {file} is not: {state}; run again or "
+            f"expected a whole results file (schema {SCHEMA!r}), but {os.fspath(path)} is not: {fault}; run again or "
             "name the file that `gradproof run --json` wrote"
         ) from fault
-    return loads(document, str(file))
+    return loads(document, os.fspath(path))
 
 
 def loads(document: Any, source: str = "document") -> RunResult:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import types
 import typing
 from functools import cache
 from typing import Any
 
 from gradproof.errors import UsageError
+from gradproof.files.reading import shortened, unfit
+from gradproof.results.breaches import breach
 
 
 def rebuild(kind: Any, value: Any, where: str = "document") -> Any:
@@ -18,7 +21,7 @@ def rebuild(kind: Any, value: Any, where: str = "document") -> Any:
     that names the place (``cells[3].status``), what was expected there and what came.
     """
     if kind is Any:
-        return value
+        return _any(value, where)
     if dataclasses.is_dataclass(kind):
         return _dataclass(typing.cast("type[Any]", kind), value, where)
     origin = typing.get_origin(kind)
@@ -35,8 +38,8 @@ def rebuild(kind: Any, value: Any, where: str = "document") -> Any:
         return value
     if origin in (types.UnionType, typing.Union):
         return _optional(typing.get_args(kind), value, where)
-    if kind is float:
-        return _check((int, float), value, where)
+    if kind in (int, float):
+        return _number(_check(int if kind is int else (int, float), value, where), where)
     return _check(kind, value, where)
 
 
@@ -56,7 +59,23 @@ def _dataclass(kind: type[Any], value: Any, where: str) -> Any:
             arguments[name] = rebuild(annotation, value[name], f"{where}.{name}")
         elif required:
             raise UsageError(f"{where} lacks {name!r}, which every {kind.__name__} of a results file has")
-    return kind(**arguments)
+    made = kind(**arguments)
+    if wrong := breach(made):
+        raise UsageError(f"{where}{wrong}")
+    return made
+
+
+def _any(value: Any, where: str) -> Any:
+    for at, why in unfit(value):
+        raise UsageError(f"{where}{'' if at.startswith('[') or not at else '.'}{at}: {why}")
+    return value
+
+
+def _number(value: Any, where: str) -> Any:
+    """A number that somebody can calculate with: JSON's ``1e999`` is read as infinity."""
+    if isinstance(value, int | float) and not abs(value) <= sys.float_info.max:
+        raise UsageError(f"{where}: expected a number that a float64 holds, got {shortened(value)}")
+    return value
 
 
 @cache
@@ -78,5 +97,4 @@ def _check(kind: type[Any] | tuple[type[Any], ...], value: Any, where: str) -> A
 
 
 def _wrong(where: str, expected: str, value: Any) -> UsageError:
-    text = repr(value)
-    return UsageError(f"{where}: expected {expected}, got {text if len(text) < 80 else text[:77] + '...'}")
+    return UsageError(f"{where}: expected {expected}, got {shortened(value)}")

@@ -17,12 +17,14 @@ from gradproof.errors import UsageError
 from gradproof.execution import executors
 from gradproof.execution.timelimit import MOST_SECONDS
 from gradproof.formats import get_format
+from gradproof.interrupts import Interrupts, interruptible
 from gradproof.results.model import Cell, LedgerState, RunResult, Shard
 from gradproof.sweep.answers import cells
 from gradproof.sweep.guided import searching
 from gradproof.sweep.plan import Target
 from gradproof.sweep.running.campaign import Observer, Silent, Swept, sweep
 from gradproof.sweep.targets import DEFAULT_FORMAT, Plan, Wanted, plan
+from gradproof.text import storable
 
 Names = str | Iterable[str]
 
@@ -106,8 +108,8 @@ def run_sweep(
     ``fresh`` starts again. ``time_limit``: seconds that one shard may take before its worker is ended (not those of
     ``executor``, nor this process); None for any number. The result does not depend on who worked on what.
 
-    Raises UsageError for what exists nowhere, a run folder of other versions or in use, and a full disk. Ctrl-C returns
-    what there is, the run not ``complete``.
+    Raises UsageError for what exists nowhere, and a run folder of other versions or in use; WriteError for a full disk.
+    Ctrl-C, SIGTERM and SIGHUP return what there is, the run not ``complete``.
     """
     if getattr(multiprocessing.current_process(), "_inheriting", False):  # a worker that imports the script
         raise UsageError('a script that sweeps needs if __name__ == "__main__": around what it does')
@@ -137,12 +139,19 @@ def run_sweep(
 
 def conduct(wanted: Wanted, planned: Plan, means: Means, observer: Observer) -> tuple[RunResult, list[Row]]:
     """Do what ``planned`` lays out; the result, and the same row by row. Errors as ``run_sweep``."""
+    with interruptible() as interrupts:
+        return _conducted(wanted, planned, means, observer, interrupts)
+
+
+def _conducted(
+    wanted: Wanted, planned: Plan, means: Means, observer: Observer, interrupts: Interrupts
+) -> tuple[RunResult, list[Row]]:
     started = datetime.datetime.now(datetime.UTC)
     clock = time.monotonic()
     workers = _workers(means, planned)
     if remark := _remark(planned):
         observer.warned(remark)
-    rows, states = _worked(planned, means, workers, observer)
+    rows, states = _worked(planned, means, workers, observer, interrupts)
     rows += [Row(a.target, cells.of_absent(a)) for a in planned.absent]
     complete = not any(row.cell.reason.startswith(cells.INTERRUPTED) for row in rows)
     run = _run(wanted, planned, means, started, round(time.monotonic() - clock, 3), complete)
@@ -156,7 +165,7 @@ def conduct(wanted: Wanted, planned: Plan, means: Means, observer: Observer) -> 
 
 
 def _worked(
-    planned: Plan, means: Means, workers: int | None, observer: Observer
+    planned: Plan, means: Means, workers: int | None, observer: Observer, interrupts: Interrupts
 ) -> tuple[list[Row], list[LedgerState]]:
     """The rows of all jobs and searches, and what became of the ledger's entries."""
     rows: list[Row] = []
@@ -171,6 +180,7 @@ def _worked(
         searched: list[searching.Searched] = []
         if not any(s.status == "stopped" for s in swept):
             searched = searching.search_all(planned.searches, working, means.points, means.seed, observer)
+        interrupts.finish()
         for s in swept:
             cell, seen = cells.of_sweep(s, workers, own)
             rows.append(Row(s.job.target, cell, s))
@@ -250,7 +260,7 @@ def _run(
     ids = dict.fromkeys([j.target.backend for j in planned.jobs] + [s.target.backend for s in planned.searches])
     settings: dict[str, Any] = {
         "sweep": {
-            "names": [Path(name).name for name in wanted.names],
+            "names": [storable(Path(name).name) for name in wanted.names],
             "bits": wanted.bits,
             "where": "cluster" if means.cluster else "executor" if means.executor else "processes",
         },

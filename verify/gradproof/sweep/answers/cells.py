@@ -15,6 +15,7 @@ from gradproof.sweep.plan import Target
 from gradproof.sweep.running.attempt import judged_fault
 from gradproof.sweep.running.campaign import Swept
 from gradproof.sweep.targets import Absent
+from gradproof.text import storable
 
 UNANSWERED: Final = {"type": "WorkerLost", "message": "the search was not answered"}
 INTERRUPTED: Final = "not reached: the run was interrupted"
@@ -79,7 +80,7 @@ def of_absent(absent: Absent) -> Cell:
 def unjudged(target: Target, status: str, reason: str, **more: Any) -> Cell:
     """A cell with no more about the numbers than ``more`` says."""
     name, _, device = target.backend.partition(":")
-    return Cell(
+    made = Cell(
         function=target.function,
         params=dict(target.params),
         implementation=target.implementation,
@@ -94,3 +95,4 @@ def unjudged(target: Target, status: str, reason: str, **more: Any) -> Cell:
         contract=target.contract,
         **more,
     )
+    return storable(made)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gradproof.execution.executors import Crew, lost
+from gradproof.interrupts import interruptible
 from gradproof.sweep.plan import Target
 from gradproof.sweep.running.attempt import told
-from gradproof.sweep.running.campaign import Observer, terminable
+from gradproof.sweep.running.campaign import Observer
 
 if TYPE_CHECKING:
     from gradproof.sweep.guided.found import Found
@@ -66,11 +67,11 @@ def search_all(
 ) -> list[Searched]:
     """Every search on the workers of ``crew``, in the order given; ``observer`` is told of each as it ends.
 
-    ``points`` and ``seed`` as in ``search.guided``. On Ctrl-C and SIGTERM only those that ended are returned.
+    ``points`` and ``seed`` as in ``search.guided``. On Ctrl-C, SIGTERM and SIGHUP only those that ended are returned.
     """
     running: dict[Future[Any], Search] = {}
     done: dict[Search, Searched] = {}
-    with terminable(), contextlib.suppress(KeyboardInterrupt):
+    with interruptible(), contextlib.suppress(KeyboardInterrupt):
         for search in searches:
             running[crew.executor.submit(attempt_search, search.target, points, seed)] = search
         for future in as_completed(running):

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import signal
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final, Literal, Protocol
 
 from gradproof.errors import GradproofError, UsageError
 from gradproof.execution.executors import Crew, lost
 from gradproof.formats import get_format
+from gradproof.interrupts import interruptible
 from gradproof.sweep.plan import Shard, Target, shards
 from gradproof.sweep.running.attempt import WORK, attempt, judged_fault, told
 from gradproof.sweep.running.facts import facts, foreign, manifest
@@ -141,10 +139,11 @@ def sweep(
     """Have every shard of ``jobs`` worked on that is not finished yet, and put the results together, job by job.
 
     ``root`` holds the run folders (``folder.DEFAULT``); ``fresh`` empties those of the jobs first. ``time_limit`` holds
-    shards on a cluster to so many seconds. Ctrl-C and SIGTERM end it early: what is finished is kept, and jobs that are
-    not are ``stopped``. An implementation that raises, or offers no such derivative, ends its own job alone.
+    shards on a cluster to so many seconds. Ctrl-C, SIGTERM and SIGHUP end it early: what is finished is kept, and jobs
+    that are not are ``stopped``. An implementation that raises, or offers no such derivative, ends its own job alone.
 
-    Raises UsageError for a run folder that cannot be used, a full disk, and a cluster whose workers lack something.
+    Raises UsageError for a run folder that cannot be used and a cluster whose workers lack something, WriteError for a
+    full disk.
     """
     with contextlib.ExitStack() as stack:
         courses = []
@@ -153,7 +152,7 @@ def sweep(
             folder = Folder(place(job.target, job.first, job.last, root), made, fresh=fresh)
             courses.append(_Course(job, stack.enter_context(folder), shards(job.target, job.first, job.last)))
         campaign = _Campaign(courses, crew, observer or Silent(), work, merge or _merge(), time_limit)
-        with terminable(), contextlib.suppress(KeyboardInterrupt):
+        with interruptible(), contextlib.suppress(KeyboardInterrupt):
             campaign.run()
         return [campaign.outcome(course) for course in courses]
 
@@ -411,20 +410,3 @@ def _merge() -> Merge:
     module, _, name = MERGED.partition(":")
     found: Merge = getattr(import_module(module), name)
     return found
-
-
-@contextlib.contextmanager
-def terminable() -> Iterator[None]:
-    """Inside, SIGTERM is a KeyboardInterrupt, as batch systems send it before they kill; in the main thread only."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -19,8 +19,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
-from gradproof.errors import CacheWarning, UsageError
-from gradproof.results.atomic import write_text
+from gradproof.errors import CacheWarning, UsageError, WriteError
+from gradproof.files.reading import parsed_json, read_bytes
+from gradproof.files.writing import write_text
 from gradproof.sweep.plan import Shard, Target
 
 DEFAULT: Final = Path(".gradproof") / "sweeps"
@@ -99,8 +100,8 @@ class Folder:
             self._write(json.dumps(self.manifest, indent=2, sort_keys=True, allow_nan=False) + "\n", manifest)
             return
         try:
-            held = json.loads(manifest.read_text("utf-8"))
-        except (OSError, ValueError, RecursionError):
+            held = parsed_json(read_bytes(manifest).decode("utf-8"))
+        except (OSError, ValueError):
             raise UsageError(f"{manifest} cannot be read; --fresh starts the sweep again in its folder") from None
         if differences := _differences(held, json.loads(_canonical(self.manifest))):
             raise UsageError(
@@ -113,14 +114,14 @@ class Folder:
         return self.path / f"shard-{shard.index:05d}.json"
 
     def keep(self, shard: Shard, answer: Mapping[str, Any]) -> None:
-        """Write the answer of a finished shard; UsageError where the disk is full or otherwise unwilling."""
+        """Write the answer of a finished shard; WriteError for a full disk, UsageError for another unwilling place."""
         body = _canonical({"sweep": self._key, "index": shard.index, "lo": shard.lo, "hi": shard.hi, **answer})
         self._write(f"{_MAGIC}{hashlib.sha256(body.encode()).hexdigest()}\n{body}", self.file(shard))
 
     def read(self, shard: Shard) -> dict[str, Any] | None:
         """The answer of a finished shard, None where there is no file. Raises Damaged for one not to be believed."""
         try:
-            content = self.file(shard).read_bytes()
+            content = read_bytes(self.file(shard))
         except FileNotFoundError:
             return None
         except OSError as fault:
@@ -144,16 +145,14 @@ class Folder:
         return found
 
     def _write(self, text: str, path: Path) -> None:
+        kept = "What was finished before is kept"
         try:
-            write_text(text, path, "sweep")
+            write_text(text, path, "sweep", own=True)
+        except WriteError as fault:
+            told = f"{path} cannot be written: {fault.why}. {kept}; make room and run the same command again"
+            raise WriteError(told, fault.why) from fault
         except UsageError as fault:
-            cause = fault.__cause__
-            why = (cause.strerror or str(cause)) if isinstance(cause, OSError) else str(fault)
-            full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-            raise UsageError(
-                f"{path} cannot be written: {why}. What was finished before is kept; "
-                f"{'make room' if full else 'mend that'} and run the same command again"
-            ) from fault
+            raise UsageError(f"{fault}. {kept}; mend that and run the same command again") from fault
 
 
 def _unpacked(content: bytes) -> dict[str, Any]:

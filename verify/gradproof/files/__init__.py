@@ -1,0 +1,1 @@
+"""Files of the user's: reading what may be anything, and writing so that nothing is lost."""

@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 from gradproof.files.writing import write_text
 from gradproof.results import sweeps
 from gradproof.results.model import Cell, RunResult
+from gradproof.text import visible
 from gradproof_reports.summary import figure
 
 # What XML 1.0 cannot hold at all, escaped or not.
@@ -82,4 +83,4 @@ def _details(cell: Cell) -> str:
 
 
 def _clean(text: str) -> str:
-    return _FORBIDDEN.sub("\ufffd", text)
+    return _FORBIDDEN.sub("\ufffd", visible(text, lines=True))

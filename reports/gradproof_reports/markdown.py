@@ -10,6 +10,7 @@ from gradproof.files.writing import write_text
 from gradproof.results.claims import in_words, overall
 from gradproof.results.model import Cell, PlaceVerdict, RunResult
 from gradproof.results.sweeps import PROPERTY, lines, short, statement
+from gradproof.text import visible
 from gradproof_reports.summary import (
     CAUSE_WORDS,
     DEFINITION_M,
@@ -118,7 +119,7 @@ def _failures(cells: list[Cell]) -> Iterator[str]:
         name = f"{function_label(c)}{PRIMES[c.order]} {column_label(c)} {c.format} {c.property}"
         size = "" if c.status == "error" else figure(c.magnitude)
         row: Iterable[str] = (
-            _text(name), size, c.severity or c.status, _text(cause), "yes" if c.felt else "no",
+            _text(name), size, _text(c.severity or c.status), _text(cause), "yes" if c.felt else "no",
             _code(c.certificate.reproduce) if c.certificate else _text(c.reason),
         )  # fmt: skip
         yield "| " + " | ".join(row) + " |"
@@ -151,13 +152,14 @@ def _maxima(cell: Cell) -> str:
 
 
 def _text(text: object) -> str:
-    """Text that stays text: no markup, no table borders, no line breaks."""
-    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(str(text).split())).replace("&", "&amp;")
+    """Text that stays text: no markup, no links, no table borders, no line breaks."""
+    plain = re.sub(r"([\\`*_~\[\]<>|#])", r"\\\1", " ".join(visible(str(text)).split()))
+    return re.sub(r"://|www\.", lambda found: f"{found[0][:-1]}\\{found[0][-1]}", plain).replace("&", "&amp;")
 
 
 def _code(text: str) -> str:
     """A code span that holds any text: its fence is longer than any run of backticks inside."""
-    text = " ".join(text.split()).replace("|", "\\|")
+    text = " ".join(visible(text).split()).replace("|", "\\|")
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
     pad = " " if "`" in text else ""
     return f"{fence}{pad}{text}{pad}{fence}" if text else ""

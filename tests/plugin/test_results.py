@@ -55,6 +55,16 @@ def test_a_session_that_was_broken_off_says_so(quiet: pytest.Pytester) -> None:
     assert len(found.cells) == 1
 
 
+def test_a_session_that_was_broken_off_spares_an_earlier_complete_one(quiet: pytest.Pytester) -> None:
+    quiet.makepyfile(test_a=one_cell(WRONG), test_b=RELU)
+    quiet.runpytest("--gradproof-json", "out.json")
+    before = (quiet.path / "out.json").read_bytes()
+    result = quiet.runpytest("-x", "--gradproof-json", "out.json")
+    result.stdout.fnmatch_lines(["results: out.partial.json; out.json holds more and is kept"])
+    assert (quiet.path / "out.json").read_bytes() == before
+    assert len(checked(quiet.path / "out.partial.json").cells) == 1
+
+
 def test_without_gradproof_items_no_file_is_written(quiet: pytest.Pytester) -> None:
     quiet.makepyfile("def test_plain(): pass")
     result = quiet.runpytest("--gradproof-json", "out.json")

@@ -94,9 +94,12 @@ def test_a_stretch_that_is_not_full_says_how_many_of_how_many() -> None:
     assert sweeps.interval(stretch(0x3F800000, 0x3F800000)) == "1"
 
 
-def test_the_largest_intervals_are_told_in_their_order() -> None:
+def test_the_intervals_that_matter_come_first() -> None:
+    """0x3f800000 is 1, and 0x00800000 the least normal number, 1.1755e-38."""
     many = [stretch(0x3F800000 + 100 * i, 0x3F800000 + 100 * i + size) for i, size in enumerate((1, 9, 2, 8, 3))]
-    assert sweeps.largest(many, 2) == [many[1], many[3]]
+    tail = stretch(0x00800000, 0x01000000)
+    assert sweeps.gravest([tail, *many], 2) == [many[1], many[3]]
+    assert sweeps.gravest([*many, tail], 2, "1.1755e-38") == [tail, many[1]]
 
 
 def test_markdown_has_statement_maxima_intervals_and_exactness() -> None:

@@ -190,7 +190,7 @@ def _slot(verdict: PlaceVerdict | None) -> Slot | None:
         return None
     against = sum(e.cells for e in verdict.exceptions)
     tried = f", {verdict.points} inputs tried" if verdict.points else ""
-    query = quote(f"{_place(verdict)} {verdict.format}")
+    query = quote(f"{_place(verdict)} {verdict.format}", errors="backslashreplace")
     return Slot(
         mark(verdict.verdict, verdict.exceptions),
         against if verdict.verdict == "holds except" else 0,

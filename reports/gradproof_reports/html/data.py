@@ -77,7 +77,7 @@ def embed(document: dict[str, Any], limit: int = PLAIN_LIMIT) -> Markup:
     text = json.dumps(document, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     if len(text) > limit:
         # mtime=0: equal results give equal files.
-        packed = gzip.compress(text.encode(), compresslevel=9, mtime=0)
+        packed = gzip.compress(text.encode("utf-8", "backslashreplace"), compresslevel=9, mtime=0)
         text = json.dumps({"gzip": base64.b64encode(packed).decode()})
     return Markup(script_safe(text))
 

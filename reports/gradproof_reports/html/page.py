@@ -11,7 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from gradproof.files.writing import write_text
-from gradproof.results.model import RunResult
+from gradproof.results.model import Certificate, Interval, RunResult
+from gradproof.results.telling import in_order
+from gradproof.text import visible
 from gradproof_reports.html import claims, data, failures, matrix, states
 from gradproof_reports.html.pages import pages, slugs
 from gradproof_reports.summary import (
@@ -88,14 +90,19 @@ def asset(name: str) -> str:
     return resources.files("gradproof_reports.html").joinpath("assets", name).read_text(encoding="utf-8")
 
 
+def _region(found: Certificate) -> list[Interval]:
+    return in_order(found.region, found.input)
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("gradproof_reports.html"),
         autoescape=True,
+        finalize=lambda value: visible(value) if type(value) is str else value,  # Markup is our own
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"figure": figure, "plain": claims.plain, "duration": duration}
+    environment.filters |= {"figure": figure, "plain": claims.plain, "duration": duration, "region": _region}
     return environment

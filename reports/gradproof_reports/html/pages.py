@@ -49,7 +49,7 @@ def pages(result: RunResult) -> dict[str, Page]:
         name = label.replace(" ", "") if cell.function in several else cell.function
         place = f"{cell.backend}-{cell.device}" + ("" if cell.mode == "eager" else f"-{cell.mode}")
         parts = [f"{name}~{extra}" if extra else name, place, cell.format, str(cell.order)]
-        slug = "/".join(quote(p, safe=SAFE) for p in parts)
+        slug = "/".join(quote(p, safe=SAFE, errors="backslashreplace") for p in parts)
         if slug not in found:
             series = column_label(cell) + (f" {extra}" if extra else "")
             found[slug] = Page(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from gradproof.cli.console import STYLES, count, text
 from gradproof.formats import FORMATS
 from gradproof.results.model import SEVERITIES, exact_params
-from gradproof.results.telling import digits, figure, home_first, over_bound
+from gradproof.results.telling import SHOWN, digits, figure, in_order, over_bound
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -72,9 +72,10 @@ def _certificate(out: Console, cell: Cell, found: Certificate) -> None:
         parts = [f"u = {figure(found.u, enough)}, m = {figure(found.m, enough)}"] if found.expected is not None else []
         parts.append(f"{over_bound(found.magnitude)} of {cell.contract!r}")
         _row(out, "error", ", ".join(parts))
-    for interval in home_first(found)[:1]:
-        more = f", and {count(len(found.region) - 1, 'more interval')}" if len(found.region) > 1 else ""
-        _row(out, "region", interval_text(interval) + more)
+    for place, interval in enumerate(in_order(found.region, found.input)[:SHOWN]):
+        _row(out, "" if place else "region", interval_text(interval))
+    if len(found.region) > SHOWN:
+        _row(out, "", f"and {count(len(found.region) - SHOWN, 'more interval')}")
     if found.simplest is not None and found.input is not None and found.simplest.bits != found.input.bits:
         _row(out, "simplest", number_text(found.simplest))
     told = f": {found.explanation}" if found.explanation else ""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from gradproof.cli.console import STYLES, columns, console, count, duration, figure, text
 from gradproof.cli.sweep_progress import rate
 from gradproof.formats import FORMATS, Format
-from gradproof.results.sweeps import CLASSES, FAILING, inputs
+from gradproof.results.sweeps import CLASSES, FAILING, inputs, worst_input
+from gradproof.results.telling import weight
 from gradproof.sweep.judging.tally import bits_at
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _found(out: Console, row: Row) -> None:
     if cell.reason:
         out.print(text(f"  {' '.join(cell.reason.split())}"))
     if row.swept is not None and row.swept.result is not None:
-        _classes(out, row.swept.result["classes"], FORMATS[cell.format])
+        _classes(out, row.swept.result["classes"], FORMATS[cell.format], worst_input(cell))
     if cell.certificate is not None and cell.certificate.reproduce:
         out.print(text(("  repeat  ", "dim"), cell.certificate.reproduce))
 
@@ -106,14 +107,19 @@ def _counts(result: Mapping[str, Any]) -> list[int]:
     return [found["count"] for found in result["classes"].values()]
 
 
-def _classes(out: Console, classes: Mapping[str, Any], fmt: Format) -> None:
-    """The inputs of each class that has any, as intervals along the number line; the largest where they are many."""
+def _classes(out: Console, classes: Mapping[str, Any], fmt: Format, worst: str) -> None:
+    """The inputs of each class that has any, as intervals along the number line; those that matter most, first."""
+
+    def order(interval: tuple[int, int, int]) -> tuple[bool, bool, bool, int]:
+        low, high = (fmt.decimal(bits_at(end, fmt.width)) for end in interval[:2])
+        return weight(low, high, interval[2], worst)
+
     for name, found in classes.items():
         if not found["count"]:
             continue
         intervals = found["intervals"]
         out.print(text(f"  {name}: {inputs(found['count'])}: {CLASSES[name]}"))
-        for first, last, inside in sorted(sorted(intervals, key=lambda i: -i[2])[:SHOWN]):
+        for first, last, inside in sorted(intervals, key=order)[:SHOWN]:
             verb = "fails on" if name in FAILING else "on"
             out.print(text(f"    {verb} {_interval(first, last, inside, fmt)}"))
         if len(intervals) > SHOWN:

@@ -21,6 +21,7 @@ from gradproof.formats.arrays import Bits
 from gradproof.functions import Function, exact
 from gradproof.oracle import Certified
 from gradproof.results.model import Certificate, Enclosure, Interval, Number
+from gradproof.results.telling import in_order
 from gradproof.text import storable
 
 
@@ -93,7 +94,8 @@ def certify_failure(
     if not violations.pointwise:
         return Certificate(
             number(bits, fmt), number(got, fmt), None, None, [], None, None, None, _finite(magnitude), None,
-            _plain_region(violations.bits, fmt), violations.cause or "rounding", violations.explanation,
+            in_order(_plain_region(violations.bits, fmt), number(bits, fmt)), violations.cause or "rounding",
+            violations.explanation,
             reproduction(task, bits, source, probe.selection),
         )  # fmt: skip
     expected = probe.certified(bits, task.order)
@@ -115,7 +117,7 @@ def certify_failure(
         abs_error=_finite(absolute),
         magnitude=_finite(magnitude),
         simplest=None if simple is None else number(simple, fmt),
-        region=region,
+        region=in_order(region, number(bits, fmt)),
         cause=cause,
         explanation=violations.explanation,
         reproduce=reproduction(task, bits if simple is None else simple, source, probe.selection),

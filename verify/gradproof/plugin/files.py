@@ -17,6 +17,7 @@ from gradproof.plugin.options import FILTERS, Options
 from gradproof.plugin.recorder import Recorder
 from gradproof.results import RunResult, write_results
 from gradproof.results.claims import judge
+from gradproof.results.keeping import Weight, destinations
 from gradproof.results.model import Cell, LedgerState, Shard
 from gradproof.results.rebuild import rebuild
 
@@ -29,14 +30,17 @@ def write_files(recorder: Recorder, *, complete: bool, started: float) -> tuple[
     done: list[str] = []
     failed: list[str] = []
     result = assemble(recorder.verdicts, recorder.facts, recorder.options, complete=complete, started=started)
-    for name, write in (("json", write_results), ("report", write_report)):
-        path = recorder.options.path(name)
-        if path is None:
-            continue
-        what = {"json": "results", "report": "report"}[name]
+    wanted = {name: str(path) for name in ("json", "report") if (path := recorder.options.path(name)) is not None}
+    reports = [path for name, path in wanted.items() if name != "json"]
+    where = destinations(Weight.of(result, interrupted=not complete), wanted.get("json"), reports)
+    for name, path in wanted.items():
+        what, write = {"json": ("results", write_results), "report": ("report", write_report)}[name]
+        to = where[path]
+        kept = "" if to == path else f"; {_relative(path, recorder)} holds more and is kept"
         try:
-            write(result, path)
-            done.append(f"{what}: {_relative(path, recorder)}")
+            if to is not None:
+                write(result, to)
+            done.append(f"{what}: {'nothing was judged' if to is None else _relative(to, recorder)}{kept}")
         except GradproofError as fault:
             failed.append(f"{what} not written: {fault}")
     return done, failed
@@ -98,7 +102,7 @@ def _settings(options: Options) -> dict[str, Any]:
     return {"runner": "pytest", **settings}
 
 
-def _relative(path: Path, recorder: Recorder) -> str:
-    """``path`` as seen from where pytest was called, when it lies below."""
-    here = recorder.config.invocation_params.dir
+def _relative(name: str, recorder: Recorder) -> str:
+    """A path as seen from where pytest was called, when it lies below."""
+    path, here = Path(name), recorder.config.invocation_params.dir
     return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from gradproof.results.model import Cell, Certificate, Interval, LedgerState, Number, shown
-from gradproof.results.telling import digits, figure, home_first, over_bound
-
-SHOWN = 3
-"""Intervals of a region that are listed; the rest are counted."""
+from gradproof.results.telling import SHOWN, digits, figure, in_order, over_bound
+from gradproof.text import visible
 
 
 def failure(cell: Cell, states: Sequence[LedgerState] = ()) -> str:
@@ -18,7 +16,7 @@ def failure(cell: Cell, states: Sequence[LedgerState] = ()) -> str:
     ``states`` are those of the deviations that were declared for it, and that do not excuse it.
     """
     if cell.status == "error":
-        return "\n".join([cell.reason, *_table(_about(cell) + _fault(cell))])
+        return _message(cell.reason, _about(cell) + _fault(cell))
     rows = _about(cell)
     if cell.certificate is not None:
         rows += _certificate(cell.certificate)
@@ -30,7 +28,7 @@ def failure(cell: Cell, states: Sequence[LedgerState] = ()) -> str:
         rows.append(("corpus", _replayed(cell.measured["replayed"])))
     if cell.certificate is not None:
         rows.append(("reproduce", cell.certificate.reproduce))
-    return "\n".join([cell.reason or "failed", *_table(rows)])
+    return _message(cell.reason or "failed", rows)
 
 
 def undecided(cell: Cell) -> str:
@@ -39,7 +37,7 @@ def undecided(cell: Cell) -> str:
         "a function of your own needs limits= for its values at the infinities; gradproof_undecided = skip "
         "or pass lets such cells through"
     )
-    return "\n".join([f"undecided: {cell.reason}", *_table([*_about(cell), ("advice", advice)])])
+    return _message(f"undecided: {cell.reason}", [*_about(cell), ("advice", advice)])
 
 
 def missing(cell: Cell, reason: str) -> str:
@@ -95,7 +93,7 @@ def _certificate(found: Certificate) -> list[tuple[str, str]]:
         rows.append(("truth", _truth(found)))
     if found.input is not None:
         rows.append(("error", _error(found)))
-    for n, interval in enumerate(home_first(found)[:SHOWN]):
+    for n, interval in enumerate(in_order(found.region, found.input)[:SHOWN]):
         rows.append(("region" if n == 0 else "", _interval(interval)))
     if len(found.region) > SHOWN:
         rows.append(("", f"and {len(found.region) - SHOWN} more"))
@@ -144,5 +142,6 @@ def _aligned(numbers: Sequence[tuple[str, Number]]) -> list[tuple[str, str]]:
     return [(label, f"{n.decimal:<{decimal}}   {n.hex:<{hexadecimal}}   {n.bits}") for label, n in numbers]
 
 
-def _table(rows: list[tuple[str, str]]) -> list[str]:
-    return [f"  {label:<9}  {text}" for label, text in rows]
+def _message(first: str, rows: list[tuple[str, str]]) -> str:
+    """The first line and a table; whatever a callable said, a terminal shows it and does not obey."""
+    return visible("\n".join([first, *(f"  {label:<9}  {text}" for label, text in rows)]), lines=True)

@@ -94,7 +94,8 @@ class Certificate:
     """What a failure carries, enough for somebody else to check it again.
 
     ``magnitude`` is the error over the bound of the cell (above 1 is a failure; None for infinite).
-    ``u``, ``m`` are in units of the DESIGN's ulp and mixed errors, None where infinite or meaningless.
+    ``u``, ``m`` are in units of the DESIGN's ulp and mixed errors, None where infinite or meaningless. ``region``
+    begins with the interval that holds the input; see ``results.telling`` for the rest.
     """
 
     input: Number | None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gradproof.results.model import Cell
+from gradproof.results.telling import decimal, weight
 
 PROPERTY: Final = "sweep"
 """Property of the cells of a sweep. No property pack has it: ``gradproof run`` judges samples, a sweep every input."""
@@ -53,7 +54,7 @@ def lines(cell: Cell, shown: int = SHOWN) -> list[str]:
     said = [in_range(cell)]
     for name, table in found["classes"].items():
         verb = "fails on" if name in FAILING else f"{name} on"
-        some = [f"{verb} {interval(i)}" for i in largest(table["intervals"], shown)]
+        some = [f"{verb} {interval(i)}" for i in gravest(table["intervals"], shown, worst_input(cell))]
         if len(table["intervals"]) > shown:
             some.append(f"and on {len(table['intervals']) - shown} more intervals")
         said.append(f"{name}, {inputs(table['count'])}{apart(table)}: {'; '.join(some)}")
@@ -68,10 +69,14 @@ def in_range(cell: Cell) -> str:
     return f"every pattern of {where} ({table['patterns']:,})"
 
 
-def largest(intervals: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
-    """At most ``most`` of the intervals, those with most inputs, in their order."""
-    kept = sorted(range(len(intervals)), key=lambda i: (-intervals[i]["count"], i))[:most]
-    return [intervals[i] for i in sorted(kept)]
+def gravest(intervals: list[dict[str, Any]], most: int, worst: str = "") -> list[dict[str, Any]]:
+    """At most ``most`` of the intervals, those that matter most, first; ``worst`` as ``worst_input`` has it."""
+    return sorted(intervals, key=lambda i: weight(i["lo"]["decimal"], i["hi"]["decimal"], i["count"], worst))[:most]
+
+
+def worst_input(cell: Cell) -> str:
+    """The worst failing input as decimal text; empty where nothing failed."""
+    return "" if cell.certificate is None else decimal(cell.certificate.input)
 
 
 def interval(found: Mapping[str, Any]) -> str:
@@ -126,6 +131,6 @@ def _maximum(found: Mapping[str, Any] | None, unit: str) -> str:
 def _class(table: Mapping[str, Any] | None) -> str:
     if table is None:
         return "none"
-    some = "; ".join(interval(i) for i in largest(table["intervals"], SHOWN))
+    some = "; ".join(interval(i) for i in gravest(table["intervals"], SHOWN))
     more = len(table["intervals"]) - SHOWN
     return f"{inputs(table['count'])} on {some}{f' and {more} more' if more > 0 else ''}"

@@ -1,14 +1,20 @@
-"""How a certificate is told: errors in enough digits, the region from the input outward."""
+"""How a certificate is told: errors in enough digits, the intervals that matter first."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import Final
 
-from gradproof.results.model import Certificate, Interval
+from gradproof.results.model import Interval, Number
 
 DIGITS: Final = 4
 ALL_DIGITS: Final = 17
 """Significant decimal digits that tell every float64 from its neighbours."""
+SHOWN: Final = 3
+"""Intervals of a region that are listed where space is short; the rest are counted."""
+ORDINARY: Final = (2.0**-8, 2.0**5)
+"""Sizes of the inputs that every network meets."""
 
 
 def digits(value: float | None, beside: float = 1.0) -> int:
@@ -28,9 +34,28 @@ def over_bound(magnitude: float | None) -> str:
     return f"{figure(magnitude, digits(magnitude))} times the bound"
 
 
-def home_first(found: Certificate) -> list[Interval]:
-    """The intervals of the region, the one that holds the input before the others."""
-    if found.input is None:
-        return list(found.region)
-    x = float(found.input.decimal)
-    return sorted(found.region, key=lambda i: not float(i.lo.decimal) <= x <= float(i.hi.decimal))
+def in_order(region: Iterable[Interval], worst: Number | None) -> list[Interval]:
+    """The intervals of a region, the one that matters most first; ``worst`` is the worst input."""
+    return sorted(region, key=lambda i: weight(i.lo.decimal, i.hi.decimal, i.failing, decimal(worst)))
+
+
+def decimal(datum: Number | None) -> str:
+    """A datum as ``weight`` takes it."""
+    return "" if datum is None else datum.decimal
+
+
+def weight(low: str, high: str, failing: int, worst: str) -> tuple[bool, bool, bool, int]:
+    """Sort key of an interval of failing inputs: whoever reads only the first few has read what matters.
+
+    Its ends and the worst input are decimal numbers; the latter is empty where it is not known.
+
+    The one that holds the worst input comes first, then those with ordinary inputs (in size from 2^-8 to 2^5, where
+    nobody can avoid them), then those with the most failing inputs; NaNs last.
+    """
+    first, last = float(low), float(high)
+    if math.isnan(first) or math.isnan(last):
+        return not (worst and math.isnan(float(worst))), True, True, -failing
+    home = bool(worst) and first <= float(worst) <= last
+    least, greatest = ORDINARY
+    ordinary = (first <= greatest and last >= least) or (first <= -least and last >= -greatest)
+    return not home, False, not ordinary, -failing

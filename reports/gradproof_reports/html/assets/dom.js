@@ -1,14 +1,19 @@
 /* Small helpers: elements without markup strings, numbers as text. */
 (function (gp) {
+  /* Text of others as text.py has it: control characters, bidirectional overrides and lone surrogates are shown and not obeyed. */
+  const UNSEEN = /[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u{e0000}-\u{e007f}\ud800-\udfff]/gu;
+  const escaped = (c) => { const n = c.codePointAt(0); return n < 256 ? `\\x${n.toString(16).padStart(2, "0")}` : n < 65536 ? `\\u${n.toString(16).padStart(4, "0")}` : `\\U${n.toString(16).padStart(8, "0")}`; };
+  gp.visible = (value) => typeof value === "string" ? value.replace(/[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]/g, " ").replace(UNSEEN, escaped) : value;
+
   /* el("td.r", { title }, child, ...): text is always text, never markup. */
   gp.el = function (what, attributes, ...children) {
     const [tag, ...classes] = what.split(".");
     const node = document.createElement(tag);
     if (classes.length) node.className = classes.join(" ");
     for (const [key, value] of Object.entries(attributes || {})) {
-      if (value !== null && value !== undefined && value !== false) node.setAttribute(key, value === true ? "" : value);
+      if (value !== null && value !== undefined && value !== false) node.setAttribute(key, value === true ? "" : gp.visible(value));
     }
-    node.append(...children.flat().filter((c) => c !== null && c !== undefined && c !== false));
+    node.append(...children.flat().filter((c) => c !== null && c !== undefined && c !== false).map(gp.visible));
     return node;
   };
 

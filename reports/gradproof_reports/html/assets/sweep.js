@@ -23,10 +23,18 @@
     return el("span", null, `${verb} ${ends} ${share}`, el("code", null, bits));
   }
 
-  function classes(found, words) {
+  /* Those that matter most first, as results/telling.py has it. */
+  function gravest(intervals, worst) {
+    const number = (n) => Number(n.decimal.replace("inf", "Infinity"));
+    const at = worst ? number(worst) : NaN;
+    const away = (i) => !(number(i.lo) <= at && at <= number(i.hi));
+    const rare = (i) => !((number(i.lo) <= 32 && number(i.hi) >= 2 ** -8) || (number(i.lo) <= -(2 ** -8) && number(i.hi) >= -32));
+    return intervals.slice().sort((a, b) => away(a) - away(b) || rare(a) - rare(b) || b.count - a.count).slice(0, SHOWN);
+  }
+
+  function classes(found, words, worst) {
     const rows = Object.entries(found.classes).map(([name, table]) => {
-      const most = table.intervals.slice().sort((a, b) => b.count - a.count).slice(0, SHOWN);
-      const some = table.intervals.filter((i) => most.includes(i)).map((i) => stretch(i, words.failing.includes(name)));
+      const some = gravest(table.intervals, worst).map((i) => stretch(i, words.failing.includes(name)));
       const rest = table.intervals.length - some.length;
       const apart = [table.infinite && `${count(table.infinite)} at the infinities`, table.nan && `${count(table.nan)} at NaNs`].filter(Boolean).join(", ");
       return el("tr", null, el("th", { scope: "row" }, name), el("td.r", null, count(table.count)),
@@ -88,7 +96,7 @@
           el("span", null, found.exactness[0].toUpperCase() + found.exactness.slice(1) + "."), spent && el("span", null, spent),
           found.nearest && el("span", null, `Not in the ledger; nearest there: ${found.nearest}. New:`), (found.fresh ?? []).map((i) => stretch(i, true))),
         maxima(found)),
-      el("section.panel", null, el("h2", null, "Classes of inputs"), classes(found, words)),
+      el("section.panel", null, el("h2", null, "Classes of inputs"), classes(found, words, cell.certificate?.input)),
       el("section.panel", null, el("h2", null, "Envelope over every bit pattern"), chart),
       el("section.panel", null, el("h2", null, "Inputs by signed error"), histogram(found)),
     ];

@@ -30,7 +30,7 @@ def write_files(recorder: Recorder, *, complete: bool, started: float) -> tuple[
     done: list[str] = []
     failed: list[str] = []
     result = assemble(recorder.verdicts, recorder.facts, recorder.options, complete=complete, started=started)
-    wanted = {name: str(path) for name in ("json", "report") if (path := recorder.options.path(name)) is not None}
+    wanted = {name: path for name in ("json", "report") if (path := recorder.options.path(name)) is not None}
     reports = [path for name, path in wanted.items() if name != "json"]
     where = destinations(Weight.of(result, interrupted=not complete), wanted.get("json"), reports)
     for name, path in wanted.items():

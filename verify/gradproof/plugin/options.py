@@ -5,7 +5,7 @@ Part of what every session loads: nothing of gradproof but its version may be im
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -106,14 +106,14 @@ class Options:
         """Whether any option keeps cells out."""
         return any(self.several(f.name) for f in FILTERS)
 
-    def path(self, name: str) -> Path | None:
-        """Where to write ``json`` or ``report``.
+    def path(self, name: str) -> str | None:
+        """Where to write ``json`` or ``report``, as text: a path that ends in a separator names a folder.
 
         Relative paths start where pytest was called for an option, at the root directory for the file's.
         """
         given = self.single(name)
         base = self.config.invocation_params.dir if given.explicit else self.config.rootpath
-        return base / given.value if given.value else None
+        return os.path.join(base, given.value) if given.value else None  # noqa: PTH118  # see above
 
 
 def _ini(name: str) -> str:

@@ -283,7 +283,7 @@ else:
         agree = expected == got or (mp.isnan(expected) and mp.isnan(got))
         overflow = {lost}
         agree = agree or (overflow and overflows(expected))
-        print("error   ", "none" if agree else "a NaN or an infinity where another value is due")
+        print("error   ", "none" if agree else "a NaN or an infinity on one side only")
 """
 
 

@@ -24,21 +24,27 @@ def numpy_dtype(fmt: Format) -> str:
 
 
 def rounding(bits: int, source: Format, target: Format, *, saturate: bool) -> list[str]:
-    """The part that computes ``expected`` from ``x``; ``saturate`` as for ``Format.round``."""
+    """The part that computes ``expected`` from ``x`` and, where two answers are right, ``got``: what
+    ``measure.conversion`` demands. ``saturate`` as for ``Format.round``.
+    """
+    largest = target.decimal(target.max_bits)
     if source.is_nan(bits):
         return ["expected = mp.nan"]
+    if source.is_infinite(bits) and not target.has_infinity:
+        greatest = f"-{largest}" if bits & source.sign_bit else largest
+        return [
+            f"# {target.name} has no infinity: NaN and the greatest number are both right.",
+            f"expected = mp.mpf(got) if got == {greatest} else mp.nan",
+        ]
     if source.is_infinite(bits):
-        free = "None  # NaN or the greatest number: the target has no infinity"
-        return [f"expected = {f'mp.mpf({source.decimal(bits)!r})' if target.has_infinity else free}"]
-    lines = [
+        return [f"expected = mp.mpf({source.decimal(bits)!r})"]
+    beyond = "mp.sign(x) * mp.inf" if target.has_infinity else f"mp.sign(x) * {largest}" if saturate else "mp.nan"
+    return [
         # Exact: the literal is the number that the bits stand for.
         f'x = mp.mpf(float.fromhex("{source.hexfloat(bits)}"))',
         f"# One unit in the last place of {target.name} at x; mp.nint rounds to nearest, ties to even.",
         f"unit = mp.ldexp(1, max(int(mp.frexp(x)[1]) - 1, {target.e_min}) - {target.precision - 1})",
         "expected = mp.nint(x / unit) * unit",
+        f"if abs(expected) > {largest}:",
+        f"    expected = {beyond}",
     ]
-    if not target.has_infinity:
-        largest = target.decimal(target.max_bits)
-        beyond = f"mp.sign(x) * {largest}" if saturate else "mp.nan"
-        lines += [f"if abs(expected) > {largest}:", f"    expected = {beyond}"]
-    return lines

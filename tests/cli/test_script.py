@@ -198,3 +198,75 @@ def test_an_implementation_of_the_users_has_no_script(gradproof: Invoke, wrong: 
     )
     assert done.exit_code == 4
     assert "leave --script out" in done.stderr
+
+
+RELATED = ("repro", "silu", "--format", "float32", "--bits", "0xc0b00000", "--property", "consistency", "--script")
+"""silu(-5.5) = -5.5 / (1 + e^5.5) = -0.0223859..."""
+
+
+def answers(folder: Path, text: str) -> tuple[dict[str, list[float]], str]:
+    """What a script of consistency prints: the answers of each way, and its last line."""
+    file = folder / "shown.py"
+    file.write_text(text, encoding="utf-8")
+    done = subprocess.run([sys.executable, str(file)], capture_output=True, text=True, check=False, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    first, *lines, last = done.stdout.splitlines()
+    assert first.startswith("expected ")
+    found: dict[str, list[float]] = {}
+    for line in lines:
+        found.setdefault(line[:12].strip(), []).append(float(line[12:].split()[0]))
+    return found, last
+
+
+def test_a_script_of_consistency_asks_in_every_layout(gradproof: Invoke, folder: Path) -> None:
+    made = gradproof(*RELATED, "--backend", "numpy")
+    assert made.exit_code == 0, made.stderr
+    found, last = answers(folder, made.stdout)
+    assert {"contiguous", "again", "strided", "offset", "transposed", "batched", "broadcast", "scalar"} <= set(found)
+    due = -5.5 / (1 + math.exp(5.5))
+    assert all(len(values) == 1 and values[0] == pytest.approx(due, rel=1e-6) for values in found.values())
+    assert last == "the answers agree"
+
+
+def test_a_script_of_consistency_shows_the_layout_that_differs(gradproof: Invoke, folder: Path) -> None:
+    """A seeded function that doubles what it reads with a stride of two elements."""
+    made = gradproof(*RELATED, "--backend", "numpy")
+    seeded = "reference = lambda x: 2 * x if x.strides == (2 * x.itemsize,) else x\n\nx = np.full"
+    found, last = answers(folder, made.stdout.replace("\nx = np.full", f"\n{seeded}", 1))
+    assert found.pop("strided") == [-11.0]
+    assert all(values == [-5.5] for values in found.values())
+    assert last == "the answers differ"
+
+
+@pytest.mark.framework("torch")
+@pytest.mark.parametrize("order", ["0", "1", "2"])
+def test_a_torch_script_of_consistency_asks_by_every_path(gradproof: Invoke, folder: Path, order: str) -> None:
+    made = gradproof(*RELATED, "--backend", "torch", "--order", order)
+    found, _ = answers(folder, made.stdout)
+    assert {"contiguous", "again", "strided", "offset", "transposed", "batched", "scalar", "tail", "vmap"} <= set(found)
+    assert ("forward" in found) == (order != "0")
+    s = 1 / (1 + math.exp(5.5))
+    d, x = s * (1 - s), -5.5
+    due = (x * s, s + x * d, d * (2 + x * (1 - 2 * s)))[int(order)]
+    assert all(value == pytest.approx(due, rel=1e-5) for values in found.values() for value in values)
+
+
+@pytest.mark.framework("jax")
+def test_a_jax_script_of_consistency_asks_compiled_beside_eager(gradproof: Invoke, folder: Path) -> None:
+    made = gradproof(*RELATED, "--backend", "jax", "--mode", "compiled", "--order", "1")
+    found, _ = answers(folder, made.stdout)
+    assert {"compiled", "eager", "scalar", "tail", "batched", "vmap", "large", "forward"} <= set(found)
+    s = 1 / (1 + math.exp(5.5))
+    due = s - 5.5 * s * (1 - s)
+    assert all(value == pytest.approx(due, rel=1e-5) for values in found.values() for value in values)
+
+
+@pytest.mark.parametrize("claim", ["taylor", "vanishing", "kink-convention"])
+def test_a_claim_that_no_single_input_shows_has_no_script(gradproof: Invoke, claim: str) -> None:
+    done = gradproof(
+        "repro", "relu", "--backend", "numpy", "--format", "float32", "--order", "1", "--bits", "0",
+        "--property", claim, "--script",
+    )  # fmt: skip
+    assert done.exit_code == 4
+    assert f"{claim} relates several results" in done.stderr
+    assert "the same command without --script checks the claim again" in done.stderr

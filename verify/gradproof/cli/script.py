@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from gradproof._version import __version__
 from gradproof.backends.base import LANES
 from gradproof.cli import script_conversions as conversions
+from gradproof.cli import script_relations as relations
 from gradproof.cli.script_tables import CALLS, FORMULAS, LOGISTIC
 from gradproof.errors import UsageError
 from gradproof.formats import Format, get_format
@@ -25,12 +26,22 @@ PRECISION: Final = 1024
 _INTEGERS: Final = {8: "int8", 16: "int16", 32: "int32", 64: "int64"}
 
 
+POINTWISE: Final = ("accuracy", "conversion", "special-values", "saturation")
+"""Claims that one result at one input shows broken."""
+
+
 def script(probe: Probe, task: Task, bits: int, path: str | None) -> str:
-    """Python source that shows f^(order) at ``bits`` on the framework and in mpmath.
+    """Python source that shows f^(order) at ``bits`` on the framework and in mpmath; of ``consistency`` in every way in
+    which the claim asks for it, as far as one input shows it.
 
     Raises UsageError for what cannot stand alone: an implementation of the user's, a function that is not
-    catalogued, a formulation.
+    catalogued, a formulation, a claim that relates the results at several inputs.
     """
+    if task.property not in (*POINTWISE, relations.CLAIM):
+        raise UsageError(
+            f"{task.property} relates several results, which no script of one input shows: it has none; the same "
+            "command without --script checks the claim again"
+        )
     function, framework = task.function, probe.backend.name
     if task.implementation.user or (function.name not in FORMULAS and probe.target is None):
         raise UsageError(
@@ -40,11 +51,13 @@ def script(probe: Probe, task: Task, bits: int, path: str | None) -> str:
         )
     fmt = get_format(task.format)
     way = path or probe.paths[0]
+    related = task.property == relations.CLAIM
     if framework == "numpy":
-        parts = _numpy(task, fmt, bits)
+        parts = _numpy(task, fmt, bits, related=related)
     elif framework in CALLS and task.implementation in tuple(probe.backend.catalogue()):
         make = {"torch": _torch, "jax": _jax}[framework]
-        parts = make(task, fmt, bits, way, probe.backend.device)
+        ways = tuple(dict.fromkeys([way, *probe.paths])) if related and task.order else (way,)
+        parts = make(task, fmt, bits, ways, probe.backend.device, related=related)
     else:
         raise UsageError(f"no script is known for {task.implementation.name} on {task.backend}; leave --script out")
     free = probe.oracle.certified(bits, fmt, task.order).kind == "undefined"
@@ -60,6 +73,7 @@ def script(probe: Probe, task: Task, bits: int, path: str | None) -> str:
             f"mp.mp.prec = {PRECISION}",
             *exact,
             _comparison(probe.target or fmt),
+            relations.SHOWN if related else _SHOWN,
         ]
     )
 
@@ -85,12 +99,12 @@ def _plain(text: str) -> str:
     return " ".join(text.replace("\\", "/").replace('"', "'").split())
 
 
-def _torch(task: Task, fmt: Format, bits: int, way: str, device: str) -> list[str]:
+def _torch(task: Task, fmt: Format, bits: int, ways: Sequence[str], device: str, *, related: bool) -> list[str]:
     integer = _INTEGERS[fmt.width]
     signed = bits - (1 << fmt.width) if bits & fmt.sign_bit else bits
     lines = ["import torch", *_called(task, "torch")]
     if task.mode == "compiled":
-        lines += ["f = torch.compile(f, dynamic=False)", ""]
+        lines += [*(["eager = f"] if related else []), "f = torch.compile(f, dynamic=False)", ""]
     if task.mode == "autocast":
         lowered = "float16" if fmt.name == "float16" else "bfloat16"
         lines += [
@@ -101,13 +115,21 @@ def _torch(task: Task, fmt: Format, bits: int, way: str, device: str) -> list[st
             "",
             "",
         ]
-    called = "g" if task.mode == "autocast" else "f"
-    lines += [
+    x = [
         f"# {LANES} copies of the input, so that it goes through the vectorised kernel.",
         f'x = torch.full(({LANES},), {signed}, dtype=torch.{integer}, device="{device}")',
         f"x = x.view(torch.{fmt.name})",
     ]
-    derivative = {
+    if related:
+        derivatives = {way: torch_derivative(task.order, way, "f") for way in ways}
+        return [*lines, *x, "", "", *relations.torch(task, fmt, derivatives)]
+    called = "g" if task.mode == "autocast" else "f"
+    return [*lines, *x, *torch_derivative(task.order, ways[0], called), "got = y[0].item()", ""]
+
+
+def torch_derivative(order: int, way: str, called: str) -> list[str]:
+    """Statements that make ``y``, f^(order) at ``x`` by an AD path, of the function called ``called``."""
+    return {
         (0, way): [f"y = {called}(x)"],
         (1, "reverse"): [
             "x.requires_grad_(True)",
@@ -133,37 +155,41 @@ def _torch(task: Task, fmt: Format, bits: int, way: str, device: str) -> list[st
             "    y = torch.autograd.forward_ad.unpack_dual(d).tangent",
             "y = torch.zeros_like(x) if y is None else y",
         ],
-    }[task.order, way]
-    return [*lines, *derivative, "got = y[0].item()", ""]
+    }[order, way]
 
 
-def _jax(task: Task, fmt: Format, bits: int, way: str, device: str) -> list[str]:
+def _jax(task: Task, fmt: Format, bits: int, ways: Sequence[str], device: str, *, related: bool) -> list[str]:
     lines = ["import jax", "import jax.numpy as jnp", "import numpy as np"]
     if fmt.name == "float64":
         lines += ["", 'jax.config.update("jax_enable_x64", True)']
     lines += _called(task, "jax")
+    platform = "gpu" if device == "cuda" else device
+    x = [
+        f"x = np.full({LANES}, {fmt.bits_text(bits)}, np.uint{fmt.width}).view(jnp.{fmt.name})",
+        f'x = jax.device_put(x, jax.devices("{platform}")[0])',
+    ]
+    if related:
+        derivatives = {way: jax_derivative(task.order, way) for way in ways}
+        return [*lines, *x, "", "", *relations.jax(task, derivatives), ""]
+    steps = jax_derivative(task.order, ways[0])
+    name = "g" if steps else "f"
+    call = f"jax.jit({name})(x)" if task.mode == "compiled" else f"{name}(x)"
+    return [*lines, *steps, *x, f"got = float({call}[0])", ""]
+
+
+def jax_derivative(order: int, way: str) -> list[str]:
+    """Statements that make ``g``, f^(order) by an AD path; none for the value."""
     one_reverse = "lambda x: jax.vjp(f, x)[1](jnp.ones_like(x))[0]"
-    steps = {
+    return {
         (0, way): [],
         (1, "reverse"): [f"g = {one_reverse}"],
         (2, "reverse"): [f"d = {one_reverse}", "g = lambda x: jax.vjp(d, x)[1](jnp.ones_like(x))[0]"],
         (1, "forward"): ["g = lambda x: jax.jvp(f, (x,), (jnp.ones_like(x),))[1]"],
         (2, "forward"): [f"d = {one_reverse}", "g = lambda x: jax.jvp(d, (x,), (jnp.ones_like(x),))[1]"],
-    }[task.order, way]
-    name = "g" if steps else "f"
-    platform = "gpu" if device == "cuda" else device
-    call = f"jax.jit({name})(x)" if task.mode == "compiled" else f"{name}(x)"
-    return [
-        *lines,
-        *steps,
-        f"x = np.full({LANES}, {fmt.bits_text(bits)}, np.uint{fmt.width}).view(jnp.{fmt.name})",
-        f'x = jax.device_put(x, jax.devices("{platform}")[0])',
-        f"got = float({call}[0])",
-        "",
-    ]
+    }[order, way]
 
 
-def _numpy(task: Task, fmt: Format, bits: int) -> list[str]:
+def _numpy(task: Task, fmt: Format, bits: int, *, related: bool) -> list[str]:
     call = ("reference", "reference.first", "reference.second")[task.order]
     params = "".join(f", {k}={_number(v)}" for k, v in task.function.params.items())
     dtype = conversions.numpy_dtype(fmt)
@@ -188,7 +214,7 @@ def _numpy(task: Task, fmt: Format, bits: int) -> list[str]:
         f"from gradproof.backends.reference_numpy import {task.function.name} as reference",
         "",
         f"x = np.full({LANES}, {fmt.bits_text(bits)}, np.uint{fmt.width}).view({dtype})",
-        f"got = float({call}(x{params})[0])",
+        *(relations.numpy(fmt, f"{call}(x{params})") if related else [f"got = float({call}(x{params})[0])"]),
         "",
     ]
 
@@ -272,18 +298,24 @@ def overflows(exact):
     return abs(exact) {beyond}
 
 
-print("got     ", repr(got))
-if expected is None:
-    print("expected", "a convention")
-else:
-    print("expected", mp.nstr(expected, 20))
+def error(got):
+    \"\"\"How far a result is from what is due, in words.\"\"\"
+    if expected is None:
+        return "a convention"
     if mp.isfinite(expected) and mp.isfinite(got):
-        print("error   ", mp.nstr(ulps(got, expected), 6), "ulp")
-    else:
-        agree = expected == got or (mp.isnan(expected) and mp.isnan(got))
-        overflow = {lost}
-        agree = agree or (overflow and overflows(expected))
-        print("error   ", "none" if agree else "a NaN or an infinity on one side only")
+        return mp.nstr(ulps(got, expected), 6) + " ulp"
+    agree = expected == got or (mp.isnan(expected) and mp.isnan(got))
+    overflow = {lost}
+    agree = agree or (overflow and overflows(expected))
+    return "none" if agree else "a NaN or an infinity on one side only"
+
+
+print("expected", "a convention" if expected is None else mp.nstr(expected, 20))"""
+
+
+_SHOWN: Final = """print("got     ", repr(got))
+if expected is not None:
+    print("error   ", error(got))
 """
 
 

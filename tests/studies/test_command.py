@@ -105,6 +105,21 @@ def test_an_interrupt_prints_what_was_done(gradproof: Invoke, monkeypatch: pytes
     assert [row["initialisations"] for row in json.loads(Path("study.json").read_text("utf-8"))["rows"]] == [1, 1]
 
 
+def test_a_study_that_ended_early_spares_an_earlier_file(gradproof: Invoke) -> None:
+    assert gradproof(*SMALL, "--json", "study.json").exit_code == codes.OK
+    before = Path("study.json").read_bytes()
+    done = gradproof(*SMALL, "--max-seconds", "1e-9", "--json", "study.json")
+    assert done.exit_code == codes.NOTHING
+    assert "kept: study.json holds more than this run" in done.stdout
+    assert Path("study.json").read_bytes() == before
+
+
+def test_a_study_goes_to_standard_output_and_its_table_to_stderr(gradproof: Invoke) -> None:
+    done = gradproof(*SMALL, "--json", "-")
+    assert json.loads(done.stdout)["study"] == "relu-at-zero"
+    assert "Clopper-Pearson" in done.stderr
+
+
 def test_a_run_that_is_out_of_time_measured_nothing(gradproof: Invoke) -> None:
     done = gradproof(*SMALL, "--max-seconds", "1e-9")
     assert done.exit_code == codes.NOTHING

@@ -79,8 +79,8 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("max-seconds", "number", "Bounds the run; what was not reached is not-run.", "S", "max_seconds"),
     Setting("jobs", "integer", "Worker processes; default one per core; 0 for none, for your files one.", "N", "jobs"),
     Setting("time-limit", "number", "Seconds that one call of your code may take; 60.", "S", "time_limit"),
-    Setting("json", "path", "Write the results file.", "PATH"),
-    Setting("html", "path", "Write the report as one HTML file.", "PATH"),
+    Setting("json", "path", "Write the results file; - is standard output, none keeps it from being written.", "PATH"),
+    Setting("html", "path", "Write the report as one HTML file; - and none as for --json.", "PATH"),
     Setting("junit", "path", "Write JUnit XML.", "PATH"),
     Setting("markdown", "path", "Write a Markdown summary.", "PATH"),
 )  # fmt: skip

@@ -159,7 +159,7 @@ class Ledger:
         for file in sorted(f for d in directories for f in Path(d).glob("*.toml")):
             try:
                 document = toml.loads(read_text(file, "a ledger"))
-            except ValueError as fault:
+            except (ValueError, RecursionError) as fault:  # also of what is too long or too deep to be read
                 raise UsageError(f"ledger file {file} is not valid TOML: {fault}") from None
             for key, table in document.get("deviation", {}).items():
                 deviations.append(_deviation(key, table, file))

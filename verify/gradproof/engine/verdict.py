@@ -115,10 +115,11 @@ def errored(task: Task, fault: ImplementationFault, source: str | None, selectio
 def broken(blank: Cell, fault: ImplementationFault, reproduce: str) -> Cell:
     """``blank`` with the verdict on an implementation that broke its contract; ``reproduce`` is the command."""
     certificate = certificates.fault(str(fault), reproduce)
-    return replace(
+    made = replace(
         blank, status="error", reason=str(fault), measured={"fault": fault.kind}, certificate=certificate,
         severity=SEVERITIES[0],
     )  # fmt: skip
+    return storable(made)
 
 
 def _line(task: Task, fault: ImplementationFault) -> dict[str, str]:

@@ -60,7 +60,7 @@ def test_what_a_sample_of_related_results_showed_on_one_processor_is_no_entry() 
     assert {e.deviation for e in LEDGER.entries if e.property in RELATIONAL} <= set(PLACES)
 
 
-VALUES = {("jax-mish-tail", "mish", 0), ("jax-sigmoid-tail", "sigmoid", 0), ("jax-tanh-tail", "tanh", 0)}
+VALUES = {("jax-mish-tail", "mish", 0), ("jax-tanh-tail", "tanh", 0)}
 """Values that miss the contract by a little at single inputs, listed beside the derivatives' losses."""
 
 CANCEL = {loss.deviation for loss in LEDGER.losses if loss.error != "inf"}
@@ -130,6 +130,14 @@ def test_a_loss_is_about_what_there_is(loss: object) -> None:
             fmt = get_format(name)
             loss.regions(fmt, function.exact_params)
             assert loss.ceiling(fmt, function.exact_params) > 1
+
+
+@pytest.mark.parametrize("fmt", ["float64", "float32", "bfloat16"])
+def test_torchs_hardswish_overflows_in_every_format_whatever_the_sample(fmt: str) -> None:
+    """Three inputs of a sample of 4,096 lie above a sixth of the greatest float64: most samples miss it."""
+    greatest = get_format(fmt).max_bits
+    about = cell("torch:cpu", "hardswish", fmt, 0, "accuracy")
+    assert any(within(greatest, loss) and loss.ceiling == float("inf") for loss in derived(about))
 
 
 def test_torchs_gelu_on_atens_default_kernels() -> None:

@@ -281,6 +281,8 @@ def key_of(**changed: Any) -> dict[str, str]:
         ("closed", {"closed": "left"}),
         ("closed", {"closed": ("left",)}),
         ("function.seams", {"seams": frozenset({0})}),
+        ("function.smooth", {"smooth": {0: 1}}),
+        ("function.at", {"at": {1: (0,)}}),
         ("domain", {"domain": (-3, "inf")}),
         ("limits", {"limits": ((-1, 0, 0), ("inf", 0, 0))}),
         ("limits", {"limits": ((-1, 0, 0), ("inf", None, 0))}),

@@ -65,6 +65,13 @@ ERFC_JOINTS: Final = np.nextafter((np.arange(28 * 16) + 0.5) / 16, np.resize([-n
 LOG_JOINTS: Final = beside(np.array([math.sqrt(0.5), 0.5, 1.0, 2.0, math.sqrt(2.0)]))
 TAILS: Final = both_signs(np.random.default_rng(3).uniform(20, 745, 150))
 
+HUGE: Final = np.array([2.0**100])
+
+
+def _cbrt(x: Any) -> Any:
+    return MP.sign(x) * MP.cbrt(abs(x))
+
+
 CASES: Final[dict[str, tuple[Callable[[Any], Any], float, Floats]]] = {
     "exp": (MP.exp, 2.0**-94, np.concatenate([ORDINARY, TINY_ONES, EXP_JOINTS, TAILS[TAILS < 709.7]])),
     "expm1": (MP.expm1, 2.0**-92, np.concatenate([ORDINARY, TINY_ONES, EXP_JOINTS, TAILS[TAILS < 709.7]])),
@@ -91,6 +98,24 @@ CASES: Final[dict[str, tuple[Callable[[Any], Any], float, Floats]]] = {
         2.0**-89,
         np.concatenate([ORDINARY, TINY_ONES, ERFC_JOINTS, -ERFC_JOINTS[:100], np.linspace(20, 28, 50), TAILS]),
     ),
+    "sinh": (MP.sinh, 2.0**-91, np.concatenate([ORDINARY, TINY_ONES, EXP_JOINTS, TAILS[np.abs(TAILS) < 709]])),
+    "cosh": (MP.cosh, 2.0**-93, np.concatenate([ORDINARY, TINY_ONES, EXP_JOINTS, TAILS[np.abs(TAILS) < 709]])),
+    "asinh": (
+        MP.asinh,
+        2.0**-88,
+        np.concatenate([ORDINARY, TINY_ONES, both_signs(spread(1e-3, 1e300)), beside(both_signs(HUGE))]),
+    ),
+    "acosh": (
+        MP.acosh,
+        2.0**-88,
+        np.concatenate([1 + spread(2.0**-52, 1e3), spread(1.5, 1e300), beside(HUGE), 1 + np.arange(1, 9) * 2.0**-52]),
+    ),
+    "atanh": (
+        MP.atanh,
+        2.0**-88,
+        np.concatenate([TINY_ONES, both_signs(spread(1e-8, 0.9)), both_signs(1 - spread(2.0**-53, 0.5))]),
+    ),
+    "cbrt": (_cbrt, 2.0**-89, np.concatenate([ORDINARY, TINY_ONES, both_signs(spread(LEAST, 1e300)), LOG_JOINTS])),
     "sqrt": (MP.sqrt, PAIR, np.concatenate([spread(LEAST, 1e300), spread(0.1, 10), LOG_JOINTS])),
 }  # fmt: skip
 """Per function its definition, the relative error it promises, and where it is tried."""

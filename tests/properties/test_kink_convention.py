@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from gradproof.backends.numpy_backend import NumpyBackend
 from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
+from gradproof.functions import function, piecewise
+from gradproof.functions.registry import forget
 from gradproof.oracle import Certified, Oracle
 from tests.properties.stubs import Offer
 from tests.properties.subjects import QUICK, Exact, answering, bits_of, exact, nudged, outcome, replaced, verdict
@@ -41,6 +44,41 @@ def test_a_derivative_outside_the_interval_fails(value: float, severity: str, fm
     cell = verdict("kink-convention", "relu", [Exact("relu"), at_zero(value)], fmt, 1)
     assert (cell.status, cell.severity) == ("fail", severity)
     assert "outside the Clarke interval [0, 1]" in cell.reason
+
+
+@pytest.fixture
+def root_relu() -> Iterator[str]:
+    """sqrt(relu(x)): f' is 0 on the left of 0, and grows without bound on the right."""
+    function("root_relu", piecewise(lambda m, x: 0 * x, 0, lambda m, x: m.sqrt(x)))
+    yield "root_relu"
+    forget(["root_relu"])
+
+
+def root_slope(at_zero: float) -> Any:
+    def slope(x: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return np.where(x > 0, 0.5 / np.sqrt(x), np.where(x == 0, at_zero, 0)).astype(x.dtype)
+
+    return slope
+
+
+@pytest.mark.parametrize(("value", "element"), [(0.0, "min-norm"), (0.5, "interior"), (np.inf, "upper end")])
+@pytest.mark.parametrize("fmt", ["float64", "float32", "bfloat16"])
+def test_any_number_beyond_the_finite_end_of_an_open_interval_passes(
+    value: float, element: str, fmt: str, root_relu: str
+) -> None:
+    cell = verdict("kink-convention", root_relu, [Exact(root_relu), root_slope(value)], fmt, 1)
+    assert cell.status == "pass"
+    assert cell.measured["kinks"]["0"]["clarke"] == ["0.0", "inf"]
+    assert cell.measured["kinks"]["0"]["element"] == element
+
+
+@pytest.mark.parametrize("value", [np.nan, -0.5, -np.inf])
+@pytest.mark.parametrize("fmt", ["float64", "float32", "bfloat16"])
+def test_what_is_not_in_an_open_interval_fails(value: float, fmt: str, root_relu: str) -> None:
+    cell = verdict("kink-convention", root_relu, [Exact(root_relu), root_slope(value)], fmt, 1)
+    assert cell.status == "fail"
+    assert "outside the Clarke interval [0, inf]" in cell.reason
 
 
 @pytest.mark.parametrize(("ulps", "status"), [(4, "pass"), (5, "fail")])
@@ -160,7 +198,11 @@ def test_an_interval_that_is_not_certified_is_undecided(monkeypatch: pytest.Monk
     )
     calls = [Exact("relu"), at_zero(0.5)]
     cell = verdict("kink-convention", "relu", calls, "float16", 1)
-    assert (cell.status, cell.reason) == ("undecided", "the oracle could not certify 2 value(s)")
+    assert cell.status == "undecided"
+    assert cell.reason == (
+        "the oracle could not certify 2 value(s), the first at 0.0; if the pieces agree there, declare up to which "
+        "derivative: smooth={0.0: 1}"
+    )
     assert outcome("kink-convention", "relu", calls, "float16", 1).evidence.n == 0
     # Two answers are two answers, a number and a NaN among them.
     for other in (1.0, np.nan):

@@ -34,10 +34,10 @@ class Answers:
 
 @dataclass(frozen=True)
 class Arbitration:
-    """What the comparison found: figures for the reader, inputs the oracle could not decide, and failures."""
+    """What the comparison found: figures for the reader, inputs (bits) the oracle could not decide, and failures."""
 
     figures: dict[str, Any]
-    undecided: int = 0
+    undecided: tuple[int, ...] = ()
     violations: Violations | None = None
 
 
@@ -63,7 +63,7 @@ def arbitrated(probe: Probe, order: int, answers: Answers, *, at_kinks: bool = T
     wrong = judged.spoiled | judged.apart | judged.sign_lost
     if at_kinks:
         wrong |= judged.at_kink
-    undecided = int((reference.kind == UNDECIDED).sum())
+    undecided = tuple(map(int, bits[reference.kind == UNDECIDED]))
     if not wrong.any():
         return Arbitration(figures, undecided)
     figures["failing"] = int(wrong.sum())

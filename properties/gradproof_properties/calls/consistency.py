@@ -135,7 +135,7 @@ class _Comparison:
         self.figures: dict[str, Any] = {}
         self.skipped: dict[str, str] = {}
         self.found: list[Violations] = []
-        self.undecided = 0
+        self.undecided: list[int] = []
         self.compared = 0
 
     def outcome(self) -> Outcome:
@@ -160,7 +160,10 @@ class _Comparison:
         measured: dict[str, Any] = {"ways": self.figures}
         if self.skipped:
             measured["not_offered"] = self.skipped
-        return Outcome(Evidence("sampled", self.compared), self.found, undecided=self.undecided, measured=measured)
+        if self.undecided:
+            measured["undecided_at"] = self.probe.format.decimal(self.undecided[0])
+        undecided = len(self.undecided)
+        return Outcome(Evidence("sampled", self.compared), self.found, undecided=undecided, measured=measured)
 
     def _layout(self, layout: str) -> None:
         probe, bits, first = self.probe, self.bits, self.first

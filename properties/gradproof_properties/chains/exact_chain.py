@@ -98,7 +98,7 @@ class Factors:
 
 def jumps_at_zero(probe: Probe) -> bool:
     """Whether f' at 0 is a convention."""
-    return Fraction(0) in probe.function.kinks and probe.oracle.jump(Fraction(0), 1) != 0
+    return Fraction(0) in probe.function.kinks and probe.oracle.jumps(Fraction(0), 1)
 
 
 def factors(probe: Probe, inputs: Sequence[Bits], traits: Traits) -> Factors:

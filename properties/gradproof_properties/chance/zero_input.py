@@ -99,7 +99,7 @@ class ZeroInput(Property):
 
     def applies(self, function: Function, order: int) -> bool:
         """Functions whose derivative jumps at 0: only there does an exact zero matter."""
-        return 0 in function.kinks and oracle_of(function).jump(Fraction(0), 1) != 0
+        return 0 in function.kinks and oracle_of(function).jumps(Fraction(0), 1)
 
     def check(self, probe: Probe, order: int) -> Outcome:
         """Simulate on the backend (shared by the functions of one format), test each case, and ask for f(0).
@@ -121,6 +121,8 @@ class ZeroInput(Property):
             "value_at_minus_zero": values[1],
         }
         undecided = int(at_zero.judgement.undecided.sum())
+        if undecided:
+            measured["undecided_at"] = probe.format.decimal(0)
         return Outcome(Evidence("sampled", counted), violations, undecided=undecided, measured=measured)
 
 

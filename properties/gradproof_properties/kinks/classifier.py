@@ -40,9 +40,11 @@ def at_kink(probe: Probe, k: Fraction, stride: Fraction) -> Look:
 
     No gap, or one that shrinks with the step: smooth. One that stays: kink. One that grows like 1/step:
     discontinuity. Anything else: noise, results too coarse to show what right ones would among it. Undetermined where
-    no step makes what is declared stand out.
+    no step makes what is declared stand out, and where a side has no finite slope.
     """
     jump, height = jump_of(probe, k, 1), jump_of(probe, k, 0)
+    if not np.isfinite([jump, height]).all():
+        return Look(k, stride)
     near = step_near(probe, k)
     # A discontinuity stands out the more the finer the step, from the kink beside it too.
     for step in sorted({near, *(stride * w for w in WIDER), *((near / 4, near / 16) if height else ())}):

@@ -14,6 +14,7 @@ from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
 from gradproof.functions import Function
 from gradproof.measure.contracts import STABLE
+from gradproof.oracle.joints import may_be_equal
 from gradproof.oracle.reference import FINITE
 from gradproof_properties.allowances import allowance
 
@@ -59,16 +60,17 @@ def _double(point: Fraction) -> float:
 def jump_of(probe: Probe, kink: Fraction, order: int) -> float:
     """The right less the left value of f^(order) at a kink, 0 when it is no more than what certifying leaves open.
 
-    Values are told apart by their enclosures, so that a discontinuity may be far below an ulp of f.
+    NaN where a side is infinite or not certified. Values are told apart by their enclosures, so that a discontinuity
+    may be far below an ulp of f.
     """
+    jump = probe.oracle.jump(kink, order)
+    if jump is None:
+        return np.nan
     left, right = probe.oracle.one_sided(kink, order)
-    if left.lower is None or left.upper is None or right.lower is None or right.upper is None:
-        return 0.0
-    if order == 0 and (left.upper - right.lower).man >= 0 and (right.upper - left.lower).man >= 0:
+    if not jump or (order == 0 and may_be_equal(left, right)):
         return 0.0
     size = max(abs(float(left.midpoint)), abs(float(right.midpoint)))
-    jump = float(probe.oracle.jump(kink, order))
-    return jump if order == 0 or abs(jump) > 2.0**-40 * size else 0.0
+    return float(jump) if order == 0 or abs(jump) > 2.0**-40 * size else 0.0
 
 
 def value_is_right(function: Function, kink: Fraction) -> bool:
@@ -100,6 +102,8 @@ def results_at(probe: Probe, bits: Bits) -> Results:
     return Results(got, fa.values(got, probe.format), exact, room)
 
 
+NO_SLOPE = "a one-sided derivative there is infinite or not certified"
+"""Why nothing is judged across a kink."""
 NO_NUMBERS = "no result is a finite number"
 """Why nothing could be judged where every result is a NaN or infinite."""
 

@@ -27,6 +27,7 @@ from gradproof_properties.kinks.classifier import (
 )
 from gradproof_properties.kinks.differences import (
     NO_NUMBERS,
+    NO_SLOPE,
     STEPS_ACROSS,
     Results,
     bits_of,
@@ -102,8 +103,8 @@ def _across(probe: Probe, kink: Fraction) -> tuple[int, list[Violations], dict[s
         if step in rows:
             continue
         across = _around(probe, kink, step)
-        if across is None:
-            rows[step] = {"skipped": "the format holds no suitable step at this kink"}
+        if isinstance(across, str):
+            rows[step] = {"skipped": across}
             continue
         rows[step] = across.row()
         for n, violations in (_judge_line(across), _judge_sides(across)):
@@ -189,14 +190,17 @@ class _Across:
         } | ({"jump": self.height} if self.height else {})  # fmt: skip
 
 
-def _around(probe: Probe, kink: Fraction, h: Fraction) -> _Across | None:
-    """The differences of width 2h around a kink; None where the format does not hold their points."""
+def _around(probe: Probe, kink: Fraction, h: Fraction) -> _Across | str:
+    """The differences of width 2h around a kink; why there are none where the format or the slopes do not allow any."""
     positions = [Fraction(i, STEPS_ACROSS) for i in range(-STEPS_ACROSS, STEPS_ACROSS + 1)]
     points = [*(kink + t * h + h for t in positions), *(kink + t * h - h for t in positions), kink]
     if not all(map(probe.format.holds, points)):
-        return None
+        return "the format holds no suitable step at this kink"
+    slopes = probe.oracle.one_sided(kink, 1)
+    if any(slope.kind != "finite" for slope in slopes):
+        return NO_SLOPE
     bits = bits_of(points, probe.format)
-    left, right = (float(v.midpoint) for v in probe.oracle.one_sided(kink, 1))
+    left, right = (float(slope.midpoint) for slope in slopes)
     ends = np.array([float(kink - 2 * h), float(kink), float(kink + 2 * h)])
     curvature = float(probe.oracle.suprema(ends[:-1], ends[1:], 2).max())
     return _Across(

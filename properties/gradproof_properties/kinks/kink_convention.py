@@ -18,6 +18,7 @@ from gradproof.formats.arrays import Bits
 from gradproof.functions import Function
 from gradproof.measure.severity import WRONG_BRANCH, WRONG_CLASS
 from gradproof.oracle import Certified, Reference
+from gradproof.oracle.certify import undecided
 from gradproof.oracle.dyadic import Dyadic
 from gradproof.oracle.reference import BY_EXACT, Row
 from gradproof.results.model import Evidence
@@ -46,7 +47,8 @@ class KinkConvention(Property):
         "The AD value at each kink lies between the one-sided derivatives; reverse mode, forward mode and the "
         "equivalent formulations of the function return the same one; the vjp is linear in the cotangent there. "
         "Which element it is (0, 1/2, 1, ...) is recorded and never fails by itself. At a discontinuity of f the "
-        "one-sided slopes bound it in the same way, although f has no Clarke derivative there."
+        "one-sided slopes bound it in the same way, although f has no Clarke derivative there. The interval is open "
+        "where a one-sided derivative is infinite: any number beyond the other end will do, a NaN will not."
     )
     source: ClassVar[str] = "f'(0) chosen as 0, 1 or 0.5; Clarke 1983; Lee, Park, Aiken, ICML 2023"
     orders: ClassVar[tuple[int, ...]] = (1, 2)
@@ -68,18 +70,19 @@ class KinkConvention(Property):
         points = {kink: fmt.round(kink) for kink in held}
         inputs = [bits | sign for bits in points.values() for sign in ([0, fmt.sign_bit] if bits == 0 else [0])]
         readings = _readings(probe, order, np.array(inputs, dtype=fa.storage(fmt))) if held else []
-        unknown = 0
+        unknown: list[Reading] = []
         for kink, bits in points.items():
             found = [r for r in readings if r.bits == bits or (bits == 0 and r.bits == fmt.sign_bit)]
-            clarke = probe.oracle.certified(bits, fmt, order)
+            clarke = _clarke(bits, probe, order)
             measured[f"{float(kink):g}"] = _record(found, clarke, order)
-            unknown += len(found) if _unknown(clarke) else 0
+            unknown += found if clarke.kind == "undecided" else []
             violations += _outside(found, clarke, bits, probe, order)
             violations += _disagreeing(found, probe)
         if held and order == 1 and "reverse" in probe.paths and probe.mode == "eager":
             violations += _nonlinear(probe, np.array(list(points.values()), dtype=fa.storage(fmt)))
-        evidence = Evidence("exhaustive", len(readings) - unknown)
-        return Outcome(evidence, violations, undecided=unknown, measured={"kinks": measured})
+        evidence = Evidence("exhaustive", len(readings) - len(unknown))
+        at = {"undecided_at": fmt.decimal(unknown[0].bits)} if unknown else {}
+        return Outcome(evidence, violations, undecided=len(unknown), measured={"kinks": measured} | at)
 
 
 def _readings(probe: Probe, order: int, inputs: Bits) -> list[Reading]:
@@ -115,30 +118,37 @@ def _record(found: list[Reading], clarke: Certified, order: int) -> dict[str, An
     return row
 
 
-def _unknown(clarke: Certified) -> bool:
-    """Whether an end of the interval is not certified."""
-    return clarke.lower is None or clarke.upper is None
+def _clarke(bits: int, probe: Probe, order: int) -> Certified:
+    """The oracle's answer at a kink; undecided where the derivative before is infinite on a side."""
+    answer = probe.oracle.certified(bits, probe.format, order)
+    before = probe.oracle.one_sided(probe.format.value(bits), order - 1)
+    return undecided(probe.format) if any(side.kind == "infinite" for side in before) else answer
 
 
 def _ends(clarke: Certified) -> tuple[float, float]:
-    if clarke.lower is None or clarke.upper is None:
-        return -np.inf, np.inf
-    return float(clarke.lower), float(clarke.upper)
+    """The ends of the interval, infinite where it is open; twice the same infinity where the derivative is that."""
+    if clarke.kind == "infinite":
+        return clarke.infinity, clarke.infinity
+    return (
+        -np.inf if clarke.lower is None else float(clarke.lower),
+        np.inf if clarke.upper is None else float(clarke.upper),
+    )
 
 
 def _element(value: float, low: float, high: float) -> str:
     """The chosen element in words."""
     least = min((low, high), key=abs) if low * high > 0 else 0.0
     names = [(least, "min-norm"), (low, "lower end"), (high, "upper end"), ((low + high) / 2, "midpoint")]
-    return next((name for element, name in names if abs(value - element) <= 1e-2 * (high - low)), "interior")
+    near = 1e-2 * (high - low) if np.isfinite(high - low) else 0.0
+    return next((name for end, name in names if value == end or abs(value - end) <= near), "interior")
 
 
 def _outside(found: list[Reading], clarke: Certified, bits: int, probe: Probe, order: int) -> list[Violations]:
-    """What lies outside the interval by more than the contract allows its ends; nothing where they are unknown."""
-    if clarke.lower is None or clarke.upper is None:
+    """What lies outside the interval by more than the contract allows its ends; nothing where neither is known."""
+    if clarke.kind == "undecided" and clarke.lower is None:
         return []
     low, high = (_beyond(end, probe) for end in _ends(clarke))
-    below, above = _room(clarke.lower, clarke.upper, bits, probe, order)
+    below, above = _room(clarke, bits, probe, order)
     # As differences, which are exact: below a strict bound is not at it.
     rows = [
         r
@@ -154,11 +164,15 @@ def _outside(found: list[Reading], clarke: Certified, bits: int, probe: Probe, o
     ]  # fmt: skip
 
 
-def _room(low: Dyadic, high: Dyadic, bits: int, probe: Probe, order: int) -> tuple[float, float]:
-    """What the contract allows either end of the interval at the kink ``bits``, which is exact: no input rounds."""
+def _room(clarke: Certified, bits: int, probe: Probe, order: int) -> tuple[float, float]:
+    """What the contract allows either end of the interval at the kink ``bits``, which is exact: no input rounds.
+
+    That of an open end is of no account.
+    """
     dtype = fa.storage(probe.format)
     reference = Reference.empty(2, dtype)
-    reference.set_rows([0, 1], [Row.of(end, bits, BY_EXACT, 0.0) for end in (low, high)])
+    ends = (end or Dyadic(0, 0) for end in (clarke.lower, clarke.upper))
+    reference.set_rows([0, 1], [Row.of(end, bits, BY_EXACT, 0.0) for end in ends])
     below, above = allowance(probe, np.full(2, bits, dtype), reference, order)
     return float(below), float(above)
 

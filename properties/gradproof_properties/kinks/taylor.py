@@ -25,7 +25,7 @@ from gradproof.oracle.reference import FINITE
 from gradproof.results.model import Evidence
 from gradproof.strategies import batches
 from gradproof_properties.allowances import allowance
-from gradproof_properties.kinks.differences import jump_of, over, value_is_right
+from gradproof_properties.kinks.differences import NO_SLOPE, jump_of, over, value_is_right
 
 REACH = 2.0**16
 """Expansion points beyond this magnitude are left to ``accuracy``: there a step of any size swamps f''."""
@@ -105,6 +105,8 @@ def _first_order(totals: _Totals, kink: Fraction) -> dict[str, Any]:
     remainder itself tends to the jump of f.
     """
     probe = totals.probe
+    if probe.oracle.jump(kink, 1) is None:
+        return {"skipped": NO_SLOPE}
     crossings = _crossings(probe, kink)
     if not crossings:
         return {"skipped": "the format holds no step across this kink"}
@@ -122,7 +124,13 @@ def _first_order(totals: _Totals, kink: Fraction) -> dict[str, Any]:
     row |= {"h": h.tolist(), "remainder_over_h": (seen.remainder[ends] / h).tolist()}
     if height := jump_of(probe, kink, 0):
         return row | {"jump_of_f": height}
-    return row | {"due_in_the_limit": float(probe.oracle.jump(kink, 1)) * float(1 - BEFORE)}
+    return row | {"due_in_the_limit": _slope_jump(probe, kink) * float(1 - BEFORE)}
+
+
+def _slope_jump(probe: Probe, kink: Fraction) -> float:
+    """The jump of f' at a kink, to float64; NaN where a side is infinite or not certified."""
+    jump = probe.oracle.jump(kink, 1)
+    return np.nan if jump is None else float(jump)
 
 
 def _crossings(probe: Probe, kink: Fraction) -> list[tuple[int, int, int, int]]:
@@ -278,7 +286,8 @@ def _prediction(probe: Probe, x: Floats, z: Floats, low: Floats, high: Floats) -
 
     Across a kink k with jump J of f', with M the supremum of |f''| on either side: the remainder is J |z - k| within
     M1 (k-x)^2/2 + M1 |k-x||z-k| + M2 (z-k)^2/2 (expand to the kink, change slope, expand from it). A jump of f,
-    right less left, adds itself for steps to the right and takes itself away for steps to the left.
+    right less left, adds itself for steps to the right and takes itself away for steps to the left. Steps across a kink
+    with an infinite slope on a side have no prediction (NaN).
     """
     predicted = np.zeros(x.size)
     across = np.zeros(x.size, bool)
@@ -287,7 +296,7 @@ def _prediction(probe: Probe, x: Floats, z: Floats, low: Floats, high: Floats) -
     turn = np.where(x < z, high, low)
     for kink in dict.fromkeys(probe.function.kinks):
         k = float(kink)
-        jump, height = float(probe.oracle.jump(kink, 1)), jump_of(probe, kink, 0)
+        jump, height = _slope_jump(probe, kink), jump_of(probe, kink, 0)
         inside = (low < k) & (k < high)
         if height:  # a step that ends at the discontinuity crosses it where the value is that of the far side
             inside |= (z == k) & (x < k if _ends_right(probe.function, kink, k) else x > k)

@@ -87,7 +87,7 @@ class ConventionsTrain(Property):
 def _is_kink(function: Function, kink: Fraction) -> bool:
     oracle, wide = oracle_of(function), get_format("float64")
     slopes = oracle.one_sided(kink, 1)
-    if any(one.lower is None for one in slopes) or oracle.jump(kink, 0) != 0:
+    if any(one.kind != "finite" for one in slopes) or oracle.jump(kink, 0) != 0:
         return False
     left, right = (wide.round(one.midpoint.fraction()) for one in slopes)
     return left != right

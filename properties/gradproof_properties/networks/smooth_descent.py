@@ -301,7 +301,7 @@ def _changes(steps: Steps) -> Judged:
             f"{steps.jump[i]:.6g} +- {bound[i]:.3g} is due"
         )
 
-    return Judged(ratio, steps.known & np.isfinite(bound), sentence)
+    return Judged(ratio, steps.known & np.isfinite(bound) & np.isfinite(steps.jump), sentence)
 
 
 def _descents(steps: Steps) -> Judged:

@@ -114,14 +114,19 @@ def _reasons(out: Console, result: RunResult, status: str, title: str) -> None:
 
 def _uncertified(out: Console, result: RunResult) -> None:
     cells = [c for c in result.cells if c.measured.get("uncertified")]
-    if cells:
-        out.print(
-            text(
-                (f"Uncertified: {count(len(cells), 'cell')}", "bold"),
-                ", judged by values that mpmath alone gave: python-flint is missing, or the definition is beyond it",
-            )
+    if not cells:
+        return
+    foreign = sorted({f"m.{name}" for c in cells for name in c.measured.get("beyond_arb", ())})
+    why = "python-flint is missing, or the definition is beyond it"
+    if foreign:
+        why = (
+            f"{', '.join(foreign)} has no power series here, so that derivatives are numerical differences, a thousand "
+            "times as slow; docs/oracle.md lists what a definition may use instead"
         )
-        out.print()
+    out.print(
+        text((f"Uncertified: {count(len(cells), 'cell')}", "bold"), f", judged by values that mpmath alone gave: {why}")
+    )
+    out.print()
 
 
 def _claims(out: Console, result: RunResult, files: Sequence[str]) -> None:

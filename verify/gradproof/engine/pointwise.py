@@ -7,13 +7,17 @@ import numpy.typing as npt
 
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Violations
+from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
 from gradproof.measure.curves import curve
 from gradproof.measure.judge import Judgement
-from gradproof.measure.severity import classify
+from gradproof.measure.severity import WRONG_CLASS, classify
 from gradproof.oracle import Reference
 from gradproof.oracle.reference import UNCERTIFIED
 from gradproof.results.model import Evidence
+
+MOST_HOLES = 16
+"""Results at inputs without a certified value that are followed up: each costs some milliseconds."""
 
 
 class Pointwise:
@@ -71,8 +75,11 @@ class Pointwise:
         if outcome.undecided:
             first = bits[np.concatenate([p.undecided for p in parts])][0]
             outcome.measured["undecided_at"] = self.probe.format.decimal(int(first))
+            outcome.violations += self._holes(bits, got, np.concatenate([p.undecided for p in parts]))
         if self._uncertified:
             outcome.measured["uncertified"] = self._uncertified
+            if self.probe.oracle.foreign:
+                outcome.measured["beyond_arb"] = self.probe.oracle.foreign
         if judged.any():
             outcome.worst_bits = int(bits[int(np.argmax(np.where(judged, magnitude, -1.0)))])
         if with_curve:
@@ -87,6 +94,29 @@ class Pointwise:
                 )
             )  # fmt: skip
         return outcome
+
+    def _holes(self, bits: Bits, got: Bits, undecided: npt.NDArray[np.bool_]) -> list[Violations]:
+        """Results that are no finite numbers where the exact value is not known, but seems to be one."""
+        fmt = self.probe.format
+        rows = np.flatnonzero(undecided & ~fa.is_finite(got, fmt) & fa.is_finite(bits, fmt))
+        rows = rows[np.unique(bits[rows], return_index=True)[1]][:MOST_HOLES]
+        seen = {int(i): self.probe.oracle.continued(int(bits[i]), fmt, self.order) for i in rows}
+        found = [i for i, value in seen.items() if value is not None]
+        if not found:
+            return []
+        first = found[0]
+        what, at = "f" + "'" * self.order, fmt.decimal(int(bits[first]))
+        text = (
+            f"at {at} the result is {fmt.decimal(int(got[first]))}, although {what} is finite on both sides and tends "
+            f"to {seen[first]:.9g} there; the definition itself gives no value at {at}"
+        )
+        n = len(found)
+        return [
+            Violations(
+                bits[found], got[found], np.full(n, np.inf), np.full(n, WRONG_CLASS, np.int8), np.ones(n, bool), text,
+                cause="class-mismatch", pointwise=False,
+            )
+        ]  # fmt: skip
 
 
 def _largest(values: Floats) -> float | None:

@@ -6,6 +6,7 @@ import math
 import time
 import traceback
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -138,7 +139,7 @@ def _weigh(
     surroundings: Surroundings,
     source: str | None,
 ) -> tuple[Cell, list[LedgerState]]:
-    status, reason = _status(outcome)
+    status, reason = _status(outcome, probe)
     known, states = explain(outcome, entries, task, surroundings)
     states = _trusted(states, status, task, probe)
     if status == "fail" and known is not None:
@@ -187,18 +188,31 @@ def _trusted(states: list[LedgerState], status: str, task: Task, probe: Probe) -
     return [replace(s, state="not-checked", detail="") if s.state == "gone" else s for s in states]
 
 
-def _status(outcome: Outcome) -> tuple[str, str]:
+def _status(outcome: Outcome, probe: Probe) -> tuple[str, str]:
     if any(len(v) for v in outcome.violations):
         return "fail", ""
     if outcome.undecided:
         at = outcome.measured.get("undecided_at")
         where = f", the first at {at}" if at is not None else ""
-        hint = "; declare limits= to have the infinities judged" if at in ("inf", "-inf") else ""
-        return "undecided", f"the oracle could not certify {outcome.undecided} value(s){where}{hint}"
+        told = f"the oracle could not certify {outcome.undecided} value(s){where}"
+        return "undecided", told + (_hint(str(at), probe) if at is not None else "")
     if outcome.evidence.n == 0:
         why = outcome.measured.get("undecided_why")
         return "undecided", "nothing could be judged" + (f": {why}" if why else "")
     return "pass", ""
+
+
+def _hint(at: str, probe: Probe) -> str:
+    """What an author may declare, so that the value at ``at`` (decimal text) is judged."""
+    if at in ("inf", "-inf"):
+        return "; declare limits= to have the infinities judged"
+    if not math.isfinite(float(at)):
+        return ""
+    fmt = probe.format
+    bits = fmt.round(Fraction(at))
+    if any(fmt.same_number(fmt.round(kink, saturate=True), bits) for kink in probe.function.kinks):
+        return f"; if the pieces agree there, declare up to which derivative: smooth={{{at}: 1}}"
+    return f"; if there is a value, declare it (and those of the derivatives): at={{{at}: (f, f', f'')}}"
 
 
 def _worst(outcome: Outcome) -> Violations:

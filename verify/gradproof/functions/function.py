@@ -24,6 +24,8 @@ Definition = Callable[..., Any]
 Exact = int | float | str | Fraction | Decimal
 Point = Exact | Callable[[Mapping[str, Fraction]], Fraction]
 Limit = Exact | Callable[[Mapping[str, Fraction]], Exact]
+Entry = Exact | Callable[..., Any] | None
+"""A value declared at one point: a number, an infinity, NaN, or a constant ``lambda m, **params``."""
 Side = Literal["left", "right"]
 
 UNKNOWN_LIMITS: Final[tuple[None, None, None]] = (None, None, None)
@@ -86,9 +88,12 @@ class Function:
     ``pieces`` are smooth definitions from left to right, separated by ``breakpoints`` (numbers, or callables
     of the parameters). At a breakpoint the piece to the right gives the value, or the one to the left with
     ``closed="left"`` (one side for all breakpoints, or one each). Breakpoints whose index is in ``seams`` are no
-    kinks: two formulas of one analytic function meet there. ``domain`` is the open interval on which the function
-    is defined; ``limits`` holds (f, f', f'') at its left and its right end, None where not declared. Beyond the
-    domain the value is NaN. ``params`` maps names to ints, floats and text; an oracle sees them as exact reals.
+    kinks: two formulas of one analytic function meet there. ``smooth`` maps the index of a breakpoint to the highest n
+    for which f to f^(n) are continuous there: what enclosures of two transcendental pieces cannot prove. ``at``
+    declares (f, f', f'') at single points where a definition has no value, None where not declared. ``domain`` is the
+    open interval on which the function is defined; ``limits`` holds (f, f', f'') at its left and its right end, None
+    where not declared. Beyond the domain the value is NaN. ``params`` maps names to ints, floats and text; an
+    oracle sees them as exact reals.
 
     The ``name`` is for people and for the results file: two functions of one name are two, and ``identity`` tells them
     apart.
@@ -100,6 +105,8 @@ class Function:
     breakpoints: tuple[Point, ...] = ()
     closed: Side | tuple[Side, ...] = "right"
     seams: frozenset[int] = frozenset()
+    smooth: Mapping[int, int] = field(default_factory=dict)
+    at: Mapping[Exact, tuple[Entry, ...]] = field(default_factory=dict)
     domain: tuple[Exact, Exact] = ("-inf", "inf")
     limits: tuple[tuple[Limit | None, ...], tuple[Limit | None, ...]] = (UNKNOWN_LIMITS, UNKNOWN_LIMITS)
     odd: bool = False
@@ -161,6 +168,7 @@ class Function:
                 raise UsageError(f"function {self.name!r} requires {words}, got {given}")
         self.breaks  # noqa: B018  raises for breakpoints that do not increase
         self._validate_ends()
+        self._validate_points()
         if not _pair(self.limits) or not all(isinstance(side, (tuple, list)) for side in self.limits):
             raise UsageError(
                 f"function {self.name!r}: limits are two tuples (f, f', f''), at -infinity and at +infinity, "
@@ -190,6 +198,24 @@ class Function:
                 f"function {self.name!r}: closed must be 'left' or 'right', or one of them for each of the "
                 f"{len(self.breakpoints)} breakpoints, got {self.closed!r}"
             )
+
+    def _validate_points(self) -> None:
+        for index, order in self.smooth.items():
+            if index not in range(len(self.breakpoints)) or not isinstance(order, int) or order < 0:
+                raise UsageError(
+                    f"function {self.name!r}: smooth maps one of the {len(self.breakpoints)} breakpoints to the "
+                    f"highest order that is continuous there (0, 1, 2 ...), got {index!r}: {order!r}"
+                )
+        for point, entries in self.at.items():
+            x = exact(point)
+            if not isinstance(entries, (tuple, list)) or not 1 <= len(entries) <= len(UNKNOWN_LIMITS):
+                raise UsageError(
+                    f"function {self.name!r}: at maps a point to a tuple (f, f', f'') or its beginning, got "
+                    f"{point!r}: {entries!r}"
+                )
+            if not self.ends[0] < x < self.ends[1]:
+                raise UsageError(f"function {self.name!r}: at= names {point!r}, which is not inside the domain")
+        self.exact_at  # noqa: B018  raises for values that are none
 
     @property
     def label(self) -> str:
@@ -261,6 +287,21 @@ class Function:
         low, high = (_extended(end) for end in self.domain)
         return low, high
 
+    def smoothness(self, kink: Fraction) -> int:
+        """The highest n for which f to f^(n) are declared continuous at a kink; -1 where nothing is declared."""
+        found = [self.smooth.get(i, -1) for i, point in enumerate(self.breaks) if point == kink]
+        return min(found, default=-1)
+
+    @cached_property
+    def exact_at(self) -> dict[Fraction, tuple[Fraction | float | Callable[..., Any] | None, ...]]:
+        """``at`` with points and values as exact reals, from left to right."""
+        found = {exact(point): tuple(_entry(e) for e in entries) for point, entries in self.at.items()}
+        return dict(sorted(found.items(), key=lambda item: item[0]))
+
+    def declared_at(self, x: Fraction) -> tuple[Fraction | float | Callable[..., Any] | None, ...]:
+        """What ``at`` declares of (f, f', f'') at ``x``, real numbers exact; empty where it says nothing."""
+        return self.exact_at.get(x, ())
+
     def piece_at(self, x: Fraction) -> int:
         """Index of the piece that gives the value at ``x``."""
         closed = self.closed if isinstance(self.closed, tuple) else (self.closed,) * len(self.breaks)
@@ -277,6 +318,13 @@ class Function:
         entry = declared[order] if order < len(declared) else None
         value = entry(self.exact_params) if callable(entry) else entry
         return None if value is None else _extended(value)
+
+
+def _entry(value: Entry) -> Fraction | float | Callable[..., Any] | None:
+    """A declared value: a real number exactly, infinities and NaN as float64, constants as they are."""
+    if value is None or callable(value):
+        return value
+    return value if isinstance(value, float) and math.isnan(value) else _extended(value)
 
 
 def _pair(value: Any) -> bool:

@@ -49,6 +49,7 @@ def meaning(function: Function) -> dict[str, Any]:
     exact = {
         "params": dict(sorted(function.exact_params.items())),
         "breakpoints": function.breaks,
+        "at": function.exact_at,
         "closed": closed if isinstance(closed, tuple) else (closed,) * len(function.breaks),
         "domain": function.ends,
         "limits": (_limits(function, "left"), _limits(function, "right")),

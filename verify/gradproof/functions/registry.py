@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -13,12 +14,14 @@ from gradproof.functions.catalogue import CATALOGUE
 from gradproof.functions.function import (
     UNKNOWN_LIMITS,
     Definition,
+    Entry,
     Exact,
     Function,
     Limit,
     Point,
     Side,
     checked_definitions,
+    exact,
 )
 from gradproof.names import Names, World, defined_here
 
@@ -108,21 +111,28 @@ def function(
     limits: tuple[tuple[Limit | None, ...], tuple[Limit | None, ...]] | None = None,
     domain: tuple[Exact, Exact] = ("-inf", "inf"),
     closed: Side | tuple[Side, ...] = "right",
+    smooth: Mapping[Exact, float] | None = None,
+    at: Mapping[Exact, tuple[Entry, ...]] | None = None,
 ) -> Function:
     """Define and register a function of your own from one definition over the math context ``m``.
 
-    ``oracle`` is ``lambda m, x, **params``, or ``gradproof.piecewise(left, 0, right)``. ``m`` offers exp,
-    expm1, log, log1p, sqrt, sin, cos, atan, tanh, sigmoid, softplus, erf, erfc, pi and ``real("0.1")`` for
-    exact decimals; x takes + - * / and non-negative integer powers. Other functions of mpmath's are taken too, their
-    values ``uncertified``. ``domain`` is the open interval on which the function is defined (NaN beyond it), ``limits``
-    are (f, f', f'') at its left and right end; where they are not given, results there stay ``undecided``. ``closed``
-    says which side gives the value at a breakpoint.
+    ``oracle`` is ``lambda m, x, **params``, or ``gradproof.piecewise(left, 0, right)``. ``m`` offers exp, expm1, log,
+    log1p, log2, log10, sqrt, cbrt, power, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, asinh, acosh, atanh,
+    sigmoid, softplus, erf, erfc, pi and ``real("0.1")`` for exact decimals; x takes + - * / and integer powers. Other
+    functions of mpmath's are taken too, their values ``uncertified``. ``domain`` is the open interval on which the
+    function is defined (NaN beyond it), ``limits`` are (f, f', f'') at its left and right end; where they are not
+    given, results there stay ``undecided``. ``closed`` says which side gives the value at a breakpoint.
+
+    ``smooth={1: 1}`` says that f and f' are continuous at the breakpoint 1, which no enclosure can prove of two
+    transcendental pieces; ``math.inf``, that both pieces are one analytic function. ``at={0: (1, 0)}`` gives f and f'
+    at a point where the definition has no value. Both are believed where the definition leaves them open; where it
+    contradicts them, the cells are errors that name both values.
 
     A name that another file defines too is another function; within one file a second definition is refused, and so is
     a catalogued name.
 
     Raises UsageError for a name that is taken or no name, an oracle of the wrong signature, and parameters,
-    breakpoints, limits or a range that are not real numbers in order.
+    breakpoints, limits, a range or declared points that are not real numbers in order.
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise UsageError(
@@ -132,6 +142,7 @@ def function(
         raise UsageError(f"the function {name!r} is catalogued already; choose another name")
     params = dict(params or {})
     pieces, points = oracle if isinstance(oracle, tuple) else ((oracle,), ())
+    seams, orders = _joints(name, points, smooth or {})
     made = Function(
         name,
         checked_definitions(name, pieces, params),
@@ -144,6 +155,9 @@ def function(
         limits=limits or (UNKNOWN_LIMITS, UNKNOWN_LIMITS),
         domain=domain,
         closed=closed,
+        seams=seams,
+        smooth=orders,
+        at=dict(at or {}),
     ).bind(params)
     new = defined_here(made)
     for other in _defined.defined(name):
@@ -154,6 +168,26 @@ def function(
             )
     _defined.enter(name, new)
     return made
+
+
+def _joints(
+    name: str, points: tuple[Point, ...], smooth: Mapping[Exact, float]
+) -> tuple[frozenset[int], dict[int, int]]:
+    """The seams and the smooth breakpoints by their indices, from ``smooth`` by the breakpoints themselves."""
+    places = {exact(p): i for i, p in enumerate(points) if not callable(p)}
+    seams, orders = set(), {}
+    for point, order in smooth.items():
+        index = places.get(exact(point))
+        if index is None:
+            raise UsageError(
+                f"function {name!r}: smooth= names {point!r}, which is no breakpoint; they are "
+                f"{', '.join(map(repr, points)) or 'none'}"
+            )
+        if order == math.inf:
+            seams.add(index)
+        else:
+            orders[index] = order
+    return frozenset(seams), orders  # type: ignore[return-value]
 
 
 def forget(names: Iterable[str]) -> None:

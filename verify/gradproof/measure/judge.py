@@ -56,9 +56,12 @@ class Flushing:
     @classmethod
     def of(cls, results: bool, inputs: bool, at_zero: Certified) -> Flushing:
         """Build from probed traits and the oracle's answer at 0."""
-        if at_zero.lower is None or at_zero.upper is None:
+        lower, upper = at_zero.lower, at_zero.upper
+        if at_zero.kind != "undefined" and (lower is None or upper is None):
             return cls(results, inputs)
-        return cls(results, inputs, float(at_zero.lower), float(at_zero.upper))
+        # An interval is open at the end that it lacks.
+        low = -np.inf if lower is None else float(lower)
+        return cls(results, inputs, low, np.inf if upper is None else float(upper))
 
     def quanta(self, fmt: Format) -> Floats:
         """The quanta of ``low`` and ``high``."""

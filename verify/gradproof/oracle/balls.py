@@ -174,6 +174,52 @@ class _BallScalars:
     def erfc(self, x: Balls) -> Balls:
         return self._ball(_as_float(_erfc(x.mid)), x.rad * self._gauss(x))
 
+    def sinh(self, x: Balls) -> Balls:
+        return self._ball(np.sinh(x.mid), self._cosh_change(x))
+
+    def cosh(self, x: Balls) -> Balls:
+        return self._ball(np.cosh(x.mid), self._cosh_change(x))
+
+    def _cosh_change(self, x: Balls) -> Any:
+        """A bound on the change of sinh, and so of cosh, over the ball."""
+        return np.where(x.rad == 0, 0.0, x.rad * np.cosh(np.abs(x.mid) + x.rad) * (1 + 2 * LIBRARY_ULPS * EPS) * SLACK)
+
+    def tan(self, x: Balls) -> Balls:
+        # tan(m + d) - tan m = sin d / (cos m cos(m + d)), and cos moves by no more than its argument.
+        size = np.abs(np.cos(x.mid)) * (1 - LIBRARY_ULPS * EPS)
+        room = size - x.rad
+        return self._ball(np.tan(x.mid), np.where(room > 0, x.rad / (size * room) * SLACK, np.inf))
+
+    def asin(self, x: Balls) -> Balls:
+        return self._ball(np.arcsin(x.mid), self._asin_change(x))
+
+    def acos(self, x: Balls) -> Balls:
+        return self._ball(np.arccos(x.mid), self._asin_change(x))
+
+    def _asin_change(self, x: Balls) -> Any:
+        room = (1.0 - np.abs(x.mid)) * (1 - EPS) - x.rad
+        return np.where(x.rad == 0, 0.0, np.where(room > 0, x.rad / np.sqrt(np.where(room > 0, room, 1.0)), np.inf))
+
+    def asinh(self, x: Balls) -> Balls:
+        nearest = np.maximum(np.abs(x.mid) - x.rad, 1.0)
+        return self._ball(np.arcsinh(x.mid), x.rad / nearest)
+
+    def acosh(self, x: Balls) -> Balls:
+        room = (x.mid - 1.0) * (1 - EPS) - x.rad
+        # The slope is 1/sqrt((x - 1)(x + 1)), and x + 1 > 2.
+        carried = np.where(room > 0, x.rad / np.sqrt(np.where(room > 0, room, 1.0)), np.inf)
+        return self._ball(np.arccosh(x.mid), np.where(x.rad == 0, 0.0, carried))
+
+    def atanh(self, x: Balls) -> Balls:
+        room = (1.0 - np.abs(x.mid)) * (1 - EPS) - x.rad
+        # The slope is 1/((1 - |x|)(1 + |x|)).
+        return self._ball(np.arctanh(x.mid), np.where(room > 0, x.rad / room * SLACK, np.inf))
+
+    def cbrt(self, x: Balls) -> Balls:
+        low = np.abs(x.mid) - x.rad
+        root = np.cbrt(np.where(low > 0, low, 1.0))
+        return self._ball(np.cbrt(x.mid), np.where(low > 0, x.rad / (root * root), np.inf))
+
     def _gauss(self, x: Balls) -> Any:
         nearest = np.maximum(np.abs(x.mid) - x.rad, 0.0)
         return 1.1284 * np.exp(-nearest * nearest * (1 - 4 * EPS)) * SLACK + TINY

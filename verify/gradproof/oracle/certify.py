@@ -1,7 +1,8 @@
 """Certified values at single inputs: exact where rational, else Ziv's loop over arb with mpmath beside it.
 
 Ziv (ACM TOMS 17, 1991): enclose at a working precision, round both ends; equal ends settle the rounding,
-otherwise double the precision. Past ``PRECISION_CAP`` the value is ``undecided``, never a pass.
+otherwise double the precision. Where a piece has no Taylor series its first terms beside the input decide (``germs``).
+Past ``PRECISION_CAP`` the value is ``undecided``, never a pass.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import Final, Literal
 
 from gradproof.errors import OracleDisagreement
 from gradproof.formats import Format, floor_log2
-from gradproof.functions.function import Function
-from gradproof.oracle import arb_route, exact_route, mpmath_route
+from gradproof.functions.function import Function, Side
+from gradproof.oracle import arb_route, exact_route, germs, mpmath_route
 from gradproof.oracle.dyadic import Dyadic
+from gradproof.oracle.series import ORDERS
 
 PRECISION_CAP: Final = 16384
 """Working precision, in bits, at which Ziv's loop gives up."""
@@ -38,7 +40,8 @@ class Certified:
 
     ``lower`` and ``upper`` enclose the exact real; ``value`` is mpmath's (or the exact) value; ``bits`` its
     correct rounding in the format. ``kind`` is ``undefined`` at a kink whose one-sided derivatives differ:
-    then ``lower`` and ``upper`` are their minimum and maximum, the Clarke interval.
+    then ``lower`` and ``upper`` are their minimum and maximum, the Clarke interval, None at an end where a one-sided
+    derivative is infinite. At a kink that may be none it is ``undecided``, between ``lower`` and ``upper``.
     """
 
     kind: Kind
@@ -48,10 +51,12 @@ class Certified:
     value: Dyadic | None = None
     how: How = "exact"
     precision: int = 0
+    infinity: float = 0.0
+    """Which infinity an ``infinite`` value is."""
 
     @property
     def midpoint(self) -> Dyadic:
-        """Centre of the enclosure; exact when the enclosure is a point.
+        """Centre of the enclosure of a finite value; exact when the enclosure is a point.
 
         An enclosure around a power of two, where the quantum changes, gives that power: no precision may tell on
         which side of 1 a tanh(1e30) lies, and errors there are measured in the larger of the two quanta.
@@ -75,11 +80,12 @@ def _halfway(low: Dyadic, high: Dyadic) -> Dyadic:
 
 
 def certified_piece(
-    function: Function, piece: int, x: Fraction, fmt: Format, orders: int, *, rational: bool
+    function: Function, piece: int, x: Fraction, fmt: Format, orders: int, *, rational: bool, side: Side | None = None
 ) -> list[Certified]:
     """Certified f to f^(orders - 1) of one smooth piece at a finite input.
 
-    ``rational`` says that the piece is rational arithmetic throughout (``exact_route.is_rational``).
+    ``rational`` says that the piece is rational arithmetic throughout (``exact_route.is_rational``). At an end of the
+    piece ``side`` says on which side of ``x`` it lies: its one-sided limits count there, which may be infinite.
     Raises OracleDisagreement when mpmath and arb contradict each other at every precision.
     """
     answers: dict[int, Certified] = {}
@@ -94,7 +100,83 @@ def certified_piece(
         if precision >= PRECISION_CAP:
             break
         precision *= 2
-    return [answers.get(k, Certified("undecided", fmt.nan_bits, how="undecided")) for k in range(orders)]
+    if len(answers) < orders:
+        answers = _beside(function, piece, x, fmt, side) | answers
+    return [answers.get(k, undecided(fmt)) for k in range(orders)]
+
+
+def undecided(fmt: Format) -> Certified:
+    """What could not be certified."""
+    return Certified("undecided", fmt.nan_bits, how="undecided")
+
+
+def infinite(limit: float, fmt: Format) -> Certified:
+    """An infinity, a float one."""
+    return Certified("infinite", fmt.overflow_bits | (fmt.sign_bit if limit < 0 else 0), infinity=limit)
+
+
+def _beside(function: Function, piece: int, x: Fraction, fmt: Format, side: Side | None) -> dict[int, Certified]:
+    """What the limits of f, f', f'' beside ``x`` tell of their values there: those on both sides, if no side is named.
+
+    A derivative that has a limit is the derivative, as long as those before it are numbers (mean value theorem).
+    mpmath must see each limit approached. Raises OracleDisagreement where it sees something else.
+    """
+    sides: tuple[Side, ...] = (side,) if side else ("left", "right")
+    found: dict[int, Certified] = {}
+    for order, limits in enumerate(zip(*(germs.limits(function, piece, x, s) for s in sides), strict=True)):
+        limit = limits[0]
+        if limit is None or len(set(limits)) > 1:
+            break
+        if not all(_approached(function, piece, x, order, s, limit) for s in sides):
+            break
+        if isinstance(limit, float):
+            found[order] = infinite(limit, fmt)
+            if side is None:
+                break
+        else:
+            found[order] = exactly(limit, fmt)
+    return found
+
+
+_STEPS: Final = (Fraction(1, 2**64), Fraction(1, 2**512))
+"""How far beside a point mpmath looks whether a limit is approached: t^(1/6) is 2^-85 at the second."""
+_CLOSE: Final = Fraction(1, 2**32)
+_REACH: Final = 1 << 14
+
+
+def _approached(function: Function, piece: int, x: Fraction, order: int, side: Side, limit: germs.Limit) -> bool:
+    """Whether mpmath's f^(order) at two points beside ``x`` is on its way to ``limit``; False where it has none.
+
+    Raises OracleDisagreement where it is on another way.
+    """
+    sign = 1 if side == "right" else -1
+    try:
+        near, nearer = (
+            _moderate(mpmath_route.derivatives(function, piece, x + sign * step, 4096, order + 1)[order])
+            for step in _STEPS
+        )
+    except (ArithmeticError, ValueError):
+        return False
+    if isinstance(limit, float):
+        on_its_way = abs(nearer) > abs(near) and (nearer > 0) == (limit > 0)
+    else:
+        gaps = abs(near - limit), abs(nearer - limit)
+        on_its_way = gaps[1] <= gaps[0] and gaps[1] <= _CLOSE * max(abs(limit), Fraction(1))
+    if on_its_way:
+        return True
+    raise OracleDisagreement(
+        f"{function.label}, derivative of order {order} beside x = {float(x)!r}: its expansion there tends to "
+        f"{float(limit)!r} from the {side}, mpmath finds {Dyadic.of(near).decimal(9)} and "
+        f"{Dyadic.of(nearer).decimal(9)} on the way. One of the two routes or the definition is wrong; "
+        "please report it with this line."
+    )
+
+
+def _moderate(value: Dyadic) -> Fraction:
+    """The value as a fraction; one of no size that a power of _STEPS has as 0, or as a power of two beyond them."""
+    if value.man and abs(value.exponent) > _REACH:
+        return Fraction(0) if value.exponent < 0 else Fraction(2) ** _REACH * (1 if value.man > 0 else -1)
+    return value.fraction()
 
 
 def _headroom(x: Fraction) -> int:
@@ -121,8 +203,8 @@ def _attempt(
         return _two_precisions(function, piece, x, fmt, wanted, precision)
     try:
         enclosures = arb_route.enclosures(function, piece, x, precision)
-    except (ArithmeticError, ValueError):  # a pole, or a quotient of series that both vanish
-        return {}
+    except (ArithmeticError, ValueError):  # no Taylor series: a pole, or a root at its zero
+        enclosures = _value_alone(function, piece, x, precision)
     except Exception:
         return _two_precisions(function, piece, x, fmt, wanted, precision)
     settled: dict[int, Certified] = {}
@@ -137,6 +219,14 @@ def _attempt(
                 bits = 0
             settled[order] = Certified("finite", bits, low, high, None, "arb", precision)
     return settled
+
+
+def _value_alone(function: Function, piece: int, x: Fraction, precision: int) -> list[arb_route.Enclosure]:
+    """The enclosure of f, which may exist where its derivatives do not."""
+    ends = None
+    with contextlib.suppress(ArithmeticError, ValueError):
+        ends = arb_route.value(function, piece, x, precision)
+    return [ends, *[None] * (ORDERS - 1)]
 
 
 def _narrow(low: Dyadic, high: Dyadic, bits: int, fmt: Format) -> bool:
@@ -184,14 +274,14 @@ def confirmed(function: Function, piece: int, x: Fraction, fmt: Format, answer: 
     value = None
     while precision <= PRECISION_CAP:
         with contextlib.suppress(ArithmeticError, ValueError):
-            value = mpmath_route.derivatives(function, piece, x, precision)[order]
+            value = mpmath_route.derivatives(function, piece, x, precision, order + 1)[order]
             if _agrees(value, answer, fmt):
                 # The sign of a zero that the enclosure leaves open is mpmath's.
                 bits = fmt.sign_bit if answer.bits == 0 and value.man < 0 else answer.bits
                 return replace(answer, value=value, bits=bits)
         precision *= 2
     if value is None:
-        return Certified("undecided", fmt.nan_bits, how="undecided")
+        return undecided(fmt)
     raise OracleDisagreement(
         f"{function.label}, derivative of order {order} at x = {float(x)!r} ({float(x).hex()}): mpmath says "
         f"{value.decimal()}, arb encloses [{answer.lower and answer.lower.decimal()}, "

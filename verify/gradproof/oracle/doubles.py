@@ -7,7 +7,8 @@ errors lie between 3 and 15 times 2^-106; ``PAIR`` bounds them all. Products are
 want of a fused multiply-add in NumPy; what underflow takes from their low parts is bounded by ``TINY``.
 
 Elementary functions are ours (``pairs``), with the relative error ``ELEMENTARY``: it is derived from the steps there,
-and a test compares it with arb. Only sin, cos and atan are NumPy's, with ``LIBRARY``, and radii, which may be 1 % off.
+and a test compares it with arb. Only sin, cos, tan and their inverses are NumPy's, with ``LIBRARY``, and radii, which
+may be 1 % off.
 
 A lane that leaves the finite numbers ends up with a radius of inf or NaN: the filter then decides nothing there.
 """
@@ -33,7 +34,7 @@ SLACK: Final = 1.0 + 2.0**-40
 ELEMENTARY: Final = 2.0**-88
 """Bound of the relative error of the elementary functions of ``pairs``."""
 LIBRARY: Final = 2.0**-48
-"""The same for those taken from NumPy (sin, cos, atan): no better than the first filter."""
+"""The same for those taken from NumPy (sin, cos, tan and their inverses): no better than the first filter."""
 
 Array = npt.NDArray[np.float64]
 
@@ -198,6 +199,52 @@ class _DoubleScalars:
 
     def erfc(self, x: Doubles) -> Doubles:
         return self._ball(pairs.erfc(x.pair), x.rad * self._gauss(x))
+
+    def sinh(self, x: Doubles) -> Doubles:
+        return self._ball(pairs.sinh(x.pair), self._cosh_change(x))
+
+    def cosh(self, x: Doubles) -> Doubles:
+        return self._ball(pairs.cosh(x.pair), self._cosh_change(x))
+
+    def _cosh_change(self, x: Doubles) -> Any:
+        """A bound on the change of sinh, and so of cosh, over the ball."""
+        return np.where(x.rad == 0, 0.0, x.rad * np.cosh(np.abs(x.hi) + x.rad) * 1.01)
+
+    def tan(self, x: Doubles) -> Doubles:
+        moved = np.abs(x.lo) + x.rad
+        size = np.abs(np.cos(x.hi)) * 0.99
+        room = size - moved
+        return self._plain(np.tan(x.hi), np.where(room > 0, 1.01 * moved / (size * room), np.inf))
+
+    def asin(self, x: Doubles) -> Doubles:
+        return self._plain(np.arcsin(x.hi), self._asin_change(x))
+
+    def acos(self, x: Doubles) -> Doubles:
+        return self._plain(np.arccos(x.hi), self._asin_change(x))
+
+    def _asin_change(self, x: Doubles) -> Any:
+        moved = np.abs(x.lo) + x.rad
+        room = (1.0 - np.abs(x.hi)) * (1 - 2.0**-50) - moved
+        carried = np.where(room > 0, 1.01 * moved / np.sqrt(np.where(room > 0, room, 1.0)), np.inf)
+        return np.where(moved == 0, 0.0, carried)
+
+    def asinh(self, x: Doubles) -> Doubles:
+        nearest = np.maximum(np.abs(x.hi) * (1 - 2.0**-50) - x.rad, 1.0)
+        return self._ball(pairs.asinh(x.pair), x.rad / nearest)
+
+    def acosh(self, x: Doubles) -> Doubles:
+        room = (x.hi - 1.0) * (1 - 2.0**-50) - np.abs(x.lo) - x.rad
+        carried = np.where(room > 0, x.rad / np.sqrt(np.where(room > 0, room, 1.0)), np.inf)
+        return self._ball(pairs.acosh(x.pair), np.where(x.rad == 0, 0.0, carried))
+
+    def atanh(self, x: Doubles) -> Doubles:
+        room = (1.0 - np.abs(x.hi)) * (1 - 2.0**-50) - np.abs(x.lo) - x.rad
+        return self._ball(pairs.atanh(x.pair), np.where(room > 0, x.rad / room, np.inf))
+
+    def cbrt(self, x: Doubles) -> Doubles:
+        low = np.abs(x.hi) * (1 - 2.0**-50) - x.rad
+        root = np.cbrt(np.where(low > 0, low, 1.0))
+        return self._ball(pairs.cbrt(x.pair), np.where(low > 0, x.rad / (root * root), np.inf))
 
     def _gauss(self, x: Doubles) -> Any:
         nearest = np.maximum(np.abs(x.hi) * (1 - 2.0**-50) - x.rad, 0.0)

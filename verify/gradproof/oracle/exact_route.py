@@ -9,12 +9,11 @@ resolve are decided here.
 
 from __future__ import annotations
 
-import math
 from fractions import Fraction
 from typing import Any, Final
 
 from gradproof.functions.function import Function
-from gradproof.oracle.series import FACTORIALS, ORDERS, Series, SeriesContext, lifted
+from gradproof.oracle.series import FACTORIALS, ORDERS, Series, SeriesContext, lifted, long_enough
 
 
 class Known:
@@ -33,6 +32,12 @@ class Known:
         self.positive = positive if value is None else value > 0
         self.nonzero = nonzero or positive if value is None else value != 0
         self.undefined = undefined
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it is known to be this number."""
+        return self.value is not None and self.value == other
+
+    __hash__ = None  # type: ignore[assignment]
 
     @staticmethod
     def of(other: Any) -> Known:
@@ -106,8 +111,7 @@ class _KnownScalars:
     def sqrt(self, x: Known) -> Known:
         if x.value is None or x.value < 0:
             return Known(None, positive=True) if x.positive else UNDEFINED  # an unknown one may be negative
-        root = Fraction(math.isqrt(x.value.numerator), math.isqrt(x.value.denominator))
-        return Known(root if root * root == x.value else None, positive=x.value > 0)
+        return Known(rational_root(x.value, 2), positive=x.value > 0)
 
     def _at(self, x: Known, point: int, value: Fraction | int, *, positive: bool = False) -> Known:
         """``value`` at ``point``, elsewhere an unknown number."""
@@ -120,7 +124,9 @@ class _KnownScalars:
         return self._at(x, 0, 0)
 
     def log(self, x: Known) -> Known:
-        return self._at(x, 1, 0) if x.positive else UNDEFINED
+        if x.value is None or x.value in (0, 1):
+            return self._at(x, 1, 0) if x.positive else UNDEFINED
+        return Known(None, positive=x.value > 1, nonzero=True) if x.positive else UNDEFINED
 
     def log1p(self, x: Known) -> Known:
         return self._at(x, 0, 0) if (x + 1).positive or x.positive else UNDEFINED
@@ -152,17 +158,66 @@ class _KnownScalars:
     def erfc(self, x: Known) -> Known:
         return self._at(x, 0, 1, positive=True)
 
+    def sinh(self, x: Known) -> Known:
+        return self._at(x, 0, 0)
+
+    def cosh(self, x: Known) -> Known:
+        return self._at(x, 0, 1, positive=True)
+
+    def tan(self, x: Known) -> Known:
+        return UNDEFINED if x.value is None else self._at(x, 0, 0)  # no rational number is a pole
+
+    def asin(self, x: Known) -> Known:
+        return self._at(x, 0, 0) if self._below_one(x) else UNDEFINED
+
+    def acos(self, x: Known) -> Known:
+        return self._at(x, 1, 0) if x.value == 1 or self._below_one(x) else UNDEFINED
+
+    def atanh(self, x: Known) -> Known:
+        return self._at(x, 0, 0) if self._below_one(x) else UNDEFINED
+
+    def _below_one(self, x: Known) -> bool:
+        return x.value is not None and abs(x.value) < 1
+
+    def asinh(self, x: Known) -> Known:
+        return self._at(x, 0, 0)
+
+    def acosh(self, x: Known) -> Known:
+        return self._at(x, 1, 0) if x.value is not None and x.value >= 1 else UNDEFINED
+
+    def cbrt(self, x: Known) -> Known:
+        if x.undefined or x.value is None:
+            return UNDEFINED if x.undefined else Known(None, positive=x.positive, nonzero=x.nonzero)
+        root = rational_root(abs(x.value), 3)
+        signed = -root if root is not None and x.value < 0 else root
+        return Known(signed, positive=x.value > 0, nonzero=x.value != 0)
+
+
+def rational_root(value: Fraction, n: int) -> Fraction | None:
+    """The n-th root of a number that is not negative, where it is rational."""
+    parts = [_integer_root(part, n) for part in (value.numerator, value.denominator)]
+    return None if None in parts else Fraction(*parts)  # type: ignore[arg-type]
+
+
+def _integer_root(value: int, n: int) -> int | None:
+    """The n-th root of an integer, where it is one; bit by bit."""
+    root = 0
+    for bit in reversed(range(value.bit_length() // n + 1)):
+        if (root | 1 << bit) ** n <= value:
+            root |= 1 << bit
+    return root if root**n == value else None
+
 
 _SCALARS = _KnownScalars()
-_CONTEXT = SeriesContext(_SCALARS)
+CONTEXT: Final = SeriesContext(_SCALARS)
 
 
 def derivatives(function: Function, piece: int, x: Fraction) -> list[Fraction | None]:
     """f to f''' of one piece at ``x``: the exact rational, or None where it is not known to be one."""
     params = {k: Known(v) for k, v in function.exact_params.items()}
     try:
-        series = function.pieces[piece](_CONTEXT, Series.variable(Known(x)), **params)
-        coefficients = series.c if isinstance(series, Series) else [series] + [0] * (ORDERS - 1)
+        series = long_enough(lambda n: function.pieces[piece](CONTEXT, Series.variable(Known(x), n), **params), ORDERS)
+        coefficients = series.c[:ORDERS] if isinstance(series, Series) else [series] + [0] * (ORDERS - 1)
         values = [Known.of(c).value for c in coefficients]
     except Exception:
         return [None] * ORDERS

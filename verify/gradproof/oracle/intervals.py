@@ -1,7 +1,7 @@
 """Definitions over intervals with arb numbers as ends: for ranges too wide for balls.
 
 A ball around [exp(2^30), exp(2^31)] holds 0, because a radius has 30 bits; ends kept apart do not. The elementary
-functions are monotone, so each is evaluated at both ends (sech^2 has its maximum at 0; sin and cos are not offered).
+functions are monotone, so each is evaluated at both ends (sech^2 and cosh turn at 0; sin, cos and tan are not offered).
 """
 
 from __future__ import annotations
@@ -70,6 +70,15 @@ class Interval:
         return other / self
 
 
+_RISING: Final = frozenset(
+    (
+        "exp", "expm1", "log", "log1p", "sqrt", "cbrt", "atan", "asin", "tanh", "sigmoid", "softplus", "erf",
+        "sinh", "asinh", "acosh", "atanh",
+    )
+)  # fmt: skip
+_FALLING: Final = frozenset(("acos", "erfc"))
+
+
 class _IntervalScalars:
     """Monotone elementary functions, evaluated at both ends by arb."""
 
@@ -85,21 +94,27 @@ class _IntervalScalars:
         return x / n
 
     def __getattr__(self, name: str) -> Any:
-        if name not in ("exp", "expm1", "log", "log1p", "sqrt", "atan", "tanh", "sigmoid", "softplus", "erf"):
+        if name not in _RISING | _FALLING:
             raise AttributeError(f"intervals have no {name!r}")
         at = getattr(arb_route.CONTEXT, name)
+        if name in _FALLING:
+            return lambda x: Interval(at(x.high), at(x.low))
         return lambda x: Interval(at(x.low), at(x.high))
 
-    def erfc(self, x: Interval) -> Interval:
-        at = arb_route.CONTEXT.erfc
-        return Interval(at(x.high), at(x.low))
+    def cosh(self, x: Interval) -> Interval:
+        near, far = _magnitudes(x)
+        return Interval(near.cosh(), far.cosh())
 
     def sech2(self, x: Interval) -> Interval:
         """4 t / (1 + t)^2 with t = exp(-2 |x|), falling in |x|."""
-        zero = x.low * 0
-        near = zero if x.low < 0 < x.high else x.low.abs_lower().min(x.high.abs_lower())
-        far = x.low.abs_upper().max(x.high.abs_upper())
+        near, far = _magnitudes(x)
         return Interval(_sech2(far), _sech2(near))
+
+
+def _magnitudes(x: Interval) -> tuple[Any, Any]:
+    """The least and the greatest |x|."""
+    near = x.low * 0 if x.low < 0 < x.high else x.low.abs_lower().min(x.high.abs_lower())
+    return near, x.low.abs_upper().max(x.high.abs_upper())
 
 
 def _sech2(a: Any) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -11,11 +13,23 @@ import mpmath
 from gradproof.errors import UsageError
 from gradproof.functions.function import Function
 from gradproof.oracle.dyadic import Dyadic
-from gradproof.oracle.series import FACTORIALS, ORDERS, Series, SeriesContext
+from gradproof.oracle.series import FACTORIALS, OFFERED, ORDERS, Series, SeriesContext, long_enough
 
 _ERFC_ASYMPTOTIC = 2**20
 _EXP_REACH = 2**4096
 """Beyond every format's numbers, their squares and cubes; functions of functions get there."""
+
+
+def _real(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """``function`` of mpmath's, where its answer is real; ValueError elsewhere."""
+
+    def applied(x: Any) -> Any:
+        answer = function(x)
+        if not hasattr(answer, "_mpf_"):
+            raise ValueError(f"no real number at {x}")
+        return answer
+
+    return applied
 
 
 class _MpScalars:
@@ -23,8 +37,8 @@ class _MpScalars:
 
     def __init__(self) -> None:
         self.mp: Any = mpmath.mp.clone()
-        for name in ("log", "log1p", "sqrt", "sin", "cos", "atan"):
-            setattr(self, name, getattr(self.mp, name))
+        for name in ("log", "log1p", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "asinh", "acosh", "atanh"):
+            setattr(self, name, _real(getattr(self.mp, name)))
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"the math context has no {name!r}")
@@ -85,6 +99,16 @@ class _MpScalars:
         tail = self.mp.log1p(self.exp(-abs(x)))
         return x + tail if x > 0 else tail
 
+    def sinh(self, x: Any) -> Any:
+        """(expm1(x) - expm1(-x)) / 2: both of one sign."""
+        return (self.expm1(x) - self.expm1(-x)) / 2
+
+    def cosh(self, x: Any) -> Any:
+        return (self.exp(x) + self.exp(-x)) / 2
+
+    def cbrt(self, x: Any) -> Any:
+        return self.mp.sign(x) * self.mp.cbrt(abs(x))
+
     def ratio(self, x: Any, n: int) -> Any:
         return x / n
 
@@ -112,7 +136,14 @@ _ROUGH = frozenset(
 
 
 class _MpContext(SeriesContext):
-    """The documented functions by their own recurrences, and whatever else mpmath offers by numerical Taylor series."""
+    """The documented functions by their own recurrences, and whatever else mpmath offers by numerical Taylor series.
+
+    ``foreign`` collects the names of the latter.
+    """
+
+    def __init__(self, scalars: _MpScalars) -> None:
+        super().__init__(scalars)
+        self.foreign: set[str] = set()
 
     def __getattr__(self, name: str) -> Any:
         function = None if name.startswith("_") else getattr(_SCALARS.mp, name, None)
@@ -120,6 +151,7 @@ class _MpContext(SeriesContext):
             raise AttributeError(f"the math context has no {name!r}")
         if name in _ROUGH:
             raise AttributeError(f"{name!r} is not smooth: give its pieces by gradproof.piecewise")
+        self.foreign.add(name)
 
         def applied(z: Any) -> Any:
             return _composed(_SCALARS.mp, function, z) if isinstance(z, Series) else function(z)
@@ -131,7 +163,7 @@ def _composed(mp: Any, function: Any, z: Series) -> Series:
     """g(z) from g's Taylor series about the constant term, by mpmath's differences in raised precision."""
     centre = mp.convert(z.c[0])
     scale = max(abs(centre), mp.mpf(1))  # steps in proportion to x: smaller ones would vanish beside it
-    around = mp.taylor(lambda t: function(centre + scale * t), 0, len(z.c) - 1)
+    around = mp.taylor(lambda t: function(centre + scale * t), 0, len(z.c) - 1, chop=False)  # small ones are no zeros
     around = [coefficient / scale**k for k, coefficient in enumerate(around)]
     step = Series([0, *z.c[1:]])
     total = Series([around[-1], *([0] * (len(z.c) - 1))])
@@ -146,8 +178,8 @@ _LOCK = threading.RLock()
 """One precision for all threads of a process, so one thread at a time."""
 
 
-def derivatives(function: Function, piece: int, x: Fraction, precision: int) -> list[Dyadic]:
-    """f to f''' of one piece at an exact input, each in ``precision`` bits of working precision.
+def derivatives(function: Function, piece: int, x: Fraction, precision: int, orders: int = ORDERS) -> list[Dyadic]:
+    """f to f^(orders - 1) of one piece at an exact input, each in ``precision`` bits of working precision.
 
     No bound on the error is claimed; the arb route certifies the result. Raises ArithmeticError or ValueError
     outside the definition's domain, UsageError where the definition cannot be evaluated at all.
@@ -157,24 +189,35 @@ def derivatives(function: Function, piece: int, x: Fraction, precision: int) -> 
         params = {k: _SCALARS.real(v) for k, v in function.exact_params.items()}
         point = mp.mpf(x.numerator) / x.denominator
         try:
-            series = function.pieces[piece](_CONTEXT, Series.variable(point), **params)
-            coefficients = _coefficients(series)
+            series = long_enough(
+                lambda n: function.pieces[piece](_CONTEXT, Series.variable(point, n), **params), orders
+            )
+            coefficients = _coefficients(series, orders)
         except (ArithmeticError, ValueError):
             raise
         except Exception as fault:
             raise UsageError(
                 f"function {function.label}: its definition fails in the math context: {fault}. A definition takes "
-                "x with + - * / and non-negative integer powers, and from m exp, expm1, log, log1p, sqrt, sin, cos, "
-                "atan, tanh, sigmoid, softplus, erf, erfc, pi and real; pieces that differ by the sign of x or the "
-                "like are given by gradproof.piecewise"
+                f"x with + - * / and integer powers, and from m {', '.join(OFFERED)} and real; pieces that differ by "
+                "the sign of x or the like are given by gradproof.piecewise"
             ) from None
         return [_dyadic(c * FACTORIALS[k]) for k, c in enumerate(coefficients)]
 
 
-def _coefficients(series: Any) -> list[Any]:
+def foreign(function: Function) -> list[str]:
+    """Names of the functions that a definition takes from mpmath and no other route has: slow, and not certified."""
+    with _LOCK:
+        _CONTEXT.foreign.clear()
+        for piece in range(len(function.pieces)):
+            with contextlib.suppress(Exception):
+                derivatives(function, piece, Fraction(355, 113), 53, 1)
+        return sorted(_CONTEXT.foreign)
+
+
+def _coefficients(series: Any, orders: int) -> list[Any]:
     if isinstance(series, Series):
-        return [_SCALARS.mp.convert(c) for c in series.c]
-    return [_SCALARS.mp.convert(series)] + [_SCALARS.mp.mpf(0)] * (ORDERS - 1)
+        return [_SCALARS.mp.convert(c) for c in series.c[:orders]]
+    return [_SCALARS.mp.convert(series)] + [_SCALARS.mp.mpf(0)] * (orders - 1)
 
 
 def _dyadic(value: Any) -> Dyadic:

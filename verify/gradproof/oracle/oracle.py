@@ -12,13 +12,15 @@ from typing import Final
 
 import numpy as np
 
+from gradproof.errors import UsageError
 from gradproof.formats import FLOAT64, Format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats, Ints
-from gradproof.functions.function import Function, Side
-from gradproof.oracle import arb_route, balls, exact_route, tables
+from gradproof.functions.function import Definition, Function, Side
+from gradproof.oracle import arb_route, balls, exact_route, joints, mpmath_route, tables
 from gradproof.oracle.bulk import Ladder
-from gradproof.oracle.certify import Certified, certified_piece, confirmed, exactly
+from gradproof.oracle.certify import Certified, certified_piece, confirmed, exactly, infinite, undecided
+from gradproof.oracle.continuation import continued
 from gradproof.oracle.dyadic import Dyadic
 from gradproof.oracle.reference import (
     BY_ARB,
@@ -58,6 +60,7 @@ class Oracle:
     def __init__(self, function: Function) -> None:
         self.function = function
         self._memo: dict[tuple[str, int], tuple[Row, ...]] = {}
+        self._beside: dict[tuple[Fraction, int], tuple[Certified, Certified]] = {}
         self._rational = [exact_route.is_rational(function, k) for k in range(len(function.pieces))]
 
     # -- single inputs ---------------------------------------------------------------------------------
@@ -91,46 +94,154 @@ class Oracle:
         if x in (low, high):
             side: Side = "left" if x == low else "right"
             return [self._limit(side, order, fmt) for order in range(JUDGED_ORDERS)] + [_zero(fmt)]
-        if x not in self.function.kinks:
-            return self._smooth(self.function.piece_at(x), x, fmt, orders, confirm=confirm)
-        left, right = (self._smooth(piece, x, fmt, orders, confirm=confirm) for piece in self._pieces_beside(x))
-        owner = self._smooth(self.function.piece_at(x), x, fmt, 1, confirm=confirm and (0,))[0]
-        return [owner, *(_joined(a, b, fmt) for a, b in zip(left[1:], right[1:], strict=True))]
+        if x in self.function.kinks:
+            answers = self._at_kink(x, fmt, confirm)
+        else:
+            answers = self._smooth(self.function.piece_at(x), x, fmt, orders, confirm=confirm)
+        return self._with_declared(answers, x, fmt)
+
+    def _at_kink(self, kink: Fraction, fmt: Format, confirm: tuple[int, ...]) -> list[Certified]:
+        """f from the piece that owns the point, derivatives from both sides."""
+        first, last = self._pieces_beside(kink)
+        meeting = [self._from(piece, kink, fmt, JUDGED_ORDERS + 1, confirm) for piece in (first, last)]
+        owner = self._from(self.function.piece_at(kink), kink, fmt, 1, confirm and (0,))
+        answers = [
+            owner[0],
+            *(joints.joined(sides, fmt) for sides in zip(*(found[1:] for found in meeting), strict=True)),
+        ]
+        for order in range(min(self.function.smoothness(kink) + 1, len(answers))):
+            answers[order] = self._common(meeting[0][order], meeting[-1][order], kink, order)
+        return answers
+
+    def _common(self, left: Certified, right: Certified, kink: Fraction, order: int) -> Certified:
+        """The value at a kink where f^(order) is declared to be continuous."""
+        common = joints.same(left, right)
+        if common is None:
+            what = "f" + "'" * order
+            raise UsageError(
+                f"function {self.function.label}: smooth= declares {what} continuous at {float(kink):g}, but its "
+                f"pieces give {joints.told(left)} on the left and {joints.told(right)} on the right; declare a lower "
+                "order there, or mend a piece"
+            )
+        return common
+
+    def _with_declared(self, answers: list[Certified], x: Fraction, fmt: Format) -> list[Certified]:
+        """``answers`` with what is declared in place of what is undecided. Raises UsageError for a contradiction."""
+        for order, declared in enumerate(self.function.declared_at(x)):
+            if declared is None:
+                continue
+            due = self._declared(declared, fmt)
+            agreed = joints.same(answers[order], due) if answers[order].kind != "undefined" else None
+            if agreed is None:
+                what = "f" + "'" * order
+                found = joints.told(answers[order])
+                raise UsageError(
+                    f"function {self.function.label}: at= declares {what} to be {joints.told(due)} at "
+                    f"{float(x):g}, but its definition gives {found} there; leave that entry out (None)"
+                )
+            answers[order] = agreed
+        return answers
+
+    def _declared(self, declared: Fraction | float | Definition, fmt: Format) -> Certified:
+        """A declared number, infinity, NaN, or constant over the math context."""
+        if callable(declared):
+            pieces = (lambda m, x, **params: declared(m, **params),)
+            constant = Function(self.function.label, pieces, params=self.function.params)
+            found = certified_piece(constant, 0, Fraction(1), fmt, 1, rational=False)[0]
+            return confirmed(constant, 0, Fraction(1), fmt, found, 0)
+        if isinstance(declared, Fraction):
+            return exactly(declared, fmt)
+        return Certified("nan", fmt.nan_bits) if math.isnan(declared) else infinite(declared, fmt)
 
     def _smooth(
-        self, piece: int, x: Fraction, fmt: Format, orders: int, *, confirm: tuple[int, ...]
+        self,
+        piece: int,
+        x: Fraction,
+        fmt: Format,
+        orders: int,
+        *,
+        confirm: tuple[int, ...],
+        side: Side | None = None,
     ) -> list[Certified]:
-        answers = certified_piece(self.function, piece, x, fmt, orders, rational=self._rational[piece])
+        answers = certified_piece(self.function, piece, x, fmt, orders, rational=self._rational[piece], side=side)
         for order in confirm:
             answers[order] = confirmed(self.function, piece, x, fmt, answers[order], order)
         return answers
+
+    def _from(self, piece: int, kink: Fraction, fmt: Format, orders: int, confirm: tuple[int, ...]) -> list[Certified]:
+        """What one of the pieces that meet at a kink gives there, from its side."""
+        first, last = self._pieces_beside(kink)
+        side: Side | None = "left" if piece == first else "right" if piece == last else None
+        return self._smooth(piece, kink, fmt, orders, confirm=confirm, side=side)
 
     def _pieces_beside(self, kink: Fraction) -> tuple[int, int]:
         breaks = self.function.breaks
         first = breaks.index(kink)
         return first, first + breaks.count(kink)
 
+    def continued(self, bits: int, fmt: Format, order: int) -> float | None:
+        """What f^(order) seems to be at a finite input where nothing is certified; None where nothing seems so.
+
+        Judged by certified values between the input and its neighbours, from the sides on which f^(order) counts there.
+        A result that is no finite number is wrong then, whatever the exact value is.
+        """
+        x = fmt.value(bits)
+        low, high = self.function.ends
+        ordinal = fmt.ordinal(bits)
+        if not low < x < high or abs(ordinal) >= fmt.max_bits:
+            return None
+        gap = min(fmt.value(fmt.from_ordinal(ordinal + 1)) - x, x - fmt.value(fmt.from_ordinal(ordinal - 1)))
+        asked: list[tuple[int, tuple[Side, ...]]] = [(self.function.piece_at(x), ("left", "right"))]
+        if x in self.function.kinks:
+            first, last = self._pieces_beside(x)
+            asked = [(first, ("left",)), (last, ("right",))]
+            if order == 0:
+                asked = [part for part in asked if part[0] == self.function.piece_at(x)]
+        found = [continued(self.function, piece, x, gap, order, sides) for piece, sides in asked]
+        return None if None in found or not found else found[-1]
+
     def _limit(self, side: Side, order: int, fmt: Format) -> Certified:
         limit = self.function.limit(side, order)
         if limit is None:
-            return Certified("undecided", fmt.nan_bits, how="undecided")
-        if isinstance(limit, float):
-            return Certified("infinite", fmt.overflow_bits | (fmt.sign_bit if limit < 0 else 0))
-        return exactly(limit, fmt)
+            return undecided(fmt)
+        return infinite(limit, fmt) if isinstance(limit, float) else exactly(limit, fmt)
+
+    @cached_property
+    def foreign(self) -> list[str]:
+        """Functions that the definition takes from mpmath alone, which make its values slow and uncertified."""
+        return mpmath_route.foreign(self.function)
 
     # -- one-sided derivatives and suprema -------------------------------------------------------------
 
     def one_sided(self, kink: Fraction, order: int) -> tuple[Certified, Certified]:
-        """f^(order) just left and just right of a kink, certified in float64 precision."""
-        left, right = (
-            self._smooth(piece, kink, FLOAT64, JUDGED_ORDERS, confirm=(order,)) for piece in self._pieces_beside(kink)
-        )
-        return left[order], right[order]
+        """f^(order) just left and just right of a kink, certified in float64 precision.
 
-    def jump(self, kink: Fraction, order: int) -> Fraction:
-        """The right minus the left one-sided value of f^(order), accurate to float64."""
+        ``kind`` is ``infinite`` where it grows without bound, ``undecided`` where nothing is certified.
+        """
+        if (kink, order) not in self._beside:
+            left, right = (
+                self._from(piece, kink, FLOAT64, JUDGED_ORDERS, (order,)) for piece in self._pieces_beside(kink)
+            )
+            self._beside[kink, order] = left[order], right[order]
+        return self._beside[kink, order]
+
+    def jump(self, kink: Fraction, order: int) -> Fraction | None:
+        """The right minus the left one-sided value of f^(order), accurate to float64; 0 where declared continuous.
+
+        None where a side is infinite or not certified.
+        """
+        if order <= self.function.smoothness(kink):
+            return Fraction(0)
+        return joints.distance(*self.one_sided(kink, order))
+
+    def jumps(self, kink: Fraction, order: int) -> bool:
+        """Whether f^(order) is known to have two different one-sided values at a kink, one of them perhaps infinite."""
+        if order <= self.function.smoothness(kink):
+            return False
         left, right = self.one_sided(kink, order)
-        return right.midpoint.fraction() - left.midpoint.fraction()
+        if "infinite" in (left.kind, right.kind):
+            return "undecided" not in (left.kind, right.kind) and left.infinity != right.infinity
+        return joints.distance(left, right) not in (None, 0)
 
     def supremum(
         self, low: Fraction, high: Fraction, order: int, precision: int = 128, *, enough: float = 0.0
@@ -316,21 +427,3 @@ def _nowhere(fmt: Format) -> list[Certified]:
 
 def _zero(fmt: Format) -> Certified:
     return Certified("finite", 0, Dyadic(0, 0), Dyadic(0, 0), Dyadic(0, 0))
-
-
-def _joined(left: Certified, right: Certified, fmt: Format) -> Certified:
-    """The derivative at a kink: the common one-sided value, or the Clarke interval they span."""
-    if left.kind != "finite" or right.kind != "finite":
-        return Certified("undecided", fmt.nan_bits, how="undecided")
-    if left.how == right.how == "exact" and not (left.midpoint - right.midpoint).man:
-        return left
-    assert left.lower is not None
-    assert right.lower is not None
-    assert left.upper is not None
-    assert right.upper is not None
-    low, high = (left, right) if (left.midpoint - right.midpoint).man <= 0 else (right, left)
-    assert low.lower is not None
-    assert high.upper is not None
-    if (low.upper - high.lower).man >= 0:  # type: ignore[operator]
-        return Certified("undecided", fmt.nan_bits, how="undecided")
-    return Certified("undefined", fmt.nan_bits, low.lower, high.upper, how=left.how, precision=left.precision)

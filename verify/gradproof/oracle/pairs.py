@@ -272,6 +272,60 @@ def softplus(x: Pair) -> Pair:
     return add(_choose(x[0] > 0, x, (nothing, nothing)), tail)
 
 
+# -- hyperbolic functions and their inverses, roots: sums of positive terms, so that nothing cancels -----------------
+
+_HUGE: Final = 2.0**100
+"""From here on asinh(x) and acosh(x) are log(2 x) within 2^-201."""
+
+
+def sinh(x: Pair) -> Pair:
+    """((e^x - 1) - (e^-x - 1)) / 2; relative error below 2^-91."""
+    total = add(expm1(x), negative(expm1(negative(x))))
+    return total[0] * 0.5, total[1] * 0.5
+
+
+def cosh(x: Pair) -> Pair:
+    """(e^x + e^-x) / 2; relative error below 2^-93."""
+    total = add(exp(x), exp(negative(x)))
+    return total[0] * 0.5, total[1] * 0.5
+
+
+def asinh(x: Pair) -> Pair:
+    """log1p(a + a^2/(1 + sqrt(1 + a^2))) with a = |x|; relative error below 2^-88."""
+    a = negative(_minus_magnitude(x))
+    near = _clipped(a, 0.0, _HUGE)
+    square = multiply(near, near)
+    root = sqrt(add_float(square, 1.0))
+    found = log1p(add(near, divide(square, add_float(root, 1.0))))
+    sign = np.where(x[0] > 0, 1.0, -1.0)
+    far = _choose(a[0] > _HUGE, add(log(_clipped(a, 1.0, np.inf)), _log2()), found)
+    return far[0] * sign, far[1] * sign
+
+
+def acosh(x: Pair) -> Pair:
+    """log1p(t + sqrt(t (t + 2))) with t = x - 1, for x >= 1; relative error below 2^-88."""
+    t = add_float(_clipped(x, -np.inf, _HUGE), -1.0)
+    near = log1p(add(t, sqrt(multiply(t, add_float(t, 2.0)))))
+    return _choose(x[0] > _HUGE, add(log(_clipped(x, 1.0, np.inf)), _log2()), near)
+
+
+def atanh(x: Pair) -> Pair:
+    """log1p(2 a/(1 - a)) / 2 with a = |x| < 1; relative error below 2^-88."""
+    m = _minus_magnitude(x)
+    a = negative(m)
+    found = log1p(divide((2.0 * a[0], 2.0 * a[1]), add_float(m, 1.0)))
+    half = np.where(x[0] > 0, 0.5, -0.5)
+    return found[0] * half, found[1] * half
+
+
+def cbrt(x: Pair) -> Pair:
+    """The real cube root, as e^(log|x| / 3); relative error below 2^-89. NaN at 0."""
+    third = multiply(log(negative(_minus_magnitude(x))), of(Fraction(1, 3)))
+    root = exp(third)
+    sign = np.where(x[0] > 0, 1.0, -1.0)
+    return root[0] * sign, root[1] * sign
+
+
 # -- the error function: erfc(x) = e^(-x^2) erfcx(x), erfcx by Taylor series about j/16 ------------------------
 
 _CENTRES: Final = 16

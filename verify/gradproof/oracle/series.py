@@ -7,6 +7,10 @@ coefficients come from tanh(z/2), whose equation y' = w z', w' = -2 y w z' start
 w = sech^2 z.
 
 Coefficients that are plain numbers stay Python ints and Fractions: exact, and 0 and 1 short-circuit the arithmetic.
+
+A quotient of two series that both begin with exact zeros is one of power series too: x / expm1(x) has a value at 0.
+The zeros are divided out, which costs as many of the last coefficients; ``ShortSeries`` says that none is left, and
+``long_enough`` asks again with more.
 """
 
 from __future__ import annotations
@@ -21,6 +25,13 @@ ORDERS: Final = 4
 
 FACTORIALS: Final = (1, 1, 2, 6)
 """f^(k) is the coefficient of order k times this."""
+
+
+OFFERED: Final = (
+    "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "cbrt", "power", "sin", "cos", "tan", "asin", "acos",
+    "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "sigmoid", "softplus", "erf", "erfc", "pi",
+)  # fmt: skip
+"""What every math context has, beside ``real``."""
 
 
 class Scalars(Protocol):
@@ -91,6 +102,42 @@ class Scalars(Protocol):
         """1 - erf(x), accurate for large x."""
         ...
 
+    def sinh(self, x: Any) -> Any:
+        """Hyperbolic sine, accurate near 0."""
+        ...
+
+    def cosh(self, x: Any) -> Any:
+        """Hyperbolic cosine."""
+        ...
+
+    def tan(self, x: Any) -> Any:
+        """Tangent of x in radians."""
+        ...
+
+    def asin(self, x: Any) -> Any:
+        """Arc sine."""
+        ...
+
+    def acos(self, x: Any) -> Any:
+        """Arc cosine."""
+        ...
+
+    def asinh(self, x: Any) -> Any:
+        """Inverse hyperbolic sine, accurate near 0."""
+        ...
+
+    def acosh(self, x: Any) -> Any:
+        """Inverse hyperbolic cosine."""
+        ...
+
+    def atanh(self, x: Any) -> Any:
+        """Inverse hyperbolic tangent, accurate near 0."""
+        ...
+
+    def cbrt(self, x: Any) -> Any:
+        """The real cube root, odd."""
+        ...
+
     def ratio(self, x: Any, n: int) -> Any:
         """``x / n`` for a small integer, as exactly as the type can."""
         ...
@@ -153,6 +200,39 @@ def _div(a: Any, b: Any) -> Any:
     return 1 / b * a if isinstance(a, Fraction) else a / b
 
 
+class ShortSeries(ArithmeticError):
+    """Dividing out a common zero has used up all the coefficients: the same with more of them may do."""
+
+
+MOST_DIVIDED: Final = 32
+"""Coefficients that a definition may lose by dividing out zeros, in all."""
+
+
+def long_enough(evaluate: Callable[[int], Any], length: int) -> Any:
+    """``evaluate(n)`` for the least n that gives a series of ``length`` coefficients, or gives no series.
+
+    Raises what ``evaluate`` raises, ShortSeries where MOST_DIVIDED more do not suffice.
+    """
+    n = length
+    while True:
+        try:
+            found = evaluate(n)
+        except ShortSeries:
+            missing = n
+        else:
+            missing = length - len(found.c) if isinstance(found, Series) else 0
+            if missing <= 0:
+                return found
+        n += missing
+        if n > length + MOST_DIVIDED:
+            raise ShortSeries(f"zeros of order {MOST_DIVIDED} and more in a quotient")
+
+
+def vanishes(value: Any) -> bool:
+    """Whether a coefficient is exactly 0: never one that may only be."""
+    return bool(value == 0)  # balls and intervals equal nothing but themselves
+
+
 class Series:
     """A polynomial in the perturbation of x, truncated; arithmetic with scalars, ints and exact floats."""
 
@@ -179,7 +259,7 @@ class Series:
         return other if isinstance(other, Series) else Series([other] + [0] * (len(self.c) - 1))
 
     def __add__(self, other: Any) -> Series:
-        return Series([_add(a, b) for a, b in zip(self.c, self._lift(other).c, strict=True)])
+        return Series([_add(a, b) for a, b in zip(self.c, self._lift(other).c, strict=False)])
 
     __radd__ = __add__
 
@@ -187,7 +267,7 @@ class Series:
         return Series([0 if _is(a, 0) else -a for a in self.c])
 
     def __sub__(self, other: Any) -> Series:
-        return Series([_sub(a, b) for a, b in zip(self.c, self._lift(other).c, strict=True)])
+        return Series([_sub(a, b) for a, b in zip(self.c, self._lift(other).c, strict=False)])
 
     def __rsub__(self, other: Any) -> Series:
         return self._lift(other) - self
@@ -195,31 +275,46 @@ class Series:
     def __mul__(self, other: Any) -> Series:
         if not isinstance(other, Series):
             return Series([_mul(a, _plain(other)) for a in self.c])
-        return Series([_convolve(self.c, other.c, k) for k in range(len(self.c))])
+        return Series([_convolve(self.c, other.c, k) for k in range(min(len(self.c), len(other.c)))])
 
     __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> Series:
         if not isinstance(other, Series):
             return Series([_div(a, _plain(other)) for a in self.c])
+        above, below = _without_common_zeros(self.c, other.c)
         quotient: list[Any] = []
-        for k, a in enumerate(self.c):
+        for k, a in enumerate(above):
             rest = a
             for j in range(1, k + 1):
-                rest = _sub(rest, _mul(other.c[j], quotient[k - j]))
-            quotient.append(_div(rest, other.c[0]))
+                rest = _sub(rest, _mul(below[j], quotient[k - j]))
+            quotient.append(_div(rest, below[0]))
         return Series(quotient)
 
     def __rtruediv__(self, other: Any) -> Series:
         return self._lift(other) / self
 
     def __pow__(self, exponent: int) -> Series:
-        if not isinstance(exponent, int) or exponent < 0:
-            raise TypeError(f"a definition may raise to non-negative integer powers only, got {exponent!r}")
+        if not isinstance(exponent, int):
+            raise TypeError(
+                f"x ** {exponent!r}: a definition may raise to integer powers only; others are m.sqrt(x), m.cbrt(x) "
+                "and m.power(x, a)"
+            )
         result: Series = self._lift(1)
-        for _ in range(exponent):
+        for _ in range(abs(exponent)):
             result = result * self
-        return result
+        return result if exponent >= 0 else 1 / result
+
+
+def _without_common_zeros(above: list[Any], below: list[Any]) -> tuple[list[Any], list[Any]]:
+    """Both lists of one length, less the exact zeros with which both begin."""
+    n = min(len(above), len(below))
+    first = 0
+    while first < n and vanishes(below[first]) and vanishes(above[first]):
+        first += 1
+    if first == n:
+        raise ShortSeries("a quotient of two series that vanish as far as they are known")
+    return above[first:n], below[first:n]
 
 
 def _convolve(a: Sequence[Any], b: Sequence[Any], k: int) -> Any:
@@ -344,6 +439,60 @@ class SeriesContext:
     def erfc(self, z: Any) -> Any:
         """1 - erf(z), without cancellation for large z."""
         return self._unary(z, self._s.erfc, lambda s: -self._gauss(s))
+
+    def sinh(self, z: Any) -> Any:
+        """Hyperbolic sine."""
+        return self._unary(z, self._s.sinh, self.cosh)
+
+    def cosh(self, z: Any) -> Any:
+        """Hyperbolic cosine."""
+        return self._unary(z, self._s.cosh, self.sinh)
+
+    def tan(self, z: Any) -> Any:
+        """Tangent of z in radians."""
+        return self._unary(z, self._s.tan, lambda s: self._reciprocal_square(self.cos(s)))
+
+    def asin(self, z: Any) -> Any:
+        """Arc sine, for -1 < z < 1."""
+        return self._unary(z, self._s.asin, lambda s: 1 / self.sqrt((1 - s) * (1 + s)))
+
+    def acos(self, z: Any) -> Any:
+        """Arc cosine, for -1 < z < 1."""
+        return self._unary(z, self._s.acos, lambda s: -1 / self.sqrt((1 - s) * (1 + s)))
+
+    def asinh(self, z: Any) -> Any:
+        """Inverse hyperbolic sine."""
+        return self._unary(z, self._s.asinh, lambda s: 1 / self.sqrt(1 + s * s))
+
+    def acosh(self, z: Any) -> Any:
+        """Inverse hyperbolic cosine, for z > 1."""
+        return self._unary(z, self._s.acosh, lambda s: 1 / self.sqrt((s - 1) * (s + 1)))
+
+    def atanh(self, z: Any) -> Any:
+        """Inverse hyperbolic tangent, for -1 < z < 1."""
+        return self._unary(z, self._s.atanh, lambda s: 1 / ((1 - s) * (1 + s)))
+
+    def cbrt(self, z: Any) -> Any:
+        """The real cube root, of negative numbers too."""
+        return self._unary(z, self._s.cbrt, lambda s: self._reciprocal_square(self.cbrt(s)) / 3)
+
+    def log2(self, z: Any) -> Any:
+        """Logarithm to base 2."""
+        return self.log(z) / self.log(2)
+
+    def log10(self, z: Any) -> Any:
+        """Logarithm to base 10."""
+        return self.log(z) / self.log(10)
+
+    def power(self, z: Any, exponent: Any) -> Any:
+        """z to any real power, for z > 0; integers (of Python's) as ``**`` takes them."""
+        if isinstance(exponent, int):
+            return z**exponent if isinstance(z, Series) else (Series([self._scalar(z)]) ** exponent).c[0]
+        return self.exp(self.log(z) * self._scalar(exponent))
+
+    def _reciprocal_square(self, z: Series) -> Series:
+        one: Series = 1 / (z * z)
+        return one
 
     def _gauss(self, z: Series) -> Series:
         """2/sqrt(pi) exp(-z**2)."""

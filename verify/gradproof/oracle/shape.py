@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from fractions import Fraction
 from typing import Final
 
 from gradproof.errors import UsageError
-from gradproof.functions.function import Function
-from gradproof.oracle import arb_route, exact_route
+from gradproof.functions.function import Function, Side
+from gradproof.oracle import arb_route, exact_route, germs
 
 Bracket = tuple[Fraction, Fraction]
+LEFT: Final[Side] = "left"
+RIGHT: Final[Side] = "right"
 _PRECISION: Final = 256
 _WIDTH: Final = Fraction(1, 1 << 80)
 _TRIED: Final = (Fraction(355, 113), Fraction(-97, 89), Fraction(17, 71))
@@ -73,16 +76,30 @@ def extent(function: Function) -> tuple[Fraction | float, Fraction | float] | No
         if limit is None:
             return None
         values.append(limit)
-    joints: list[tuple[int, Bracket]] = [
-        (piece, (kink, kink)) for i, kink in enumerate(function.breaks) for piece in (i, i + 1)
-    ]
-    joints += [(function.piece_at(low), (low, high)) for low, high in turning_points(function)]
-    for piece, (low, high) in joints:
-        ends = arb_route.enclosures_over(function, piece, low, high, _PRECISION)[0]
+    for i, kink in enumerate(function.breaks):
+        for piece, side in ((i, LEFT), (i + 1, RIGHT)):
+            ends = _values_over(function, piece, kink, kink)
+            beside = ends or germs.limits(function, piece, kink, side)[:1]
+            if beside[0] is None:
+                return None
+            values += [end for end in beside if end is not None]
+    for low, high in turning_points(function):
+        ends = _values_over(function, function.piece_at(low), low, high)
         if ends is None:
             return None
-        values += [end.fraction() for end in ends]
+        values += ends
     return min(values, key=_ordered), max(values, key=_ordered)
+
+
+def _values_over(function: Function, piece: int, low: Fraction, high: Fraction) -> tuple[Fraction, Fraction] | None:
+    """Two numbers between which f of one piece lies on [low, high]; None where its definition gives none there."""
+    found: arb_route.Enclosure = None
+    with contextlib.suppress(AttributeError, TypeError, ArithmeticError, ValueError):
+        if low == high:
+            found = arb_route.value(function, piece, low, _PRECISION)
+        else:
+            found = arb_route.enclosures_over(function, piece, low, high, _PRECISION)[0]
+    return None if found is None else (found[0].fraction(), found[1].fraction())
 
 
 def _ordered(value: Fraction | float) -> tuple[float, Fraction]:

@@ -158,7 +158,7 @@ def _room(low: Dyadic, high: Dyadic, bits: int, probe: Probe, order: int) -> tup
     """What the contract allows either end of the interval at the kink ``bits``, which is exact: no input rounds."""
     dtype = fa.storage(probe.format)
     reference = Reference.empty(2, dtype)
-    reference.set_rows([0, 1], [Row.of(end, bits, BY_EXACT, 0.0) for end in (low, high)])
+    reference.set_rows([0, 1], [Row.of(end, bits, BY_EXACT) for end in (low, high)])
     below, above = allowance(probe, np.full(2, bits, dtype), reference, order)
     return float(below), float(above)
 

@@ -29,7 +29,7 @@ AGREEMENT: Final = 8
 """mpmath must lie within ``2**-AGREEMENT`` quanta of the enclosure."""
 
 How = Literal["exact", "arb", "uncertified", "undecided"]
-Kind = Literal["finite", "infinite", "nan", "undefined", "undecided"]
+Kind = Literal["finite", "infinite", "pole", "nan", "undefined", "undecided"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class Certified:
 
     ``lower`` and ``upper`` enclose the exact real; ``value`` is mpmath's (or the exact) value; ``bits`` its
     correct rounding in the format. ``kind`` is ``undefined`` at a kink whose one-sided derivatives differ:
-    then ``lower`` and ``upper`` are their minimum and maximum, the Clarke interval.
+    then ``lower`` and ``upper`` are their minimum and maximum, the Clarke interval. Where it is ``infinite``,
+    ``infinity`` says which; where it is ``pole``, an infinity of either sign is right, and that is the limit's.
     """
 
     kind: Kind
@@ -48,6 +49,7 @@ class Certified:
     value: Dyadic | None = None
     how: How = "exact"
     precision: int = 0
+    infinity: float = 0.0
 
     @property
     def midpoint(self) -> Dyadic:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-import sys
+from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -19,13 +19,14 @@ from gradproof.functions.function import Function, Side
 from gradproof.oracle import arb_route, balls, exact_route, tables
 from gradproof.oracle.bulk import Ladder
 from gradproof.oracle.certify import Certified, certified_piece, confirmed, exactly
-from gradproof.oracle.dyadic import Dyadic
+from gradproof.oracle.dyadic import ZERO, Dyadic
 from gradproof.oracle.reference import (
     BY_ARB,
     BY_EXACT,
     FINITE,
     INFINITE,
     NAN,
+    POLE,
     UNCERTIFIED,
     UNDECIDED,
     UNDEFINED,
@@ -81,7 +82,12 @@ class Oracle:
             if not math.isinf(self.function.ends[0 if side == "left" else 1]):
                 return _nowhere(fmt)
             return [self._limit(side, order, fmt) for order in range(JUDGED_ORDERS)] + [_zero(fmt)]
-        return self._at(fmt.value(bits), fmt, confirm=confirm)
+        answers = self._at(fmt.value(bits), fmt, confirm=confirm)
+        return [_either(answer) for answer in answers] if self._outside(bits, fmt) else answers
+
+    def _outside(self, bits: int, fmt: Format) -> bool:
+        """Whether ``bits`` are the zero that lies outside a domain that ends at 0: -0 of (0, inf)."""
+        return (bits, 0) in ((fmt.sign_bit, self.function.ends[0]), (0, self.function.ends[1]))
 
     def _at(self, x: Fraction, fmt: Format, *, confirm: tuple[int, ...]) -> list[Certified]:
         orders = JUDGED_ORDERS + 1
@@ -93,9 +99,12 @@ class Oracle:
             return [self._limit(side, order, fmt) for order in range(JUDGED_ORDERS)] + [_zero(fmt)]
         if x not in self.function.kinks:
             return self._smooth(self.function.piece_at(x), x, fmt, orders, confirm=confirm)
-        left, right = (self._smooth(piece, x, fmt, orders, confirm=confirm) for piece in self._pieces_beside(x))
+        # Where breakpoints coincide, the pieces between them count too: what is a convention while they have a length,
+        # however short, does not cease to be one.
+        first, last = self._pieces_beside(x)
+        meeting = [self._smooth(piece, x, fmt, orders, confirm=confirm) for piece in range(first, last + 1)]
         owner = self._smooth(self.function.piece_at(x), x, fmt, 1, confirm=confirm and (0,))[0]
-        return [owner, *(_joined(a, b, fmt) for a, b in zip(left[1:], right[1:], strict=True))]
+        return [owner, *(_joined(sides, fmt) for sides in zip(*(answers[1:] for answers in meeting), strict=True))]
 
     def _smooth(
         self, piece: int, x: Fraction, fmt: Format, orders: int, *, confirm: tuple[int, ...]
@@ -115,7 +124,7 @@ class Oracle:
         if limit is None:
             return Certified("undecided", fmt.nan_bits, how="undecided")
         if isinstance(limit, float):
-            return Certified("infinite", fmt.overflow_bits | (fmt.sign_bit if limit < 0 else 0))
+            return Certified("infinite", fmt.overflow_bits | (fmt.sign_bit if limit < 0 else 0), infinity=limit)
         return exactly(limit, fmt)
 
     # -- one-sided derivatives and suprema -------------------------------------------------------------
@@ -297,16 +306,20 @@ def row_of(value: Certified, following: Certified) -> Row:
     """A certified value as a reference row, with the next derivative as its slope."""
     if value.kind != "finite":
         return Row(value.bits, _KINDS[value.kind], BY_EXACT)
-    return Row.of(value.midpoint, value.bits, _HOW[value.how], _magnitude(following))
+    return Row.of(value.midpoint, value.bits, _HOW[value.how], _steepest(following))
 
 
-_KINDS = {"infinite": INFINITE, "nan": NAN, "undefined": UNDEFINED, "undecided": UNDECIDED, "finite": FINITE}
+_KINDS = {
+    "finite": FINITE, "infinite": INFINITE, "pole": POLE, "nan": NAN, "undefined": UNDEFINED, "undecided": UNDECIDED,
+}  # fmt: skip
 
 
-def _magnitude(value: Certified) -> float:
-    """|value| as a finite float64; at a kink the larger of the two sides; 0 where nothing is known."""
-    ends = [abs(float(d)) for d in (value.lower, value.upper) if d is not None]
-    return min(max(ends, default=0.0), sys.float_info.max)
+def _steepest(value: Certified) -> Dyadic:
+    """The end of an enclosure, or of the interval at a kink, that lies further from 0; 0 where nothing is known."""
+    ends = [end if end.man >= 0 else -end for end in (value.lower, value.upper) if end is not None]
+    if len(ends) == 2 and (ends[0] - ends[1]).man < 0:
+        return ends[1]
+    return ends[0] if ends else ZERO
 
 
 def _nowhere(fmt: Format) -> list[Certified]:
@@ -315,22 +328,28 @@ def _nowhere(fmt: Format) -> list[Certified]:
 
 
 def _zero(fmt: Format) -> Certified:
-    return Certified("finite", 0, Dyadic(0, 0), Dyadic(0, 0), Dyadic(0, 0))
+    return Certified("finite", 0, ZERO, ZERO, ZERO)
 
 
-def _joined(left: Certified, right: Certified, fmt: Format) -> Certified:
-    """The derivative at a kink: the common one-sided value, or the Clarke interval they span."""
-    if left.kind != "finite" or right.kind != "finite":
+def _either(answer: Certified) -> Certified:
+    """``answer`` with an infinite limit made a pole, of which the sign of a zero says nothing: 1/-0 is -inf."""
+    return replace(answer, kind="pole") if answer.kind == "infinite" else answer
+
+
+def _joined(sides: tuple[Certified, ...], fmt: Format) -> Certified:
+    """The derivative where pieces meet: what all of them give, or the Clarke interval that they span."""
+    if any(side.kind != "finite" for side in sides):
         return Certified("undecided", fmt.nan_bits, how="undecided")
-    if left.how == right.how == "exact" and not (left.midpoint - right.midpoint).man:
-        return left
-    assert left.lower is not None
-    assert right.lower is not None
-    assert left.upper is not None
-    assert right.upper is not None
-    low, high = (left, right) if (left.midpoint - right.midpoint).man <= 0 else (right, left)
+    low = high = sides[0]
+    for side in sides[1:]:
+        low = side if (side.midpoint - low.midpoint).man < 0 else low
+        high = side if (side.midpoint - high.midpoint).man > 0 else high
+    if low is high and all(side.how == "exact" for side in sides):
+        return low
     assert low.lower is not None
+    assert low.upper is not None
+    assert high.lower is not None
     assert high.upper is not None
-    if (low.upper - high.lower).man >= 0:  # type: ignore[operator]
+    if (low.upper - high.lower).man >= 0:
         return Certified("undecided", fmt.nan_bits, how="undecided")
-    return Certified("undefined", fmt.nan_bits, low.lower, high.upper, how=left.how, precision=left.precision)
+    return Certified("undefined", fmt.nan_bits, low.lower, high.upper, how=low.how, precision=low.precision)

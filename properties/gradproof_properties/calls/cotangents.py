@@ -70,10 +70,10 @@ def nonlinear(
             error = np.abs(got - due)
             wrong = judged & ~(error <= bound)
             ratio = error / np.maximum(bound, least)
+            felt = ~(error <= 2 * max(abs(c), 1.0) * room)
         skipped = int((eligible & ~judged).sum())
         figures.append({"cotangent": c, "n": int(judged.sum()), "not_judged": skipped, "failing": int(wrong.sum())})
         if wrong.any():
-            felt = ~(error <= 2 * max(abs(c), 1.0) * room)
             found.append(_violations(fmt, bits, results, c, due, ratio, wrong, felt))
     return figures, found
 

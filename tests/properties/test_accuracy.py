@@ -180,7 +180,7 @@ def test_errors_that_flushing_excuses_stand_beside_those_that_count(fmt: str, mo
     assert aside["magnitude"] > 1
     assert least / 2 < aside["abs_max"] < least
     # A normal result that became 0 counts.
-    lost = replaced(flushed, between(2, 2), lambda x: 0.0)
+    lost = replaced(flushed, between(2, 4), lambda x: 0.0)
     assert verdict("accuracy", "silu", [lost], fmt).severity == "lost-signal"
 
 

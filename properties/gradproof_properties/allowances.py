@@ -30,11 +30,11 @@ def allowance(
     contract = probe.contract if contract is None else contract
     with np.errstate(over="ignore"):  # values and inputs beyond float64 have an infinite quantum
         quantum = np.ldexp(1.0, reference.quantum_exponents(fmt).astype(np.int32))
-        x_quantum = np.ldexp(1.0, fa.quantum_exponents(fa.values(bits, fmt), fmt).astype(np.int32))
     # A supremum costs the oracle's work.
     scale = probe.scale(order, reference) if contract.metric == "abs" else 1.0
+    moved = reference.moved(fa.quantum_exponents(fa.values(bits, fmt), fmt))
     with np.errstate(over="ignore", invalid="ignore"):
-        room = contract.room(order, fmt, quantum, reference.slope * x_quantum, scale)
+        room = contract.room(order, fmt, quantum, moved, scale)
     if flushes is None:
         flushes = flushing.flushes(probe.traits)
     return np.broadcast_to(room, quantum.shape) + (float(fmt.min_normal) if flushes else 0.0)

@@ -11,16 +11,18 @@ import numpy as np
 from gradproof.formats import Format, floor_log2
 from gradproof.formats import arrays as fa
 from gradproof.oracle import Reference
-from gradproof.oracle.reference import FINITE, INFINITE, NAN, UNDECIDED, UNDEFINED
+from gradproof.oracle.reference import FINITE, INFINITE, NAN, POLE, UNDECIDED, UNDEFINED
 
-SPECIAL = {"inf": INFINITE, "-inf": INFINITE, "nan": NAN, "undefined": UNDEFINED, "undecided": UNDECIDED}
+SPECIAL = {
+    "inf": INFINITE, "-inf": INFINITE, "pole": POLE, "nan": NAN, "undefined": UNDEFINED, "undecided": UNDECIDED,
+}  # fmt: skip
 Exact = Fraction | int | str
 
 
 def reference(fmt: Format, values: Sequence[Exact], slopes: Sequence[float] | float = 0.0) -> Reference:
     """The exact ``values`` (numbers, or a key of SPECIAL) with ``slopes`` of the next derivative."""
     made = Reference.empty(len(values), fa.storage(fmt))
-    made.slope[:] = slopes
+    made.slope[:], made.slope_exponent[:] = np.frexp(slopes)
     for i, value in enumerate(values):
         if isinstance(value, str):
             made.kind[i] = SPECIAL[value]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -14,7 +15,7 @@ from gradproof.formats import BFLOAT16, DEFAULT_FORMATS, FLOAT16, FLOAT32, FLOAT
 from gradproof.formats import arrays as fa
 from gradproof.functions import get_function
 from gradproof.measure import CONTRACTS, NO_FLUSHING, Contract, Flushing, Judgement, get_contract, judge
-from gradproof.oracle import Oracle
+from gradproof.oracle import Certified, Oracle
 from tests.measure.references import bits, reference
 
 FAITHFUL, STABLE, TRAINING = (CONTRACTS[name] for name in ("faithful", "stable", "training"))
@@ -86,6 +87,42 @@ def test_a_spurious_overflow_is_measured_at_the_next_power_of_two(fmt: Format) -
     result = judged(fmt, "inf", half)
     assert not result.mismatch[0]
     assert result.failing[0]
+
+
+@pytest.mark.parametrize("contract", CONTRACTS.values(), ids=lambda c: c.name)
+@each_format
+def test_an_infinity_in_place_of_a_number_is_a_wrong_class_whatever_its_distance(
+    fmt: Format, contract: Contract
+) -> None:
+    scale = float(fmt.max_value)
+    for y in (fmt.max_value, fmt.overflow_threshold - fmt.max_value / 2**90, fmt.max_value / 2, Fraction(0)):
+        for sign in (1, -1):
+            result = judged(fmt, "inf" if sign > 0 else "-inf", sign * y, contract=contract, scale=scale)
+            assert (result.failing[0], result.felt[0], result.wrong_class[0]) == (True, True, True)
+            assert math.isfinite(result.u[0])
+            assert result.magnitude[0] > 1
+    # What rounds to an infinity is right as one, and the greatest number there is no infinity.
+    for got in ("inf", fmt.max_value):
+        result = judged(fmt, got, fmt.overflow_threshold, contract=contract, scale=scale)
+        assert (result.failing[0], result.wrong_class[0]) == (False, False)
+
+
+def test_an_infinity_that_is_right_but_for_rounding_the_input_is_wrong_all_the_same() -> None:
+    # One ulp of x moves y by 2^20 of its own: any number so far off holds, the infinity next to y does not.
+    y = FLOAT32.max_value
+    assert not judged(FLOAT32, y - 2**17 * Fraction(2) ** 104, y, slope=2.0**147).failing[0]
+    result = judged(FLOAT32, "inf", y, slope=2.0**147)
+    assert result.m[0] < 1e-5
+    assert (result.failing[0], result.wrong_class[0]) == (True, True)
+
+
+@each_format
+def test_at_a_pole_of_either_sign_both_infinities_are_right_and_nothing_else_is(fmt: Format) -> None:
+    for got in ("inf", "-inf"):
+        result = judged(fmt, got, "pole", x="-0", order=1)
+        assert (result.u[0], result.judged[0], result.failing[0]) == (0, True, False)
+    for got in ("nan", 0, fmt.max_value):
+        assert judged(fmt, got, "pole", x="-0", order=1).mismatch[0]
 
 
 @each_format
@@ -331,6 +368,107 @@ def test_the_room_of_arrays_is_taken_row_by_row() -> None:
     assert STABLE.room(0, FLOAT32, quantum, moved, scale).tolist() == [16, 28]
     assert TRAINING.room(0, FLOAT32, quantum, moved, scale).tolist() == [56 * 2.0**-24, 88 * 2.0**-24]
     assert FAITHFUL.room(0, FLOAT32, quantum, moved, scale).tolist() == [1 - 2.0**-53, 2 - 2.0**-52]
+
+
+def test_an_input_read_as_zero_may_meet_an_infinity_there() -> None:
+    # ln: f(0) = -inf. ln(2^-149) = -103.3, and beyond the domain NaN is due; read as 0, both are -inf.
+    at_zero = Certified("infinite", FLOAT32.infinity_bits | FLOAT32.sign_bit, infinity=-math.inf)
+    daz = Flushing.of(False, True, at_zero)
+    tiny, logarithm = FLOAT32.min_subnormal, Fraction(math.log(2.0**-149))
+    for contract in CONTRACTS.values():
+        for x, y in ((tiny, logarithm), (-tiny, "nan")):
+            result = judged(FLOAT32, "-inf", y, x=x, contract=contract, flushing=daz)
+            assert (result.excused[0], result.failing[0], result.u_flushed[0]) == (True, False, 0)
+            assert judged(FLOAT32, "-inf", y, x=x, contract=contract).failing[0]
+            for wrong in ("inf", 0, 5, -FLOAT32.max_value):
+                assert judged(FLOAT32, wrong, y, x=x, contract=contract, flushing=daz).failing[0]
+    assert judged(FLOAT32, "-inf", "nan", x=-FLOAT32.min_normal, flushing=daz).failing[0], "a normal input is read"
+    assert judged(FLOAT32, "-inf", Fraction(-87), x=FLOAT32.min_normal, flushing=daz).failing[0]
+
+
+def test_an_input_read_as_the_zero_outside_the_domain_may_meet_either_infinity() -> None:
+    # 1/x on (0, inf): read as -0 a negative subnormal input gives -inf, a positive one +inf alone.
+    limit = Certified("infinite", FLOAT32.infinity_bits, infinity=math.inf)
+    daz = Flushing.of(False, True, limit, replace(limit, kind="pole"))
+    for got in ("inf", "-inf"):
+        assert judged(FLOAT32, got, "nan", x=-FLOAT32.min_subnormal, flushing=daz).excused[0]
+    assert judged(FLOAT32, "inf", Fraction(2) ** 127, x=Fraction(1, 2**127), flushing=daz).excused[0]
+    assert judged(FLOAT32, "-inf", Fraction(2) ** 127, x=Fraction(1, 2**127), flushing=daz).failing[0]
+
+
+DAZ = Flushing(results=False, inputs=True, low=0.0, high=0.0)
+BOTH = Flushing(results=True, inputs=True, low=0.0, high=0.0)
+
+
+@each_format
+def test_a_subnormal_result_is_read_as_zero_where_the_backend_does_so(fmt: Format) -> None:
+    # relu6 at -x, returned unchanged; a sum that is 0 but for what was lost on the way.
+    largest = fmt.min_normal - fmt.min_subnormal
+    for got in (largest, -largest):
+        for flushing in (DAZ, BOTH):
+            result = judged(fmt, got, 0, flushing=flushing)
+            assert (result.failing[0], result.excused[0], result.u_flushed[0]) == (False, True, 0)
+        for flushing in (NO_FLUSHING, FTZ):
+            assert judged(fmt, got, 0, flushing=flushing).failing[0]
+    # Where the exact value is tiny as well, what flushes it makes both the same 0.
+    half, least = fmt.min_normal / 2, fmt.min_subnormal * 9
+    assert judged(fmt, -half, half, flushing=BOTH).excused[0]
+    assert judged(fmt, -half, half, flushing=DAZ).failing[0], "0 is no right answer where results keep"
+    assert judged(fmt, least, 0, flushing=DAZ).excused[0]
+
+
+@each_format
+def test_a_subnormal_result_in_place_of_a_normal_one_is_never_excused(fmt: Format) -> None:
+    for y in (fmt.min_normal, -3 * fmt.min_normal, Fraction(1, 4)):
+        for got in (fmt.min_normal / 2, -fmt.min_normal / 2):
+            for flushing in (DAZ, BOTH):
+                result = judged(fmt, got, y, flushing=flushing)
+                assert (result.failing[0], result.excused[0]) == (True, False)
+                assert result.u_flushed[0] == result.u[0]
+    for due in ("nan", "inf"):
+        assert judged(fmt, fmt.min_normal / 2, due, flushing=BOTH).failing[0]
+
+
+@each_format
+def test_a_normal_result_in_place_of_zero_is_not_excused_by_reading_it(fmt: Format) -> None:
+    for flushing in (DAZ, BOTH):
+        assert judged(fmt, fmt.min_normal, 0, flushing=flushing).failing[0]
+
+
+def test_what_lies_a_hair_below_the_least_normal_number_may_be_flushed() -> None:
+    # celu with alpha = 2 at -2^e_min: |2 expm1(x / 2)| = 2^e_min (1 - 2^e_min / 4 + ...) is tiny, its rounding is not.
+    for fmt in (FLOAT64, FLOAT32, FLOAT16, BFLOAT16):
+        x = -fmt.min_normal
+        y = x + x * x / 4 + x**3 / 24  # alternating: between two partial sums
+        assert -fmt.min_normal < x + x * x / 4 + x**3 / 24 < y + x**4
+        at, more = (bits(fmt, v) for v in (x, x - fmt.min_subnormal))
+        oracle = Oracle(get_function("celu", {"alpha": 2}))
+        zero = bits(fmt, 0)
+        for inputs, excused in ((at, True), (more, False)):
+            due = oracle.references(inputs, fmt)[0]
+            result = judge(inputs, zero, due, fmt, 0, STABLE, 1.0, FTZ)
+            assert (result.excused[0], result.failing[0]) == (excused, not excused)
+        # The identity there is the least normal number itself.
+        relu = Oracle(get_function("relu")).references(bits(fmt, -x), fmt)[0]
+        assert judge(bits(fmt, -x), zero, relu, fmt, 0, STABLE, 1.0, FTZ).failing[0]
+
+
+def test_a_slope_below_float64_still_counts() -> None:
+    # softsign' = (1 + x)^-2 at 1.3e117: the next derivative is 1e-351, and an ulp of x moves f' by almost 4 ulps.
+    x = Fraction(2) ** 389 * 65 / 64
+    y, slope = 1 / (1 + x) ** 2, 2 / (1 + x) ** 3
+    quantum, x_quantum = (Fraction(2) ** FLOAT64.quantum_exponent(v) for v in (y, x))
+    inputs = bits(FLOAT64, x)
+    due = Oracle(get_function("softsign")).references(inputs, FLOAT64)[1]
+    for ulps in (20, 50):
+        got = FLOAT64.round(y) + ulps
+        error = abs(FLOAT64.value(got) - y)
+        m = error / (quantum + slope * x_quantum)
+        result = judge(inputs, np.array([got], np.uint64), due, FLOAT64, 1, STABLE, 1.0)
+        assert result.u[0] == pytest.approx(float(error / quantum), rel=1e-3)
+        assert result.m[0] == pytest.approx(float(m), rel=1e-2)
+        assert bool(result.failing[0]) == (m > 8)
+    assert float(20 * quantum / (quantum + slope * x_quantum)) == pytest.approx(4.15, abs=0.01)
 
 
 def test_without_a_value_at_zero_an_input_read_as_zero_excuses_nothing() -> None:

@@ -12,7 +12,7 @@ from gradproof.formats import DEFAULT_FORMATS, FLOAT32, FLOAT64, FORMATS, Format
 from gradproof.functions import Function, function, get_function, piecewise
 from gradproof.functions.registry import forget
 from gradproof.oracle import Oracle
-from gradproof.oracle.reference import FINITE, INFINITE, NAN, UNDECIDED, UNDEFINED
+from gradproof.oracle.reference import FINITE, INFINITE, NAN, POLE, UNDECIDED, UNDEFINED
 
 each_format = pytest.mark.parametrize("fmt", [FORMATS[name] for name in DEFAULT_FORMATS], ids=lambda fmt: fmt.name)
 
@@ -32,6 +32,11 @@ INTERVALS: list[tuple[str, dict[str, Any], Fraction, int, tuple[Fraction | int, 
     ("elu", {"alpha": 2}, Fraction(0), 1, (1, 2)),
     ("elu", {}, Fraction(0), 2, (0, 1)),
     ("elu", {"alpha": "0.3"}, Fraction(0), 2, (0, Fraction(3, 10))),
+    # Breakpoints that coincide: the piece between them still counts, as it does however close they are.
+    ("hardshrink", {"lambd": 0}, Fraction(0), 1, (0, 1)),
+    ("softshrink", {"lambd": 0}, Fraction(0), 1, (0, 1)),
+    ("hardtanh", {"min": 0, "max": 0}, Fraction(0), 1, (0, 1)),
+    ("clamp", {"min": 1, "max": 1}, Fraction(1), 1, (0, 1)),
     ("selu", {}, Fraction(0), 1, (SELU_SCALE, SELU_LEFT)),
     ("selu", {}, Fraction(0), 2, (0, SELU_LEFT)),
 ]
@@ -63,8 +68,11 @@ def test_the_derivative_at_a_kink_is_the_clarke_interval(
         ("elu", {}, 1, 1),
         ("leaky_relu", {"negative_slope": 1}, 1, 1),
         ("relu", {}, 2, 0),
-        ("hardtanh", {"min": 0, "max": 0}, 1, 0),
+        ("prelu", {"weight": 1}, 1, 1),
         ("elu", {"alpha": 0}, 2, 0),
+        # Where breakpoints coincide all three pieces are straight.
+        ("hardshrink", {"lambd": 0}, 2, 0),
+        ("hardtanh", {"min": 0, "max": 0}, 2, 0),
     ],
 )
 def test_where_both_sides_agree_there_is_a_derivative(
@@ -75,9 +83,9 @@ def test_where_both_sides_agree_there_is_a_derivative(
 
 
 def test_the_slope_at_a_kink_is_the_larger_of_the_two_sides() -> None:
-    zero = np.array([0], np.uint32)
-    assert Oracle(get_function("leaky_relu")).references(zero, FLOAT32)[0].slope.tolist() == [1]
-    assert Oracle(get_function("prelu", {"weight": -4})).references(zero, FLOAT32)[0].slope.tolist() == [4]
+    zero, exponents = np.array([0], np.uint32), np.zeros(1, np.int64)
+    assert Oracle(get_function("leaky_relu")).references(zero, FLOAT32)[0].moved(exponents).tolist() == [1]
+    assert Oracle(get_function("prelu", {"weight": -4})).references(zero, FLOAT32)[0].moved(exponents).tolist() == [4]
 
 
 def test_one_sided_derivatives_and_jumps() -> None:
@@ -147,3 +155,23 @@ def test_undeclared_limits_are_undecided_in_bulk() -> None:
     forget(["open"])
     bulk = Oracle(f).references(np.array([0x7F800000, 0xFF800000], np.uint32), FLOAT32)
     assert [r.kind.tolist() for r in bulk] == [[UNDECIDED] * 2] * 3
+
+
+def test_the_zero_outside_a_domain_that_ends_at_a_pole_is_no_sign_to_go_by() -> None:
+    # 1/x on (0, inf): IEEE 754 makes 1/-0 = -inf of the limit +inf. Of (-inf, 0) it is +0 that lies outside.
+    limits = (("inf", "-inf", "inf"), (0, 0, 0))
+    right = function("inverse", lambda m, x: 1 / x, domain=(0, "inf"), limits=limits)
+    left = function("mirrored", lambda m, x: -1 / x, domain=("-inf", 0), limits=((0, 0, 0), ("inf", "inf", "inf")))
+    root = function("root", lambda m, x: m.sqrt(x), domain=(0, "inf"), limits=((0, "inf", "-inf"), ("inf", 0, 0)))
+    forget(["inverse", "mirrored", "root"])
+    sign = FLOAT32.sign_bit
+    for f, inside, outside in ((right, 0, sign), (left, sign, 0)):
+        oracle = Oracle(f)
+        both = np.array([inside, outside], np.uint32)
+        for order in (0, 1, 2):
+            assert [oracle.certified(b, FLOAT32, order).kind for b in (inside, outside)] == ["infinite", "pole"]
+            assert oracle.references(both, FLOAT32)[order].kind.tolist() == [INFINITE, POLE]
+    at_minus_zero = [Oracle(root).certified(sign, FLOAT32, order).kind for order in (0, 1, 2)]
+    assert at_minus_zero == ["finite", "pole", "pole"]
+    # Elsewhere an end of the domain has one sign.
+    assert Oracle(get_function("log1p")).certified(FLOAT32.round(Fraction(-1)), FLOAT32, 1).kind == "infinite"

@@ -10,6 +10,8 @@ import mpmath
 import numpy as np
 import pytest
 
+from gradproof.backends.base import Traits
+from gradproof.engine.probe import Probe
 from gradproof.formats import get_format
 from tests.properties.subjects import (
     QUICK,
@@ -131,3 +133,62 @@ def test_a_wrong_result_fails_with_its_severity(fault: str) -> None:
 
 def test_an_order_without_a_derivative_is_unsupported_and_not_passed() -> None:
     assert verdict("accuracy", "tanh", [Exact("tanh")], "float16", 1).status == "unsupported"
+
+
+@pytest.mark.parametrize("fmt", ["float64", "float32", "float16", "bfloat16"])
+def test_an_infinity_in_place_of_a_number_fails_however_near_to_it(fmt: str) -> None:
+    # (x + |x|) / 2 overflows on the whole top binade, whose last numbers are an ulp or two from 2^(e_max + 1).
+    def half_the_sum(x: Any) -> Any:
+        with np.errstate(over="ignore"):
+            return ((x + np.abs(x)) / x.dtype.type(2)).astype(x.dtype)
+
+    cell = verdict("accuracy", "relu", [half_the_sum], fmt)
+    assert (cell.status, cell.severity, cell.felt) == ("fail", "wrong-class", True)
+    assert cell.certificate is not None
+    assert cell.certificate.got is not None
+    assert cell.certificate.got.decimal == "inf"
+    top = get_format(fmt)
+    last = answering(exact("relu")[0], {top.max_bits: top.infinity_bits})
+    assert verdict("accuracy", "relu", [last], fmt).severity == "wrong-class"
+
+
+@pytest.mark.parametrize("fmt", ["float32", "float16", "bfloat16"])
+def test_errors_that_flushing_excuses_stand_beside_those_that_count(fmt: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # silu whose larger subnormal results are 0, and one other result three ulps off: that is what there is to see.
+    monkeypatch.setattr(Probe, "traits", Traits(flushes_results=True, zeros_inputs=False))
+    f = get_format(fmt)
+    least = float(f.min_normal)
+
+    def flushed(x: Any) -> Any:
+        y = nudged(Exact("silu"), between(1, 1), 3)(x)
+        size = np.abs(y.astype(np.float64))
+        small = (size >= least / 2) & (size < least) & (np.abs(x.astype(np.float64)) < 1)
+        return np.where(small, 0, y).astype(x.dtype)
+
+    cell = verdict("accuracy", "silu", [flushed], fmt)
+    assert cell.status == "pass"
+    assert cell.excused > 0
+    assert cell.worst_bits == f.bits_text(bits_of(fmt, 1))
+    assert cell.u_max is not None
+    assert 2.5 <= cell.u_max <= 3.5
+    assert cell.magnitude is not None
+    assert cell.magnitude < 1
+    assert cell.curve is not None
+    assert cell.curve.quantiles[-1] == pytest.approx(cell.u_max)
+    aside = cell.measured["excused"]
+    assert aside["u_max"] > 2.0 ** (f.precision - 2)
+    assert aside["magnitude"] > 1
+    assert least / 2 < aside["abs_max"] < least
+    # A normal result that became 0 counts.
+    lost = replaced(flushed, between(2, 4), lambda x: 0.0)
+    assert verdict("accuracy", "silu", [lost], fmt).severity == "lost-signal"
+
+
+def test_inputs_that_are_left_to_convention_are_counted() -> None:
+    at_zeros = verdict("accuracy", "relu", exact("relu"), "float16", 1)
+    assert (at_zeros.status, at_zeros.measured["conventions"]) == ("pass", 2)
+    # log1p' beyond its domain: every finite number below -1.
+    f = get_format("float16")
+    beyond = verdict("accuracy", "log1p", exact("log1p"), "float16", 1)
+    assert beyond.measured["conventions"] == f.max_bits - f.round(Fraction(1))
+    assert "conventions" not in verdict("accuracy", "log1p", exact("log1p"), "float16", 0).measured

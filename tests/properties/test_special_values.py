@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
+from gradproof.formats import arrays as fa
 from gradproof.formats import get_format
+from gradproof.functions import function
+from gradproof.functions.registry import forget
 from tests.properties.subjects import Exact, answering, exact, verdict
 
 FORMATS = ("float32", "float16", "bfloat16")
@@ -90,5 +94,26 @@ def test_what_came_out_is_recorded() -> None:
     measured = verdict("special-values", "tanh", exact("tanh"), "float16", 1).measured
     assert measured == {
         "at_minus_infinity": "0.0", "at_plus_infinity": "0.0", "at_minus_zero": "1.0", "at_nan": "nan",
-        "nan_is_convention": True,
+        "nan_is_convention": True, "conventions": 2 * (2**10 - 1),  # f' at every NaN
     }  # fmt: skip
+
+
+@pytest.fixture
+def logarithm() -> Iterator[None]:
+    function("ln", lambda m, x: m.log(x), domain=(0, "inf"), limits=(("-inf", "inf", "-inf"), ("inf", 0, 0)))
+    yield
+    forget(["ln"])
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_at_the_zero_outside_the_domain_a_pole_has_either_sign(fmt: str, logarithm: None) -> None:
+    # ln'(-0) = 1/-0 = -inf by IEEE 754, +inf by the limit. At +0 there is but one.
+    f = get_format(fmt)
+    for at, by, status in ((f.sign_bit, -np.inf, "pass"), (f.sign_bit, np.inf, "pass"), (f.sign_bit, np.nan, "fail"),
+                           (f.sign_bit, 1.0, "fail"), (0, -np.inf, "fail"), (0, np.inf, "pass")):  # fmt: skip
+        calls = exact("ln")
+        calls[1] = answering(calls[1], {at: int(fa.round_values(np.array([by]), f)[0])})
+        cell = verdict("special-values", "ln", calls, fmt, 1)
+        assert (cell.status, by) == (status, by)
+        if at:
+            assert cell.measured["at_minus_zero"] == str(by)

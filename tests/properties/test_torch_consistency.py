@@ -304,3 +304,9 @@ def test_a_users_function_without_a_second_derivative_is_unsupported_as_ever() -
             return cotangent * (ctx.saved_tensors[0] > 0)
 
     assert judged(Once.apply, "relu", 2).status == "unsupported"
+
+
+@pytest.mark.parametrize("fmt", ["float64", "float32", "float16"])
+def test_gradients_that_overflow_are_compared_without_a_warning(fmt: str) -> None:
+    # exp' is infinite from some input on, and so is what is due there. Warnings are errors here.
+    assert judged(torch.exp, "exp", 1, fmt).status == "pass"

@@ -88,6 +88,7 @@ def test_without_a_derivative_there_is_no_verdict() -> None:
         ("softsign", {}, Fraction(1)),
         ("softplus", {}, Fraction(1)),
         ("squareplus", {}, Fraction(1)),  # (1 + x / sqrt(x^2 + b)) / 2, which no x attains
+        ("clamp", {"min": 1.0, "max": 1.0}, Fraction(0)),
     ],
 )
 def test_suprema_that_are_known_in_closed_form(function: str, params: dict[str, float], most: Fraction) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from gradproof.formats import BFLOAT16, FLOAT32, get_format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
 from gradproof.functions import get_function
+from gradproof.functions.registry import forget
 from gradproof.measure import Flushing
 from gradproof.oracle import Oracle
 from gradproof.oracle.taylor_models import BOUND
@@ -38,10 +39,12 @@ class Right(Subject):
 
     def __init__(self, subject: Target, fault: Fault, flushing: bool = False) -> None:
         super().__init__(subject)
+        self.target = subject
         self.fault = fault
         self.oracle = Oracle(self.probe.function)
         if flushing:
-            flushed = Flushing.of(True, True, self.oracle.certified(0, self.probe.format, self.order))
+            zeros = (self.oracle.certified(bits, self.probe.format, self.order) for bits in (0, int(SIGN)))
+            flushed = Flushing.of(True, True, *zeros)
             self.probe.flushing = lambda order: flushed  # type: ignore[method-assign,assignment]
 
     def evaluate(self, bits: Bits) -> Bits:
@@ -131,6 +134,7 @@ FAULTS = {
     "greatest": every(3, FLOAT32.max_bits),
     "sign": negated,
     "flushed": tiny_to_zero,
+    "subnormal": every(3, FLOAT32.min_normal_bits // 2),
     "noise": noise,
 }
 WINDOWS = [
@@ -153,6 +157,9 @@ WINDOWS = [
     ("hardswish", 1, 0x403FFA00),  # a kink at 3
     ("relu", 0, 0x3F7FFA00),
     ("softplus", 0, 0x41A00000),
+    ("relu", 0, 0x80000000),  # 0 at negative subnormal numbers
+    ("relu", 0, 0x7F7FF800),  # so near the greatest number that an infinity is an ulp or two away
+    ("celu", 0, 0x807FFC00),  # a hair below the least normal number at the least normal input
 ]
 
 
@@ -164,11 +171,53 @@ def test_models_and_judge_agree(function: str, order: int, first: int, fault: Fa
 
 @pytest.mark.parametrize("contract", ["faithful", "stable", "training"])
 @pytest.mark.parametrize("flushing", [False, True])
-@pytest.mark.parametrize("fault", ["one ulp", "three ulps", "zero", "flushed", "noise"])
+@pytest.mark.parametrize("fault", ["one ulp", "three ulps", "zero", "flushed", "subnormal", "infinity", "noise"])
 def test_they_agree_under_every_contract_and_on_backends_that_flush(contract: str, flushing: bool, fault: str) -> None:
-    for function, order, first in WINDOWS[:6]:
+    for function, order, first in [*WINDOWS[:6], *WINDOWS[-3:]]:
         subject = Right(target(function, order, contract), FAULTS[fault], flushing)
         agree(*tallies(subject, first, first + 1499))
+
+
+POLES = """
+import numpy as np
+import gradproof as gp
+
+gp.function("ln", lambda m, x: m.log(x), domain=(0, "inf"), limits=(("-inf", "inf", "-inf"), ("inf", 0, 0)))
+gp.function("inverse", lambda m, x: 1 / x, domain=(0, "inf"), limits=(("inf", "-inf", "inf"), (0, 0, 0)))
+for name in ("ln", "inverse"):
+    gp.implements(name, backend="numpy", derivative=lambda x: x)(lambda x: x)
+"""
+
+
+@pytest.fixture(scope="module")
+def poles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str, int], Target]]:
+    """Targets of functions with a pole at 0, the end of their domain."""
+    file = tmp_path_factory.mktemp("poles") / "poles.py"
+    file.write_text(POLES)
+    yield lambda name, order: Target(
+        name, (), "poles:<lambda>", "numpy:cpu", "eager", "float32", order, "stable", str(file)
+    )
+    forget(["ln", "inverse"])
+
+
+@pytest.mark.parametrize("first", [0x00000000, 0x007FFC00, 0x80000000, 0x807FFC00], ids=hex)
+@pytest.mark.parametrize(("function", "order"), [("ln", 0), ("ln", 1), ("inverse", 0), ("inverse", 1)])
+def test_they_agree_about_inputs_read_as_a_pole(
+    function: str, order: int, first: int, poles: Callable[[str, int], Target]
+) -> None:
+    for flushing in (False, True):
+        for fault in ("none", "infinity", "minus infinity", "subnormal"):
+            subject = Right(poles(function, order), FAULTS[fault], flushing)
+            shard = Shard(subject.target, 0, first, first + 1499)
+            modelled, judged = work._Shard(subject, shard), work._Shard(subject, shard)
+            judged.modelled = None
+            found = modelled.run()
+            agree(found, judged.run())
+            wrong, excused = (found["classes"][name]["count"] for name in ("wrong-class", "excused"))
+            if (function, order, fault) == ("ln", 0, "minus infinity"):
+                put = [b & 0x7FFFFFFF for b in range(first, first + 1500) if b % 7 == 1]
+                read = sum(0 < size < FLOAT32.min_normal_bits for size in put) * flushing
+                assert (wrong, excused) == (sum(size > 0 for size in put) - read, read)
 
 
 def test_a_fault_is_found_where_it_is_and_nowhere_else() -> None:

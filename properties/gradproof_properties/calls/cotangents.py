@@ -48,8 +48,12 @@ def nonlinear(
     finite = np.isfinite(own) & np.isfinite(x)
     near = finite & (np.abs(x) <= REACH)
     room = np.fmax(allowance(probe, bits, reference, 1), allowance(probe, bits, reference, 1, contract=TRAINING))
+    # Where f' is a convention, what came back is all there is to round.
+    convention = finite & (reference.kind != FINITE)
+    room[convention] = np.fmax(room[convention], _rounding(probe, own[convention]))
     known = near & (reference.kind == FINITE) & ~probe.judge(bits, ones, 1, reference).excused
-    accurate = ~known | (np.abs(np.where(known, own - reference.values, 0.0)) <= room)
+    accurate = ~known
+    accurate[known] = np.abs(own[known] - reference.values[known]) <= room[known]
     flushes = flushing.flushes(probe.traits)
     least = float(fmt.min_normal if flushes else fmt.min_subnormal)
     figures, found = [], []
@@ -66,12 +70,18 @@ def nonlinear(
             error = np.abs(got - due)
             wrong = judged & ~(error <= bound)
             ratio = error / np.maximum(bound, least)
+            felt = ~(error <= 2 * max(abs(c), 1.0) * room)
         skipped = int((eligible & ~judged).sum())
         figures.append({"cotangent": c, "n": int(judged.sum()), "not_judged": skipped, "failing": int(wrong.sum())})
         if wrong.any():
-            felt = ~(error <= 2 * max(abs(c), 1.0) * room)
             found.append(_violations(fmt, bits, results, c, due, ratio, wrong, felt))
     return figures, found
+
+
+def _rounding(probe: Probe, values: Floats) -> Floats:
+    """What the cell's contract allows numbers of the format for being rounded, wherever they come from."""
+    quantum = np.ldexp(1.0, fa.quantum_exponents(values, probe.format).astype(np.int32))
+    return probe.contract.room(1, probe.format, quantum, 0.0, np.abs(values))
 
 
 def _violations(

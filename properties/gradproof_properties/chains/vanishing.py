@@ -17,7 +17,7 @@ from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
 from gradproof.functions import Function
 from gradproof.measure.severity import LARGE_ERROR, LOST_SIGNAL, WRONG_BRANCH, WRONG_CLASS
-from gradproof.oracle.reference import FINITE, UNDECIDED
+from gradproof.oracle.reference import FINITE
 from gradproof.oracle.shape import linear_pieces
 from gradproof.results.model import Evidence
 from gradproof_properties.allowances import allowance
@@ -79,7 +79,10 @@ Part = tuple[int, list[Violations], dict[str, Any]]
 
 
 def _steepness(probe: Probe) -> Part:
-    """|f'| at the base points against its supremum. NaNs are not judged: they are counted beside the rest."""
+    """|f'| at the base points against its supremum. NaNs are not judged: they are counted beside the rest.
+
+    At a kink f' is a convention, which has a claim of its own, and so it is at what the backend reads as one.
+    """
     most = supremum_of_slope(probe.oracle)
     if math.isinf(most):
         ends = (probe.function.limit(side, 1) for side in ("left", "right"))
@@ -92,17 +95,14 @@ def _steepness(probe: Probe) -> Part:
     with np.errstate(over="ignore", invalid="ignore"):
         room = allowance(probe, bits, reference, 1)
         excess = size - most
-        # At a kink f' is a convention inside the Clarke interval, whose ends are below the supremum too.
         room = np.where(np.isfinite(room), room, _ulps(most, fmt))
         ratio = np.where(excess > 0, excess / room, 0.0)
-    known = fa.is_finite(bits, fmt) & (reference.kind != UNDECIDED)
     # A slope beyond the format is an infinity there, and that is right.
-    known &= np.where(
-        reference.kind == FINITE, fa.is_finite(reference.rounded, fmt), np.isfinite(size) | (most <= fmt.max_value)
-    )
+    known = fa.is_finite(bits, fmt) & (reference.kind == FINITE) & fa.is_finite(reference.rounded, fmt)
+    known &= ~probe.judge(bits, got, 1, reference).excused
     judged = known & ~np.isnan(size)
     measured: dict[str, Any] = {"sup": _short(most)}
-    lost = int((known & (reference.kind == FINITE) & ~judged).sum())
+    lost = int((known & ~judged).sum())
     if lost:
         measured["left_to_accuracy"] = lost
     if not judged.any():

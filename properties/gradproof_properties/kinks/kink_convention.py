@@ -172,7 +172,7 @@ def _room(clarke: Certified, bits: int, probe: Probe, order: int) -> tuple[float
     dtype = fa.storage(probe.format)
     reference = Reference.empty(2, dtype)
     ends = (end or Dyadic(0, 0) for end in (clarke.lower, clarke.upper))
-    reference.set_rows([0, 1], [Row.of(end, bits, BY_EXACT, 0.0) for end in ends])
+    reference.set_rows([0, 1], [Row.of(end, bits, BY_EXACT) for end in ends])
     below, above = allowance(probe, np.full(2, bits, dtype), reference, order)
     return float(below), float(above)
 

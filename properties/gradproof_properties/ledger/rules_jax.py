@@ -29,16 +29,6 @@ RULES: tuple[Rule, ...] = (
         ("kink-convention",),
     ),
     Rule(
-        "jax-leaky-relu-subnormal",
-        "jax",
-        ("leaky_relu",),
-        "leaky_relu returns negative subnormal inputs unscaled",
-        "On x86 CPUs XLA reads subnormals as 0 in the comparison x >= 0, so the positive branch is taken, which "
-        "returns x itself instead of the scaled (or a flushed) value.",
-        ("jax-ml/jax#37762",),
-        (0,),
-    ),
-    Rule(
         "jax-elu-tail",
         "jax",
         ("elu", "selu", "celu", "expm1"),

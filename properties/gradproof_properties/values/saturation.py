@@ -72,6 +72,7 @@ class Saturation(Property):
         points = Pointwise(probe, order)
         findings: list[Violations] = []
         measured: dict[str, Any] = {}
+        left = 0
         for side in SIDES:
             limit = _limit(probe.function, side, order)
             if limit is None:
@@ -83,12 +84,12 @@ class Saturation(Property):
             bits = _tail_points(probe, tail)
             reference = probe.references(bits)[order]
             got = probe.evaluate(bits, order)
-            judgement = points.add_results(bits, got, reference)
+            judgement = probe.judge(bits, got, order, reference)
             saturated = fa.ordinals(got, probe.format) == probe.format.ordinal(tail.rounded)
             early = saturated & judgement.failing
             if early.any():
                 findings.append(_finding(bits, got, judgement, early, LOST_SIGNAL, _early(tail, order)))
-            past = _past(got, reference.values, tail, probe.format, judgement.magnitude)
+            past = _past(got, reference.values, tail, probe.format, judgement.magnitude) & ~judgement.excused
             if past.any():
                 findings.append(
                     _finding(bits, got, judgement, past, WRONG_CLASS, f"a value past the limit {float(limit):g}")
@@ -108,13 +109,16 @@ class Saturation(Property):
                 findings.append(
                     _finding(bits, got, judgement, back, LARGE_ERROR, "the approach to the limit turns back")
                 )
+            # Errors that are no saturation are the accuracy property's business.
+            others = judgement.failing & ~(early | past | nan | late | back)
+            left += int(others.sum())
+            points.add_results(bits[~others], got[~others], reference[~others])
             measured[side] = _onsets(bits, got, tail, probe.format)
         if not any("limit" in row for row in measured.values()):
             return Outcome(Evidence("sampled", 0), measured=measured)
         outcome = points.outcome(exhaustive=probe.format.is_16_bit, with_curve=False)
-        # Errors that are no saturation are the accuracy property's business.
         outcome.violations = findings
-        outcome.measured |= measured
+        outcome.measured |= measured | ({"left_to_accuracy": left} if left else {})
         return outcome
 
 

@@ -12,8 +12,7 @@ from gradproof.engine.property import Outcome, Property, Violations
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
-from gradproof.measure.severity import WRONG_BRANCH, WRONG_CLASS
-from gradproof.oracle.reference import FINITE
+from gradproof.measure.severity import WRONG_BRANCH
 from gradproof_properties.shapes.declarations import false_limit, misdeclared
 
 
@@ -43,9 +42,6 @@ class SpecialValues(Property):
         points.add_results(bits, got, probe.references(bits)[order])
         outcome = points.outcome(exhaustive=fmt.is_16_bit, with_curve=False)
         outcome.measured.update(_recorded(bits, got, fmt, order))
-        overflow = _overflowed(bits, got, probe, order)
-        if overflow is not None:
-            outcome.violations.append(overflow)
         lost = _lost_sign(bits, got, probe) if order == 0 and probe.function.odd else None
         if lost is not None:
             outcome.violations.append(lost)
@@ -57,6 +53,7 @@ def special_bits(fmt: Format) -> Bits:
     positive = [0, 1, fmt.min_normal_bits - 1, fmt.min_normal_bits, fmt.max_bits, fmt.last_bits, fmt.nan_bits]
     payloads = range(fmt.last_bits + 1, fmt.sign_bit) if fmt.is_16_bit else (fmt.last_bits + 1, fmt.nan_bits | 1)
     positive += list(payloads)
+    positive = list(dict.fromkeys(positive))
     return np.array(positive + [b | fmt.sign_bit for b in positive], dtype=fa.storage(fmt))
 
 
@@ -80,26 +77,6 @@ def _recorded(bits: Bits, got: Bits, fmt: Format, order: int) -> dict[str, Any]:
         "at_nan": at(fmt.nan_bits),
         "nan_is_convention": order > 0,
     }
-
-
-def _overflowed(bits: Bits, got: Bits, probe: Probe, order: int) -> Violations | None:
-    """An infinity at a finite input where the correct rounding is finite.
-
-    At the largest number the error measure calls that an ulp or two, because the infinity is measured as the first
-    number beyond the format; as a value it is of another class. A NaN, which is what overflow gives in a format
-    without infinity, is a mismatch by itself.
-    """
-    fmt = probe.format
-    reference = probe.references(bits)[order]
-    wrong = np.isinf(fa.values(got, fmt)) & fa.is_finite(bits, fmt)
-    wrong &= (reference.kind == FINITE) & fa.is_finite(reference.rounded, fmt)
-    if not wrong.any():
-        return None
-    count = int(wrong.sum())
-    return Violations(
-        bits[wrong], got[wrong], np.full(count, np.inf), np.full(count, WRONG_CLASS, np.int8), np.ones(count, bool),
-        explanation="an infinity where a finite number is due", cause="intermediate-overflow",
-    )  # fmt: skip
 
 
 def _lost_sign(bits: Bits, got: Bits, probe: Probe) -> Violations | None:

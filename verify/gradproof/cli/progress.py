@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gradproof.cli.bar import OnBar
-from gradproof.cli.console import STYLES, figure, text
+from gradproof.cli.console import STYLES, count, figure, text
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
@@ -47,8 +47,8 @@ def cell_line(cell: Cell) -> Text:
     parts: list[str | tuple[str, str]] = [(f"{cell.status:<11}", STYLES[cell.status]), "  ", cell.id]
     if cell.status in ("fail", "known") or cell.magnitude is not None:
         parts.append(f"  error/bound {figure(cell.magnitude)}")
-    if cell.status == "pass" and cell.excused and cell.magnitude is not None and cell.magnitude > 1:
-        parts.append(" (excused: this backend flushes subnormal numbers)")
+    if cell.status == "pass" and cell.excused:
+        parts.append(f" ({count(cell.excused, 'point')} excused: this backend flushes subnormal numbers)")
     if cell.reason and cell.status != "known":
         parts.append(f"  {' '.join(cell.reason.split())}")
     return text(*parts)

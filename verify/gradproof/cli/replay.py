@@ -51,8 +51,8 @@ class Point:
 
     row: Row
     enclosure: Enclosure | None
-    convention: tuple[str, str] | None
-    """Ends of the Clarke interval, where any value between them is right."""
+    convention: str | None
+    """What is right where no single number is due; empty where nothing is judged."""
     decided: bool
     """Whether the oracle could certify what is due."""
     u: float
@@ -208,12 +208,14 @@ def _expected(due: Certified, fmt: Format) -> Number | None:
     return number(due.bits, fmt) if due.kind in ("finite", "infinite", "nan") else None
 
 
-def _convention(due: Certified) -> tuple[str, str] | None:
+def _convention(due: Certified) -> str | None:
+    if due.kind == "pole":
+        return "an infinity of either sign"
     if due.kind != "undefined":
         return None
     if due.lower is None or due.upper is None:
-        return "nan", "nan"
-    return due.lower.decimal(), due.upper.decimal()
+        return ""
+    return f"any value from {due.lower.decimal()} to {due.upper.decimal()}"
 
 
 def _neighbours(probe: Probe, bits: int, order: int, path: str | None) -> list[Row]:

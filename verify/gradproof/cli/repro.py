@@ -179,8 +179,7 @@ def _show(out: Console, point: Point, contract: str) -> None:
     if row.expected is not None:
         _number(out, "expected", row.expected)
     elif point.convention is not None:
-        low, high = point.convention
-        _line(out, "expected", "a convention" + ("" if low == "nan" else f": any value from {low} to {high}"))
+        _line(out, "expected", ": ".join(filter(None, ["a convention", point.convention])))
     elif not point.decided:
         _line(out, "expected", "undecided: the oracle could not certify the value")
     if point.enclosure is not None:

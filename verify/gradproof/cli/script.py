@@ -23,6 +23,7 @@ ORDER_WORDS: Final = ("value", "first derivative", "second derivative")
 PRECISION: Final = 1024
 """Working precision of the script in bits."""
 
+CONVENTIONS: Final = {"undefined": "any value between the one-sided derivatives", "pole": "an infinity of either sign"}
 _INTEGERS: Final = {8: "int8", 16: "int16", 32: "int32", 64: "int64"}
 
 
@@ -60,8 +61,8 @@ def script(probe: Probe, task: Task, bits: int, path: str | None) -> str:
         parts = make(task, fmt, bits, ways, probe.backend.device, related=related)
     else:
         raise UsageError(f"no script is known for {task.implementation.name} on {task.backend}; leave --script out")
-    free = probe.oracle.certified(bits, fmt, task.order).kind == "undefined"
-    exact = ["expected = None  # a convention: any value between the one-sided derivatives is right"]
+    free = CONVENTIONS.get(probe.oracle.certified(bits, fmt, task.order).kind, "")
+    exact = [f"expected = None  # a convention: {free} is right"]
     if probe.target is not None and task.order == 0:
         exact = conversions.rounding(bits, fmt, probe.target, saturate=probe.saturates)
     elif not free:

@@ -121,10 +121,15 @@ class Failures:
 
     @classmethod
     def of(cls, violations: Iterable[Violations], fmt: Format) -> Failures:
-        """All of them; ``absolute`` is NaN where the claim is not about the error of one result."""
+        """All of them; ``absolute`` is NaN where the claim is not about the error of one result, and inf where none came
+        back that is a number: an infinity an ulp away from one has lost no digits.
+        """
         rows = list(violations)
         bits = np.concatenate([v.bits for v in rows])
-        absolute = [np.full(len(v), np.nan) if v.absolute is None else v.absolute for v in rows]
+        absolute = [
+            np.full(len(v), np.nan) if v.absolute is None else np.where(fa.is_finite(v.got, fmt), v.absolute, np.inf)
+            for v in rows
+        ]
         magnitude = np.concatenate([v.magnitude for v in rows])
         return cls(bits, fa.ordinals(bits, fmt), np.abs(fa.values(bits, fmt)), magnitude, np.concatenate(absolute))
 

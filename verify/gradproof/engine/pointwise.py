@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,7 +12,7 @@ from gradproof.engine.property import Outcome, Violations
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
 from gradproof.measure.curves import curve
-from gradproof.measure.judge import Judgement
+from gradproof.measure.judge import Judgement, joined
 from gradproof.measure.severity import WRONG_CLASS, classify
 from gradproof.oracle import Reference
 from gradproof.oracle.reference import UNCERTIFIED
@@ -53,44 +55,44 @@ class Pointwise:
         return tuple(float(v) for v in limits if v is not None and abs(v) != float("inf"))
 
     def outcome(self, *, exhaustive: bool, explanation: str = "", with_curve: bool = True) -> Outcome:
-        """The worst errors, every failing input, and the error curve."""
-        bits = np.concatenate([row[0] for row in self._rows])
-        got = np.concatenate([row[1] for row in self._rows])
-        severity = np.concatenate([row[3] for row in self._rows])
-        parts = [row[2] for row in self._rows]
-        judged = np.concatenate([p.judged for p in parts])
-        failing = np.concatenate([p.failing for p in parts])
-        u = np.concatenate([p.u for p in parts])
-        magnitude = np.concatenate([p.magnitude for p in parts])
+        """The worst errors, every failing input, and the error curve; what flushing excuses counts as no error.
+
+        The errors that were excused stand in ``measured``, and so does how many inputs are left to convention.
+        """
+        bits, got, severity = (np.concatenate([row[i] for row in self._rows]) for i in (0, 1, 3))
+        found = joined([row[2] for row in self._rows])
+        u, magnitude = found.unexcused(found.u), found.unexcused(found.magnitude)
         outcome = Outcome(
-            evidence=Evidence("exhaustive" if exhaustive else "sampled", int(judged.sum())),
-            undecided=int(sum(p.undecided.sum() for p in parts)),
+            evidence=Evidence("exhaustive" if exhaustive else "sampled", int(found.judged.sum())),
+            undecided=int(found.undecided.sum()),
             u_max=_largest(u),
-            m_max=_largest(np.concatenate([p.m for p in parts])),
-            abs_max=_largest(np.concatenate([p.absolute for p in parts])),
+            m_max=_largest(found.unexcused(found.m)),
+            abs_max=_largest(found.unexcused(found.absolute)),
             magnitude=_largest(magnitude),
-            excused=int(sum(p.excused.sum() for p in parts)),
-            u_max_flushed=_largest(np.concatenate([p.u_flushed for p in parts])),
+            excused=int(found.excused.sum()),
+            u_max_flushed=_largest(found.u_flushed),
         )
         if outcome.undecided:
-            first = bits[np.concatenate([p.undecided for p in parts])][0]
-            outcome.measured["undecided_at"] = self.probe.format.decimal(int(first))
-            outcome.violations += self._holes(bits, got, np.concatenate([p.undecided for p in parts]))
+            outcome.measured["undecided_at"] = self.probe.format.decimal(int(bits[found.undecided][0]))
+            outcome.violations += self._holes(bits, got, found.undecided)
         if self._uncertified:
             outcome.measured["uncertified"] = self._uncertified
             if self.probe.oracle.foreign:
                 outcome.measured["beyond_arb"] = self.probe.oracle.foreign
-        if judged.any():
-            outcome.worst_bits = int(bits[int(np.argmax(np.where(judged, magnitude, -1.0)))])
+        if outcome.excused:
+            outcome.measured["excused"] = self._excused(bits[found.excused], found[found.excused])
+        if conventions := int(found.conventions.sum()):
+            outcome.measured["conventions"] = conventions
+        if found.judged.any():
+            outcome.worst_bits = int(bits[int(np.argmax(np.where(found.judged, magnitude, -1.0)))])
         if with_curve:
-            outcome.curve = curve(bits, u, judged, self.probe.format)
-        if failing.any():
-            felt = np.concatenate([p.felt for p in parts])
-            absolute = np.concatenate([p.absolute for p in parts])
+            outcome.curve = curve(bits, u, found.judged, self.probe.format)
+        bad = found.failing
+        if bad.any():
             outcome.violations.append(
                 Violations(
-                    bits[failing], got[failing], magnitude[failing], severity[failing], felt[failing], explanation,
-                    absolute=absolute[failing],
+                    bits[bad], got[bad], found.magnitude[bad], severity[bad], found.felt[bad], explanation,
+                    absolute=found.absolute[bad],
                 )
             )  # fmt: skip
         return outcome
@@ -117,6 +119,14 @@ class Pointwise:
                 cause="class-mismatch", pointwise=False,
             )
         ]  # fmt: skip
+
+    def _excused(self, bits: Bits, rows: Judgement) -> dict[str, Any]:
+        """The figures of a cell, of the rows that are excused; None for an infinite one."""
+        worst = int(bits[int(np.argmax(rows.magnitude))])
+        errors = {"u_max": rows.u, "m_max": rows.m, "abs_max": rows.absolute, "magnitude": rows.magnitude}
+        figures = {name: float(error.max()) for name, error in errors.items()}
+        told = {name: value if np.isfinite(value) else None for name, value in figures.items()}
+        return {**told, "worst_bits": self.probe.format.bits_text(worst)}
 
 
 def _largest(values: Floats) -> float | None:

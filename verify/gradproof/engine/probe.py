@@ -203,7 +203,8 @@ class Probe:
         traits = self.traits
         if not (traits.flushes_results or traits.zeros_inputs):
             return Flushing(results=False, inputs=False)
-        return Flushing.of(traits.flushes_results, traits.zeros_inputs, self.oracle.certified(0, self.format, order))
+        zeros = (self.oracle.certified(bits, self.format, order) for bits in (0, self.format.sign_bit))
+        return Flushing.of(traits.flushes_results, traits.zeros_inputs, *zeros)
 
     @cached_property
     def saturates(self) -> bool:

@@ -79,7 +79,9 @@ def judge_conversion(
     return Judgement(
         u=u, m=m, absolute=absolute, magnitude=np.where(correct, np.minimum(2 * u, 1.0), np.maximum(2 * u, WRONG_TIE)),
         failing=failing, felt=failing & (mismatch | large), excused=~correct & excusable,
-        u_flushed=np.where(excusable, 0.0, u), mismatch=mismatch, judged=everything, undecided=~everything,
+        u_flushed=np.where(excusable, 0.0, u), mismatch=mismatch,
+        wrong_class=(mismatch | (np.isinf(g) != np.isinf(_rounded(x, target)))) & ~correct,
+        judged=everything, undecided=~everything,
     )  # fmt: skip
 
 
@@ -88,7 +90,7 @@ def severities(inputs: Bits, got: Bits, judgement: Judgement, source: Format, ta
     x, g = fa.values(inputs, source), fa.values(got, source)
     severity = np.where(judgement.magnitude >= LARGE, LARGE_ERROR, SMALL_ERROR).astype(np.int8)
     severity[(g == 0) & (np.abs(x) >= float(target.min_normal))] = LOST_SIGNAL
-    severity[judgement.mismatch | (np.isinf(g) != np.isinf(_rounded(x, target)))] = WRONG_CLASS
+    severity[judgement.wrong_class] = WRONG_CLASS
     return severity
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats, Ints
 from gradproof.measure.contracts import TRAINING, Contract
 from gradproof.oracle import Certified, Reference
-from gradproof.oracle.reference import FINITE, INFINITE, NAN, UNDECIDED, UNDEFINED
+from gradproof.oracle.reference import FINITE, INFINITE, NAN, POLE, UNDECIDED, UNDEFINED
 
 Mask = npt.NDArray[np.bool_]
 
@@ -23,8 +24,9 @@ class Judgement:
     """Errors of n results, one row per input.
 
     ``u`` in ulps of the exact value, ``m`` mixed, ``absolute`` in the units of f^(n); inf for a class
-    mismatch, NaN where nothing can be judged (a convention or an undecided value). ``magnitude`` is the
-    contract's error over its bound. ``failing`` excludes what the backend's flushing excuses; those rows are
+    mismatch, NaN where nothing can be judged (a convention or an undecided value). ``wrong_class`` are the mismatches
+    and the infinities in place of numbers, whose errors are finite. ``magnitude`` is the contract's error over its
+    bound, above 1 for a wrong class. ``failing`` excludes what the backend's flushing excuses; those rows are
     ``excused``. ``u_flushed`` is u with subnormal results and inputs allowed to be zero.
     """
 
@@ -37,25 +39,50 @@ class Judgement:
     excused: Mask
     u_flushed: Floats
     mismatch: Mask
+    wrong_class: Mask
     judged: Mask
     undecided: Mask
+
+    def __getitem__(self, index: Any) -> Judgement:
+        return Judgement(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
+
+    @property
+    def conventions(self) -> Mask:
+        """Where no single number is due, so that nothing is judged."""
+        return ~(self.judged | self.undecided)
+
+    def unexcused(self, errors: Floats) -> Floats:
+        """``errors`` of the n rows, 0 where flushing excuses them: what counts, and what a reader is shown."""
+        return np.where(self.excused, 0.0, errors)
+
+
+def joined(parts: Sequence[Judgement]) -> Judgement:
+    """Judgements of several batches in a row; of one at least."""
+    return Judgement(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Judgement)})
 
 
 @dataclass(frozen=True)
 class Flushing:
     """What a backend flushes, and the function's value at zero that an input read as zero would give.
 
-    ``low`` and ``high`` enclose f^(n)(0) (the Clarke interval at a kink) as float64; NaN when unknown.
+    ``low`` and ``high`` enclose f^(n)(0) (the Clarke interval at a kink) as float64, infinite where f^(n)(0) is; NaN
+    when unknown. ``pole`` is the sign (-1 or 1) of the zero at which either infinity is right, 0 for none.
     """
 
     results: bool
     inputs: bool
     low: float = np.nan
     high: float = np.nan
+    pole: int = 0
 
     @classmethod
-    def of(cls, results: bool, inputs: bool, at_zero: Certified) -> Flushing:
-        """Build from probed traits and the oracle's answer at 0."""
+    def of(cls, results: bool, inputs: bool, *at_zeros: Certified) -> Flushing:
+        """Build from probed traits and the oracle's answers at 0 and, where they may differ, at -0."""
+        signs = (1, -1)
+        pole = sum(sign for sign, zero in zip(signs, at_zeros, strict=False) if zero.kind == "pole")
+        at_zero = next((zero for zero in at_zeros if zero.kind != "pole"), at_zeros[0])
+        if at_zero.infinity:
+            return cls(results, inputs, at_zero.infinity, at_zero.infinity, pole)
         lower, upper = at_zero.lower, at_zero.upper
         if at_zero.kind != "undefined" and (lower is None or upper is None):
             return cls(results, inputs)
@@ -71,6 +98,8 @@ class Flushing:
 
 
 NO_FLUSHING: Final = Flushing(results=False, inputs=False)
+SPURIOUS: Final = 1 + 2.0**-20
+"""Least error over bound of an infinity in place of a number: beside the greatest number it is an ulp or two off."""
 
 
 def judge(
@@ -91,7 +120,7 @@ def judge(
     errors = _Errors(got, reference, fmt)
     undecided = reference.kind == UNDECIDED
     judged = ~undecided & (reference.kind != UNDEFINED)
-    mismatch = errors.mismatch & judged
+    mismatch, wrong_class = errors.mismatch & judged, (errors.mismatch | errors.spurious) & judged
     quantum = reference.quantum_exponents(fmt)
     u = errors.over(quantum)
     m = errors.mixed(quantum, fa.quantum_exponents(fa.values(inputs, fmt), fmt))
@@ -102,17 +131,33 @@ def judge(
     bound = contract.bound(order, fmt)
     with np.errstate(invalid="ignore"):
         magnitude = error / bound
-        failing = (error >= bound) if contract.strict else (error > bound)
-        felt = felt_units > TRAINING.bound(order, fmt)
-        # An input read as zero is right within the contract around f^(order)(0), where no quantum moves it.
-        rooms = [contract.room(order, fmt, q, 0.0, scale) for q in flushing.quanta(fmt)]
-        excusable = _excusable(inputs, got, reference, fmt, flushing, rooms) & judged
+        magnitude = np.where(wrong_class, np.maximum(magnitude, SPURIOUS), magnitude)
+        failing = wrong_class | ((error >= bound) if contract.strict else (error > bound))
+        felt = wrong_class | (felt_units > TRAINING.bound(order, fmt))
+    # An input read as zero is right within the contract around f^(order)(0), where no quantum moves it.
+    rooms = [contract.room(order, fmt, q, 0.0, scale) for q in flushing.quanta(fmt)]
+    excusable = _excusable(inputs, got, reference, fmt, flushing, rooms) & judged
+    if flushing.inputs:
+        rows = np.flatnonzero(failing & ~excusable & _subnormal(got, fmt))
+        excusable[rows] = _right_as_zero(rows, inputs, got, reference, fmt, order, contract, scale, flushing)
     excused = failing & excusable
     return Judgement(
         u=u, m=m, absolute=absolute, magnitude=magnitude, failing=failing & ~excused,
         felt=felt & failing & ~excused, excused=excused, u_flushed=np.where(excusable, 0.0, u),
-        mismatch=mismatch, judged=judged, undecided=undecided,
+        mismatch=mismatch, wrong_class=wrong_class, judged=judged, undecided=undecided,
     )  # fmt: skip
+
+
+def _right_as_zero(
+    rows: Ints, inputs: Bits, got: Bits, reference: Reference, fmt: Format, order: int, contract: Contract,
+    scale: Floats | float, flushing: Flushing,
+) -> Mask:  # fmt: skip
+    """Which of the subnormal results at ``rows`` hold as the 0 that whatever comes next takes them for."""
+    if not rows.size:
+        return np.zeros(0, bool)
+    zeros = got[rows] & fa.storage(fmt).type(fmt.sign_bit)
+    units = np.broadcast_to(np.asarray(scale, np.float64), inputs.shape)[rows]
+    return ~judge(inputs[rows], zeros, reference[rows], fmt, order, contract, units, flushing).failing
 
 
 class _Errors:
@@ -134,11 +179,11 @@ class _Errors:
         self.g_exponent = np.where(infinite, fmt.e_max + 2, self.g_exponent).astype(np.int64)
         self.right = np.where(finite, (infinite & (g == rounded)) | overflow, True)
         opposite = finite & infinite & (np.sign(g) != np.sign(reference.high)) & (reference.high != 0)
+        another = ((reference.kind == INFINITE) & (g != rounded)) | ((reference.kind == POLE) & ~infinite)
         self.mismatch: Mask = np.where(
-            finite,
-            (nan & ~overflow) | opposite,
-            np.where(reference.kind == NAN, ~nan, (reference.kind == INFINITE) & (g != rounded) & ~overflow),
+            finite, (nan & ~overflow) | opposite, ((reference.kind == NAN) & ~nan) | (another & ~overflow)
         )
+        self.spurious: Mask = finite & infinite & ~self.right & ~opposite
 
     def over(self, unit: Ints) -> Floats:
         """Errors in units of ``2**unit``; inf for a class mismatch and for nothing else."""
@@ -160,8 +205,8 @@ class _Errors:
 
     def mixed(self, quantum: Ints, x_quantum: Ints) -> Floats:
         """m = |g - y| / (q(y) + |f^(n+1)(x)| q(x)), each term scaled by the larger of the two."""
-        mantissa, exponent = np.frexp(self.reference.slope)
-        steep = np.where(mantissa == 0, quantum, exponent + x_quantum)
+        mantissa = self.reference.slope
+        steep = np.where(mantissa == 0, quantum, self.reference.slope_exponent + x_quantum)
         unit = np.maximum(quantum, steep)
         with np.errstate(over="ignore", under="ignore"):
             m = self.over(unit) / (_scaled(1.0, quantum - unit) + _scaled(mantissa, steep - unit))
@@ -176,8 +221,11 @@ def _declared_overflow(got: Bits, reference: Reference, fmt: Format) -> Mask:
 
     The sign of the greatest number is that of the exact value (OFP8: the conversion is saturating or not).
     """
-    beyond = (reference.kind == INFINITE) | ((reference.kind == FINITE) & ~fa.is_finite(reference.rounded, fmt))
-    saturated = got == (reference.rounded & fa.storage(fmt).type(fmt.sign_bit)) | fa.storage(fmt).type(fmt.max_bits)
+    pole = reference.kind == POLE
+    beyond = pole | (reference.kind == INFINITE)
+    beyond |= (reference.kind == FINITE) & ~fa.is_finite(reference.rounded, fmt)
+    saturated = fa.magnitudes(got, fmt) == fmt.max_bits
+    saturated &= pole | (fa.signs(got, fmt) == fa.signs(reference.rounded, fmt))
     answered: Mask = beyond & (fa.is_nan(got, fmt) | saturated) & (not fmt.has_infinity)
     return answered
 
@@ -207,9 +255,21 @@ def _excusable(
     tiny = (reference.kind == FINITE) & ((reference.high == 0) | (reference.exponent <= fmt.e_min))
     excusable = zero & tiny if flushing.results else np.zeros(inputs.size, bool)
     if flushing.inputs and not np.isnan(flushing.low):
-        magnitude = fa.magnitudes(inputs, fmt)
-        subnormal = (magnitude > 0) & (magnitude < fmt.min_normal_bits)
         g = fa.values(got, fmt)
-        with np.errstate(invalid="ignore"):
-            excusable |= subnormal & (flushing.low - g <= rooms[0]) & (g - flushing.high <= rooms[1])
+        right = _reaches(g, flushing.low, rooms[0]) & _reaches(-g, -flushing.high, rooms[1])
+        right |= np.isinf(g) & (fa.signs(inputs, fmt) == (flushing.pole < 0)) & (flushing.pole != 0)
+        excusable |= _subnormal(inputs, fmt) & right
     return excusable
+
+
+def _reaches(values: Floats, end: float, room: Floats) -> Mask:
+    """Which values are no less than ``end``, an infinite one exactly, a finite one within ``room``."""
+    with np.errstate(invalid="ignore"):
+        reached: Mask = (values >= end) | (np.isfinite(end) & (end - values <= room))
+    return reached
+
+
+def _subnormal(bits: Bits, fmt: Format) -> Mask:
+    magnitude = fa.magnitudes(bits, fmt)
+    below: Mask = (magnitude > 0) & (magnitude < fmt.min_normal_bits)
+    return below

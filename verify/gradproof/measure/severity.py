@@ -36,7 +36,6 @@ def classify(
     for limit in saturated_at:
         saturated |= g == limit
     severity[saturated & normal] = LOST_SIGNAL
-    spurious = np.isinf(g) & (reference.kind == FINITE)
     opposite = (reference.kind == FINITE) & (np.sign(np.nan_to_num(g)) * np.sign(reference.high) < 0)
-    severity[judgement.mismatch | spurious | opposite] = WRONG_CLASS
+    severity[judgement.wrong_class | opposite] = WRONG_CLASS
     return severity

@@ -21,7 +21,7 @@ from gradproof.functions.function import Function
 from gradproof.oracle import balls, doubles
 from gradproof.oracle.certify import RESOLUTION
 from gradproof.oracle.expansion import Expansion, expansion
-from gradproof.oracle.reference import BY_FILTER, Reference
+from gradproof.oracle.reference import BY_FILTER, EXPONENT_FLOOR, Reference
 from gradproof.oracle.series import ORDERS
 from gradproof.oracle.tails import Tails
 from gradproof.oracle.values import Mask, Values, below, clipped
@@ -149,6 +149,7 @@ class _Chunk:
             quantum = np.maximum(sizes[order], fmt.e_min) - (fmt.precision - 1)
             with np.errstate(all="ignore"):
                 sound = value.sound & following.sound & ~self.decided[order, rows]
+                sound &= ~_beside_least(value, sizes[order], fmt)
                 settled, infinite = self._rounding(value, sizes[order])
                 narrow = below(value.rad, value.exponent, quantum - RESOLUTION) | infinite
                 # The slope only scales the mixed error, whose unit must be known to 1 %.
@@ -180,6 +181,15 @@ class _Chunk:
         lanes = self.lanes[rows]
         answer.set_values(lanes, value, BY_FILTER)
         answer.rounded[lanes] = value.rounded(self.format, 0)
-        with np.errstate(over="ignore", under="ignore"):
-            slope = np.ldexp(np.abs(following.hi), clipped(following.exponent, 3000))
-        answer.slope[lanes] = np.minimum(slope, np.finfo(np.float64).max)
+        answer.set_slopes(lanes, following)
+
+
+def _beside_least(value: Values, size: Ints, fmt: Format) -> Mask:
+    """Where a ball reaches both sides of the least normal number: only what lies below may be flushed to 0."""
+    found = np.zeros(size.size, bool)
+    near = np.flatnonzero((size == fmt.e_min) | (size == fmt.e_min - 1))
+    if near.size:
+        shift = clipped(value.exponent[near] - fmt.e_min, -EXPONENT_FLOOR)
+        high, low, rad = (np.ldexp(part[near], shift) for part in (value.hi, value.lo, value.rad))
+        found[near] = (rad > 0) & (np.abs((np.abs(high) - 1.0) + low * np.sign(high)) <= rad)
+    return found

@@ -31,7 +31,7 @@ AGREEMENT: Final = 8
 """mpmath must lie within ``2**-AGREEMENT`` quanta of the enclosure."""
 
 How = Literal["exact", "arb", "uncertified", "undecided"]
-Kind = Literal["finite", "infinite", "nan", "undefined", "undecided"]
+Kind = Literal["finite", "infinite", "pole", "nan", "undefined", "undecided"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class Certified:
     ``lower`` and ``upper`` enclose the exact real; ``value`` is mpmath's (or the exact) value; ``bits`` its
     correct rounding in the format. ``kind`` is ``undefined`` at a kink whose one-sided derivatives differ:
     then ``lower`` and ``upper`` are their minimum and maximum, the Clarke interval, None at an end where a one-sided
-    derivative is infinite. At a kink that may be none it is ``undecided``, between ``lower`` and ``upper``.
+    derivative is infinite. At a kink that may be none it is ``undecided``, between ``lower`` and ``upper``. Where it is
+    ``pole``, an infinity of either sign is right, and ``infinity`` is the limit's.
     """
 
     kind: Kind

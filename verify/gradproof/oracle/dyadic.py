@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Final
 
 from gradproof.formats import Format
 
@@ -102,3 +103,6 @@ class Dyadic:
         context.prec = max(128, self.man.bit_length())
         value = context.ldexp(context.mpf(self.man), self.exp)
         return str(context.nstr(value, digits, strip_zeros=True))
+
+
+ZERO: Final = Dyadic(0, 0)

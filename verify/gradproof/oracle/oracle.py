@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-import sys
+from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -21,13 +21,14 @@ from gradproof.oracle import arb_route, balls, exact_route, joints, mpmath_route
 from gradproof.oracle.bulk import Ladder
 from gradproof.oracle.certify import Certified, certified_piece, confirmed, exactly, infinite, undecided
 from gradproof.oracle.continuation import continued
-from gradproof.oracle.dyadic import Dyadic
+from gradproof.oracle.dyadic import ZERO, Dyadic
 from gradproof.oracle.reference import (
     BY_ARB,
     BY_EXACT,
     FINITE,
     INFINITE,
     NAN,
+    POLE,
     UNCERTIFIED,
     UNDECIDED,
     UNDEFINED,
@@ -84,7 +85,12 @@ class Oracle:
             if not math.isinf(self.function.ends[0 if side == "left" else 1]):
                 return _nowhere(fmt)
             return [self._limit(side, order, fmt) for order in range(JUDGED_ORDERS)] + [_zero(fmt)]
-        return self._at(fmt.value(bits), fmt, confirm=confirm)
+        answers = self._at(fmt.value(bits), fmt, confirm=confirm)
+        return [_either(answer) for answer in answers] if self._outside(bits, fmt) else answers
+
+    def _outside(self, bits: int, fmt: Format) -> bool:
+        """Whether ``bits`` are the zero that lies outside a domain that ends at 0: -0 of (0, inf)."""
+        return (bits, 0) in ((fmt.sign_bit, self.function.ends[0]), (0, self.function.ends[1]))
 
     def _at(self, x: Fraction, fmt: Format, *, confirm: tuple[int, ...]) -> list[Certified]:
         orders = JUDGED_ORDERS + 1
@@ -102,8 +108,10 @@ class Oracle:
 
     def _at_kink(self, kink: Fraction, fmt: Format, confirm: tuple[int, ...]) -> list[Certified]:
         """f from the piece that owns the point, derivatives from both sides."""
+        # Where breakpoints coincide, the pieces between them count too: what is a convention while they have a length,
+        # however short, does not cease to be one.
         first, last = self._pieces_beside(kink)
-        meeting = [self._from(piece, kink, fmt, JUDGED_ORDERS + 1, confirm) for piece in (first, last)]
+        meeting = [self._from(piece, kink, fmt, JUDGED_ORDERS + 1, confirm) for piece in range(first, last + 1)]
         owner = self._from(self.function.piece_at(kink), kink, fmt, 1, confirm and (0,))
         answers = [
             owner[0],
@@ -408,16 +416,20 @@ def row_of(value: Certified, following: Certified) -> Row:
     """A certified value as a reference row, with the next derivative as its slope."""
     if value.kind != "finite":
         return Row(value.bits, _KINDS[value.kind], BY_EXACT)
-    return Row.of(value.midpoint, value.bits, _HOW[value.how], _magnitude(following))
+    return Row.of(value.midpoint, value.bits, _HOW[value.how], _steepest(following))
 
 
-_KINDS = {"infinite": INFINITE, "nan": NAN, "undefined": UNDEFINED, "undecided": UNDECIDED, "finite": FINITE}
+_KINDS = {
+    "finite": FINITE, "infinite": INFINITE, "pole": POLE, "nan": NAN, "undefined": UNDEFINED, "undecided": UNDECIDED,
+}  # fmt: skip
 
 
-def _magnitude(value: Certified) -> float:
-    """|value| as a finite float64; at a kink the larger of the two sides; 0 where nothing is known."""
-    ends = [abs(float(d)) for d in (value.lower, value.upper) if d is not None]
-    return min(max(ends, default=0.0), sys.float_info.max)
+def _steepest(value: Certified) -> Dyadic:
+    """The end of an enclosure, or of the interval at a kink, that lies further from 0; 0 where nothing is known."""
+    ends = [end if end.man >= 0 else -end for end in (value.lower, value.upper) if end is not None]
+    if len(ends) == 2 and (ends[0] - ends[1]).man < 0:
+        return ends[1]
+    return ends[0] if ends else ZERO
 
 
 def _nowhere(fmt: Format) -> list[Certified]:
@@ -426,4 +438,9 @@ def _nowhere(fmt: Format) -> list[Certified]:
 
 
 def _zero(fmt: Format) -> Certified:
-    return Certified("finite", 0, Dyadic(0, 0), Dyadic(0, 0), Dyadic(0, 0))
+    return Certified("finite", 0, ZERO, ZERO, ZERO)
+
+
+def _either(answer: Certified) -> Certified:
+    """``answer`` with an infinite limit made a pole, of which the sign of a zero says nothing: 1/-0 is -inf."""
+    return replace(answer, kind="pole") if answer.kind == "infinite" else answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from gradproof.formats import Format
 from gradproof.formats.arrays import Bits, Floats, Ints
-from gradproof.oracle.dyadic import Dyadic
+from gradproof.oracle.dyadic import ZERO, Dyadic
 from gradproof.oracle.values import Values, clipped
 
 FINITE: Final = 0
@@ -20,6 +21,8 @@ UNDEFINED: Final = 3
 """A convention: the derivative at a NaN, or at a kink whose one-sided derivatives differ."""
 UNDECIDED: Final = 4
 """The oracle could not certify the value, or the limit was not declared."""
+POLE: Final = 5
+"""An infinity whose sign is a convention: at the zero that lies outside a domain that ends in a pole at 0."""
 
 BY_FILTER: Final = 0
 BY_ARB: Final = 1
@@ -30,6 +33,7 @@ _NEAR: Final = 2.0**-8
 """Mantissas this close to a power of two are looked at; enclosures that are kept are narrower."""
 EXPONENT_FLOOR: Final = -8192
 """Exponents are clamped here; no format reaches anywhere near."""
+_BEYOND_FLOAT64: Final = 4000
 
 
 class Row(NamedTuple):
@@ -42,36 +46,49 @@ class Row(NamedTuple):
     low: float = 0.0
     exponent: int = 0
     slope: float = 0.0
+    slope_exponent: int = 0
 
     @classmethod
-    def of(cls, value: Dyadic, rounded: int, how: int, slope: float) -> Row:
-        """A finite value with 104 bits."""
+    def of(cls, value: Dyadic, rounded: int, how: int, slope: Dyadic = ZERO) -> Row:
+        """A finite value with 104 bits, and the magnitude of ``slope`` with 53."""
+        steep, steep_exponent = _shortened(slope)
         if not value.man or value.exponent < EXPONENT_FLOOR:
-            return cls(rounded, FINITE, how, slope=slope)
+            return cls(rounded, FINITE, how, slope=steep, slope_exponent=steep_exponent)
         man, exponent = abs(value.man), value.exponent + 1
         length = man.bit_length()
         top = man << (106 - length) if length < 106 else man >> (length - 106)
         sign = 2.0**-53 if value.man > 0 else -(2.0**-53)
         head = top >> 53
         rest = float(top - (head << 53)) * sign * 2.0**-53
-        return cls(rounded, FINITE, how, float(head) * sign, rest, min(exponent, -EXPONENT_FLOOR), slope)
+        return cls(
+            rounded, FINITE, how, float(head) * sign, rest, min(exponent, -EXPONENT_FLOOR), steep, steep_exponent
+        )
+
+
+def _shortened(value: Dyadic) -> tuple[float, int]:
+    """|value| as a mantissa of 53 bits in [0.5, 1) and an exponent, clamped; (0, 0) for what is too small to matter."""
+    if not value.man or value.exponent < EXPONENT_FLOOR:
+        return 0.0, 0
+    mantissa, _ = math.frexp(abs(value.man) >> max(value.man.bit_length() - 53, 0))
+    return mantissa, min(value.exponent + 1, -EXPONENT_FLOOR)
 
 
 @dataclass
 class Reference:
     """The exact reals ``(high + low) * 2**exponent`` of one order at an array of inputs, shape (n,).
 
-    ``high`` lies in [0.5, 1) in magnitude (or is 0), ``low`` extends it to about 104 bits. ``slope`` is
-    |f^(order + 1)|, for the mixed error. ``rounded`` are the correctly rounded bits; where the filter decided in
-    a format wider than 16 bits, a value within 2^-10 ulp of a tie may be rounded either way.
-    From 2^1100 on a value is known by its sign, and that it is no smaller. ``kind`` and ``how`` hold the constants of
-    this module; for INFINITE and NAN ``rounded`` says which.
+    ``high`` lies in [0.5, 1) in magnitude (or is 0), ``low`` extends it to about 104 bits. |f^(order + 1)|, for the
+    mixed error, is ``slope * 2**slope_exponent`` with ``slope`` in [0.5, 1) or 0. ``rounded`` are the correctly rounded
+    bits; where the filter decided in a format wider than 16 bits, a value within 2^-10 ulp of a tie may be rounded
+    either way. From 2^1100 on a value is known by its sign, and that it is no smaller. ``kind`` and ``how`` hold the
+    constants of this module; for INFINITE, POLE and NAN ``rounded`` says which.
     """
 
     high: Floats
     low: Floats
     exponent: Ints
     slope: Floats
+    slope_exponent: Ints
     rounded: Bits
     kind: npt.NDArray[np.uint8]
     how: npt.NDArray[np.uint8]
@@ -80,13 +97,13 @@ class Reference:
     def empty(cls, n: int, bits_dtype: np.dtype[Any]) -> Reference:
         """All values undecided."""
         return cls(
-            np.zeros(n), np.zeros(n), np.zeros(n, np.int64), np.zeros(n), np.zeros(n, bits_dtype),
-            np.full(n, UNDECIDED, np.uint8), np.zeros(n, np.uint8),
+            np.zeros(n), np.zeros(n), np.zeros(n, np.int64), np.zeros(n), np.zeros(n, np.int64),
+            np.zeros(n, bits_dtype), np.full(n, UNDECIDED, np.uint8), np.zeros(n, np.uint8),
         )  # fmt: skip
 
     def __getitem__(self, index: Any) -> Reference:
         return Reference(
-            self.high[index], self.low[index], self.exponent[index], self.slope[index],
+            self.high[index], self.low[index], self.exponent[index], self.slope[index], self.slope_exponent[index],
             self.rounded[index], self.kind[index], self.how[index],
         )  # fmt: skip
 
@@ -126,13 +143,25 @@ class Reference:
         self.exponent[where] = np.where(mantissa == 0, 0, shifted)
         self.kind[where], self.how[where] = FINITE, how
 
+    def set_slopes(self, where: Any, following: Values) -> None:
+        """Store the magnitudes of the next derivative at an index or mask."""
+        mantissa, exponent = np.frexp(np.abs(following.hi))
+        self.slope[where] = mantissa
+        self.slope_exponent[where] = np.where(mantissa == 0, 0, clipped(exponent + following.exponent, -EXPONENT_FLOOR))
+
     def set_rows(self, where: Any, rows: list[Row]) -> None:
         """Store one row per index of ``where``."""
         columns = list(zip(*rows, strict=True))
         self.rounded[where] = np.array(columns[0], dtype=np.uint64).astype(self.rounded.dtype)
         self.kind[where], self.how[where] = columns[1], columns[2]
         self.high[where], self.low[where], self.exponent[where] = columns[3], columns[4], columns[5]
-        self.slope[where] = columns[6]
+        self.slope[where], self.slope_exponent[where] = columns[6], columns[7]
+
+    def moved(self, x_quantum: Ints) -> Floats:
+        """``|f^(order + 1)| * 2**x_quantum``, what a quantum of the input moves the values by, as float64."""
+        with np.errstate(over="ignore", under="ignore"):
+            moved: Floats = np.ldexp(self.slope, clipped(self.slope_exponent + x_quantum, _BEYOND_FLOAT64))
+        return moved
 
     def quantum_exponents(self, fmt: Format) -> Ints:
         """``log2`` of the quantum of the exact (unrounded) values; 0 has the least quantum."""

@@ -31,7 +31,7 @@ from gradproof.functions.identity import meaning
 from gradproof.oracle import arb_route, store
 from gradproof.oracle.reference import Reference
 
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 """Number of the tables' layout; raised when a field of ``Reference`` changes its meaning."""
 ORDERS: Final = 3
 """Orders 0, 1, 2."""
@@ -39,6 +39,8 @@ WIDTH: Final = 16
 """Bits of the widest format whose tables are kept."""
 
 _FIELDS: Final = tuple(field.name for field in dataclasses.fields(Reference))
+_EXPONENTS: Final = ("exponent", "slope_exponent")
+"""Those that are kept as int16, which holds what a Row does."""
 _TOLD: Final = frozenset({"params", "breakpoints", "closed", "domain", "limits"})
 """What of a function's meaning its key tells in words; all else but the claims counts by a digest."""
 _CLAIMS: Final = frozenset({"odd", "even", "monotone", "range", "turns", "directions", "shape", "requires"})
@@ -176,22 +178,24 @@ def _warn(message: str) -> None:
 
 
 def _arrays(references: list[Reference], fmt: Format) -> store.Arrays:
-    """The fields of three references stacked to shape (3, n); exponents as int16, which holds those of a Row."""
+    """The fields of three references stacked to shape (3, n)."""
     count = 1 << fmt.width
     if [len(reference) for reference in references] != [count] * ORDERS:
         raise ValueError(f"expected {ORDERS} orders at {count} inputs, got {[len(r) for r in references]}")
     stacked = {name: np.stack([getattr(r, name) for r in references]) for name in _FIELDS}
-    exponents = stacked["exponent"]
-    stacked["exponent"] = exponents.astype(np.int16)
-    if not np.array_equal(stacked["exponent"], exponents):
-        raise ValueError("expected exponents of 16 bits")
+    for name in _EXPONENTS:
+        exponents = stacked[name]
+        stacked[name] = exponents.astype(np.int16)
+        if not np.array_equal(stacked[name], exponents):
+            raise ValueError("expected exponents of 16 bits")
     return stacked
 
 
 def _checked(arrays: store.Arrays, fmt: Format) -> store.Arrays:
     """``arrays`` as they are. Raises Damaged unless they are the fields of a table."""
     fields = Reference.empty(0, fa.storage(fmt))
-    dtypes = {name: getattr(fields, name).dtype for name in _FIELDS} | {"exponent": np.dtype(np.int16)}
+    dtypes = {name: getattr(fields, name).dtype for name in _FIELDS}
+    dtypes |= dict.fromkeys(_EXPONENTS, np.dtype(np.int16))
     shape = (ORDERS, 1 << fmt.width)
     if {name: (a.dtype, a.shape) for name, a in arrays.items()} != {name: (d, shape) for name, d in dtypes.items()}:
         raise files.Damaged("it holds other arrays than a table")
@@ -200,7 +204,7 @@ def _checked(arrays: store.Arrays, fmt: Format) -> store.Arrays:
 
 def _references(arrays: store.Arrays) -> list[Reference]:
     """The three references whose stacked fields ``arrays`` holds, with arrays that cannot be written to."""
-    columns: dict[str, Any] = {**arrays, "exponent": arrays["exponent"].astype(np.int64)}
+    columns: dict[str, Any] = {**arrays, **{name: arrays[name].astype(np.int64) for name in _EXPONENTS}}
     for column in columns.values():
         column.flags.writeable = False
     return [Reference(**{name: columns[name][order] for name in _FIELDS}) for order in range(ORDERS)]

@@ -58,6 +58,8 @@ def lines(cell: Cell, shown: int = SHOWN) -> list[str]:
         if len(table["intervals"]) > shown:
             some.append(f"and on {len(table['intervals']) - shown} more intervals")
         said.append(f"{name}, {inputs(table['count'])}{apart(table)}: {'; '.join(some)}")
+    if found.get("conventions"):
+        said.append(f"a convention, and not judged, at {inputs(found['conventions'])}")
     said.append(f"{found['exactness']}.")
     return said
 

@@ -49,8 +49,9 @@
   function properties(data, page) {
     const rows = page.cells.map((i) => {
       const c = data.results.cells[i], word = data.words[data.states[i]];
-      const measured = data.sweeps.cells[i] ? [c.reason.includes("every pattern") ? "" : data.sweeps.cells[i].range] : Object.entries(c.measured).map(([k, v]) => `${k} ${gp.plain(v)}`);
-      if (c.excused) measured.push(`${c.excused} points excused by flush to zero, u there aside ${gp.figure(c.u_max_flushed)}`);
+      const { excused, ...others } = c.measured;
+      const measured = data.sweeps.cells[i] ? [c.reason.includes("every pattern") ? "" : data.sweeps.cells[i].range] : Object.entries(others).map(([k, v]) => `${k} ${gp.plain(v)}`);
+      if (c.excused) measured.push(`${c.excused} points excused by flush to zero` + (excused ? `, error / bound up to ${gp.figure(excused.magnitude, "∞")} there` : ""));
       const worst = c.status === "fail" || c.status === "known" ? gp.figure(c.magnitude, "∞") : gp.figure(c.magnitude);
       return el("tr", null,
         el("th", { scope: "row" }, c.property),

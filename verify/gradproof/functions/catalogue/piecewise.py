@@ -48,7 +48,8 @@ def _clamped(name: str) -> Function:
         params={"min": -1.0, "max": 1.0},
         breakpoints=(lambda p: p["min"], lambda p: p["max"]),
         limits=((lambda p: p["min"], 0, 0), (lambda p: p["max"], 0, 0)),
-        shape=lambda p: {"monotone": True, "range": (p["min"], p["max"]), "odd": p["min"] == -p["max"]},
+        # Between 0 and 0 it is the constant 0, which owes no sign to a zero.
+        shape=lambda p: {"monotone": True, "range": (p["min"], p["max"]), "odd": p["min"] == -p["max"] != 0},
         requires=(("min <= max", lambda p: p["min"] <= p["max"]),),
     )
 

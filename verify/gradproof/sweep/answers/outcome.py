@@ -113,7 +113,7 @@ def at_least(target: Target, found: Found, ledger: Ledger | None = None) -> tupl
     if worst is None:
         return cell, []
     rows = _judged(sub, {w.bits for w in (found.finite, found.mismatched) if w is not None})
-    cell = replace(cell, magnitude=_finite(float(np.nanmax(rows.judgement.magnitude))))
+    cell = replace(cell, magnitude=_finite(float(np.nanmax(rows.judgement.unexcused(rows.judgement.magnitude)))))
     bad = rows.violations()
     if not len(bad):
         return cell, []
@@ -258,23 +258,24 @@ class _Sweep:
         best = {n: b["value"] if b else none for n, b in self.found["greatest"].items()}
         greatest = dict.fromkeys(best) if mismatches else best
         finite = np.flatnonzero(fa.is_finite(worst.bits, self.format) & judgement.judged)
-        top = finite[np.argmax(judgement.magnitude[finite])] if finite.size else None
+        magnitude = judgement.unexcused(judgement.magnitude)
+        top = finite[np.argmax(magnitude[finite])] if finite.size else None
         everything = (self.found["lo"], self.found["hi"]) == whole(self.format)
-        flushed = judgement.u_flushed[finite]
-        excused = self.found["classes"]["excused"]["count"]
+        judged = self._judged_points(mismatches)
+        conventions = self.found["counts"]["points"] - judged - self.found["classes"]["undecided"]["count"]
         return _cell(
             self.target,
             "pass",
             "" if everything else self._in_part(),
-            evidence=Evidence("exhaustive" if everything else "range", self._judged_points(mismatches)),
+            evidence=Evidence("exhaustive" if everything else "range", judged),
             u_max=greatest["u"],
             m_max=greatest["m"],
             abs_max=greatest["abs"],
             worst_bits=None if top is None else self.format.bits_text(int(worst.bits[top])),
-            magnitude=none if top is None else _finite(float(judgement.magnitude[top])),
-            excused=excused,
-            u_max_flushed=greatest["u"] if not excused or (flushed == greatest["u"]).any() else None,
-            measured=measured(self.target, self.found, self.classes),
+            magnitude=none if top is None else _finite(float(magnitude[top])),
+            excused=self.found["classes"]["excused"]["count"],
+            u_max_flushed=greatest["u"],
+            measured=measured(self.target, self.found, self.classes) | {"conventions": conventions},
             curve=curve(self.target, self.found, wrong if mismatches else [], mismatches),
         )
 
@@ -359,9 +360,9 @@ class _Sweep:
 
 
 def _holds_worst(worst: Rows) -> bool:
-    """Whether the greatest error of all is that of a failing input, and not one that flushing excuses."""
+    """Whether the greatest error of all is that of a failing input."""
     j = worst.judgement
-    known = np.where(np.isnan(j.magnitude), -1.0, j.magnitude)
+    known = np.nan_to_num(j.unexcused(j.magnitude), nan=-1.0, posinf=np.inf)
     return bool(known.size and j.failing[int(np.argmax(known))])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -18,8 +19,9 @@ METRICS: Final[dict[str, Contract]] = {"u": FAITHFUL, "m": STABLE, "abs": TRAINI
 class Worst:
     """One input and its error, measured against the value that both oracle routes certify.
 
-    ``u`` in ulps, ``m`` mixed, ``absolute`` in the units of f^(order), infinite for a NaN or another wrong class;
-    ``error`` is the one searched for (of ``abs`` in units of ``2**-p * sup|f^(order)|``, as the training contract).
+    ``u`` in ulps, ``m`` mixed, ``absolute`` in the units of f^(order), infinite for a NaN or an infinity of the wrong
+    sign; ``mismatch`` says so, and holds for an infinity in place of a number too. ``error`` is the one searched for
+    (of ``abs`` in units of ``2**-p * sup|f^(order)|``, as the training contract).
     """
 
     bits: int
@@ -39,9 +41,9 @@ class Found:
     """What a guided search found: the error of f^(order) is at least this large. It claims no maximum.
 
     ``finite`` is the largest error among results of the right class, ``mismatched`` one result of a wrong class (a
-    NaN, or an infinity of the wrong sign), where there are any. ``points`` inputs were evaluated, of ``budget``;
-    ``undecided`` are those whose value the oracle could not certify, ``excused`` those that a backend's flushing of
-    subnormal numbers explains, neither of which count as errors.
+    NaN, or an infinity where another is due or a number), where there are any. ``points`` inputs were evaluated, of
+    ``budget``; ``undecided`` are those whose value the oracle could not certify, ``excused`` those that a backend's
+    flushing of subnormal numbers explains, neither of which count as errors.
     """
 
     function: str
@@ -71,7 +73,7 @@ class Found:
     @property
     def error(self) -> float:
         """The error of ``worst`` in the metric searched for: inf for a wrong class, 0 where nothing was judged."""
-        return self.worst.error if self.worst else 0.0
+        return math.inf if self.mismatched else self.worst.error if self.worst else 0.0
 
     @property
     def statement(self) -> str:

@@ -176,14 +176,16 @@ class Search:
 
     def _favour(self) -> None:
         """Favour regions over which |f^(order + 1)| changes by more than 1/64, and those from 2^-CENTRE to 2^CENTRE."""
-        low, high = np.full(self.binades.count, np.inf), np.zeros(self.binades.count)
+        low, high = np.full(self.binades.count, np.inf), np.full(self.binades.count, -np.inf)
         for batch in self.seen:
-            region = self.binades.of(batch.at)
             known = batch.reference.kind == FINITE
-            np.minimum.at(low, region[known], batch.reference.slope[known])
-            np.maximum.at(high, region[known], batch.reference.slope[known])
+            region, steep = self.binades.of(batch.at)[known], batch.reference[known]
+            with np.errstate(divide="ignore"):  # by logarithms: a slope may lie beyond float64
+                size = np.log2(steep.slope) + steep.slope_exponent
+            np.minimum.at(low, region, size)
+            np.maximum.at(high, region, size)
         exponent = np.arange(self.binades.count) % self.binades.fields - 1 + self.format.e_min
-        self.climber.favoured = (high * (1 - 2.0**-6) > low) | ((exponent >= -CENTRE) & (exponent < CENTRE))
+        self.climber.favoured = (high + np.log2(1 - 2.0**-6) > low) | ((exponent >= -CENTRE) & (exponent < CENTRE))
 
     def _close_in(self, until: int, goal: int) -> None:
         """Close in on what changes between samples, round by round, until the numbers are neighbours."""
@@ -217,7 +219,7 @@ class Search:
         self.undecided += int(judged.undecided.sum())
         self.excused += int(judged.excused.sum())
         error = self._errors(judged)
-        wrong = np.flatnonzero(judged.mismatch & ~judged.excused)
+        wrong = np.flatnonzero(judged.wrong_class & ~judged.excused)
         self.mismatches += wrong.size
         if wrong.size and self.mismatch is None:
             self.mismatch = int(at[wrong[0]]), int(origin[wrong[0]])
@@ -273,7 +275,7 @@ class Search:
         judged = self.probe.judge(bits[:1], got, self.order, reference)
         return Worst(
             pattern, int(got[0]), value.bits, float(self._errors(judged)[0]), float(judged.u[0]), float(judged.m[0]),
-            float(judged.absolute[0]), bool(judged.mismatch[0]), starts.ORIGINS[origin],
+            float(judged.absolute[0]), bool(judged.wrong_class[0]), starts.ORIGINS[origin],
         )  # fmt: skip
 
 

@@ -115,7 +115,7 @@ class ArrayLoop:
         got = xp.widened(results)
         number = xp.arange(start, start + count)
         if MODEL not in kinds:
-            marks, kept = self._unmodelled(got, pick)
+            marks, kept = self._unmodelled(got, number, pick)
             mismatched = xp.count(marks == WRONG)
             self._found.counts[FELT] += mismatched
             self._found.counts[MISMATCHED] += mismatched
@@ -123,7 +123,7 @@ class ArrayLoop:
             self._add(start, none, none, none, kept, kept)
             return marks
         errors = self._errors(got, number, pick, bool(self._varies[first : last + 1].any()))
-        suspicious = ~(self._measure(errors) < self._limits[at.LIMIT] - self._slack)
+        suspicious = ~self._within(self._measure(errors))
         if errors.doubt is not None:
             suspicious = suspicious | errors.doubt
         if kinds.size == 1 and not xp.any(suspicious):
@@ -186,20 +186,28 @@ class ArrayLoop:
         """The unit of the training contract."""
         return self._arrays.clip(abs(y) * self._limits[at.UNBOUNDED], self._limits[at.UNIT], None)
 
-    def _measure(self, errors: _Errors) -> Array:
-        """The errors by the contract's metric."""
+    def _measure(self, errors: _Errors, gap: Array | None = None) -> Array:
+        """The errors by the contract's metric; those of ``gap``, absolute errors of the same inputs, if it is given."""
         metric = self._limits[at.METRIC]
         if metric == at.METRICS["m"]:
-            return errors.m
-        u = abs(errors.s)
+            return errors.m if gap is None else gap / (errors.quantum + errors.moved)
+        u = abs(errors.s) if gap is None else gap / errors.quantum
         return u if metric == at.METRICS["u"] else u * errors.quantum / self._unit(errors.y)
+
+    def _within(self, measure: Array) -> Array:
+        """Where an error is certainly within the contract."""
+        return measure < self._limits[at.LIMIT] - self._slack
+
+    def _beyond(self, measure: Array) -> Array:
+        """Where it is certainly beyond."""
+        return measure > self._limits[at.LIMIT] + self._slack
 
     def _examined(
         self, got: Array, number: Array, errors: _Errors, pick: Callable[[Array], Array], *, mixed: bool
     ) -> tuple[Array, Array, Array]:
         """Marks; where there is an error to be counted; and where the envelopes say something.
 
-        ``errors`` get 0 wherever there is none, and the errors of infinities.
+        ``errors`` get 0 wherever there is none or it is excused, and the errors of infinities.
         """
         xp, limits = self._arrays, self._limits
         size = abs(errors.y)
@@ -217,54 +225,72 @@ class ArrayLoop:
         right = infinite & same_side & beyond
         errors.s, errors.m = xp.where(right, 0.0, errors.s), xp.where(right, 0.0, errors.m)
         measure = self._measure(errors)
-        failing = measure > limits[at.LIMIT] + self._slack
-        between = near | ~(failing | (measure < limits[at.LIMIT] - self._slack))
-        marks = xp.where(failing, self._failures(got, number, errors.y), OK)
-        marks = xp.where(wrong, WRONG, xp.where(between, PENDING, marks))
+        failing = spurious | self._beyond(measure)
+        between = near | ~(failing | self._within(measure))
+        marks = xp.where(failing, self._failures(got, number, errors), OK)
+        marks = xp.where(wrong, self._mismatches(got, number), xp.where(between, PENDING, marks))
+        wrong = wrong & (marks == WRONG)
         kept = (marks != PENDING) & ~wrong
-        too_much = abs(errors.s) * errors.quantum > limits[at.TRAINING_LIMIT] * self._unit(errors.y)
+        too_much = spurious | (abs(errors.s) * errors.quantum > limits[at.TRAINING_LIMIT] * self._unit(errors.y))
         felt = wrong | (kept & failing & (marks != EXCUSED) & too_much)
         within = kept | ~kept
         if mixed:
             model = pick(self._kind) == MODEL
-            others, known = self._unmodelled(got, pick)
+            others, known = self._unmodelled(got, number, pick)
             marks = xp.where(model, xp.astype(marks, xp.uint8), others)
             felt = (model & felt) | (~model & (marks == WRONG))
             wrong = (model & wrong) | (~model & (marks == WRONG))
             errors.s, errors.m = xp.where(model, errors.s, 0.0), xp.where(model, errors.m, 0.0)
             kept = xp.where(model, kept, known)
             within = model | kept
-        errors.s, errors.m = xp.where(kept, errors.s, 0.0), xp.where(kept, errors.m, 0.0)
+        counted = kept & (marks != EXCUSED)
+        errors.s, errors.m = xp.where(counted, errors.s, 0.0), xp.where(counted, errors.m, 0.0)
         self._found.counts[FELT] += xp.count(felt)
         self._found.counts[MISMATCHED] += xp.count(wrong)
         return xp.astype(marks, xp.uint8), kept, within
 
-    def _failures(self, got: Array, number: Array, y: Array) -> Array:
+    def _failures(self, got: Array, number: Array, errors: _Errors) -> Array:
         """The marks of results beyond the contract."""
         xp, limits = self._arrays, self._limits
-        size = abs(y)
+        size, least = abs(errors.y), limits[at.MIN_NORMAL]
         zero = got == 0.0
         saturated = zero | (got == limits[at.ASYMPTOTE_LEFT]) | (got == limits[at.ASYMPTOTE_RIGHT])
-        marks = xp.where(saturated & (size >= limits[at.MIN_NORMAL]), LOST, OVER)
-        marks = xp.where(xp.isinf(got) | (got * xp.sign(y) < 0.0), WRONG, marks)
-        if limits[at.FLUSHES_INPUTS]:
-            low, high = limits[at.ZERO_LOW] - limits[at.ROOM_LOW], limits[at.ZERO_HIGH] + limits[at.ROOM_HIGH]
-            read_as_zero = (number < int(limits[at.MIN_NORMAL_BITS])) & (low <= got) & (got <= high)
-            marks = xp.where(read_as_zero, EXCUSED, marks)
+        marks = xp.where(saturated & (size >= least), LOST, OVER)
+        marks = xp.where(xp.isinf(got) | (got * xp.sign(errors.y) < 0.0), WRONG, marks)
+        if limits[at.FLUSHES_INPUTS]:  # whatever comes next reads a subnormal result as 0
+            measure = self._measure(errors, size)
+            held = xp.where(self._within(measure), EXCUSED, xp.where(self._beyond(measure), marks, PENDING))
+            subnormal = (abs(got) < least) & ~zero
+            marks, zero = xp.where(subnormal, held, marks), zero | subnormal
         if limits[at.FLUSHES_RESULTS]:
-            marks = xp.where(zero & (size < limits[at.MIN_NORMAL] * (1 - 2.0**-40)), EXCUSED, marks)
-        return marks
+            marks = xp.where(zero & (size < least), EXCUSED, marks)
+        marks = xp.where((zero | saturated) & (abs(size - least) <= least * at.EDGE), PENDING, marks)
+        return xp.where(self._read_as_zero(got, number), EXCUSED, marks)
 
-    def _unmodelled(self, got: Array, pick: Callable[[Array], Array]) -> tuple[Array, Array]:
-        """Marks where there is no model, and where the result is right by them; its error counts as 0."""
+    def _mismatches(self, got: Array, number: Array) -> Array:
+        """The marks of NaNs and infinities where another class is due."""
+        return self._arrays.where(self._read_as_zero(got, number), EXCUSED, WRONG)
+
+    def _read_as_zero(self, got: Array, number: Array) -> Array:
+        """Where an input is subnormal, read as 0, and the result right there."""
+        limits = self._limits
+        low, high = limits[at.ZERO_LOW] - limits[at.ROOM_LOW], limits[at.ZERO_HIGH] + limits[at.ROOM_HIGH]
+        right = (low <= got) & (got <= high)
+        if limits[at.EITHER_INFINITY]:
+            right = right | self._arrays.isinf(got)
+        return (number < int(limits[at.MIN_NORMAL_BITS] * limits[at.FLUSHES_INPUTS])) & right
+
+    def _unmodelled(self, got: Array, number: Array, pick: Callable[[Array], Array]) -> tuple[Array, Array]:
+        """Marks where there is no model, and where the result is right by them or excused; its error counts as 0."""
         xp = self._arrays
         kind = pick(self._kind)
         infinite = xp.isinf(got)
         same_side = (got > 0) == (pick(self._coefficients[0]) > 0)
-        beyond = xp.where(infinite & same_side, OK, xp.where(infinite | xp.isnan(got), WRONG, PENDING))
-        nowhere = xp.where(xp.isnan(got), UNJUDGED if self._order else OK, UNJUDGED if self._order else WRONG)
+        wrong = self._mismatches(got, number)
+        beyond = xp.where(infinite & same_side, OK, xp.where(infinite | xp.isnan(got), wrong, PENDING))
+        nowhere = UNJUDGED if self._order else xp.where(xp.isnan(got), OK, wrong)
         marks = xp.where(kind == NOWHERE, nowhere, xp.where(kind == BEYOND, beyond, PENDING))
-        return xp.astype(marks, xp.uint8), marks == OK
+        return xp.astype(marks, xp.uint8), (marks == OK) | (marks == EXCUSED)
 
     # -- adding up ----------------------------------------------------------------------------------------
 
@@ -276,7 +302,7 @@ class ArrayLoop:
         absolute = u * quantum
         found.counts[JUDGED] += count if kept is None else xp.count(kept)
         relative = self._bins(u, FINE_SHIFT, FIRST_FINE, RELATIVE_BINS, kept)
-        signed = relative + xp.where(s.view(xp.int64) < 0, RELATIVE_BINS + 1, 0)
+        signed = relative + xp.where(s < 0.0, RELATIVE_BINS + 1, 0)
         sides = xp.bincount(signed, 2 * (RELATIVE_BINS + 1))
         found.above += sides[:RELATIVE_BINS]
         found.below += sides[RELATIVE_BINS + 1 : -1]

@@ -70,16 +70,19 @@ class Collected:
     # -- results judged by the oracle ---------------------------------------------------------------------
 
     def judged(self, bits: Bits, got: Bits, reference: Reference, judgement: Judgement) -> None:
-        """Add finite inputs and their judged results, of shape (n,); class mismatches have marks only."""
-        finite = fa.is_finite(bits, self.format)
-        rows = np.flatnonzero(finite & judgement.judged & ~judgement.mismatch)
+        """Add finite inputs and their judged results, of shape (n,); class mismatches have marks only, unless they are
+        excused, and what is excused counts as no error.
+        """
+        finite, mismatch = fa.is_finite(bits, self.format), judgement.mismatch & ~judgement.excused
+        rows = np.flatnonzero(finite & judgement.judged & ~mismatch)
         self.counts[FELT] += int(judgement.felt.sum())
-        self.counts[MISMATCHED] += int((finite & judgement.mismatch).sum())
+        self.counts[MISMATCHED] += int((finite & mismatch).sum())
         self.counts[JUDGED] += rows.size
         if not rows.size:
             return
-        u, m, absolute = judgement.u[rows], judgement.m[rows], judgement.absolute[rows]
-        high = _above(fa.values(got[rows], self.format), reference[rows])
+        errors = (judgement.u, judgement.m, judgement.absolute)
+        u, m, absolute = (judgement.unexcused(error)[rows] for error in errors)
+        high = _above(fa.values(got[rows], self.format), reference[rows]) | (u == 0)
         bins = _bins(u, FINE_SHIFT, FIRST_FINE, RELATIVE_BINS)
         self.above += np.bincount(bins[high], minlength=RELATIVE_BINS)
         self.below += np.bincount(bins[~high], minlength=RELATIVE_BINS)
@@ -189,7 +192,7 @@ class Collected:
 
 
 def _above(got: Floats, reference: Reference) -> npt.NDArray[np.bool_]:
-    """Where results are no less than the exact values, or right without being numbers."""
+    """Where results are no less than the exact values."""
     exponent = np.clip(reference.exponent, -2000, 2000).astype(np.int32)
     with np.errstate(invalid="ignore", over="ignore", under="ignore"):
         rest = (got - np.ldexp(reference.high, exponent)) - np.ldexp(reference.low, exponent)

@@ -38,6 +38,8 @@ from gradproof.sweep.judging.places import (
     ASYMPTOTE_RIGHT,
     BEYOND_FORMAT,
     E_MIN,
+    EDGE,
+    EITHER_INFINITY,
     FLUSHES_INPUTS,
     FLUSHES_RESULTS,
     LIMIT,
@@ -148,7 +150,7 @@ def _count(s: Any, m: Any, quantum: Any, constant: Any, risen: Any, fallen: Any,
         bits = sb[i]
         size = bits & _MAGNITUDE
         bin_ = min(max((size >> FINE_SHIFT) - FIRST_FINE, 0), RELATIVE_BINS - 1)
-        if bits < 0:
+        if bits < 0 and size:
             fallen[bin_] += 1
         else:
             risen[bin_] += 1
@@ -205,7 +207,7 @@ def _value(t: float, c: Any, low: float) -> tuple[float, float]:
 
 @_fast  # type: ignore[untyped-decorator]
 def _class_of(got: float, y: float, error: float, limits: Any) -> int:
-    """The mark of a NaN or an infinity; OVER for an infinity that is measured as a number, like any other result."""
+    """The mark of a NaN or an infinity; OVER for one in place of a number of its sign, whose error is measured."""
     if np.isnan(got):
         return WRONG
     if abs(abs(y) - limits[OVERFLOW]) <= error + abs(y) * 2.0**-50:
@@ -217,18 +219,50 @@ def _class_of(got: float, y: float, error: float, limits: Any) -> int:
 
 
 @_fast  # type: ignore[untyped-decorator]
-def _failure(got: float, y: float, magnitude: int, limits: Any) -> int:
+def _read_as_zero(got: float, magnitude: int, limits: Any) -> bool:
+    """Whether the input is subnormal, read as 0, and the result right there."""
+    if not limits[FLUSHES_INPUTS] or magnitude >= limits[MIN_NORMAL_BITS]:
+        return False
+    if np.isinf(got) and limits[EITHER_INFINITY]:
+        return True
+    low, high = limits[ZERO_LOW] - limits[ROOM_LOW], limits[ZERO_HIGH] + limits[ROOM_HIGH]
+    return bool(low <= got <= high)
+
+
+@_fast  # type: ignore[untyped-decorator]
+def _measure(u: float, m: float, quantum: float, unit: float, limits: Any) -> float:
+    """An error by the contract's metric, from u, m and the units of both and of the training contract."""
+    return u if limits[METRIC] == 0.0 else m if limits[METRIC] == 1.0 else u * quantum / unit
+
+
+@_fast  # type: ignore[untyped-decorator]
+def _against(measure: float, limits: Any) -> int:
+    """OK for an error within the contract, OVER beyond it, PENDING where the models' bound leaves that open."""
+    slack = limits[LIMIT] * MARGIN + BOUND
+    if measure < limits[LIMIT] - slack:
+        return OK
+    return PENDING if measure <= limits[LIMIT] + slack else OVER
+
+
+@_fast  # type: ignore[untyped-decorator]
+def _failure(got: float, y: float, quantum: float, moved: float, unit: float, magnitude: int, limits: Any) -> int:
     """The mark of a result beyond the contract."""
-    if limits[FLUSHES_RESULTS] and got == 0 and abs(y) < limits[MIN_NORMAL] * (1 - 2.0**-40):
+    if _read_as_zero(got, magnitude, limits):
         return EXCUSED
-    if limits[FLUSHES_INPUTS] and magnitude < limits[MIN_NORMAL_BITS]:
-        low, high = limits[ZERO_LOW] - limits[ROOM_LOW], limits[ZERO_HIGH] + limits[ROOM_HIGH]
-        if low <= got <= high:
-            return EXCUSED
+    size, least = abs(y), limits[MIN_NORMAL]
+    zero = got == 0 or (limits[FLUSHES_INPUTS] and abs(got) < least)
+    saturated = got == 0 or got == limits[ASYMPTOTE_LEFT] or got == limits[ASYMPTOTE_RIGHT]
+    if (zero or saturated) and abs(size - least) <= least * EDGE:
+        return PENDING
+    if zero and limits[FLUSHES_RESULTS] and size < least:
+        return EXCUSED
+    if zero and got != 0:  # whatever comes next reads it as 0
+        held = _against(_measure(size / quantum, size / (quantum + moved), quantum, unit, limits), limits)
+        if held != OVER:
+            return EXCUSED if held == OK else PENDING
     if np.isinf(got) or got * np.sign(y) < 0:
         return WRONG
-    saturated = got == 0 or got == limits[ASYMPTOTE_LEFT] or got == limits[ASYMPTOTE_RIGHT]
-    return LOST if saturated and abs(y) >= limits[MIN_NORMAL] else OVER
+    return LOST if saturated and size >= least else OVER
 
 
 @_fast  # type: ignore[untyped-decorator]
@@ -238,7 +272,8 @@ def _examine(
 ) -> int:  # fmt: skip
     """Mark the inputs of a block one by one, and put the errors of infinities in place.
 
-    A class mismatch and what is left to the oracle have no error here: they get 0. Returns how many those are.
+    A class mismatch and what is left to the oracle have no error here, and what is excused counts as none: they get 0.
+    Returns how many the first two are.
     """
     box = np.empty(1, np.int64)
     number = box.view(np.float64)
@@ -247,7 +282,7 @@ def _examine(
         box[0] = quantum[i] if constant == 0 else constant
         q = number[0]
         rest, slope = _value((first + np.float64(i)) * scale, c, low)
-        y = c[0] + rest
+        y, moved = c[0] + rest, abs(slope * scale)
         got = np.float64(g[i])
         number[0] = y
         mark = OK
@@ -258,31 +293,31 @@ def _examine(
             if mark == OK:
                 s[i] = m[i] = 0.0
                 continue
-        if mark in (PENDING, WRONG):
+        if mark == WRONG:
+            mark = EXCUSED if _read_as_zero(got, start + i, limits) else WRONG
             counts[FELT] += mark == WRONG
             counts[MISMATCHED] += mark == WRONG
-            marks[i] = mark
-            without += 1
+            without += mark == WRONG
             s[i] = m[i] = 0.0
-            continue
-        if mark == OVER:
-            gap = (np.copysign(limits[BEYOND_FORMAT], got) - c[0]) - rest
-            s[i] = gap / q
-            m[i] = abs(gap) / (q + abs(slope * scale))
-        u = abs(s[i])
-        unit = max(limits[UNIT], limits[UNBOUNDED] * abs(y))
-        measure = u if limits[METRIC] == 0.0 else m[i] if limits[METRIC] == 1.0 else u * q / unit
-        slack = limits[LIMIT] * MARGIN + BOUND
-        if measure < limits[LIMIT] - slack:
-            continue
-        if measure <= limits[LIMIT] + slack:
-            marks[i] = PENDING
-            without += 1
+        elif mark != PENDING:
+            spurious = mark == OVER
+            if spurious:
+                gap = (np.copysign(limits[BEYOND_FORMAT], got) - c[0]) - rest
+                s[i], m[i] = gap / q, abs(gap) / (q + moved)
+            u = abs(s[i])
+            unit = max(limits[UNIT], limits[UNBOUNDED] * abs(y))
+            if not spurious:
+                mark = _against(_measure(u, m[i], q, unit, limits), limits)
+                if mark == OK:
+                    continue
+            if mark == OVER:
+                mark = _failure(got, y, q, moved, unit, start + i, limits)
+                if mark not in (EXCUSED, PENDING) and (spurious or u * q > limits[TRAINING_LIMIT] * unit):
+                    counts[FELT] += 1
+        marks[i] = mark
+        without += mark == PENDING
+        if mark in (EXCUSED, PENDING):
             s[i] = m[i] = 0.0
-            continue
-        marks[i] = _failure(got, y, start + i, limits)
-        if marks[i] != EXCUSED and u * q > limits[TRAINING_LIMIT] * unit:
-            counts[FELT] += 1
     return without
 
 
@@ -369,10 +404,12 @@ def sweep(
                     mark = WRONG
                 elif kind == NOWHERE:
                     mark = UNJUDGED if order else OK if np.isnan(got) else WRONG
+                if mark == WRONG and _read_as_zero(np.float64(got), magnitude + i, limits):
+                    mark = EXCUSED
                 marks[at + i] = mark
                 counts[FELT] += mark == WRONG
                 counts[MISMATCHED] += mark == WRONG
-                if mark == OK:
+                if mark in (OK, EXCUSED):
                     for histogram in (risen, mixed, absolute):
                         histogram[0] += 1
                     counts[JUDGED] += 1

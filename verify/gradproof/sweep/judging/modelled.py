@@ -36,7 +36,7 @@ class Modelled:
         probe = subject.probe
         self._order = subject.order
         self._found = found
-        self._limits = limits(subject)
+        self._limits = limits(subject, negative=negative)
         half = slice(ENVELOPE_BINS // 2 * negative, ENVELOPE_BINS // 2 * (1 + negative))
         self._envelopes = found.envelope[half], found.mixed_envelope[half]
         models = taylor_models(probe.function, probe.format, subject.order, negative=negative, first=first, last=last)
@@ -78,8 +78,10 @@ def compiled_loop() -> ModuleType | None:
     return loop
 
 
-def limits(subject: Subject) -> npt.NDArray[np.float64]:
-    """The format, the contract, the unit of the training contract and what flushing excuses, as the loop reads them."""
+def limits(subject: Subject, *, negative: bool) -> npt.NDArray[np.float64]:
+    """The format, the contract, the unit of the training contract and what flushing excuses at inputs of one sign, as
+    the loop reads them.
+    """
     probe, order = subject.probe, subject.order
     fmt, contract = probe.format, probe.contract
     flushing: Flushing = probe.flushing(order)
@@ -98,6 +100,7 @@ def limits(subject: Subject) -> npt.NDArray[np.float64]:
     values[places.FLUSHES_RESULTS], values[places.FLUSHES_INPUTS] = flushing.results, flushing.inputs
     values[places.ZERO_LOW], values[places.ZERO_HIGH] = flushing.low, flushing.high
     values[places.ROOM_LOW], values[places.ROOM_HIGH] = (float(r) for r in rooms)
+    values[places.EITHER_INFINITY] = flushing.pole == (-1 if negative else 1)
     values[places.MIN_NORMAL], values[places.MIN_NORMAL_BITS] = float(fmt.min_normal), fmt.min_normal_bits
     asymptotes = [*subject.asymptotes, np.nan, np.nan]
     values[places.ASYMPTOTE_LEFT], values[places.ASYMPTOTE_RIGHT] = asymptotes[:2]

@@ -7,9 +7,9 @@ from typing import Final
 # The format, the contract, the unit of the training contract, and what flushing excuses.
 (
     PRECISION, E_MIN, OVERFLOW, BEYOND_FORMAT, MIN_NORMAL, MIN_NORMAL_BITS, METRIC, LIMIT, TRAINING_LIMIT, UNIT,
-    UNBOUNDED, FLUSHES_RESULTS, FLUSHES_INPUTS, ZERO_LOW, ZERO_HIGH, ROOM_LOW, ROOM_HIGH, ASYMPTOTE_LEFT,
-    ASYMPTOTE_RIGHT, N_LIMITS,
-) = range(20)  # fmt: skip
+    UNBOUNDED, FLUSHES_RESULTS, FLUSHES_INPUTS, ZERO_LOW, ZERO_HIGH, ROOM_LOW, ROOM_HIGH, EITHER_INFINITY,
+    ASYMPTOTE_LEFT, ASYMPTOTE_RIGHT, N_LIMITS,
+) = range(21)  # fmt: skip
 
 METRICS: Final = {"u": 0.0, "m": 1.0, "abs": 2.0}
 """What stands at METRIC for a contract's metric."""
@@ -18,3 +18,6 @@ STEPS: Final = 1 << 10
 since the models' bound, BOUND quanta of a float32, can move them so far."""
 MARGIN: Final = 2.0**-18
 """Relative distance from the contract's bound within which the oracle decides."""
+EDGE: Final = 2.0**-40
+"""Relative distance from the least normal number within which the oracle decides on which side of it a value lies:
+what is flushed to 0 turns on that."""

@@ -192,7 +192,7 @@ class _Shard:
         got = self.subject.evaluate(bits)
         _, judgement = self.subject.judge(bits, got, precise=True)
         for i, name in enumerate(candidates):
-            error = {"m": judgement.m, "abs": judgement.absolute}.get(name, judgement.u)[i]
+            error = judgement.unexcused({"m": judgement.m, "abs": judgement.absolute}.get(name, judgement.u))[i]
             self.found.confirm(name, float(error), int(bits[i]), int(got[i]))
 
     # -- neighbours and mirror images ---------------------------------------------------------------------

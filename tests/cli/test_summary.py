@@ -11,6 +11,7 @@ import pytest
 from gradproof.cli import codes
 from gradproof.cli.failures import failing, gravity
 from gradproof.cli.outputs import Written
+from gradproof.cli.progress import cell_line
 from gradproof.cli.summary import SHOWN, summarise
 from gradproof.results import Cell, RunResult
 from gradproof.results.model import Certificate, Interval, LedgerState, Number, Shard
@@ -126,3 +127,9 @@ def test_cells_judged_by_uncertified_values_are_counted(capsys: pytest.CaptureFi
         capsys, RunResult(SHARD, cells), codes.OK
     )
     assert "Uncertified" not in said(capsys, RunResult(SHARD, cells[1:]), codes.OK)
+
+
+def test_a_line_of_progress_shows_the_error_that_counts_and_says_what_is_excused() -> None:
+    line = cell_line(cell(status="pass", magnitude=0.25, excused=3)).plain
+    assert line.endswith("error/bound 0.25 (3 points excused: this backend flushes subnormal numbers)")
+    assert cell_line(cell(status="pass", magnitude=0.25)).plain.endswith("error/bound 0.25")

@@ -213,3 +213,12 @@ def test_a_malformed_loss_names_file_and_place(change: tuple[str, str], message:
     (tmp_path / "losses.toml").write_text(ROW.replace(*change), "utf-8")
     with pytest.raises(UsageError, match=message):
         Ledger.read([tmp_path])
+
+
+def test_an_infinity_in_place_of_a_number_is_no_loss_of_digits_unless_it_says_so() -> None:
+    # It is measured as 2^16, the first number beyond float16.
+    overflowing = [replaced(Exact("tanh"), between(1.25, 1.3), lambda x: 0 * x + np.inf), *exact("tanh")[1:]]
+    large = [replaced(Exact("tanh"), between(1.25, 1.3), lambda x: 0 * x + 60000.0), *exact("tanh")[1:]]
+    assert judged(replace(LOSS, error="2**17"), "accuracy", calls=large)[0].status == "known"
+    assert judged(replace(LOSS, error="2**17"), "accuracy", calls=overflowing)[0].status == "fail"
+    assert judged(replace(LOSS, error="inf"), "accuracy", calls=overflowing)[0].status == "known"

@@ -15,7 +15,7 @@ from gradproof.formats import BFLOAT16, DEFAULT_FORMATS, FLOAT16, FLOAT32, FLOAT
 from gradproof.formats import arrays as fa
 from gradproof.functions import get_function
 from gradproof.measure import CONTRACTS, NO_FLUSHING, Contract, Flushing, Judgement, get_contract, judge
-from gradproof.oracle import Certified, Oracle
+from gradproof.oracle import Certified, Dyadic, Oracle
 from tests.measure.references import bits, reference
 
 FAITHFUL, STABLE, TRAINING = (CONTRACTS[name] for name in ("faithful", "stable", "training"))
@@ -394,6 +394,17 @@ def test_an_input_read_as_the_zero_outside_the_domain_may_meet_either_infinity()
         assert judged(FLOAT32, got, "nan", x=-FLOAT32.min_subnormal, flushing=daz).excused[0]
     assert judged(FLOAT32, "inf", Fraction(2) ** 127, x=Fraction(1, 2**127), flushing=daz).excused[0]
     assert judged(FLOAT32, "-inf", Fraction(2) ** 127, x=Fraction(1, 2**127), flushing=daz).failing[0]
+
+
+def test_an_input_read_as_a_kink_with_an_infinite_side_may_meet_anything_in_between() -> None:
+    # sqrt(relu(x)): f' is 0 on the left of 0 and grows without bound on the right.
+    zero = Dyadic(0, 0)
+    daz = Flushing.of(False, True, Certified("undefined", FLOAT32.nan_bits, lower=zero))
+    slope = Fraction(2) ** 63
+    for got in (0, 1, "inf"):
+        assert judged(FLOAT32, got, slope, x=FLOAT32.min_subnormal, order=1, flushing=daz).excused[0]
+    for got in (-1, "-inf", "nan"):
+        assert judged(FLOAT32, got, slope, x=FLOAT32.min_subnormal, order=1, flushing=daz).failing[0]
 
 
 DAZ = Flushing(results=False, inputs=True, low=0.0, high=0.0)

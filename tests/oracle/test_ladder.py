@@ -61,7 +61,7 @@ def differences(x: fa.Floats, p: Reference, q: Reference, fmt: Format) -> dict[s
         gap = np.abs((high - q_high) + (low - q_low))
         from_tie = np.abs(np.abs((q_high - np.floor(q_high)) + q_low) - 0.5)
         shift = np.clip(x_quantum - quantum, -3000, 3000).astype(np.int32)
-        ours, theirs = 1 + np.ldexp(p.slope, shift), 1 + np.ldexp(q.slope, shift)
+        ours, theirs = 1 + p.moved(shift), 1 + q.moved(shift)
         slope = inside & np.isfinite(theirs) & ~(np.abs(ours - theirs) <= 0.02 * theirs)
     apart = np.abs(fa.ordinals(p.rounded, fmt) - fa.ordinals(q.rounded, fmt))
     # Beside a power of two, which of two quanta counts depends on how narrow an enclosure is.

@@ -46,12 +46,19 @@ def with_cell(**changes: Any) -> dict[str, Any]:
         ({"surprise": 1}, "cells[0]"),
         ({"evidence": {"kind": "sampled"}}, "cells[0].evidence"),
         ({"severity": "bad"}, "cells[0].severity"),
+        ({"measured": {"conventions": -1}}, "cells[0].measured.conventions"),
+        ({"measured": {"excused": {"u_max": 3.0}}}, "cells[0].measured.excused"),
     ],
 )
 def test_the_schema_refuses_and_names(changes: dict[str, Any], place: str) -> None:
     with pytest.raises(UsageError) as caught:
         validate(with_cell(**changes))
     assert f"document.{place}: " in str(caught.value)
+
+
+def test_the_figures_of_excused_points_follow_the_schema() -> None:
+    figures = {"u_max": None, "m_max": 8.4e6, "abs_max": 1.1e-38, "magnitude": None, "worst_bits": "0x007fffff"}
+    validate(with_cell(excused=3, measured={"excused": figures, "conventions": 2}))
 
 
 def test_the_schema_names_every_field_of_the_model_and_no_other() -> None:
@@ -69,7 +76,7 @@ def test_the_schema_lets_null_stand_exactly_where_the_model_does() -> None:
         for field, rule in definition["properties"].items():
             kinds = typing.get_args(hints[field]) if isinstance(hints[field], types.UnionType) else ()
             text = json.dumps(rule)
-            nullable = field != "quantiles" and ('"null"' in text or "null]" in text)
+            nullable = field not in ("quantiles", "measured") and ('"null"' in text or "null]" in text)
             assert nullable == (type(None) in kinds), (name, field)
 
 

@@ -22,6 +22,7 @@ from gradproof.oracle import Oracle
 from gradproof.oracle.reference import FINITE
 from gradproof.oracle.shape import extent
 from gradproof.results.model import Evidence
+from gradproof_properties import flushing
 from gradproof_properties.allowances import allowance
 from gradproof_properties.kinks.differences import NO_NUMBERS, jump_of, over, value_is_right
 from gradproof_properties.shapes.declarations import false_declaration, false_turn, misdeclared
@@ -100,7 +101,7 @@ def _range(probe: Probe, line: Line) -> tuple[list[Violations], dict[str, Any]]:
     fmt = probe.format
     seen = line.g[line.judged]
     measured = {"values": [float(seen.min()), float(seen.max())]}
-    least = float(fmt.min_normal) if probe.traits.flushes_results else 0.0
+    least = float(fmt.min_normal) if flushing.flushes(probe.traits) else 0.0
     found = []
     for end, sign in zip(_extent(probe.oracle) or (), (-1.0, 1.0), strict=False):
         if isinstance(end, float) or abs(end) >= fmt.overflow_threshold:

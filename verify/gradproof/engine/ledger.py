@@ -121,8 +121,9 @@ class Failures:
 
     @classmethod
     def of(cls, violations: Iterable[Violations], fmt: Format) -> Failures:
-        """All of them; ``absolute`` is NaN where the claim is not about the error of one result, and inf where none came
-        back that is a number: an infinity an ulp away from one has lost no digits.
+        """All of them; ``absolute`` is NaN where the claim is not about the error of one result.
+
+        It is inf where no number came back: an infinity in place of one is no loss of digits, however near.
         """
         rows = list(violations)
         bits = np.concatenate([v.bits for v in rows])

@@ -35,6 +35,7 @@ from gradproof.engine.regions import spans
 from gradproof.engine.selection import PROFILES, Budget, Selection
 from gradproof.engine.worker import Desk, prepare
 from gradproof.errors import ImplementationFault, Unsupported
+from gradproof.files.writing import write_text
 from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa
 from gradproof.measure.causes import probable_cause
@@ -280,7 +281,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     known = {**standing.deviations, **{d.id: d for d in deviations}}
     lossy = [loss.deviation for loss in standing.losses if loss.backend == chosen.backend and not chosen.mode]
     used = [known[name] for name in dict.fromkeys([*(e.deviation for e in merged), *lossy])]
-    file.write_text(document(used, merged), encoding="utf-8")
+    write_text(document(used, merged), file, "ledger")
     sys.stdout.write(f"{file}: {len(merged)} entries, {len(used)} deviations\n")
     return 0
 

@@ -20,6 +20,7 @@ from gradproof.engine.marked import marked_in
 from gradproof.errors import ImplementationFault, UsageError, is_ours
 from gradproof.execution.processes import Processes, WorkerLost
 from gradproof.execution.timelimit import time_limit
+from gradproof.files.reading import read_bytes
 
 IMPORT_LIMIT: Final = 60.0
 """Seconds that a file of the user's may take to be imported, or ``--time-limit`` where that is more."""
@@ -69,9 +70,9 @@ def _try(path: str) -> None:
 
 
 def digest_of(path: str) -> str:
-    """SHA-256 of a file's content; empty where there is no such file."""
+    """SHA-256 of a file's content; empty where there is no such file, or no regular one."""
     try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        return hashlib.sha256(read_bytes(path)).hexdigest()
     except OSError:
         return ""
 

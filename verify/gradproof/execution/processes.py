@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from typing import Any, Final, Literal
 
@@ -123,6 +124,8 @@ class Processes(Executor):
     def _serve(self, number: int) -> None:
         """One worker's life, and that of those that take its place: call after call from the queue."""
         if hasattr(signal, "pthread_sigmask"):
+            # Where it starts with the first worker, it leaves the thread that starts it with SIGINT not blocked.
+            resource_tracker.ensure_running()
             # Inherited by the worker: Ctrl-C reaches the whole group of processes, and is for this process alone.
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         worker: _Worker | None = None

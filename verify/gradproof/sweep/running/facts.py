@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from gradproof._version import __version__
 from gradproof.errors import GradproofError
+from gradproof.files.reading import read_bytes
 from gradproof.sweep.plan import SHARD_BITS, Target
 
 PACKAGES: Final = ("numpy", "ml_dtypes", "mpmath", "python-flint", "numba")
@@ -102,6 +103,6 @@ def _digest_of(file: str | None) -> str | None:
     if file is None:
         return None
     try:
-        return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+        return hashlib.sha256(read_bytes(file)).hexdigest()
     except OSError as fault:
         raise GradproofError(f"{file} cannot be read: {fault.strerror or fault}") from fault

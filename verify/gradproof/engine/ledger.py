@@ -2,8 +2,8 @@
 
 A ledger file is TOML: ``[deviation.<id>]`` tables (title, reason, upstream), ``[[entry]]`` rows, one per cell they
 explain, and ``[[loss]]`` rows, one per formula that loses digits (``losses``; ``backend`` and ``versions`` may stand at
-the head of the file for all of them). Witnesses are tried in every run, so a
-sampled run cannot miss a deviation by luck.
+the head of the file for all of them). Witnesses are tried in every run, so a sampled run cannot miss a deviation by
+luck.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ the same without x. It is 0 whatever t is where f'(z) = 0 for the whole batch: t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,9 +69,10 @@ def descend(probe: Probe, w: Bits, b: Bits) -> Units:
         z = [space.bits(arrays[0] * x + arrays[1])[:UNITS] for x in inputs]
         rate = space.number(RATE)
         history = [arrays]
-        first: list[Array] = []
+        first: Sequence[Array] = []
+        descent = _gradient(probe, space, inputs)
         for _ in range(STEPS):
-            gradient = _gradient(probe, space, history[-1], inputs)
+            gradient = descent(*history[-1])
             first = first or gradient
             history.append([a - rate * g for a, g in zip(history[-1], gradient, strict=True)])
         told = [_pair(space, pair) for pair in (history[0], history[1], history[-1])]
@@ -83,8 +84,8 @@ def _pair(space: Space, arrays: Sequence[Array]) -> tuple[Bits, Bits]:
     return w, b
 
 
-def _gradient(probe: Probe, space: Space, arrays: Sequence[Array], inputs: Sequence[Array]) -> list[Array]:
-    """[dE/dw, dE/db], by AD; written by hand where there is none or the derivative was handed in."""
+def _gradient(probe: Probe, space: Space, inputs: Sequence[Array]) -> Callable[..., Sequence[Array]]:
+    """(w, b) -> [dE/dw, dE/db], by AD; written by hand where there is none or the derivative was handed in."""
     implementation, target = probe.implementation, space.number(TARGET)
 
     def residual(w: Array, b: Array, x: Array) -> tuple[Array, Array]:
@@ -96,15 +97,18 @@ def _gradient(probe: Probe, space: Space, arrays: Sequence[Array], inputs: Seque
         squares = [part * part for part in parts]
         return space.total(squares[0] + squares[1] + squares[2])
 
-    if space.ways and "given" not in probe.paths:
-        return space.gradients(error, arrays)[1]
-    two = space.number(2.0)
-    by_w = by_b = space.zeros(UNITS if not probe.backend.compiles_each_shape else COMPILED_UNITS)
-    for x in inputs:
-        z, rest = residual(arrays[0], arrays[1], x)
-        delta = (two * rest) * space.derivative(implementation, z)
-        by_w, by_b = by_w + delta * x, by_b + delta
-    return [by_w, by_b]
+    def by_hand(w: Array, b: Array) -> Sequence[Array]:
+        two = space.number(2.0)
+        by_w = by_b = space.zeros(UNITS if not probe.backend.compiles_each_shape else COMPILED_UNITS)
+        for x in inputs:
+            z, rest = residual(w, b, x)
+            delta = (two * rest) * space.derivative(implementation, z)
+            by_w, by_b = by_w + delta * x, by_b + delta
+        return [by_w, by_b]
+
+    if not space.ways or "given" in probe.paths:
+        return by_hand
+    return space.compiled(lambda *arrays: space.gradients(error, arrays)[1])
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gradproof.backends.base import Implementation
+from gradproof.backends.base import Call, Implementation
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Property, Violations
 from gradproof.errors import Unsupported
@@ -191,18 +191,26 @@ def _disagreeing(found: list[Reading], probe: Probe) -> list[Violations]:
 
 
 def _nonlinear(probe: Probe, inputs: Bits) -> list[Violations]:
-    """vjp(c) must be c * vjp(1): the implementation is scaled after the fact by an exact power of two."""
+    """vjp(c) must be c * vjp(1), for c an exact power of two."""
     ones = fa.values(probe.evaluate(inputs, 1), probe.format)
     rows = []
     for c in COTANGENTS:
-        scaled = _scaled(probe.implementation, c)
-        results = probe.evaluate_other(scaled, inputs, 1, "reverse")
+        results = _pulled(probe, inputs, c)
         for bits, got, value, one in zip(inputs, results, fa.values(results, probe.format), ones, strict=True):
             if value != c * one and not (np.isnan(value) and np.isnan(one)):
                 reading = Reading("reverse", int(bits), int(got), float(value))
                 text = f"the vjp of cotangent {c:g} is {value:g}, not {c:g} times that of 1 ({one:g})"
                 rows.append(_violation(reading, probe, WRONG_BRANCH, text))
     return rows
+
+
+def _pulled(probe: Probe, inputs: Bits, c: float) -> Bits:
+    """The vjp of c; where the backend takes no cotangents, that of 1 of the implementation scaled after the fact."""
+    if not probe.backend.takes_cotangents:
+        return probe.evaluate_other(_scaled(probe.implementation, c), inputs, 1, "reverse")
+    call = Call(order=1, mode=probe.mode, path="reverse", cotangent=c)
+    with probe.calling():
+        return probe.backend.evaluate(probe.implementation, inputs, probe.format, call)
 
 
 def _scaled(implementation: Implementation, factor: float) -> Implementation:

@@ -19,6 +19,7 @@ from gradproof.backends.process_state import state_kept
 from gradproof.backends.space import Space
 from gradproof.engine.plan import Task
 from gradproof.engine.selection import Budget, Selection
+from gradproof.engine.tabulated import answered
 from gradproof.errors import Unsupported
 from gradproof.execution.timelimit import time_limit
 from gradproof.formats import BFLOAT16, Format, get_format
@@ -112,8 +113,12 @@ class Probe:
     ) -> Bits:
         """The same for another implementation on the same backend, format and mode."""
         call = Call(order=order, mode=self.mode, path=path or self.paths[0])
-        with self.calling(implementation):
+
+        def ask(bits: Bits) -> Bits:
             return self.backend.evaluate(implementation, bits, self.format, call)
+
+        with self.calling(implementation):
+            return answered(implementation, self.backend.id, self.format, call, bits, ask)
 
     @contextmanager
     def calling(self, implementation: Implementation | None = None) -> Iterator[None]:

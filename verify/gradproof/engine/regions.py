@@ -71,27 +71,42 @@ def widen(span: Span, tried: Ints, fmt: Format, fails: Fails, sections: int = 25
     above = ordered[ordered > span.high]
     low_pass = int(below[-1]) if below.size else -fmt.last_bits - 1
     high_pass = int(above[0]) if above.size else fmt.last_bits + 1
-    low = _frontier(span.low, low_pass, fmt, fails, sections)
-    high = _frontier(span.high, high_pass, fmt, fails, sections)
-    return Span(low, high, span.tried, span.failing)
+    low, high = _Frontier(span.low, low_pass), _Frontier(span.high, high_pass)
+    while steps := [(end, end.candidates(sections)) for end in (low, high) if end.open]:
+        # One call for both ends: on a backend that traces its derivatives a call costs as much as many inputs.
+        bad = fails(fa.from_ordinals(np.concatenate([candidates for _, candidates in steps]), fmt))
+        for end, candidates in steps:
+            end.take(candidates, bad[: candidates.size])
+            bad = bad[candidates.size :]
+    return Span(low.inside, high.inside, span.tried, span.failing)
 
 
-def _frontier(inside: int, outside: int, fmt: Format, fails: Fails, sections: int) -> int:
-    """The failing ordinal next to a passing one, between a failing ``inside`` and a passing ``outside``."""
-    while abs(outside - inside) > 1:
-        step = max(1, abs(outside - inside) // sections)
-        sign = 1 if outside > inside else -1
-        candidates = [inside + sign * step * k for k in range(1, sections + 1)]
-        candidates = [c for c in candidates if (c - outside) * sign < 0]
-        if not candidates:
-            candidates = [inside + sign]
-        bad = fails(fa.from_ordinals(np.array(candidates, dtype=np.int64), fmt))
-        first_good = int(np.argmin(bad)) if not bad.all() else len(candidates)
-        if first_good < len(candidates):
-            outside = candidates[first_good]
+@dataclass
+class _Frontier:
+    """Where failing ends between a failing ordinal ``inside`` and a passing one ``outside``."""
+
+    inside: int
+    outside: int
+
+    @property
+    def open(self) -> bool:
+        """Whether there is an ordinal between the two."""
+        return abs(self.outside - self.inside) > 1
+
+    def candidates(self, sections: int) -> Ints:
+        """Ordinals that cut what lies between into ``sections`` parts, from inside to outside."""
+        step = max(1, abs(self.outside - self.inside) // sections)
+        sign = 1 if self.outside > self.inside else -1
+        between = [self.inside + sign * step * k for k in range(1, sections + 1)]
+        return np.array([c for c in between if (c - self.outside) * sign < 0] or [self.inside + sign], np.int64)
+
+    def take(self, candidates: Ints, bad: npt.NDArray[np.bool_]) -> None:
+        """Close in on the first candidate that passes."""
+        first_good = int(np.argmin(bad)) if not bad.all() else candidates.size
+        if first_good < candidates.size:
+            self.outside = int(candidates[first_good])
         if first_good > 0:
-            inside = candidates[first_good - 1]
-    return inside
+            self.inside = int(candidates[first_good - 1])
 
 
 def simplest(span: Span, fmt: Format, fails: Fails) -> int | None:

@@ -28,6 +28,8 @@ def checked(gradproof: Invoke, folder: Path, text: str, *more: str) -> tuple[int
     """Exit code, cells and output of ``gradproof check`` on one user's file, in this process."""
     file = folder / "mine.py"
     file.write_text(HEAD + text, encoding="utf-8")
+    for earlier in ("r.json", "r.html"):  # which a run that judged nothing would keep
+        Path(earlier).unlink(missing_ok=True)
     run = gradproof(
         "check", str(file), "--jobs", "0", "--json", "r.json", "--html", "r.html", "--profile", "quick", *more
     )

@@ -46,6 +46,11 @@ OTHERWISE: list[dict[str, Any]] = [
     {"pieces": (line, flat)},
     {"closed": "left"},
     {"seams": frozenset({0})},
+    {"smooth": {0: 0}},
+    {"smooth": {0: 1}},
+    {"at": {0: (0,)}},
+    {"at": {0: (0, None, 0)}},
+    {"at": {0: (lambda m, alpha: m.exp(alpha),)}},
     {"domain": (-3, "inf")},
     {"limits": ((0, 0, 0), ("inf", 2, 0))},
     {"limits": ((0, 0, 0), ("inf", 1, None))},
@@ -93,6 +98,11 @@ def test_no_two_of_these_are_one() -> None:
 )
 def test_the_same_numbers_given_otherwise_are_the_same_function(same: dict[str, Any]) -> None:
     assert hinge(**same).identity == hinge().identity
+
+
+def test_declared_points_are_the_same_however_they_are_given() -> None:
+    given, otherwise = {0: ("1/2",), 1: (1,)}, {Decimal("1.0"): (1.0,), "0": (0.5,)}
+    assert hinge(at=given).identity == hinge(at=otherwise).identity != hinge().identity
 
 
 def test_a_name_never_identifies() -> None:

@@ -120,7 +120,7 @@ def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
             text=True,
             check=False,
         )
-    assert done.returncode == 1
+    assert done.returncode == 0  # a reader that has enough, such as head, is no failure
     assert done.stderr == ""
 
 

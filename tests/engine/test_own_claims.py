@@ -139,18 +139,18 @@ def test_checks_that_cannot_be_declared_are_refused() -> None:
 
 
 def nudged(slack: str) -> str:
-    """An identity-like relu that is off by a factor of 1 + 2^-8, held to a contract of its own."""
+    """An identity-like relu that is off by a factor of 1 - 2^-8, held to a contract of its own."""
     return f"""
 gp.contract("slack", metric="u", bounds={slack})
 
 @gp.implements("relu", backend="numpy", formats=["float16"], contract="slack")
 def mine(x):
-    return np.maximum(x * np.float16(1 + 2**-8), np.zeros_like(x))
+    return np.maximum(x * np.float16(1 - 2**-8), np.zeros_like(x))
 """
 
 
 def test_a_contract_of_ones_own_decides(tmp_path: Path) -> None:
-    # A factor of 1 + 2^-8 is off by 4 to 8 ulp of a significand of 11 bits, and half an ulp of rounding.
+    # A factor of 1 - 2^-8 is off by 4 to 8 ulp of a significand of 11 bits, and half an ulp of rounding.
     for slack, status in (("9", "pass"), ("[7, 9, 9]", "fail"), ("[9, 1, 1]", "pass")):
         (cell,) = cells(tmp_path, nudged(slack), properties=("accuracy",), orders=(0,))
         assert (cell.status, cell.contract) == (status, "slack")

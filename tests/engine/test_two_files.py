@@ -159,7 +159,7 @@ def within_ten(x, y):
 @pytest.mark.parametrize("given", ["kernels", '"kernels"'], ids=["as an object", "by its name"])
 @pytest.mark.parametrize("turn", [1, -1])
 def test_each_file_is_held_to_its_own_contract(turn: int, given: str, tmp_path: Path) -> None:
-    # relu times 1 + 2^-8 is off by 4 to 8 ulp of float16's 11 bits, and half an ulp of rounding.
+    # relu times 1 - 2^-8 is off by 4 to 8 ulp of float16's 11 bits, and half an ulp of rounding.
     text = """
 import gradproof as gp
 import numpy as np
@@ -168,7 +168,7 @@ kernels = gp.contract("kernels", metric="u", bounds={})
 
 @gp.implements("relu", backend="numpy", formats=["float16"], contract={})
 def nudged(x):
-    return np.maximum(x * np.float16(1 + 2**-8), np.zeros_like(x))
+    return np.maximum(x * np.float16(1 - 2**-8), np.zeros_like(x))
 """
     files = [written(tmp_path, stem, text.format(u, given)) for stem, u in (("lax", 9), ("tight", 7))]
     assert statuses(judged(*files[::turn])) == {"lax:nudged": "pass", "tight:nudged": "fail"}

@@ -79,6 +79,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Make:
 
 def judged(run: Environment, folder: Path, *arguments: str) -> list[dict[str, Any]]:
     results = folder / "results.json"
+    results.unlink(missing_ok=True)  # one that holds more is kept
     done = run("run", "--profile", "quick", "--jobs", "0", "--json", str(results), "--html", "none", *arguments)
     assert done.returncode in (0, 1, 5), done.stdout + done.stderr
     found: list[dict[str, Any]] = json.loads(results.read_text())["cells"]

@@ -251,7 +251,7 @@ def test_odd_and_even_functions_are_declared_and_no_others(f: Function) -> None:
     ]
     odd, even = all(right == -left for right, left in mirrored), all(right == left for right, left in mirrored)
     constant = len({ordinal for pair in mirrored for ordinal in pair}) == 1
-    assert f.odd == odd
+    assert f.odd == odd or constant  # the constant 0 is both, and may be declared neither
     assert f.even == even or constant
 
 

@@ -34,7 +34,7 @@ def made(fmt: Format = TINY, seed: int = 0) -> list[Reference]:
     return [
         Reference(
             rng.uniform(-1, 1, n), rng.uniform(-1, 1, n) * 2.0**-53, rng.integers(-8192, 8193, n),
-            rng.exponential(1, n), rng.integers(0, n, n).astype(fa.storage(fmt)),
+            rng.exponential(1, n), rng.integers(-8192, 8193, n), rng.integers(0, n, n).astype(fa.storage(fmt)),
             rng.integers(0, 5, n).astype(np.uint8), rng.integers(0, 4, n).astype(np.uint8),
         )
         for _ in range(3)

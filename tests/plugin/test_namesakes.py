@@ -126,7 +126,7 @@ def test_a_marker_means_the_function_of_a_conftest_above(quiet: pytest.Pytester)
 
 @pytest.mark.parametrize("turn", [1, -1])
 def test_markers_mean_the_contract_of_their_own_file(turn: int, quiet: pytest.Pytester) -> None:
-    # relu times 1 + 2^-8 is off by 4 to 8 ulp of float16's 11 bits, and half an ulp of rounding.
+    # relu times 1 - 2^-8 is off by 4 to 8 ulp of float16's 11 bits, and half an ulp of rounding.
     source = """
 gp.contract("kernels", metric="u", bounds={})
 
@@ -134,7 +134,7 @@ gp.contract("kernels", metric="u", bounds={})
 @pytest.mark.gradproof("relu", backend="numpy", formats=["float16"], orders=[0], properties=["accuracy"],
                        contract="kernels")
 def nudged_{}(x):
-    return np.maximum(x * np.float16(1 + 2**-8), np.zeros_like(x))
+    return np.maximum(x * np.float16(1 - 2**-8), np.zeros_like(x))
 """
     quiet.makepyfile(**{f"test_{u}": HEADER + source.format(u, u) for u in (7, 9)})
     cell = "relu-numpy-cpu-float16-order0-accuracy"

@@ -160,7 +160,7 @@ def test_a_parameter_of_one_element_is_a_wrong_shape_at_zero_dimensions_and_rank
     assert "zero-dimensional" in cell.reason
     assert "returned shape (1,), expected ()" in cell.reason
     assert "nan" not in cell.reason.lower()
-    wrong = judged(when(lambda x: x.ndim == 2, broadcasting, scaled(silu, 1.25)))
+    wrong = judged(when(lambda x: x.ndim == 2, broadcasting, scaled(silu, 0.75)))
     assert wrong.severity == "large-error"  # of a matrix, which tells the cell; the shape is wrong as before
     assert gravity(wrong) < gravity(cell)
 

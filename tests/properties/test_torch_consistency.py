@@ -75,7 +75,8 @@ def with_a_later_half(y: Any, later: str) -> Any:
     """``y`` with one of its halves off by a last bit, or with NaNs of the other sign."""
     half = y.numel() // 2
     if later == "a last bit":
-        y[half:] = torch.nextafter(y[half:], torch.full_like(y[half:], torch.inf))
+        above = torch.nextafter(y[half:], torch.full_like(y[half:], torch.inf))
+        y[half:] = torch.where(torch.isfinite(above), above, y[half:])  # an infinity would be of a wrong class
     else:
         y[half:] = torch.where(torch.isnan(y[half:]), -y[half:], y[half:])
     return y

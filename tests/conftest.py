@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pathlib
 import re
 import shutil
 import tempfile
@@ -44,23 +45,35 @@ def pytest_configure(config: pytest.Config) -> None:
     if wanted and importlib.util.find_spec(wanted) is None:
         raise pytest.UsageError(f"--framework {wanted}: {wanted} is not installed in this environment")
     _keep_out_of_the_users_cache(config)
+    _be_strict_in_child_processes(config)
+
+
+def _be_strict_in_child_processes(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        return
+    folder = str(pathlib.Path(__file__).with_name("child_processes"))
+    before = os.environ.get("PYTHONPATH")
+    _set_for_the_session(config, "PYTHONPATH", folder + (os.pathsep + before if before else ""))
 
 
 def _keep_out_of_the_users_cache(config: pytest.Config) -> None:
     """Give the session a folder of its own for the oracle's tables, shared with xdist's workers and child processes."""
     if hasattr(config, "workerinput"):
         return
-    before = os.environ.get("GRADPROOF_CACHE_DIR")
     folder = tempfile.mkdtemp(prefix="gradproof-tests-")
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    _set_for_the_session(config, "GRADPROOF_CACHE_DIR", folder)
+
+
+def _set_for_the_session(config: pytest.Config, name: str, value: str) -> None:
+    before = os.environ.get(name)
 
     def restore() -> None:
-        shutil.rmtree(folder, ignore_errors=True)
-        if before is None:
-            os.environ.pop("GRADPROOF_CACHE_DIR", None)
-        else:
-            os.environ["GRADPROOF_CACHE_DIR"] = before
+        os.environ.pop(name, None)
+        if before is not None:
+            os.environ[name] = before
 
-    os.environ["GRADPROOF_CACHE_DIR"] = folder
+    os.environ[name] = value
     config.add_cleanup(restore)
 
 

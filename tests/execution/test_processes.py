@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
 import pytest
@@ -87,3 +88,9 @@ def test_numbers_of_workers_without_use_are_usage_errors(number: int) -> None:
 def test_as_many_workers_as_are_of_any_use_may_be_asked_for() -> None:
     check_workers("--jobs", 0)
     check_workers("--jobs", 4 * cpus())
+
+
+def test_in_a_worker_too_a_warning_that_our_code_causes_fails_a_test() -> None:
+    modules = ("gradproof_properties.calls.cotangents", "gradproof", "numpy", "gradproofs_friend")
+    warned = [(warnings.warn_explicit, "invalid value", RuntimeWarning, "f.py", 1, module) for module in modules]
+    assert [type(answer) for answer in answers(*warned)] == [RuntimeWarning, RuntimeWarning, type(None), type(None)]

@@ -32,11 +32,6 @@ INTERVALS: list[tuple[str, dict[str, Any], Fraction, int, tuple[Fraction | int, 
     ("elu", {"alpha": 2}, Fraction(0), 1, (1, 2)),
     ("elu", {}, Fraction(0), 2, (0, 1)),
     ("elu", {"alpha": "0.3"}, Fraction(0), 2, (0, Fraction(3, 10))),
-    # Breakpoints that coincide: the piece between them still counts, as it does however close they are.
-    ("hardshrink", {"lambd": 0}, Fraction(0), 1, (0, 1)),
-    ("softshrink", {"lambd": 0}, Fraction(0), 1, (0, 1)),
-    ("hardtanh", {"min": 0, "max": 0}, Fraction(0), 1, (0, 1)),
-    ("clamp", {"min": 1, "max": 1}, Fraction(1), 1, (0, 1)),
     ("selu", {}, Fraction(0), 1, (SELU_SCALE, SELU_LEFT)),
     ("selu", {}, Fraction(0), 2, (0, SELU_LEFT)),
 ]
@@ -70,7 +65,11 @@ def test_the_derivative_at_a_kink_is_the_clarke_interval(
         ("relu", {}, 2, 0),
         ("prelu", {"weight": 1}, 1, 1),
         ("elu", {"alpha": 0}, 2, 0),
-        # Where breakpoints coincide all three pieces are straight.
+        # Where breakpoints coincide, the piece of no length between them has no say: x, x and two constants.
+        ("hardshrink", {"lambd": 0}, 1, 1),
+        ("softshrink", {"lambd": 0}, 1, 1),
+        ("hardtanh", {"min": 0, "max": 0}, 1, 0),
+        ("clamp", {"min": 0, "max": 0}, 1, 0),
         ("hardshrink", {"lambd": 0}, 2, 0),
         ("hardtanh", {"min": 0, "max": 0}, 2, 0),
     ],
@@ -80,6 +79,14 @@ def test_where_both_sides_agree_there_is_a_derivative(
 ) -> None:
     answer = Oracle(get_function(name, params)).certified(0, FLOAT32, order)
     assert (answer.kind, answer.how, answer.midpoint.fraction()) == ("finite", "exact", value)
+
+
+def test_a_value_of_its_own_between_coinciding_breakpoints_leaves_no_derivative() -> None:
+    parts = piecewise(lambda m, x: x, 0, lambda m, x: 5, 0, lambda m, x: x)
+    isolated = function("isolated", parts, closed=("right", "left"))
+    answers = Oracle(isolated).certified(0, FLOAT32, 0), Oracle(isolated).certified(0, FLOAT32, 1)
+    assert [answer.kind for answer in answers] == ["finite", "undefined"]
+    assert answers[0].midpoint.fraction() == 5
 
 
 def test_the_slope_at_a_kink_is_the_larger_of_the_two_sides() -> None:

@@ -107,18 +107,21 @@ class Oracle:
         return self._with_declared(answers, x, fmt)
 
     def _at_kink(self, kink: Fraction, fmt: Format, confirm: tuple[int, ...]) -> list[Certified]:
-        """f from the piece that owns the point, derivatives from both sides."""
-        # Where breakpoints coincide, the pieces between them count too: what is a convention while they have a length,
-        # however short, does not cease to be one.
+        """f from the piece that owns the point, derivatives from both sides.
+
+        Where breakpoints coincide, a piece of no length has no slope that f could have there: the sides alone decide,
+        unless the value at the point is another than theirs. Then f has no derivative, and what each of the pieces
+        gives is a convention.
+        """
         first, last = self._pieces_beside(kink)
         meeting = [self._from(piece, kink, fmt, JUDGED_ORDERS + 1, confirm) for piece in range(first, last + 1)]
         owner = self._from(self.function.piece_at(kink), kink, fmt, 1, confirm and (0,))
-        answers = [
-            owner[0],
-            *(joints.joined(sides, fmt) for sides in zip(*(found[1:] for found in meeting), strict=True)),
-        ]
+        sides = [meeting[0], meeting[-1]]
+        isolated = any(joints.same(side[0], owner[0]) is None for side in sides)
+        slopes = zip(*(found[1:] for found in (meeting if isolated else sides)), strict=True)
+        answers = [owner[0], *(joints.joined(given, fmt) for given in slopes)]
         for order in range(min(self.function.smoothness(kink) + 1, len(answers))):
-            answers[order] = self._common(meeting[0][order], meeting[-1][order], kink, order)
+            answers[order] = self._common(sides[0][order], sides[1][order], kink, order)
         return answers
 
     def _common(self, left: Certified, right: Certified, kink: Fraction, order: int) -> Certified:

@@ -156,8 +156,8 @@ def _forbidden(module: str, found: Import) -> str:
 
 
 def frameworks_of(module: str) -> set[str]:
-    """The frameworks that a module's name says it is about: ``gradproof.backends.catalogue_torch``, torch."""
-    words = set(module.rpartition(".")[2].split("_"))
+    """The frameworks that a module's name says it is about: ``gradproof.backends.torch.catalogue``, torch."""
+    words = {word for part in module.split(".")[2:] for word in part.split("_")}
     return words & set(FRAMEWORKS)
 
 

@@ -22,9 +22,9 @@ SEEDED = [
         "try:\n    import jax.numpy as jnp\nexcept ImportError:\n    pass",
         "its own backend",
     ),
-    ("gradproof.backends.numpy_backend", "from torch import nn", "its own backend"),
+    ("gradproof.backends.numpy.backend", "from torch import nn", "its own backend"),
     ("gradproof.backends", "import torch", "its own backend"),
-    ("gradproof.backends.torch_backend", "import jax", "its own backend"),
+    ("gradproof.backends.torch.backend", "import jax", "its own backend"),
     ("gradproof.engine.torch_helpers", "import torch", "its own backend"),
     ("gradproof.formats.arrays", "from gradproof.oracle import Oracle", "formats may import errors"),
     ("gradproof.formats.arrays", "from gradproof import oracle", "formats may import errors"),
@@ -48,9 +48,9 @@ SEEDED = [
 ]
 
 ALLOWED = [
-    ("gradproof.backends.catalogue_torch", "import torch"),
-    ("gradproof.backends.torch_backend", "import torch\nfrom torch.func import jvp"),
-    ("gradproof.backends.jax_backend", "import jax, jaxlib"),
+    ("gradproof.backends.torch.catalogue", "import torch"),
+    ("gradproof.backends.torch.backend", "import torch\nfrom torch.func import jvp"),
+    ("gradproof.backends.jax.backend", "import jax, jaxlib"),
     ("gradproof.cli.doctor", "def versions():\n    import torch\n    return torch.__version__"),
     ("gradproof.oracle.oracle", "from gradproof.oracle.certify import Certified\nimport mpmath, numpy"),
     (

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gradproof.backends.base import Implementation
-from gradproof.backends.catalogue_numpy import row
+from gradproof.backends.numpy.catalogue import row
 from gradproof.engine.ledger import Ledger, Surroundings
 from gradproof.engine.packs import properties
 from gradproof.engine.plan import Task

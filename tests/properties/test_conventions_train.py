@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradproof.backends.numpy_space import NumpySpace
+from gradproof.backends.numpy.space import NumpySpace
 from gradproof.engine.packs import properties
 from gradproof.engine.plan import Task
 from gradproof.engine.probe import Probe

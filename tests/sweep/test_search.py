@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gradproof.backends.base import Implementation
-from gradproof.backends.catalogue_numpy import row
+from gradproof.backends.numpy.catalogue import row
 from gradproof.errors import ImplementationFault, Unsupported, UsageError
 from gradproof.formats import BFLOAT16, FLOAT32, FLOAT64, Format
 from gradproof.formats import arrays as fa

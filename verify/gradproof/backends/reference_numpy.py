@@ -13,12 +13,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from gradproof.backends import reference_algebraic as algebraic
-from gradproof.backends import reference_elu as exponential
-from gradproof.backends import reference_gated as gated
-from gradproof.backends import reference_pieces as pieces
-from gradproof.backends import reference_primitives as primitives
-from gradproof.backends import reference_smooth as smooth
+from gradproof.backends.reference import algebraic, gated, primitives, smooth
+from gradproof.backends.reference import elu as exponential
+from gradproof.backends.reference import piecewise as pieces
 from gradproof.errors import UsageError
 from gradproof.formats import get_format
 from gradproof.formats.arrays import round_values

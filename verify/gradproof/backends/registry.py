@@ -18,9 +18,9 @@ from gradproof.errors import BackendUnavailable, UsageError
 GROUP: Final = "gradproof.backends"
 
 _BUILT_IN: Final = {
-    "numpy": "gradproof.backends.numpy_backend:NumpyBackend",
-    "torch": "gradproof.backends.torch_backend:TorchBackend",
-    "jax": "gradproof.backends.jax_backend:JaxBackend",
+    "numpy": "gradproof.backends.numpy.backend:NumpyBackend",
+    "torch": "gradproof.backends.torch.backend:TorchBackend",
+    "jax": "gradproof.backends.jax.backend:JaxBackend",
 }
 
 

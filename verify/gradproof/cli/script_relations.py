@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from gradproof.backends.base import LANES
-from gradproof.backends.jax_layouts import TAIL
+from gradproof.backends.jax.layouts import TAIL
 from gradproof.backends.layouts import LARGE, WIDTH, tails
 from gradproof.formats import Format
 

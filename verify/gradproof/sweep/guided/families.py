@@ -48,7 +48,7 @@ def catalogued(backend: str) -> Make:
     """What makes the catalogue's implementations on ``backend``; it raises Unsupported where there is none."""
     name = get_backend(backend).name
     try:
-        row = import_module(f"gradproof.backends.catalogue_{name}").row
+        row = import_module(f"gradproof.backends.{name}.catalogue").row
     except ImportError:
         raise Unsupported(
             f"the backend {name} has no catalogue that takes parameters; hand in what makes them"

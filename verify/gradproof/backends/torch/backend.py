@@ -52,14 +52,14 @@ class TorchBackend(Backend):
         super().__init__(device)
         import torch
 
-        from gradproof.backends import torch_arrays, torch_calls
+        from gradproof.backends.torch import calls, tensors
 
-        self._arrays = torch_arrays
-        self._calls = torch_calls
+        self._arrays = tensors
+        self._calls = calls
         self._device: torch.device = (
             torch.device("cuda", torch.cuda.current_device()) if device == "cuda" else torch.device("cpu")
         )
-        self._compiled = torch_calls.Compiler()
+        self._compiled = calls.Compiler()
         self._code_generation: Availability | None = None
         self._traits: dict[str, Traits] = {}
 
@@ -77,7 +77,7 @@ class TorchBackend(Backend):
         if mode != "compiled":
             return Availability(True)
         if self._code_generation is None:
-            from gradproof.backends.torch_inductor import code_generation
+            from gradproof.backends.torch.inductor import code_generation
 
             self._code_generation = code_generation(self._device)
         return self._code_generation
@@ -105,13 +105,13 @@ class TorchBackend(Backend):
 
     def catalogue(self) -> Sequence[Implementation]:
         """PyTorch's own activation functions."""
-        from gradproof.backends.catalogue_torch import catalogue
+        from gradproof.backends.torch.catalogue import catalogue
 
         return catalogue()
 
     def formulations(self, function: str, params: Mapping[str, Any]) -> Sequence[Implementation]:
         """The piecewise linear functions by ``maximum``, ``clamp`` and ``where``."""
-        from gradproof.backends.catalogue_torch import formulations
+        from gradproof.backends.torch.catalogue import formulations
 
         return formulations(function, params)
 
@@ -122,13 +122,13 @@ class TorchBackend(Backend):
     @property
     def settings(self) -> Mapping[str, Setting]:
         """See the base class."""
-        from gradproof.backends.torch_settings import SETTINGS
+        from gradproof.backends.torch.settings import SETTINGS
 
         return SETTINGS
 
     def layouts(self, implementation: Implementation, fmt: Format, order: int) -> tuple[str, ...]:
         """All of them; what writes into its argument or into ``out`` where the implementation has the variant."""
-        from gradproof.backends.torch_layouts import offered
+        from gradproof.backends.torch.layouts import offered
 
         return offered(implementation, fmt, order)
 
@@ -164,7 +164,7 @@ class TorchBackend(Backend):
 
     def arrays(self) -> Arrays:
         """Tensors on the device."""
-        from gradproof.backends.torch_arrays_on_device import TorchArrays
+        from gradproof.backends.torch.device_arrays import TorchArrays
 
         return TorchArrays(self._device)
 
@@ -193,7 +193,7 @@ class TorchBackend(Backend):
         check_offered(implementation, fmt, 1)
         if not weights:
             return [], []
-        from gradproof.backends.torch_chain import Chain
+        from gradproof.backends.torch.chain import Chain
 
         lanes = padded(np.asarray(bits, storage(fmt)))
         shape, size, depth = bits.shape, bits.size, len(weights)
@@ -209,7 +209,7 @@ class TorchBackend(Backend):
     @contextmanager
     def space(self, fmt: Format, threads: int | None = 1) -> Iterator[Space]:
         """See the base class; one CPU thread, or as many as the process has."""
-        from gradproof.backends.torch_space import TorchSpace
+        from gradproof.backends.torch.space import TorchSpace
 
         with self._arrays.needing(f"a program in {fmt.name}"), ExitStack() as stack:
             if threads is not None:

@@ -8,8 +8,8 @@ import torch
 
 from gradproof.backends.base import Implementation
 from gradproof.backends.contract import called, differentiated, handed_in, unless_user
-from gradproof.backends.torch_arrays import Tensor, bits_of, lacks, tensor
-from gradproof.backends.torch_calls import Run
+from gradproof.backends.torch.calls import Run
+from gradproof.backends.torch.tensors import Tensor, bits_of, lacks, tensor
 from gradproof.formats import Format
 from gradproof.formats.arrays import Bits
 

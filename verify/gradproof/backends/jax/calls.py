@@ -30,7 +30,7 @@ from gradproof.backends.contract import (
     unless_user,
     wrong,
 )
-from gradproof.backends.jax_programs import kept
+from gradproof.backends.jax.programs import kept
 from gradproof.backends.settings import Setting, settings_kept
 from gradproof.errors import ImplementationFault, Unsupported
 from gradproof.formats import Format

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradproof.backends.arrays import Array, Arrays, chunk_for
-from gradproof.backends.jax_calls import configured
+from gradproof.backends.jax.calls import configured
 from gradproof.formats import FLOAT64
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from gradproof.backends.reference_math import Array, times_exp
+from gradproof.backends.reference.arithmetic import Array, times_exp
 
 _SCALE: Final = Fraction("1.0507009873554804934193349852946")
 _ALPHA: Final = Fraction("1.6732632423543772848170429916717")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradproof.backends.reference_math import Array
+from gradproof.backends.reference.arithmetic import Array
 
 
 def _keep_nan(x: Array, y: Array | float) -> Array:

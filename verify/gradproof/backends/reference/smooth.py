@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from gradproof.backends.reference_math import FAR, Array, clipped, times_exp, two_product
+from gradproof.backends.reference.arithmetic import FAR, Array, clipped, times_exp, two_product
 
 # -- the sigmoid family: s = sigmoid(x), a = |x|, e = exp(-a) ---------------------------------------------
 

@@ -1,7 +1,7 @@
 """Float64 kernels of x times something that rises from 0 to 1: silu, quick_gelu, mish, gelu, gelu_tanh; orders 0 to 2.
 
 Each takes float64 values of any shape and returns float64 of the same shape. Written over a = |x| and one
-exponential as in ``reference_smooth``. Where the gate s has s(-x) = 1 - s(x), the right half follows from
+exponential as in ``smooth``. Where the gate s has s(-x) = 1 - s(x), the right half follows from
 f(x) - f(-x) = x.
 """
 
@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from gradproof.backends.reference_math import (
+from gradproof.backends.reference.arithmetic import (
     INV_SQRT_2PI,
     Array,
     Pair,

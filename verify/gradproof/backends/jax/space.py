@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from gradproof.backends.base import Backend, Implementation
 from gradproof.backends.contract import found, refused
-from gradproof.backends.jax_calls import array, bits_of, guarded, lacks
+from gradproof.backends.jax.calls import array, bits_of, guarded, lacks
 from gradproof.backends.space import FORWARD_OVER_REVERSE, REVERSE_OVER_REVERSE, Array, Program, Space
 from gradproof.errors import Unsupported
 from gradproof.formats import Format

@@ -22,7 +22,7 @@ from gradproof.backends.base import Availability, Backend, Call, Implementation,
 from gradproof.backends.chains import reverse_passes
 from gradproof.backends.contract import check_offered, told
 from gradproof.backends.cuda import driver_version
-from gradproof.backends.jax_layouts import OFFERED, laid_out
+from gradproof.backends.jax.layouts import OFFERED, laid_out
 from gradproof.backends.simd import xla_level
 from gradproof.errors import Unsupported
 from gradproof.formats import Format
@@ -53,7 +53,7 @@ class JaxBackend(Backend):
         _share_gpu_memory()
         import jax
 
-        from gradproof.backends import jax_calls
+        from gradproof.backends.jax import calls as jax_calls
 
         self._calls = jax_calls
         self._device = jax.devices(_PLATFORM[device])[0]
@@ -86,13 +86,13 @@ class JaxBackend(Backend):
 
     def catalogue(self) -> Sequence[Implementation]:
         """The functions of ``jax.nn``."""
-        from gradproof.backends.catalogue_jax import catalogue
+        from gradproof.backends.jax.catalogue import catalogue
 
         return catalogue()
 
     def formulations(self, function: str, params: Mapping[str, Any]) -> Sequence[Implementation]:
         """The piecewise linear functions by ``maximum``, ``clip`` and ``where``."""
-        from gradproof.backends.catalogue_jax import formulations
+        from gradproof.backends.jax.catalogue import formulations
 
         return formulations(function, params)
 
@@ -133,7 +133,7 @@ class JaxBackend(Backend):
 
     def arrays(self) -> Arrays:
         """JAX arrays on the device, compiled operation by operation."""
-        from gradproof.backends.jax_arrays_on_device import JaxArrays
+        from gradproof.backends.jax.device_arrays import JaxArrays
 
         return JaxArrays(self._device)
 
@@ -174,7 +174,7 @@ class JaxBackend(Backend):
     @contextmanager
     def space(self, fmt: Format, threads: int | None = 1) -> Iterator[Space]:
         """See the base class; XLA chooses its threads by itself."""
-        from gradproof.backends.jax_space import JaxSpace
+        from gradproof.backends.jax.space import JaxSpace
 
         self.traits(fmt)
         with self._calls.configured(fmt, self._device):

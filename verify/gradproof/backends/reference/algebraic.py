@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from gradproof.backends.reference_math import Array, clipped
+from gradproof.backends.reference.arithmetic import Array, clipped
 
 _HUGE: Final = 1e300
 

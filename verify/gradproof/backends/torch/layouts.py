@@ -1,6 +1,6 @@
-"""One call in another layout, as a function of the contiguous tensor that ``torch_calls`` differentiates.
+"""One call in another layout, as a function of the contiguous tensor that ``calls`` differentiates.
 
-Imports torch; only ``torch_calls`` imports this module. What arranges the elements is made of views and copies, which
+Imports torch; only ``calls`` imports this module. What arranges the elements is made of views and copies, which
 autograd passes without rounding; the implementation is called on the arranged tensor alone.
 """
 
@@ -15,7 +15,7 @@ import torch
 from gradproof.backends.base import Implementation
 from gradproof.backends.contract import told
 from gradproof.backends.layouts import WIDTH, poison, tails
-from gradproof.backends.torch_arrays import Tensor, tensor
+from gradproof.backends.torch.tensors import Tensor, tensor
 from gradproof.errors import ImplementationFault, Unsupported
 from gradproof.formats import Format
 

@@ -1,4 +1,4 @@
-"""Compiled programs of JAX, kept from one process to the next. Imports jax; only ``jax_calls`` imports this module.
+"""Compiled programs of JAX, kept from one process to the next. Imports jax; only ``calls`` imports this module.
 
 XLA takes tens of milliseconds for the smallest program, loading a compiled one takes one or two. JAX has a persistent
 cache, keyed by the program, XLA's flags and its version, which checks nothing of what it reads and is set for the

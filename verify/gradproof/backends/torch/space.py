@@ -11,8 +11,8 @@ from torch.autograd import forward_ad
 from gradproof.backends.base import LANES, Backend, Implementation
 from gradproof.backends.contract import called, found, refused, unless_user
 from gradproof.backends.space import FORWARD_OVER_REVERSE, REVERSE_OVER_REVERSE, Array, Program, Space
-from gradproof.backends.torch_arrays import Tensor, bits_of, lacks, no_forward_rule, tensor
-from gradproof.backends.torch_calls import check_result, dead_end, dual
+from gradproof.backends.torch.calls import check_result, dead_end, dual
+from gradproof.backends.torch.tensors import Tensor, bits_of, lacks, no_forward_rule, tensor
 from gradproof.errors import Unsupported
 from gradproof.formats import Format
 from gradproof.formats.arrays import Bits

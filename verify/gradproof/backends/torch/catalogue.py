@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from gradproof.backends.base import Implementation
 from gradproof.backends.catalogue_rows import conversion, filled, target_of
-from gradproof.backends.torch_arrays import DTYPES
+from gradproof.backends.torch.tensors import DTYPES
 
 _FUNCTIONAL = "torch.nn.functional."
 

@@ -16,7 +16,7 @@ import jax.scipy.special
 
 from gradproof.backends.base import Implementation
 from gradproof.backends.catalogue_rows import conversion, filled, target_of
-from gradproof.backends.jax_calls import DTYPES
+from gradproof.backends.jax.calls import DTYPES
 
 
 def _maximum(x: Any) -> Any:

@@ -24,7 +24,9 @@ from gradproof.backends.contract import (
     wrong,
 )
 from gradproof.backends.settings import settings_kept
-from gradproof.backends.torch_arrays import (
+from gradproof.backends.torch.layouts import laid_out
+from gradproof.backends.torch.settings import SETTINGS
+from gradproof.backends.torch.tensors import (
     DTYPES,
     Tensor,
     bits_of,
@@ -38,8 +40,6 @@ from gradproof.backends.torch_arrays import (
     same_bits,
     tensor,
 )
-from gradproof.backends.torch_layouts import laid_out
-from gradproof.backends.torch_settings import SETTINGS
 from gradproof.errors import GradproofError, Unsupported, is_ours
 from gradproof.formats import Format
 from gradproof.formats.arrays import Bits

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from gradproof.backends.reference_math import (
+from gradproof.backends.reference.arithmetic import (
     TWO_OVER_SQRT_PI,
     Array,
     Pair,

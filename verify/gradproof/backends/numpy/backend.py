@@ -15,7 +15,6 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
-from gradproof.backends import numpy_layouts
 from gradproof.backends import traits as probing
 from gradproof.backends.base import Availability, Backend, Call, Implementation, Traits, padded
 from gradproof.backends.chains import reverse_passes, rows_of
@@ -31,7 +30,8 @@ from gradproof.backends.contract import (
     wrong,
 )
 from gradproof.backends.layouts import UNPADDED
-from gradproof.backends.numpy_space import NumpySpace
+from gradproof.backends.numpy import layouts as numpy_layouts
+from gradproof.backends.numpy.space import NumpySpace
 from gradproof.errors import Unsupported
 from gradproof.formats import Format
 from gradproof.formats.arrays import Bits, storage
@@ -63,13 +63,13 @@ class NumpyBackend(Backend):
 
     def catalogue(self) -> Sequence[Implementation]:
         """gradproof's own reference implementations, since NumPy has no activation functions."""
-        from gradproof.backends.catalogue_numpy import catalogue
+        from gradproof.backends.numpy.catalogue import catalogue
 
         return catalogue()
 
     def formulations(self, function: str, params: Mapping[str, Any]) -> Sequence[Implementation]:
         """The piecewise linear functions by ``maximum``, ``clip`` and ``where``."""
-        from gradproof.backends.catalogue_numpy import formulations
+        from gradproof.backends.numpy.catalogue import formulations
 
         return formulations(function, params)
 

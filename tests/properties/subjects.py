@@ -15,8 +15,8 @@ import numpy as np
 
 from gradproof.backends.base import Implementation
 from gradproof.backends.numpy.catalogue import row
+from gradproof.engine.installed import properties
 from gradproof.engine.ledger import Ledger, Surroundings
-from gradproof.engine.packs import properties
 from gradproof.engine.plan import Task
 from gradproof.engine.probe import Probe, oracle_of
 from gradproof.engine.property import Outcome

@@ -21,7 +21,7 @@ from gradproof.formats import BFLOAT16, FLOAT32, Format
 from gradproof.formats.arrays import Bits
 from gradproof.functions import Function
 from gradproof.oracle.taylor_models import BEYOND, MODEL, NOWHERE, OPEN, VARIES, taylor_models
-from gradproof.sweep.judging import marks, modelled, tally, work
+from gradproof.sweep.judging import codes, modelled, shard_summary, work
 from gradproof.sweep.judging.collect import COARSE_SHIFT, FIRST_COARSE, Collected
 from gradproof.sweep.judging.modelled import Modelled
 from gradproof.sweep.judging.on_device import DeviceShard
@@ -213,7 +213,7 @@ def test_a_shard_on_a_device_says_what_one_on_the_host_says(function: str, order
         travelling, staying = shards(Right(target(function, order), FAULTS[fault]), route, first, first + 1999)
         assert travelling["counts"] == staying["counts"]
         assert travelling["classes"] == staying["classes"]
-        for name in tally.GREATEST:
+        for name in shard_summary.GREATEST:
             due, found = travelling["greatest"][name], staying["greatest"][name]
             assert (due is None) == (found is None)
             assert due is None or found["value"] == pytest.approx(due["value"], rel=2.0**-26, abs=2.0**-28)
@@ -252,7 +252,7 @@ def test_results_at_nans_and_infinities_are_judged_on_the_device() -> None:
 
 def test_runs_of_marks_say_what_the_marks_say() -> None:
     rng = np.random.default_rng(5)
-    kinds = np.array([marks.OK, marks.OVER, marks.UNDECIDED, marks.LOST | marks.NON_MONOTONE, marks.ASYMMETRIC])
+    kinds = np.array([codes.OK, codes.OVER, codes.UNDECIDED, codes.LOST | codes.NON_MONOTONE, codes.ASYMMETRIC])
     found = np.repeat(rng.choice(kinds, 3000), rng.integers(1, 9, 3000)).astype(np.uint8)
     for lo in (5, FLOAT32.sign_bit + 5):
         one, other = (Collected(FLOAT32, lo, lo + found.size - 1) for _ in range(2))

@@ -18,7 +18,7 @@ from gradproof.functions.registry import forget
 from gradproof.measure import Flushing
 from gradproof.oracle import Oracle
 from gradproof.oracle.taylor_models import BOUND
-from gradproof.sweep.judging import tally, work
+from gradproof.sweep.judging import shard_summary, work
 from gradproof.sweep.judging.work import Subject
 from gradproof.sweep.plan import Shard, Target, params
 
@@ -67,7 +67,7 @@ def agree(modelled: dict[str, Any], judged: dict[str, Any]) -> None:
     assert {k: v for k, v in modelled["counts"].items() if k != "asked"} == {
         k: v for k, v in judged["counts"].items() if k != "asked"
     }
-    for name in tally.GREATEST:
+    for name in shard_summary.GREATEST:
         due, found = ((tallied["greatest"][name] or {"value": 0.0})["value"] for tallied in (judged, modelled))
         # References know a value within 2^-10 quanta, and the slope in m within 1 %.
         relative, absolute = (0.02 if name == "m" else 2.0**-18), 2.0**-9
@@ -75,14 +75,14 @@ def agree(modelled: dict[str, Any], judged: dict[str, Any]) -> None:
         assert modelled["bound"][name] >= found
         if name != "abs":
             assert modelled["bound"][name] <= found * (1 + relative) + 2 * BOUND
-    for name in tally.HISTOGRAMS:
+    for name in shard_summary.HISTOGRAMS:
         ours, theirs = modelled["histograms"][name], judged["histograms"][name]
         if name in ("m", "abs"):
             assert sum(ours.values()) == sum(theirs.values())
         # Errors at the edge of a bin may fall into the next.
         moved = sum(abs(ours.get(k, 0) - theirs.get(k, 0)) for k in {*ours, *theirs})
         assert moved <= (0.3 if name == "m" else 0.1) * sum(theirs.values()) + 4
-    for name in tally.ENVELOPES:
+    for name in shard_summary.ENVELOPES:
         assert modelled["envelopes"][name].keys() == judged["envelopes"][name].keys()
         for place, value in judged["envelopes"][name].items():
             assert modelled["envelopes"][name][place] == pytest.approx(value, rel=0.02, abs=2.0**-9)
@@ -229,14 +229,14 @@ def test_a_fault_is_found_where_it_is_and_nowhere_else() -> None:
         return right
 
     found, _ = tallies(Right(target("silu"), fault), lo, hi)
-    place = tally.key(wrong.start, 32)
+    place = shard_summary.key(wrong.start, 32)
     assert found["classes"]["over-contract"] == {
         "count": len(wrong),
         "intervals": [[place, place + len(wrong) - 1, len(wrong)]],
     }
     assert wrong.start <= found["greatest"]["u"]["bits"] < wrong.stop
     # The results step up by 40 ulps at once, and back down at the end.
-    after = tally.key(wrong.stop, 32)
+    after = shard_summary.key(wrong.stop, 32)
     assert found["classes"]["non-monotone"] == {"count": 1, "intervals": [[after, after, 1]]}
 
 
@@ -315,7 +315,7 @@ def test_parts_of_a_range_make_the_whole() -> None:
         work._Shard(subject, Shard(target("silu"), i, a, b - 1)).run()
         for i, (a, b) in enumerate(itertools.pairwise(cuts))
     ]
-    together = tally.merged(parts)
+    together = shard_summary.merged(parts)
     assert together["classes"] == whole["classes"]
     assert together["greatest"] == whole["greatest"]
     assert together["histograms"] == whole["histograms"]

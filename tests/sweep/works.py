@@ -12,7 +12,7 @@ from typing import Any
 
 from gradproof.errors import ImplementationFault, Unsupported
 from gradproof.sweep.plan import Shard
-from gradproof.sweep.running import facts
+from gradproof.sweep.running import environment as facts
 
 DIGEST = f"{__name__}:digest"
 FOLDER = "TESTS_SWEEP_FOLDER"

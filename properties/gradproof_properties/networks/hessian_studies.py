@@ -19,9 +19,9 @@ from gradproof.formats.arrays import Bits, Floats
 from gradproof.measure.severity import LARGE, LARGE_ERROR, LOST_SIGNAL, SMALL_ERROR, WRONG_CLASS
 from gradproof_properties.flushing import least
 from gradproof_properties.networks.hessians import (
+    HessianProduct,
     Jets,
     Networks,
-    Product,
     hessian_times,
     jets,
     lone_units,
@@ -45,7 +45,7 @@ Refused = dict[str, Unsupported]
 
 
 @dataclass
-class Found:
+class HessianResult:
     """What the parts of a check gather."""
 
     probe: Probe
@@ -89,7 +89,7 @@ class UnitStudy:
 
     units: Networks
     z: Floats
-    due: Product
+    due: HessianProduct
     known: Any
 
     @classmethod
@@ -102,7 +102,7 @@ class UnitStudy:
         due = hessian_times(units, f, along, np.zeros_like(units.v), probe.format, least(probe))
         return cls(units, units.z[:, 0, 0], due, f.known[:, 0, 0])
 
-    def judge(self, space: Space, ways: Sequence[str], found: Found) -> Refused:
+    def judge(self, space: Space, ways: Sequence[str], found: HessianResult) -> Refused:
         """d2E/dw2 of all units by one product with a vector of ones, in each way; those that were refused."""
         probe, units = found.probe, self.units
         if not self.z.size:
@@ -166,7 +166,7 @@ class NetworkStudy:
         """How many the wide network of ``judge`` has."""
         return self.along_v.size * ROWS
 
-    def judge(self, space: Space, ways: Sequence[str], found: Found) -> Refused:
+    def judge(self, space: Space, ways: Sequence[str], found: HessianResult) -> Refused:
         """All products at once, in each way; those that were refused.
 
         Each product is one output of a wide network whose blocks do not see each other.
@@ -178,7 +178,7 @@ class NetworkStudy:
             self._judge(made, way, found)
         return refused
 
-    def _judge(self, made: Bits, way: str, found: Found) -> None:
+    def _judge(self, made: Bits, way: str, found: HessianResult) -> None:
         fmt = found.probe.format
         z = fa.round_values(self.nets.z[:, 0], fmt)
         bits = np.broadcast_to(np.tile(z, (1, INPUTS + 2))[:, None], made.shape)

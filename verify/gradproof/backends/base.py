@@ -26,7 +26,7 @@ from gradproof.functions import Function, get_function
 
 if TYPE_CHECKING:
     from gradproof.backends.arrays import Arrays
-    from gradproof.backends.settings import Setting
+    from gradproof.backends.settings import FrameworkSetting
     from gradproof.backends.space import Space
 
 LANES: Final = 256
@@ -249,7 +249,7 @@ class Backend(abc.ABC):
         raise Unsupported(f"the backend {self.name} on {self.device} has no switch for subnormal numbers")
 
     @property
-    def settings(self) -> Mapping[str, Setting]:
+    def settings(self) -> Mapping[str, FrameworkSetting]:
         """The framework's settings that a call must leave as they were, in words."""
         return {}
 

@@ -10,7 +10,7 @@ from gradproof.backends.base import Implementation
 from gradproof.errors import ImplementationFault
 
 
-class Setting(NamedTuple):
+class FrameworkSetting(NamedTuple):
     """How one setting is read and put back."""
 
     get: Callable[[], Any]
@@ -26,7 +26,7 @@ def spoiled() -> bool:
 
 
 @contextmanager
-def settings_kept(implementation: Implementation, settings: Mapping[str, Setting]) -> Iterator[None]:
+def settings_kept(implementation: Implementation, settings: Mapping[str, FrameworkSetting]) -> Iterator[None]:
     """Around one call: put back what it changed, and raise the fault ``changed-settings`` that names it.
 
     Where something cannot be put back the fault is ``changed-process``: nothing else can be judged in this process.
@@ -45,7 +45,9 @@ def settings_kept(implementation: Implementation, settings: Mapping[str, Setting
         )
 
 
-def _put_back(implementation: Implementation, settings: Mapping[str, Setting], before: Mapping[str, Any]) -> str:
+def _put_back(
+    implementation: Implementation, settings: Mapping[str, FrameworkSetting], before: Mapping[str, Any]
+) -> str:
     """Put back every setting that is not as ``before``, and tell which; the fault where one stays changed."""
     global _spoiled
     told: list[str] = []

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from gradproof.cli.console import STYLES, count, text
 from gradproof.formats import FORMATS
+from gradproof.results.formatting import SHOWN, digits, figure, in_order, over_bound
 from gradproof.results.model import SEVERITIES, exact_params
-from gradproof.results.telling import SHOWN, digits, figure, in_order, over_bound
 
 if TYPE_CHECKING:
     from rich.console import Console

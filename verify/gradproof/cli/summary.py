@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from gradproof.cli import codes
-from gradproof.cli.claims import tally
+from gradproof.cli.claims import verdict_counts
 from gradproof.cli.console import STYLES, console, count, duration, text
 from gradproof.cli.failures import failing, grouped, show
 from gradproof.cli.outputs import DEFAULTS, RESULTS
@@ -134,7 +134,7 @@ def _claims(out: Console, result: RunResult, files: Sequence[str]) -> None:
     if any(overall(claim) != "not checked" for claim in result.claims):
         path = next((f for f in files if f.endswith(".json")), "")
         argument = "" if path == DEFAULTS[RESULTS] else f" {path}"
-        out.print(text(tally(result.claims), f"; see `gradproof claims{argument}`" if path else ""))
+        out.print(text(verdict_counts(result.claims), f"; see `gradproof claims{argument}`" if path else ""))
 
 
 def _tally(cells: Iterable[Cell]) -> list[tuple[tuple[str, str], int]]:

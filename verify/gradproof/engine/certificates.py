@@ -20,8 +20,8 @@ from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
 from gradproof.functions import Function, exact
 from gradproof.oracle import Certified
+from gradproof.results.formatting import in_order
 from gradproof.results.model import Certificate, Enclosure, Interval, Number
-from gradproof.results.telling import in_order
 from gradproof.text import storable
 
 

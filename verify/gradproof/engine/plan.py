@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from gradproof.backends import availability, backend_ids, get_backend
 from gradproof.backends.base import Backend, Implementation
-from gradproof.engine.packs import properties
+from gradproof.engine.installed import properties
 from gradproof.engine.property import Property
 from gradproof.engine.selection import Selection
 from gradproof.errors import BackendUnavailable, UsageError

@@ -13,12 +13,12 @@ import numpy as np
 
 from gradproof.engine import certificates
 from gradproof.engine.certificates import certify_failure, reproduction
+from gradproof.engine.installed import properties
 from gradproof.engine.ledger import Entry, Ledger, Surroundings, explain
-from gradproof.engine.packs import properties
+from gradproof.engine.notes import note
 from gradproof.engine.plan import Task
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Violations
-from gradproof.engine.remarks import remark
 from gradproof.engine.selection import DEFAULT_SEED, Selection
 from gradproof.errors import (
     BackendUnavailable,
@@ -164,7 +164,7 @@ def _weigh(
         return cell, states
     worst = _worst(outcome)
     certificate = certify_failure(task, probe, worst, source)
-    if told := remark(task, probe, worst):
+    if told := note(task, probe, worst):
         certificate = replace(certificate, explanation=f"{certificate.explanation or sentence(certificate)}; {told}")
     severity = min(int(v.severity.min()) for v in outcome.violations if len(v))
     magnitude = max(float(v.magnitude.max()) for v in outcome.violations if len(v))

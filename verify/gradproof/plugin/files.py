@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gradproof.engine.packs import claims
+from gradproof.engine.installed import claims
 from gradproof.engine.selection import DEFAULT_SEED
 from gradproof.entry_points import enabled_entry_points, loaded
 from gradproof.errors import GradproofError, UsageError
@@ -18,7 +18,7 @@ from gradproof.plugin.recorder import Recorder
 from gradproof.results import RunResult, write_results
 from gradproof.results.claims import judge
 from gradproof.results.keeping import Weight, destinations
-from gradproof.results.model import Cell, LedgerState, Shard
+from gradproof.results.model import Cell, LedgerState, RunRecord
 from gradproof.results.rebuild import rebuild
 
 
@@ -68,7 +68,7 @@ def assemble(
         deviations |= one["deviations"]
     named = {c.known_ref for c in cells.values()} | {s.deviation for s in states}
     seed = options.number("seed")
-    shard = Shard(
+    shard = RunRecord(
         environment=facts[0]["environment"] if facts else {},
         backends=backends,
         settings=_settings(options),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from gradproof.results.formatting import SHOWN, digits, figure, in_order, over_bound
 from gradproof.results.model import Cell, Certificate, Interval, LedgerState, Number, shown
-from gradproof.results.telling import SHOWN, digits, figure, in_order, over_bound
 from gradproof.text import visible
 
 

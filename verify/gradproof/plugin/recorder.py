@@ -27,7 +27,7 @@ class Recorder:
         self.options = Options(config)
         self.verdicts: list[dict[str, Any]] = []
         self.facts: list[dict[str, Any]] = []
-        self.desk: Any = None
+        self.context: Any = None
         """What judges cells in this process; set by the first gradproof function that is collected."""
         self.corpus: Any = None
         """Where failing inputs are kept; opened by the first verdict."""
@@ -85,8 +85,8 @@ class Recorder:
         """Hand the facts to the controller, or write the files where this is the controller."""
         if not self.verdicts or not self.wants_file:
             return
-        if self.desk is not None:
-            self.facts.append(self.desk.facts())
+        if self.context is not None:
+            self.facts.append(self.context.facts())
         if self.is_worker:
             output: dict[str, Any] = self.config.workeroutput  # type: ignore[attr-defined]
             output[FACTS] = json.dumps(self.facts[-1])

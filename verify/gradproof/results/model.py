@@ -228,7 +228,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Shard:
+class RunRecord:
     """Where some cells of a results file were run: one per run that went into it."""
 
     environment: dict[str, Any]
@@ -362,10 +362,10 @@ class Claim:
 class RunResult:
     """A whole results file."""
 
-    run: Shard
+    run: RunRecord
     cells: list[Cell]
     ledger: list[LedgerState] = field(default_factory=list)
-    shards: list[Shard] = field(default_factory=list)
+    shards: list[RunRecord] = field(default_factory=list)
     """The runs a combined file was made from; empty for a single run."""
     claims: list[Claim] = field(default_factory=list)
     """The claims that were asked about, as they were defined then, each with its verdicts."""

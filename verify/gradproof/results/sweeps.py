@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from gradproof.results.formatting import decimal, weight
 from gradproof.results.model import Cell
-from gradproof.results.telling import decimal, weight
 
 PROPERTY: Final = "sweep"
 """Property of the cells of a sweep. No property pack has it: ``gradproof run`` judges samples, a sweep every input."""

@@ -20,7 +20,7 @@ import numpy as np
 from gradproof.backends import traits as probing
 from gradproof.backends.base import Availability, Backend, Call, Implementation, Traits
 from gradproof.backends.chains import reverse_passes
-from gradproof.backends.contract import check_offered, told
+from gradproof.backends.contract import check_offered, error_text
 from gradproof.backends.cuda import driver_version
 from gradproof.backends.jax.layouts import OFFERED, laid_out
 from gradproof.backends.simd import xla_level
@@ -30,7 +30,7 @@ from gradproof.formats.arrays import Bits, storage
 
 if TYPE_CHECKING:
     from gradproof.backends.arrays import Arrays
-    from gradproof.backends.settings import Setting
+    from gradproof.backends.settings import FrameworkSetting
     from gradproof.backends.space import Space
 
 _PLATFORM: Final = {"cpu": "cpu", "cuda": "gpu"}
@@ -101,7 +101,7 @@ class JaxBackend(Backend):
         return ("given",) if implementation.derivatives else ("reverse", "forward")
 
     @property
-    def settings(self) -> Mapping[str, Setting]:
+    def settings(self) -> Mapping[str, FrameworkSetting]:
         """See the base class."""
         return self._calls.SETTINGS
 
@@ -164,7 +164,7 @@ class JaxBackend(Backend):
         self.traits(fmt)
         start = np.asarray(bits, storage(fmt)).ravel()
         with self._calls.configured(fmt, self._device):
-            chain = self._calls.Chain(implementation, weights, start, fmt, self._functions)
+            chain = self._calls.JaxChain(implementation, weights, start, fmt, self._functions)
             derivatives = reverse_passes(len(weights), chain.ones(), chain.pull, chain.start)
         return (
             [i.reshape(bits.shape) for i in chain.inputs],
@@ -189,7 +189,7 @@ class JaxBackend(Backend):
             try:
                 self._probed[fmt.name] = probing.probe(partial(self._multiplied, fmt=fmt), fmt)
             except self._calls.RUNTIME_ERROR as error:
-                why = f"XLA cannot calculate in {fmt.name} on this processor: {told(error)}"
+                why = f"XLA cannot calculate in {fmt.name} on this processor: {error_text(error)}"
                 self._probed[fmt.name] = Unsupported(why)
         found = self._probed[fmt.name]
         if isinstance(found, Unsupported):

@@ -24,14 +24,14 @@ from gradproof.backends.contract import (
     check_shape,
     check_unchanged,
     differentiated,
+    error_text,
     handed_in,
     result_bits,
-    told,
     unless_user,
     wrong,
 )
 from gradproof.backends.jax.programs import kept
-from gradproof.backends.settings import Setting, settings_kept
+from gradproof.backends.settings import FrameworkSetting, settings_kept
 from gradproof.errors import ImplementationFault, Unsupported
 from gradproof.formats import Format
 from gradproof.formats.arrays import Bits, storage
@@ -72,7 +72,7 @@ _UNTRACEABLE: Final = (
 
 
 SETTINGS: Final = {
-    name: Setting(partial(getattr, jax.config, name), partial(jax.config.update, name))
+    name: FrameworkSetting(partial(getattr, jax.config, name), partial(jax.config.update, name))
     for name in (
         "jax_enable_x64",
         "jax_disable_jit",
@@ -234,11 +234,11 @@ def guarded(implementation: Implementation, *, compiled: bool = False) -> Functi
 def _untraceable(implementation: Implementation, error: BaseException, *, compiled: bool) -> NoReturn:
     """Raise what it means that JAX's tracers met NumPy, an ``if`` or an index: Unsupported by jit, a fault in AD."""
     if compiled:
-        raise Unsupported(f"jax.jit cannot trace {implementation.name}: {told(error)}") from error
+        raise Unsupported(f"jax.jit cannot trace {implementation.name}: {error_text(error)}") from error
     raise ImplementationFault(
         "raised",
         f"JAX cannot differentiate {implementation.name}, which leaves JAX on the way; use jax.numpy and jax.lax "
-        f"throughout: {told(error)}",
+        f"throughout: {error_text(error)}",
     ) from error
 
 
@@ -288,7 +288,7 @@ def _mapped(function: Function) -> Function:
     return call
 
 
-class Chain:
+class JaxChain:
     """The steps ``h -> f(w h)`` of one chain, and their pull-backs on rows of shape (depth, n).
 
     Rows are bits and are moved by NumPy; what JAX calculates on has the few lengths of ``padded``. JAX would compile

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import torch
 
     from gradproof.backends.arrays import Arrays
-    from gradproof.backends.settings import Setting
+    from gradproof.backends.settings import FrameworkSetting
     from gradproof.backends.space import Space
 
 
@@ -120,7 +120,7 @@ class TorchBackend(Backend):
         return ("given",) if implementation.derivatives else ("reverse", "forward")
 
     @property
-    def settings(self) -> Mapping[str, Setting]:
+    def settings(self) -> Mapping[str, FrameworkSetting]:
         """See the base class."""
         from gradproof.backends.torch.settings import SETTINGS
 
@@ -193,12 +193,12 @@ class TorchBackend(Backend):
         check_offered(implementation, fmt, 1)
         if not weights:
             return [], []
-        from gradproof.backends.torch.chain import Chain
+        from gradproof.backends.torch.chain import TorchChain
 
         lanes = padded(np.asarray(bits, storage(fmt)))
         shape, size, depth = bits.shape, bits.size, len(weights)
         with self._arrays.needing(f"a chain in {fmt.name}"), self._arrays.one_thread():
-            chain = Chain(implementation, weights, lanes, fmt, self._device)
+            chain = TorchChain(implementation, weights, lanes, fmt, self._device)
             rows = reverse_passes(depth, chain.ones(), chain.pull, chain.start)
             derivatives = [self._arrays.bits_of(row, fmt) for row in rows_of(rows, depth)]
         return (

@@ -124,7 +124,7 @@ def evaluated(
     if call.mode == "autocast":
         function = under_autocast(function, device)
     function = laid_out(subject, function, call.layout, fmt, check_result)
-    run = Run(subject, function, lanes, fmt, device, many_threads() if call.layout == "large" else 1)
+    run = TorchCall(subject, function, lanes, fmt, device, many_threads() if call.layout == "large" else 1)
     if call.order == 0 or given:
         return run.value()
     if call.path == "reverse":
@@ -149,7 +149,7 @@ def under_autocast(function: Function, device: torch.device) -> Function:
     return entry
 
 
-class Run:
+class TorchCall:
     """One call on one array. ``function`` is the implementation's callable, maybe compiled.
 
     The function and what differentiates it run on so many threads; all else is left to the caller's.

@@ -8,13 +8,13 @@ import torch
 
 from gradproof.backends.base import Implementation
 from gradproof.backends.contract import called, differentiated, handed_in, unless_user
-from gradproof.backends.torch.calls import Run
+from gradproof.backends.torch.calls import TorchCall
 from gradproof.backends.torch.tensors import Tensor, bits_of, lacks, tensor
 from gradproof.formats import Format
 from gradproof.formats.arrays import Bits
 
 
-class Chain:
+class TorchChain:
     """The steps ``h -> f(w h)`` of one chain, and their pull-backs on rows of shape (depth, n)."""
 
     def __init__(
@@ -36,7 +36,7 @@ class Chain:
             for w in weights:
                 self.hidden.append(h)
                 self.inputs.append(bits_of(w * h, fmt))
-                h = Run(implementation, implementation.call, self.inputs[-1], fmt, device).value()
+                h = TorchCall(implementation, implementation.call, self.inputs[-1], fmt, device).value()
 
     def ones(self) -> Tensor:
         """Rows of ones."""
@@ -54,7 +54,7 @@ class Chain:
         w = self.weights[k]
         if self.implementation.derivatives:
             first = handed_in(self.implementation, 1)
-            slope = Run(first, first.call, self.inputs[k], self.fmt, self.device).value()
+            slope = TorchCall(first, first.call, self.inputs[k], self.fmt, self.device).value()
             return (rows * slope) * w
         h = self.hidden[k].repeat(len(self.weights)).requires_grad_(True)
         with torch.enable_grad():

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from gradproof.backends.base import Implementation
-from gradproof.backends.contract import told
+from gradproof.backends.contract import error_text
 from gradproof.backends.layouts import WIDTH, poison, tails
 from gradproof.backends.torch.tensors import Tensor, tensor
 from gradproof.errors import ImplementationFault, Unsupported
@@ -116,7 +116,7 @@ def _vmap(function: Function, fmt: Format, x: Tensor) -> Tensor:
         raise
     except Exception as error:
         # Nobody promised that a function can be batched; a wrong answer is what would be a fault.
-        raise Unsupported(f"under vmap: {told(error)}") from error
+        raise Unsupported(f"under vmap: {error_text(error)}") from error
     return y
 
 

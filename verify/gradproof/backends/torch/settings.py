@@ -13,7 +13,7 @@ from torch.autograd import forward_ad
 from torch.utils import _python_dispatch
 from torch.utils._device import DeviceContext
 
-from gradproof.backends.settings import Setting
+from gradproof.backends.settings import FrameworkSetting
 
 
 def _set_device(device: Any) -> None:
@@ -46,11 +46,11 @@ def _cannot(before: Any) -> None:
 
 SETTINGS: Final = {
     # First, since a mode of the user's sees whatever is asked of PyTorch.
-    "torch's function modes": Setting(
+    "torch's function modes": FrameworkSetting(
         _function_modes,
         partial(_leave_modes, overrides._get_current_function_mode, overrides._pop_mode, _function_modes),
     ),
-    "torch's dispatch modes": Setting(
+    "torch's dispatch modes": FrameworkSetting(
         torch._C._len_torch_dispatch_stack,
         partial(
             _leave_modes,
@@ -59,27 +59,29 @@ SETTINGS: Final = {
             torch._C._len_torch_dispatch_stack,
         ),
     ),
-    "torch's inference mode": Setting(torch.is_inference_mode_enabled, _cannot),
-    "torch's level of forward AD": Setting(lambda: forward_ad._current_level, _leave_forward_ad),
-    "torch's detection of anomalies": Setting(
+    "torch's inference mode": FrameworkSetting(torch.is_inference_mode_enabled, _cannot),
+    "torch's level of forward AD": FrameworkSetting(lambda: forward_ad._current_level, _leave_forward_ad),
+    "torch's detection of anomalies": FrameworkSetting(
         lambda: (torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()),
         lambda before: torch.autograd.set_detect_anomaly(*before),
     ),
-    "torch's autocast": Setting(
+    "torch's autocast": FrameworkSetting(
         lambda: (torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")),
         lambda before: (torch.set_autocast_enabled("cpu", before[0]), torch.set_autocast_dtype("cpu", before[1])),
     ),
-    "torch's multithreaded backward": Setting(
+    "torch's multithreaded backward": FrameworkSetting(
         torch._C._is_multithreading_enabled, torch.autograd.set_multithreading_enabled
     ),
-    "torch's default dtype": Setting(torch.get_default_dtype, torch.set_default_dtype),
-    "torch's default device": Setting(torch.get_default_device, _set_device),
-    "torch's seed": Setting(torch.initial_seed, torch.manual_seed),
-    "torch's matmul precision": Setting(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
-    "torch's deterministic algorithms": Setting(
+    "torch's default dtype": FrameworkSetting(torch.get_default_dtype, torch.set_default_dtype),
+    "torch's default device": FrameworkSetting(torch.get_default_device, _set_device),
+    "torch's seed": FrameworkSetting(torch.initial_seed, torch.manual_seed),
+    "torch's matmul precision": FrameworkSetting(
+        torch.get_float32_matmul_precision, torch.set_float32_matmul_precision
+    ),
+    "torch's deterministic algorithms": FrameworkSetting(
         torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms
     ),
-    "torch's grad mode": Setting(torch.is_grad_enabled, torch.set_grad_enabled),
-    "torch's number of threads": Setting(torch.get_num_threads, torch.set_num_threads),
+    "torch's grad mode": FrameworkSetting(torch.is_grad_enabled, torch.set_grad_enabled),
+    "torch's number of threads": FrameworkSetting(torch.get_num_threads, torch.set_num_threads),
 }
 """Setting in words -> how it is read and put back."""

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import torch
 
-from gradproof.backends.contract import told
+from gradproof.backends.contract import error_text
 from gradproof.errors import Unsupported
 from gradproof.formats import Format
 from gradproof.formats.arrays import Bits, storage
@@ -157,7 +157,7 @@ def needing(what: str) -> Iterator[None]:
     except RuntimeError as error:
         if not lacks(error):
             raise
-        raise Unsupported(f"{what}: {told(error)}") from error
+        raise Unsupported(f"{what}: {error_text(error)}") from error
 
 
 def by_compiler(error: BaseException) -> bool:

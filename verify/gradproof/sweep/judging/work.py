@@ -23,10 +23,10 @@ from gradproof.formats.arrays import Bits
 from gradproof.measure import Judgement
 from gradproof.measure.severity import classify
 from gradproof.oracle import Reference
-from gradproof.sweep.judging import marks
+from gradproof.sweep.judging import codes
 from gradproof.sweep.judging.collect import FELT, Collected
 from gradproof.sweep.judging.directions import Section, sections
-from gradproof.sweep.judging.subjects import subject_of
+from gradproof.sweep.judging.implementations import resolve
 from gradproof.sweep.plan import Shard, Target
 
 CHUNK: Final = 1 << 18
@@ -60,7 +60,7 @@ class Subject:
     """One implementation in one format, mode and order, with its oracle."""
 
     def __init__(self, target: Target) -> None:
-        function, implementation = subject_of(target)
+        function, implementation = resolve(target)
         task = Task(function, implementation, target.backend, target.mode, target.format, target.order, "sweep")
         self.probe = Probe(task, Selection(contract=target.contract))
         self.order = order = target.order
@@ -166,19 +166,19 @@ class _Shard:
         """The marks of results that the oracle judges one by one; their errors are added up."""
         if fa.is_nan(bits, self.format).all():  # half a percent of all patterns, and nothing to ask the oracle
             if self.subject.order:
-                return np.full(bits.size, marks.UNJUDGED, np.uint8)
+                return np.full(bits.size, codes.UNJUDGED, np.uint8)
             wrong = ~fa.is_nan(got, self.format)
             self.found.counts[FELT] += int(wrong.sum())
-            return np.where(wrong, marks.WRONG, marks.OK).astype(np.uint8)
+            return np.where(wrong, codes.WRONG, codes.OK).astype(np.uint8)
         reference, judgement = self.subject.judge(bits, got)
         self.found.judged(bits, got, reference, judgement)
-        return marks.of(judgement, classify(got, reference, judgement, self.format, self.subject.asymptotes))
+        return codes.codes_of(judgement, classify(got, reference, judgement, self.format, self.subject.asymptotes))
 
     def _decide(self, bits: Bits, got: Bits, found: Marks) -> None:
         """Have the oracle decide what the models left to it."""
-        rows = np.flatnonzero(found == marks.PENDING)
+        rows = np.flatnonzero(found == codes.PENDING)
         taken = rows[: max(PATIENCE - self.found.asked, 0)]
-        found[rows[taken.size :]] = marks.UNDECIDED
+        found[rows[taken.size :]] = codes.UNDECIDED
         if taken.size:
             self.found.asked += taken.size
             found[taken] = self._judge(bits[taken], got[taken])
@@ -210,7 +210,7 @@ class _Shard:
                 one, following = values[first:last], values[first + 1 : last + 1]
                 turned = following < one if way > 0 else following > one
                 if turned.any():
-                    found[np.flatnonzero(turned) + first + 1 - before.size] |= marks.NON_MONOTONE
+                    found[np.flatnonzero(turned) + first + 1 - before.size] |= codes.NON_MONOTONE
 
     def _symmetry(self, bits: Bits, got: Bits, found: Marks) -> None:
         """Flag results at -x that are not those at x, up to the sign that the function's symmetry asks for."""
@@ -225,4 +225,4 @@ class _Shard:
             a, b = got[rows], due[rows]
             zeros = (fa.magnitudes(a, self.format) == 0) & (fa.magnitudes(b, self.format) == 0)
             nans = fa.is_nan(a, self.format) & fa.is_nan(b, self.format)
-            found[rows[~(zeros | nans)]] |= marks.ASYMMETRIC
+            found[rows[~(zeros | nans)]] |= codes.ASYMMETRIC

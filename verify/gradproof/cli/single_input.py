@@ -13,8 +13,8 @@ from gradproof.backends import get_backend
 from gradproof.config import check_known
 from gradproof.engine.certificates import enclosure, number
 from gradproof.engine.environment import surroundings
+from gradproof.engine.installed import ledger_directories, properties
 from gradproof.engine.ledger import Ledger
-from gradproof.engine.packs import ledger_directories, properties
 from gradproof.engine.plan import Task
 from gradproof.engine.probe import Probe
 from gradproof.engine.selection import Selection
@@ -37,7 +37,7 @@ POINTWISE = ("accuracy", "conversion", "special-values", "saturation")
 
 
 @dataclass(frozen=True)
-class Row:
+class EvaluatedInput:
     """One input with what came back and what was due (None at a convention)."""
 
     input: Number
@@ -49,7 +49,7 @@ class Row:
 class Point:
     """One input, judged. ``u``, ``m``, ``absolute`` are inf for a wrong class, NaN where nothing is due."""
 
-    row: Row
+    row: EvaluatedInput
     enclosure: Enclosure | None
     convention: str | None
     """What is right where no single number is due; empty where nothing is judged."""
@@ -63,7 +63,7 @@ class Point:
     felt: bool
     excused: bool
     cause: str
-    neighbours: list[Row]
+    neighbours: list[EvaluatedInput]
 
 
 def subject(
@@ -102,7 +102,7 @@ def subject(
         plain = [i for i in wanted if _has_defaults(i.specification, params)]
         wanted = (plain if files else plain[:1]) or wanted
     if len(wanted) != 1:
-        text = "; ".join(dict.fromkeys(f"{i.name} ({_told(i.specification.params)})" for i in wanted or fitting))
+        text = "; ".join(dict.fromkeys(f"{i.name} ({_params_text(i.specification.params)})" for i in wanted or fitting))
         where = ", ".join(files) or framework.id
         hint = " (name one with --implementation)" if wanted else ""
         asked = ", ".join(f"{k}={v}" for k, v in params.items()) or "no parameters"
@@ -149,7 +149,7 @@ def _has_defaults(function: Function, named: Mapping[str, str]) -> bool:
     return all(exact(v) == function.exact_params[k] for k, v in function.defaults.items() if k not in named)
 
 
-def _told(params: Mapping[str, Any]) -> str:
+def _params_text(params: Mapping[str, Any]) -> str:
     return ", ".join(f"{k}={v!r}" for k, v in params.items()) or "no parameters"
 
 
@@ -188,7 +188,7 @@ def evaluate(probe: Probe, bits: int, order: int, path: str | None) -> Point:
     failing = bool(judgement.failing[0])
     u = float(judgement.u[0])
     return Point(
-        row=Row(number(bits, fmt), number(int(got[0]), fmt), _expected(due, fmt)),
+        row=EvaluatedInput(number(bits, fmt), number(int(got[0]), fmt), _expected(due, fmt)),
         enclosure=enclosure(due) if due.kind == "finite" else None,
         convention=_convention(due),
         decided=due.kind != "undecided",
@@ -218,7 +218,7 @@ def _convention(due: Certified) -> str | None:
     return f"any value from {due.lower.decimal()} to {due.upper.decimal()}"
 
 
-def _neighbours(probe: Probe, bits: int, order: int, path: str | None) -> list[Row]:
+def _neighbours(probe: Probe, bits: int, order: int, path: str | None) -> list[EvaluatedInput]:
     """Two inputs on either side, each in a call of its own."""
     fmt = probe.format
     if fmt.is_nan(bits):
@@ -231,7 +231,7 @@ def _neighbours(probe: Probe, bits: int, order: int, path: str | None) -> list[R
         near = fmt.from_ordinal(ordinal)
         got = probe.evaluate(np.array([near], dtype=fa.storage(fmt)), order, path)
         rows.append(
-            Row(
+            EvaluatedInput(
                 number(near, fmt),
                 number(int(got[0]), fmt),
                 _expected(probe.certified(near, order), fmt),

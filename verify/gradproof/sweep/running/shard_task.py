@@ -21,7 +21,7 @@ WORK: Final = "gradproof.sweep.judging.work:work"
 _alone = threading.Lock()
 
 
-def attempt(shard: Shard, work: str = WORK, limit: float | None = None) -> dict[str, Any]:
+def run_shard(shard: Shard, work: str = WORK, limit: float | None = None) -> dict[str, Any]:
     """``result``, or ``fault`` with its type, kind and message; ``facts``, and ``seconds`` the work took.
 
     Never raises what the work raises: not every exception survives the way between processes. One shard at a time in
@@ -32,14 +32,14 @@ def attempt(shard: Shard, work: str = WORK, limit: float | None = None) -> dict[
     with _alone, _ending_after(limit):
         begun = time.perf_counter()
         try:
-            from gradproof.sweep.running.facts import facts
+            from gradproof.sweep.running.environment import environment
 
-            answer["facts"] = facts(shard.target)
+            answer["facts"] = environment(shard.target)
             begun = time.perf_counter()
             module, _, name = work.partition(":")
             answer["result"] = getattr(import_module(module), name)(shard)
         except Exception as fault:
-            answer["fault"] = told(fault)
+            answer["fault"] = fault_record(fault)
             if answer["fault"]["kind"] in SPOILING:
                 retire()
         answer["seconds"] = time.perf_counter() - begun
@@ -59,7 +59,7 @@ def _ending_after(limit: float | None) -> Iterator[None]:
         faulthandler.cancel_dump_traceback_later()
 
 
-def told(fault: BaseException) -> dict[str, Any]:
+def fault_record(fault: BaseException) -> dict[str, Any]:
     """An error as plain data: the name of its type, the kind of an ImplementationFault, and its message."""
     return {
         "type": type(fault).__name__,
@@ -68,8 +68,8 @@ def told(fault: BaseException) -> dict[str, Any]:
     }
 
 
-def judged_fault(fault: Mapping[str, Any]) -> tuple[str, str, bool]:
-    """Status, reason, and whether it is gradproof's own fault, of an error as ``told`` puts it."""
+def fault_status(fault: Mapping[str, Any]) -> tuple[str, str, bool]:
+    """Status, reason, and whether it is gradproof's own fault, of an error as ``fault_record`` puts it."""
     kind, text = fault["type"], fault["message"]
     status = {"Unsupported": "unsupported", "BackendUnavailable": "not-run"}.get(kind, "error")
     internal = status == "error" and kind not in ("ImplementationFault", "UsageError")

@@ -1,6 +1,6 @@
 """Stretches of the line of all bit patterns: by kind of input, inside and outside the ledger's regions.
 
-A stretch is a ``tally.Interval``: first and last key, and how many inputs between them are of the class. One that is
+A stretch is a ``tally.KeyInterval``: first and last key, and how many inputs between them are of the class. One that is
 not full was coarsened; what is inside its parts is found by sweeping them again, at the speed of a sweep.
 """
 
@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from gradproof.formats import Format, get_format
-from gradproof.sweep.judging import tally
-from gradproof.sweep.judging.tally import Interval, bits_at, key
+from gradproof.sweep.judging import shard_summary
+from gradproof.sweep.judging.shard_summary import KeyInterval, bits_at, key
 from gradproof.sweep.plan import Shard, Target
 
 KINDS: Final = ("finite", "infinite", "nan")
@@ -29,19 +29,19 @@ def kinds(fmt: Format) -> dict[str, list[Keys]]:
     return {"finite": [(low, high)], "infinite": infinite, "nan": [(0, low - 1 - size), (high + 1 + size, ends)]}
 
 
-def full(stretch: Interval) -> bool:
+def full(stretch: KeyInterval) -> bool:
     """Whether every input of the stretch is of the class."""
     return stretch[2] == stretch[1] - stretch[0] + 1
 
 
 def within(
-    intervals: Iterable[Interval], where: Sequence[Keys], target: Target, names: Sequence[str]
-) -> list[Interval]:
+    intervals: Iterable[KeyInterval], where: Sequence[Keys], target: Target, names: Sequence[str]
+) -> list[KeyInterval]:
     """The parts of ``intervals`` that lie in ``where``; ``names`` are the classes that they are of.
 
     Parts of stretches that are not full are swept again, so that counts and ends are those of the class.
     """
-    made: list[Interval] = []
+    made: list[KeyInterval] = []
     for stretch in intervals:
         first, last, _ = stretch
         parts = [(max(first, a), min(last, b)) for a, b in where if max(first, a) <= min(last, b)]
@@ -52,12 +52,12 @@ def within(
         else:
             for a, b in parts:
                 made += of_classes([part["classes"] for part in again(target, a, b)], names)
-    return tally.touching(sorted(made))
+    return shard_summary.touching(sorted(made))
 
 
-def of_classes(found: Iterable[Mapping[str, Any]], names: Sequence[str]) -> list[Interval]:
+def of_classes(found: Iterable[Mapping[str, Any]], names: Sequence[str]) -> list[KeyInterval]:
     """The intervals of several classes as one list of stretches."""
-    return tally.touching(sorted(i for classes in found for name in names for i in classes[name]["intervals"]))
+    return shard_summary.touching(sorted(i for classes in found for name in names for i in classes[name]["intervals"]))
 
 
 def outside(where: Sequence[Keys], fmt: Format) -> list[Keys]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.imports import ROOT
+from tests.architecture.imports import ROOT
 
 FOLDERS = ("work", "root", "home", "tmp", "Users", "private", "mnt", "opt")
 # A slash that begins an absolute path: not one inside a relative path, a URL or a formula.

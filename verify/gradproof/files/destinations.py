@@ -23,7 +23,7 @@ KINDS: Final = (
 
 
 @dataclass(frozen=True)
-class Place:
+class Destination:
     """Where a path leads. ``file``: to a regular file, or to none yet. ``stream``: to a pipe, a device or a socket,
     which is written into and never replaced. ``stdout``: to this process's standard output.
 
@@ -36,7 +36,7 @@ class Place:
     """Equal for two paths that lead to the same thing."""
 
 
-def place(path: str | os.PathLike[str]) -> Place:
+def destination(path: str | os.PathLike[str]) -> Destination:
     """What ``path`` leads to. IsADirectoryError for a folder: what ends in a separator names one, there or not."""
     given = os.fspath(path)
     if not given or given.endswith(("/", os.sep)) or os.path.basename(given) in (os.curdir, os.pardir):  # noqa: PTH119  # Path drops the end that matters
@@ -45,15 +45,15 @@ def place(path: str | os.PathLike[str]) -> Place:
         found = Path(given).stat()
     except OSError:  # nothing there yet, or a link to nothing: the link's own target is made
         real = os.path.realpath(given)
-        return Place("file", Path(real), (real,))
+        return Destination("file", Path(real), (real,))
     if stat.S_ISDIR(found.st_mode):
         raise IsADirectoryError(errno.EISDIR, "it is a folder; name a file in it", given)
     key = (found.st_dev, found.st_ino)
     if key == _stdout() and given != os.devnull:
-        return Place("stdout", Path(given), ("stdout",))
+        return Destination("stdout", Path(given), ("stdout",))
     if stat.S_ISREG(found.st_mode):
-        return Place("file", Path(os.path.realpath(given)), key)
-    return Place("stream", Path(given), key)
+        return Destination("file", Path(os.path.realpath(given)), key)
+    return Destination("stream", Path(given), key)
 
 
 def kind_of(mode: int) -> str:

@@ -25,7 +25,7 @@ from gradproof.formats import Format
 from gradproof.formats.arrays import Ints
 from gradproof.functions import Function
 from gradproof.functions.function import exact
-from gradproof.sweep.guided.search import DEFAULT_POINTS, Found, Metric, Search, subject
+from gradproof.sweep.guided.search import DEFAULT_POINTS, Metric, Search, SearchResult, subject
 
 Make = Callable[[Function], Implementation]
 """The implementation of a function with its parameters bound."""
@@ -63,7 +63,7 @@ def catalogued(backend: str) -> Make:
     return make
 
 
-def guided_family(
+def guided_over_parameters(
     function: Function,
     backend: str,
     make: Make,
@@ -77,7 +77,7 @@ def guided_family(
     seed: int = DEFAULT_SEED,
     metric: Metric = "u",
     bindings: int | None = None,
-) -> Found:
+) -> SearchResult:
     """Search over inputs and ``parameters`` (all of the function's by default); the answer names their values.
 
     ``bounds`` are the least and the greatest value per parameter; without them the default's sign and 2^-REACH to
@@ -130,7 +130,7 @@ def _shares(points: int, count: int) -> list[int]:
     return [points // count + (i < points % count) for i in range(count)]
 
 
-def _joined(searches: list[Search], budget: int, seed: int) -> Found:
+def _joined(searches: list[Search], budget: int, seed: int) -> SearchResult:
     """The worst of all answers, with the counts of all of them."""
     tried = sorted(searches, key=lambda s: -s.best)
     answers = [s.found(budget, seed) for s in tried[:3]]

@@ -1,8 +1,8 @@
 """The results files that the tox environments leave in ``.gradproof/tox``, and what becomes of them.
 
-    python -m tests.house.shards clear NAME     before an environment runs: what its last run left goes away
-    python -m tests.house.shards absent NAME    without a device: NAME's cells, not-run, each with the reason
-    python -m tests.house.shards combine        all of them in .gradproof/results.json and report.html
+    python -m tests.architecture.shards clear NAME     before an environment runs: what its last run left goes away
+    python -m tests.architecture.shards absent NAME    without a device: NAME's cells, not-run, each with the reason
+    python -m tests.architecture.shards combine        all of them in .gradproof/results.json and report.html
 
 NAME is a tox environment: ``torch`` stands for the backend torch:cpu, ``torch-cuda`` for torch:cuda.
 """
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.house.cuda_env import ROOT, SHARDS, backend_of, call, command, device
+from tests.architecture.cuda_env import ROOT, SHARDS, backend_of, call, command, device
 
 EXPECTED = ("numpy", "torch", "jax", "torch-cuda", "jax-cuda")
 NOTHING_RAN = 5

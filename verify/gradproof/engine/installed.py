@@ -12,7 +12,7 @@ from typing import Any
 
 from gradproof.config import check_known
 from gradproof.engine.property import Property
-from gradproof.entry_points import REMEDY, enabled_entry_points, loaded, told
+from gradproof.entry_points import REMEDY, described, enabled_entry_points, loaded
 from gradproof.errors import UsageError
 from gradproof.files.reading import parsed_toml, read_text
 from gradproof.results.model import Basis, Claim, Figure
@@ -51,12 +51,12 @@ def _installed() -> dict[str, Property]:
     for point in enabled_entry_points("gradproof.properties"):
         offered = _offered(point)
         if not isinstance(offered, Iterable):
-            raise UsageError(f"{told(point)} must return gradproof.Property instances, got {offered!r}; {REMEDY}")
+            raise UsageError(f"{described(point)} must return gradproof.Property instances, got {offered!r}; {REMEDY}")
         for item in offered:
             if not isinstance(item, Property):
-                raise UsageError(f"{told(point)} offers {item!r}, which is no gradproof.Property; {REMEDY}")
+                raise UsageError(f"{described(point)} offers {item!r}, which is no gradproof.Property; {REMEDY}")
             if item.id in found:
-                raise UsageError(f"{told(point)} offers a second property called {item.id!r}; {REMEDY}")
+                raise UsageError(f"{described(point)} offers a second property called {item.id!r}; {REMEDY}")
             found[item.id] = item
     return found
 
@@ -118,11 +118,11 @@ def _offered(point: EntryPoint) -> Any:
     try:
         return make()
     except (Exception, SystemExit) as fault:
-        raise UsageError(f"{told(point)} failed: {type(fault).__name__}: {fault}; {REMEDY}") from fault
+        raise UsageError(f"{described(point)} failed: {type(fault).__name__}: {fault}; {REMEDY}") from fault
 
 
 def _file(point: EntryPoint) -> Path:
     offered = _offered(point)
     if not isinstance(offered, str | os.PathLike):
-        raise UsageError(f"{told(point)} returned {offered!r}, no path; {REMEDY}")
+        raise UsageError(f"{described(point)} returned {offered!r}, no path; {REMEDY}")
     return Path(offered)

@@ -10,8 +10,8 @@ import pytest
 
 from gradproof.backends.registry import backend_ids, split_id
 from gradproof.engine.environment import backend_table, environment, surroundings
+from gradproof.engine.installed import ledger_directories, properties
 from gradproof.engine.ledger import Ledger, Surroundings
-from gradproof.engine.packs import ledger_directories, properties
 from gradproof.engine.plan import Task
 from gradproof.engine.selection import Selection
 from gradproof.engine.userfiles import exits_raised
@@ -29,7 +29,7 @@ MODES = ("eager", "compiled", "autocast")
 T = TypeVar("T")
 
 
-class Desk:
+class PluginContext:
     """One per process. Collectors plan with it, items judge with it.
 
     Raises UsageError for options that name something unknown.

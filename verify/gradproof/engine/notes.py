@@ -25,7 +25,7 @@ CUT_OFF = (
 )
 
 
-def remark(task: Task, probe: Probe, violations: Violations) -> str:
+def note(task: Task, probe: Probe, violations: Violations) -> str:
     """A clause about the callable that gave ``violations``, or nothing.
 
     It says when another call with the same inputs gives other bits, and when a derivative by AD is 0 at every input

@@ -17,7 +17,7 @@ NON_MONOTONE: Final = 16
 """Flag: the result turns against f's direction from its neighbour's."""
 ASYMMETRIC: Final = 32
 """Flag: the result is not that at -x, up to the sign."""
-MARK: Final = 15
+CODE: Final = 15
 """Mask of the mark, without the flags."""
 
 CLASS_OF: Final = {WRONG: "wrong-class", LOST: "lost-signal", OVER: "over-contract", EXCUSED: "excused",
@@ -25,7 +25,7 @@ CLASS_OF: Final = {WRONG: "wrong-class", LOST: "lost-signal", OVER: "over-contra
 FLAGGED: Final = {NON_MONOTONE: "non-monotone", ASYMMETRIC: "asymmetric"}
 
 
-def of(judgement: Judgement, severity: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:
+def codes_of(judgement: Judgement, severity: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:
     """The marks of judged results of shape (n,); ``severity`` as ``measure.severity.classify`` gives it."""
     failing = np.select([severity == WRONG_CLASS, severity == LOST_SIGNAL], [WRONG, LOST], OVER)
     marks = np.where(judgement.failing, failing, np.where(judgement.excused, EXCUSED, OK))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.imports import OPEN_ROOMS, ROOMS, SOURCES, broken_arrows, imports, modules, room_of
+from tests.architecture.imports import OPEN_ROOMS, ROOMS, SOURCES, broken_arrows, imports, modules, room_of
 
 SEEDED = [
     ("gradproof.engine.run", "import gradproof_properties.values.accuracy", "entry points"),
@@ -108,7 +108,7 @@ def test_every_module_keeps_to_its_arrows(package: str) -> None:
 
 def test_every_room_of_the_engine_has_its_rule() -> None:
     found = {room for name in modules() if (room := room_of(name))}
-    assert found <= set(ROOMS) | OPEN_ROOMS, "a new room needs its arrows in tests/house/imports.py"
+    assert found <= set(ROOMS) | OPEN_ROOMS, "a new room needs its arrows in tests/architecture/imports.py"
     assert set(ROOMS) <= found
 
 

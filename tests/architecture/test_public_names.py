@@ -8,7 +8,7 @@ from importlib.metadata import distribution, entry_points
 
 import pytest
 
-from tests.house.imports import ROOT, SOURCES, frameworks_of, modules
+from tests.architecture.imports import ROOT, SOURCES, frameworks_of, modules
 
 PUBLIC = [
     name

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.house import cuda_env, shards
+from tests.architecture import cuda_env, shards
 
 
 def driver(init: int, devices: int) -> Any:

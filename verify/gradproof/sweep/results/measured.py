@@ -14,11 +14,11 @@ from gradproof.formats.arrays import Floats
 from gradproof.measure.curves import BINS, EMPTY, HISTOGRAM_EDGES, MISMATCH, QUANTILES
 from gradproof.results.io import plain
 from gradproof.results.model import Curve
-from gradproof.sweep.answers import stretches
-from gradproof.sweep.judging import tally
+from gradproof.sweep.judging import shard_summary
 from gradproof.sweep.judging.collect import COARSE, ENVELOPE_BINS, FINE, FINE_SHIFT, FIRST_COARSE, FIRST_FINE
-from gradproof.sweep.judging.tally import Interval, bits_at
+from gradproof.sweep.judging.shard_summary import KeyInterval, bits_at
 from gradproof.sweep.plan import Target, whole
+from gradproof.sweep.results import ranges
 
 INTERVALS: Final = 64
 """Intervals of one class in a results file; beyond that the smallest gaps are closed."""
@@ -33,7 +33,9 @@ FULL_BINS: Final = 253
 Found = Mapping[str, Any]
 
 
-def measured(target: Target, found: Found, classes: Mapping[str, Mapping[str, Sequence[Interval]]]) -> dict[str, Any]:
+def measured(
+    target: Target, found: Found, classes: Mapping[str, Mapping[str, Sequence[KeyInterval]]]
+) -> dict[str, Any]:
     """The tally ``found`` for the results file; ``classes``: intervals by class and kind of input."""
     fmt = get_format(target.format)
     excess = {name: found["bound"][name] - best["value"] for name, best in found["greatest"].items() if best}
@@ -45,7 +47,7 @@ def measured(target: Target, found: Found, classes: Mapping[str, Mapping[str, Se
             "whole": (found["lo"], found["hi"]) == whole(fmt),
         },
         "classes": {
-            name: _class(found["classes"][name], classes[name], fmt) for name in tally.CLASSES if classes[name]
+            name: _class(found["classes"][name], classes[name], fmt) for name in shard_summary.CLASSES if classes[name]
         },
         "maxima": {name: _maximum(best, fmt) for name, best in found["greatest"].items() if best},
         "excess": excess,
@@ -70,18 +72,18 @@ def exactness(excess: Mapping[str, float], undecided: int = 0) -> str:
     return f"the maxima are attained, and no input exceeds {told}{besides}"
 
 
-def _class(found: Found, by_kind: Mapping[str, Sequence[Interval]], fmt: Format) -> dict[str, Any]:
-    every = tally.touching(sorted(list(i) for intervals in by_kind.values() for i in intervals))
-    kept = tally.coarsened(every, INTERVALS)
+def _class(found: Found, by_kind: Mapping[str, Sequence[KeyInterval]], fmt: Format) -> dict[str, Any]:
+    every = shard_summary.touching(sorted(list(i) for intervals in by_kind.values() for i in intervals))
+    kept = shard_summary.coarsened(every, INTERVALS)
     return {
         "count": found["count"],
-        **{kind: sum(i[2] for i in by_kind[kind]) for kind in stretches.KINDS},
+        **{kind: sum(i[2] for i in by_kind[kind]) for kind in ranges.KINDS},
         "intervals": [interval(i, fmt) for i in kept],
         "merged": len(every) - len(kept),
     }
 
 
-def interval(stretch: Interval, fmt: Format) -> dict[str, Any]:
+def interval(stretch: KeyInterval, fmt: Format) -> dict[str, Any]:
     """A stretch as ``lo`` and ``hi``, the inputs ``count`` of the class and all ``patterns`` from one to the other."""
     first, last, count = stretch
     low, high = (number(bits_at(k, fmt.width), fmt) for k in (first, last))
@@ -160,7 +162,7 @@ def level(value: float) -> int:
     return int(min(FULL_BINS, round(8 * float(np.log2(1 + value)))))
 
 
-def curve(target: Target, found: Found, mismatched: Sequence[Interval], mismatches: int) -> Curve:
+def curve(target: Target, found: Found, mismatched: Sequence[KeyInterval], mismatches: int) -> Curve:
     """The curve of u over the numbers as those of other cells have it, made of the envelope and the histogram.
 
     Each of the ``BINS`` takes the largest of the envelope's bins that it meets. ``mismatched`` are stretches with
@@ -191,7 +193,7 @@ def curve(target: Target, found: Found, mismatched: Sequence[Interval], mismatch
 
 def _place(ordinal: int, fmt: Format) -> int:
     """The envelope's bin of an ordinal; beyond the line the last one there is."""
-    return tally.key(fmt.from_ordinal(ordinal), fmt.width) >> shift(fmt)
+    return shard_summary.key(fmt.from_ordinal(ordinal), fmt.width) >> shift(fmt)
 
 
 def _doubling(found: Found, mismatches: int) -> list[int]:

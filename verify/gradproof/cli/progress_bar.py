@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
 
-class OnBar:
+class ProgressBar:
     """Tells things on stderr, so that stdout holds the summary alone; a context manager around a bar.
 
     ``quiet`` shows no bar. Subclasses say with ``columns`` what stands between the bar and the description.

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from gradproof.formats.arrays import Floats, Ints
-from gradproof.sweep.guided.starts import BINADE, Binades
+from gradproof.sweep.guided.starting_points import BINADE, Binades
 
 KEPT: Final = 6
 """Inputs kept per region."""
@@ -28,7 +28,7 @@ RANK_POWER: Final = 1.0
 """Regions and inputs are taken in proportion to their rank to minus this power."""
 
 
-class Climber:
+class HillClimb:
     """The best inputs per region, and the next to try.
 
     ``errors`` below are finite and not negative; what is to count for nothing has the error 0.

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
+from gradproof.results.formatting import in_order
 from gradproof.results.model import Interval, Number
-from gradproof.results.telling import in_order
 
 
 def number(text: str) -> Number:

@@ -11,7 +11,7 @@ from gradproof.functions import Function
 from gradproof.sweep.plan import Target, params
 
 
-def subject_of(target: Target) -> tuple[Function, Implementation]:
+def resolve(target: Target) -> tuple[Function, Implementation]:
     """The function with its parameters bound, and the implementation; UsageError where there is none such.
 
     A function of the target's name that is defined otherwise is none such.

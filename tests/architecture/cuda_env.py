@@ -1,6 +1,6 @@
 """What the tox environments ``torch-cuda`` and ``jax-cuda`` do: say why they skip, or check the device.
 
-    python -m tests.house.cuda_env torch-cuda
+    python -m tests.architecture.cuda_env torch-cuda
 
 The driver is asked first, through its C library and without any framework, so that a machine without a device
 downloads nothing. With a device, the project is installed with the framework's extra into this environment,

@@ -10,10 +10,10 @@ from typing import Any, Final
 from gradproof.execution.processes import WorkerLost
 from gradproof.results.model import Cell, LedgerState
 from gradproof.results.sweeps import PROPERTY, TIMED
-from gradproof.sweep.guided.searching import Searched
+from gradproof.sweep.guided.search_worker import SearchOutcome
 from gradproof.sweep.plan import Target
-from gradproof.sweep.running.attempt import judged_fault
 from gradproof.sweep.running.campaign import Swept
+from gradproof.sweep.running.shard_task import fault_status
 from gradproof.sweep.targets import Absent
 from gradproof.text import storable
 
@@ -31,7 +31,7 @@ def of_sweep(swept: Swept, workers: int | None = None, executor: Executor | None
     """
     target = swept.job.target
     if swept.result is not None:
-        from gradproof.sweep.answers import outcome
+        from gradproof.sweep.results import outcome
 
         cell, states = _weighed(executor, outcome.swept, target, swept.result)
         effort = {
@@ -49,15 +49,15 @@ def of_sweep(swept: Swept, workers: int | None = None, executor: Executor | None
     return unjudged(target, swept.status, swept.reason, seconds=round(swept.seconds, 3), measured=measured), []
 
 
-def of_search(searched: Searched, executor: Executor | None = None) -> tuple[Cell, States]:
+def of_search(searched: SearchOutcome, executor: Executor | None = None) -> tuple[Cell, States]:
     """The cell of a guided search, and what became of the ledger's entries; ``executor`` as for ``of_sweep``."""
     target = searched.search.target
     if searched.found is not None:
-        from gradproof.sweep.answers import outcome
+        from gradproof.sweep.results import outcome
 
         cell, states = _weighed(executor, outcome.at_least, target, searched.found)
         return replace(cell, seconds=round(searched.seconds, 3)), states
-    status, reason, internal = judged_fault(searched.fault or UNANSWERED)
+    status, reason, internal = fault_status(searched.fault or UNANSWERED)
     return unjudged(target, status, reason, measured={"fault": "internal"} if internal else {}), []
 
 

@@ -17,7 +17,7 @@ GREATEST: Final = ("u", "m", "abs", "above", "below")
 HISTOGRAMS: Final = ("above", "below", "m", "abs")
 ENVELOPES: Final = ("u", "m")
 
-Interval = list[int]
+KeyInterval = list[int]
 """First key, last key (see ``keys``), and how many of the inputs between them are of the class."""
 
 
@@ -61,9 +61,9 @@ def _joined(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def touching(intervals: Iterable[Sequence[int]]) -> list[Interval]:
+def touching(intervals: Iterable[Sequence[int]]) -> list[KeyInterval]:
     """Sorted intervals, those without a gap between them made one."""
-    made: list[Interval] = []
+    made: list[KeyInterval] = []
     for first, last, count in intervals:
         if made and first <= made[-1][1] + 1:
             made[-1] = [made[-1][0], max(last, made[-1][1]), made[-1][2] + count]
@@ -72,13 +72,13 @@ def touching(intervals: Iterable[Sequence[int]]) -> list[Interval]:
     return made
 
 
-def coarsened(intervals: list[Interval], most: int = INTERVALS) -> list[Interval]:
+def coarsened(intervals: list[KeyInterval], most: int = INTERVALS) -> list[KeyInterval]:
     """At most ``most`` intervals: the smallest gaps are closed, the earlier of equal ones first."""
     if len(intervals) <= most:
         return intervals
     gaps = sorted(range(1, len(intervals)), key=lambda i: (intervals[i][0] - intervals[i - 1][1], i))
     closed = set(gaps[: len(intervals) - most])
-    made: list[Interval] = []
+    made: list[KeyInterval] = []
     for i, (first, last, count) in enumerate(intervals):
         if i in closed:
             made[-1] = [made[-1][0], last, made[-1][2] + count]

@@ -28,7 +28,7 @@ def manifest(target: Target, first: int, last: int, *, cluster: bool = False) ->
 
     Raises UsageError or BackendUnavailable where the backend is not here.
     """
-    seen = _backend_facts(target.backend, target.mode)
+    seen = _backend_environment(target.backend, target.mode)
     processor = {name: text for name, text in seen["processor"].items() if name != NAME}
     return {
         "target": target.to_json() | {"file": None if target.file is None else Path(target.file).name},
@@ -40,10 +40,10 @@ def manifest(target: Target, first: int, last: int, *, cluster: bool = False) ->
     }
 
 
-def facts(target: Target) -> dict[str, Any]:
+def environment(target: Target) -> dict[str, Any]:
     """``versions``, ``processor``, ``file`` (SHA-256 of the user's file) and ``source`` of this process."""
     own = {"file": _digest_at_first(target.file), "source": _source()}
-    return {**_backend_facts(target.backend, target.mode), **own}
+    return {**_backend_environment(target.backend, target.mode), **own}
 
 
 def foreign(wanted: Mapping[str, Any], seen: Mapping[str, Any]) -> str:
@@ -60,7 +60,7 @@ def foreign(wanted: Mapping[str, Any], seen: Mapping[str, Any]) -> str:
 
 
 @cache
-def _backend_facts(backend_id: str, mode: str) -> dict[str, Any]:
+def _backend_environment(backend_id: str, mode: str) -> dict[str, Any]:
     from gradproof.backends import get_backend
     from gradproof.engine.environment import hardware, package_version, processor
 

@@ -37,7 +37,7 @@ class Worst:
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """What a guided search found: the error of f^(order) is at least this large. It claims no maximum.
 
     ``finite`` is the largest error among results of the right class, ``mismatched`` one result of a wrong class (a

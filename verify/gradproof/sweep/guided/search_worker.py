@@ -12,25 +12,25 @@ from typing import TYPE_CHECKING, Any
 from gradproof.execution.executors import Crew, lost
 from gradproof.interrupts import interruptible
 from gradproof.sweep.plan import Target
-from gradproof.sweep.running.attempt import told
 from gradproof.sweep.running.campaign import Observer
+from gradproof.sweep.running.shard_task import fault_record
 
 if TYPE_CHECKING:
-    from gradproof.sweep.guided.found import Found
-    from gradproof.sweep.targets import Search
+    from gradproof.sweep.guided.search_result import SearchResult
+    from gradproof.sweep.targets import PlannedSearch
 
 
 @dataclass(frozen=True, eq=False)
-class Searched:
-    """What became of one guided search: ``found``, or a ``fault`` as ``attempt.told`` puts it."""
+class SearchOutcome:
+    """What became of one guided search: ``found``, or a ``fault`` as ``attempt.fault_record`` puts it."""
 
-    search: Search
-    found: Found | None
+    search: PlannedSearch
+    found: SearchResult | None
     fault: dict[str, Any] | None
     seconds: float
 
 
-def attempt_search(target: Target, points: int | None, seed: int | None) -> dict[str, Any]:
+def run_search(target: Target, points: int | None, seed: int | None) -> dict[str, Any]:
     """``found`` or ``fault``, and ``seconds``: one guided search with the metric of the target's contract."""
     begun = time.perf_counter()
     answer: dict[str, Any] = {}
@@ -38,9 +38,9 @@ def attempt_search(target: Target, points: int | None, seed: int | None) -> dict
         from gradproof.formats import get_format
         from gradproof.measure import get_contract
         from gradproof.sweep.guided.search import guided
-        from gradproof.sweep.judging.subjects import subject_of
+        from gradproof.sweep.judging.implementations import resolve
 
-        function, implementation = subject_of(target)
+        function, implementation = resolve(target)
         given = {name: value for name, value in (("points", points), ("seed", seed)) if value is not None}
         answer["found"] = guided(
             function,
@@ -53,27 +53,27 @@ def attempt_search(target: Target, points: int | None, seed: int | None) -> dict
             **given,
         )
     except Exception as fault:
-        answer["fault"] = told(fault)
+        answer["fault"] = fault_record(fault)
     answer["seconds"] = time.perf_counter() - begun
     return answer
 
 
 def search_all(
-    searches: Sequence[Search],
+    searches: Sequence[PlannedSearch],
     crew: Crew,
     points: int | None = None,
     seed: int | None = None,
     observer: Observer | None = None,
-) -> list[Searched]:
+) -> list[SearchOutcome]:
     """Every search on the workers of ``crew``, in the order given; ``observer`` is told of each as it ends.
 
     ``points`` and ``seed`` as in ``search.guided``. On Ctrl-C, SIGTERM and SIGHUP only those that ended are returned.
     """
-    running: dict[Future[Any], Search] = {}
-    done: dict[Search, Searched] = {}
+    running: dict[Future[Any], PlannedSearch] = {}
+    done: dict[PlannedSearch, SearchOutcome] = {}
     with interruptible(), contextlib.suppress(KeyboardInterrupt):
         for search in searches:
-            running[crew.executor.submit(attempt_search, search.target, points, seed)] = search
+            running[crew.executor.submit(run_search, search.target, points, seed)] = search
         for future in as_completed(running):
             search = running[future]
             ended = done[search] = _searched(search, future)
@@ -85,12 +85,12 @@ def search_all(
     return [done[search] for search in searches if search in done]
 
 
-def _searched(search: Search, future: Future[Any]) -> Searched:
+def _searched(search: PlannedSearch, future: Future[Any]) -> SearchOutcome:
     try:
         answer = future.result()
     except Exception as fault:
-        why = told(fault)
+        why = fault_record(fault)
         if lost(fault)[0]:
             why |= {"type": "ImplementationFault", "kind": "crashed"}
-        return Searched(search, None, why, 0.0)
-    return Searched(search, answer.get("found"), answer.get("fault"), answer["seconds"])
+        return SearchOutcome(search, None, why, 0.0)
+    return SearchOutcome(search, answer.get("found"), answer.get("fault"), answer["seconds"])

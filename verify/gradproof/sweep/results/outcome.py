@@ -17,12 +17,12 @@ import numpy as np
 
 from gradproof.engine.certificates import certify_failure, number
 from gradproof.engine.environment import surroundings
+from gradproof.engine.installed import ledger_directories
 from gradproof.engine.ledger import Entry, Ledger, explain
-from gradproof.engine.packs import ledger_directories
+from gradproof.engine.notes import note
 from gradproof.engine.plan import Task
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Violations
-from gradproof.engine.remarks import remark
 from gradproof.engine.verdict import RECORDED_CONTRACT, sentence
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
@@ -33,14 +33,14 @@ from gradproof.results.io import plain
 from gradproof.results.model import SEVERITIES, Cell, Certificate, Evidence, Interval, LedgerState
 from gradproof.results.sweeps import FAILING
 from gradproof.results.sweeps import interval as in_words
-from gradproof.sweep.answers import stretches
-from gradproof.sweep.answers.measured import curve, interval, measured
-from gradproof.sweep.answers.stretches import Keys
-from gradproof.sweep.guided.found import Found
-from gradproof.sweep.judging import tally
-from gradproof.sweep.judging.tally import bits_at, key
+from gradproof.sweep.guided.search_result import SearchResult
+from gradproof.sweep.judging import shard_summary
+from gradproof.sweep.judging.shard_summary import bits_at, key
 from gradproof.sweep.judging.work import Subject, subject
 from gradproof.sweep.plan import Target, whole
+from gradproof.sweep.results import ranges
+from gradproof.sweep.results.measured import curve, interval, measured
+from gradproof.sweep.results.ranges import Keys
 
 REGION: Final = 32
 """Failing intervals in a certificate; beyond that the smallest gaps are closed."""
@@ -53,7 +53,7 @@ States = list[LedgerState]
 
 
 @dataclass(frozen=True)
-class Rows:
+class JudgedInputs:
     """Inputs judged again, with what came back; of shape (n,)."""
 
     bits: Bits
@@ -75,7 +75,7 @@ class Explained:
 
     known: str | None
     states: States
-    fresh: list[tally.Interval]
+    fresh: list[shard_summary.KeyInterval]
     nearest: str
     """The deviation that lies nearest where not all is known; empty for none."""
 
@@ -94,7 +94,7 @@ def swept(target: Target, found: Mapping[str, Any], ledger: Ledger | None = None
     return _Sweep(target, found, installed_ledger() if ledger is None else ledger).verdict()
 
 
-def at_least(target: Target, found: Found, ledger: Ledger | None = None) -> tuple[Cell, States]:
+def at_least(target: Target, found: SearchResult, ledger: Ledger | None = None) -> tuple[Cell, States]:
     """The cell of a guided search, whose largest error is a lower bound, and what became of the ledger's entries."""
     sub, worst = subject(target), found.worst
     table = installed_ledger() if ledger is None else ledger
@@ -124,7 +124,7 @@ def at_least(target: Target, found: Found, ledger: Ledger | None = None) -> tupl
     return _failed(cell, bad, "known" if known.known else "fail", reason, certificate, known.known), known.states
 
 
-def _searched(found: Found) -> dict[str, Any]:
+def _searched(found: SearchResult) -> dict[str, Any]:
     told = {
         "seed": found.seed, "points": found.points, "budget": found.budget, "metric": found.metric,
         "at_least": found.error, "mismatches": found.mismatches, "undecided": found.undecided,
@@ -144,11 +144,9 @@ class _Sweep:
         self.subject: Subject = subject(target)
         self.probe: Probe = self.subject.probe
         self.format: Format = self.probe.format
-        self.kinds = stretches.kinds(self.format)
+        self.kinds = ranges.kinds(self.format)
         self.classes = {
-            name: {
-                kind: stretches.within(table["intervals"], self.kinds[kind], target, [name]) for kind in stretches.KINDS
-            }
+            name: {kind: ranges.within(table["intervals"], self.kinds[kind], target, [name]) for kind in ranges.KINDS}
             if table["count"]
             else {}
             for name, table in found["classes"].items()
@@ -175,15 +173,15 @@ class _Sweep:
 
     # -- the inputs ---------------------------------------------------------------------------------------
 
-    def _failing(self, *kinds: str) -> list[tally.Interval]:
+    def _failing(self, *kinds: str) -> list[shard_summary.KeyInterval]:
         """The failing stretches among inputs of these kinds."""
         some = [i for name in FAILING for kind in kinds for i in self.classes[name].get(kind, [])]
-        return tally.touching(sorted(list(i) for i in some))
+        return shard_summary.touching(sorted(list(i) for i in some))
 
     def _greatest(self) -> set[int]:
         return {best["bits"] for best in self.found["greatest"].values() if best}
 
-    def _ends(self, intervals: Sequence[tally.Interval]) -> set[int]:
+    def _ends(self, intervals: Sequence[shard_summary.KeyInterval]) -> set[int]:
         return {bits_at(k, self.format.width) for first, last, _ in intervals for k in (first, last)}
 
     def _spread(self) -> set[int]:
@@ -192,24 +190,24 @@ class _Sweep:
         for name in FAILING[:2]:
             intervals = self.classes[name].get("finite", [])
             chosen |= self._ends(intervals)
-            whole_ones = [i for i in intervals if stretches.full(i)]
+            whole_ones = [i for i in intervals if ranges.full(i)]
             step = max(sum(i[2] for i in whole_ones) // SPREAD, 1)
             chosen |= {bits_at(k, self.format.width) for a, b, _ in whole_ones for k in range(a, b + 1, step)}
         return chosen
 
-    def _peaks(self, where: Sequence[Keys], failing: Sequence[tally.Interval]) -> set[int]:
+    def _peaks(self, where: Sequence[Keys], failing: Sequence[shard_summary.KeyInterval]) -> set[int]:
         """The inputs of the greatest errors in the failing stretches of ``where``: those are swept again."""
         chosen: set[int] = set()
         for first, last, _ in failing:
             for a, b in ((max(first, low), min(last, high)) for low, high in where):
                 if a <= b:
-                    found = [part["greatest"] for part in stretches.again(self.target, a, b)]
+                    found = [part["greatest"] for part in ranges.again(self.target, a, b)]
                     chosen |= {best["bits"] for greatest in found for best in greatest.values() if best}
         return chosen
 
     # -- the ledger ---------------------------------------------------------------------------------------
 
-    def _explained(self, failing: list[tally.Interval], worst: Rows, claim: str) -> Explained:
+    def _explained(self, failing: list[shard_summary.KeyInterval], worst: JudgedInputs, claim: str) -> Explained:
         """What the entries of one property say of failing stretches.
 
         An entry explains a stretch that lies inside its regions and has no greater error than its ceiling; both are
@@ -219,13 +217,13 @@ class _Sweep:
         entries = _entries(task, self.target, self.ledger)
         if not entries:
             return replace(UNEXPLAINED, fresh=failing)
-        where = [stretches.regions(e.regions, self.format) for e in entries]
-        fresh: list[tally.Interval] = []
+        where = [ranges.regions(e.regions, self.format) for e in entries]
+        fresh: list[shard_summary.KeyInterval] = []
         rows = worst
         if claim == "accuracy" and failing:
             every = sorted(region for regions in where for region in regions)
-            gaps = stretches.outside(every, self.format)
-            fresh = stretches.within(failing, gaps, self.target, FAILING)
+            gaps = ranges.outside(every, self.format)
+            fresh = ranges.within(failing, gaps, self.target, FAILING)
             more = self._ends(fresh) | self._greatest() | self._ends(failing) | self._spread()
             if sum(not e.derived for e in entries) > 1 or not _holds_worst(worst):
                 for regions in where:
@@ -249,7 +247,7 @@ class _Sweep:
 
     # -- the cell -----------------------------------------------------------------------------------------
 
-    def _numbers(self, worst: Rows) -> Cell:
+    def _numbers(self, worst: JudgedInputs) -> Cell:
         """A passing cell with everything that was measured."""
         judgement = worst.judgement
         wrong = self.classes["wrong-class"].get("finite", [])
@@ -302,7 +300,9 @@ class _Sweep:
         where = f", the first at {self.format.decimal(first)}" if first is not None else ""
         return f"the oracle could not certify {count:,} value(s){where}"
 
-    def _violations(self, finite: list[tally.Interval], special: list[tally.Interval], worst: Rows) -> Violations:
+    def _violations(
+        self, finite: list[shard_summary.KeyInterval], special: list[shard_summary.KeyInterval], worst: JudgedInputs
+    ) -> Violations:
         """The failing rows that a certificate may show: those at finite inputs, where any fails."""
         if not finite:
             return _judged(self.subject, self._ends(special)).violations()
@@ -331,7 +331,7 @@ class _Sweep:
             return replace(cell, status=status, reason=reason, severity=severity, known_ref=known, magnitude=None)  # type: ignore[arg-type]
         task = _task(self.subject, self.target, "accuracy")
         certificate = certify_failure(task, self.probe, bad, _source(self.target), self._region())
-        if about := remark(task, self.probe, bad):
+        if about := note(task, self.probe, bad):
             said.append(about)
         reason = "; ".join([sentence(certificate), *said])
         cell = _failed(cell, bad, status, reason, certificate, known)
@@ -355,24 +355,24 @@ class _Sweep:
                 number(bits_at(a, width), self.format), number(bits_at(b, width), self.format), b - a + 1, count, True
             )
             for group in groups
-            for a, b, count in tally.coarsened(group, REGION)
+            for a, b, count in shard_summary.coarsened(group, REGION)
         ]
 
 
-def _holds_worst(worst: Rows) -> bool:
+def _holds_worst(worst: JudgedInputs) -> bool:
     """Whether the greatest error of all is that of a failing input."""
     j = worst.judgement
     known = np.nan_to_num(j.unexcused(j.magnitude), nan=-1.0, posinf=np.inf)
     return bool(known.size and j.failing[int(np.argmax(known))])
 
 
-def _judged(sub: Subject, chosen: set[int]) -> Rows:
+def _judged(sub: Subject, chosen: set[int]) -> JudgedInputs:
     """These inputs judged again, in the order of their bits."""
     fmt = sub.probe.format
     bits = np.array(sorted(chosen), fa.storage(fmt))
     got = sub.evaluate(bits)
     reference, judgement = sub.judge(bits, got)
-    return Rows(bits, got, judgement, classify(got, reference, judgement, fmt, sub.asymptotes))
+    return JudgedInputs(bits, got, judgement, classify(got, reference, judgement, fmt, sub.asymptotes))
 
 
 def _entries(task: Task, target: Target, ledger: Ledger) -> list[Entry]:
@@ -390,13 +390,13 @@ def _explain(target: Target, task: Task, bad: Violations, ledger: Ledger) -> Exp
     return Explained(known, states, [], "")
 
 
-def _nearest(entries: Sequence[Entry], failing: Sequence[tally.Interval], fmt: Format) -> str:
+def _nearest(entries: Sequence[Entry], failing: Sequence[shard_summary.KeyInterval], fmt: Format) -> str:
     """The deviation whose regions lie nearest to the failing stretches, by patterns between them."""
 
     def distance(entry: Entry) -> int:
         gaps = (
             max(a - high, low - b, 0)
-            for low, high in stretches.regions(entry.regions, fmt)
+            for low, high in ranges.regions(entry.regions, fmt)
             for a, b, _ in failing
         )  # fmt: skip
         return min(gaps, default=1 << fmt.width)
@@ -437,7 +437,7 @@ def _failed(cell: Cell, bad: Violations, status: str, reason: str, certificate: 
 
 
 def _cell(target: Target, status: str, reason: str, **more: Any) -> Cell:
-    from gradproof.sweep.answers.cells import unjudged
+    from gradproof.sweep.results.cells import unjudged
 
     return unjudged(target, status, reason, **more)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.imports import ROOT, SOURCES
+from tests.architecture.imports import ROOT, SOURCES
 
 pytest.importorskip("hatchling", reason="building the wheel needs hatchling")
 

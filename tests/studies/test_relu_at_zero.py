@@ -142,7 +142,7 @@ def test_an_interrupted_run_counts_what_was_finished() -> None:
     result = run(FREQUENT, IMAGES, watch=impatient)
     assert result.stopped == "interrupted"
     assert [row["initialisations"] for row in result.rows] == [2, 2, 2]
-    assert not result.told()["complete"]
+    assert not result.to_json()["complete"]
 
 
 def test_a_run_out_of_time_says_so() -> None:

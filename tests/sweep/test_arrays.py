@@ -59,7 +59,7 @@ def arrays_of(route: str) -> Arrays:
 
 
 def both(subject: Subject, arrays: Arrays, first: int, got: Bits) -> tuple[list[Any], list[Any]]:
-    """Marks and tallies of results at consecutive magnitudes: by the compiled loop, and by the array code."""
+    """Marks and summaries of results at consecutive magnitudes: by the compiled loop, and by the array code."""
     negative, start = bool(first & FLOAT32.sign_bit), first & (FLOAT32.sign_bit - 1)
     answers = []
     for way in (None, arrays):

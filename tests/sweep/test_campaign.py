@@ -226,12 +226,12 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from gradproof.execution import executors
-from gradproof.sweep.running import facts
+from gradproof.sweep.running import environment
 from gradproof.sweep.running.campaign import sweep
 from tests.sweep import works
 from tests.sweep.conftest import jobs
 
-facts._source = lambda: ""
+environment._source = lambda: ""
 if __name__ == "__main__":
     with executors.local(2) as crew:
         work = f"{works.__name__}:slow"

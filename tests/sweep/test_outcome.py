@@ -1,4 +1,4 @@
-"""From tallies to cells: verdicts, certificates and intervals of seeded faults; 16-bit maxima as a run has them."""
+"""From summaries to cells: verdicts, certificates and intervals of seeded faults; 16-bit maxima as a run has them."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from gradproof.oracle import Oracle, Reference
 from gradproof.sweep.guided import starting_points
 from gradproof.sweep.guided.hill_climb import HillClimb
 from gradproof.sweep.guided.parameter_search import catalogued, guided_over_parameters
-from gradproof.sweep.guided.search import BATCH, Found, guided
+from gradproof.sweep.guided.search import BATCH, SearchResult, guided
 
 CPU = "numpy:cpu"
 Call = Callable[[Any], Any]
@@ -42,7 +42,7 @@ def up(y: Any, where: Any, ulps: int) -> Any:
     return np.where(where, pattern + np.asarray(ulps).astype(pattern.dtype), pattern).view(y.dtype)
 
 
-def found(implementation: Implementation, points: int = 4 * BATCH, fmt: Format = FLOAT64, **more: Any) -> Found:
+def found(implementation: Implementation, points: int = 4 * BATCH, fmt: Format = FLOAT64, **more: Any) -> SearchResult:
     """The answer for an implementation of a function with its default parameters."""
     return guided(
         get_function(implementation.function),

@@ -52,7 +52,7 @@ class Right(Subject):
         return self.fault(bits, right.copy())
 
 
-def tallies(subject: Subject, lo: int, hi: int) -> tuple[dict[str, Any], dict[str, Any]]:
+def summaries(subject: Subject, lo: int, hi: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """What a shard says by models and the compiled loop, and what it says by the judge alone."""
     shard = Shard(target(subject.probe.function.name), 0, lo, hi)
     modelled, judged = work._Shard(subject, shard), work._Shard(subject, shard)
@@ -62,7 +62,7 @@ def tallies(subject: Subject, lo: int, hi: int) -> tuple[dict[str, Any], dict[st
 
 
 def agree(modelled: dict[str, Any], judged: dict[str, Any]) -> None:
-    """Marks and counts are the same; errors are within what a tally says of its bound."""
+    """Marks and counts are the same; errors are within what a summary says of its bound."""
     assert modelled["classes"] == judged["classes"]
     assert {k: v for k, v in modelled["counts"].items() if k != "asked"} == {
         k: v for k, v in judged["counts"].items() if k != "asked"
@@ -166,7 +166,7 @@ WINDOWS = [
 @pytest.mark.parametrize(("function", "order", "first"), WINDOWS, ids=lambda v: f"{v:#x}" if isinstance(v, int) else v)
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
 def test_models_and_judge_agree(function: str, order: int, first: int, fault: Fault) -> None:
-    agree(*tallies(Right(target(function, order), fault), first, first + 2999))
+    agree(*summaries(Right(target(function, order), fault), first, first + 2999))
 
 
 @pytest.mark.parametrize("contract", ["faithful", "stable", "training"])
@@ -175,7 +175,7 @@ def test_models_and_judge_agree(function: str, order: int, first: int, fault: Fa
 def test_they_agree_under_every_contract_and_on_backends_that_flush(contract: str, flushing: bool, fault: str) -> None:
     for function, order, first in [*WINDOWS[:6], *WINDOWS[-3:]]:
         subject = Right(target(function, order, contract), FAULTS[fault], flushing)
-        agree(*tallies(subject, first, first + 1499))
+        agree(*summaries(subject, first, first + 1499))
 
 
 POLES = """
@@ -228,7 +228,7 @@ def test_a_fault_is_found_where_it_is_and_nowhere_else() -> None:
         right[(bits >= wrong.start) & (bits < wrong.stop)] += np.uint32(40)
         return right
 
-    found, _ = tallies(Right(target("silu"), fault), lo, hi)
+    found, _ = summaries(Right(target("silu"), fault), lo, hi)
     place = shard_summary.key(wrong.start, 32)
     assert found["classes"]["over-contract"] == {
         "count": len(wrong),
@@ -242,16 +242,16 @@ def test_a_fault_is_found_where_it_is_and_nowhere_else() -> None:
 
 def test_right_results_are_within_half_an_ulp_and_fail_nowhere() -> None:
     for function, order, first in WINDOWS:
-        found, _ = tallies(Right(target(function, order), none), first, first + 999)
+        found, _ = summaries(Right(target(function, order), none), first, first + 999)
         assert all(not held["count"] for held in found["classes"].values())
         assert found["bound"]["u"] <= 0.5 + 2 * BOUND
 
 
 def test_a_function_that_models_hold_exactly_has_an_exact_maximum() -> None:
-    found, _ = tallies(Right(target("relu"), every(5, add=1)), 0x3F800001, 0x3F800001 + 999)
+    found, _ = summaries(Right(target("relu"), every(5, add=1)), 0x3F800001, 0x3F800001 + 999)
     assert found["bound"]["u"] == pytest.approx(found["greatest"]["u"]["value"], rel=2.0**-47, abs=0)
     assert found["greatest"]["u"]["value"] == 1
-    silu, _ = tallies(Right(target("silu"), every(5, add=1)), 0x3F800001, 0x3F800001 + 999)
+    silu, _ = summaries(Right(target("silu"), every(5, add=1)), 0x3F800001, 0x3F800001 + 999)
     assert 0 < silu["bound"]["u"] - silu["greatest"]["u"]["value"] <= 2 * BOUND
 
 
@@ -263,9 +263,9 @@ def test_asymmetric_pairs_are_counted_once_for_odd_and_even_functions() -> None:
         return one_side(bits, right) if bits[0] & SIGN else right
 
     for function, order in (("tanh", 0), ("tanh", 1), ("abs", 0)):
-        found, _ = tallies(Right(target(function, order), fault), lo, lo + 999)
+        found, _ = summaries(Right(target(function, order), fault), lo, lo + 999)
         assert found["classes"]["asymmetric"]["count"] == 100
-        positive, _ = tallies(Right(target(function, order), fault), lo - 0x80000000, lo - 0x80000000 + 999)
+        positive, _ = summaries(Right(target(function, order), fault), lo - 0x80000000, lo - 0x80000000 + 999)
         assert not positive["classes"]["asymmetric"]["count"]
 
 
@@ -277,9 +277,9 @@ def test_neighbours_in_two_shards_are_compared() -> None:
         return right
 
     subject = Right(target("softplus"), fault)
-    found, _ = tallies(subject, edge, edge + 10)
+    found, _ = summaries(subject, edge, edge + 10)
     assert found["classes"]["non-monotone"]["count"] == 1
-    found, _ = tallies(subject, edge - 10, edge - 1)
+    found, _ = summaries(subject, edge - 10, edge - 1)
     assert not found["classes"]["non-monotone"]["count"]
 
 

@@ -65,10 +65,10 @@ class Vanishing(Property):
         rng = np.random.default_rng(probe.seed)
         count, found, measured = _steepness(probe)
         for part in (_products, _units):
-            judged, violations, told = part(probe, rng)
+            judged, violations, figures = part(probe, rng)
             count += judged
             found += violations
-            measured |= told
+            measured |= figures
         return Outcome(Evidence("sampled", count), found, measured=measured if count else {})
 
 

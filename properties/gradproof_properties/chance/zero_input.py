@@ -66,7 +66,7 @@ class Case:
         """Exact binomial p-value, two-sided, of the zeros under the probability of the band that suits them best."""
         return band_p(self.zeros, self.trials, float(self.least), float(self.most))
 
-    def told(self) -> dict[str, Any]:
+    def measured(self) -> dict[str, Any]:
         """As plain JSON."""
         exact = self.least == self.most
         return {
@@ -113,7 +113,7 @@ class ZeroInput(Property):
         trials = sum(c.trials for c in cases)
         counted = int(at_zero.judgement.judged.sum()) + (trials if probe.function.name == COUNTED_AT else 0)
         values = [probe.format.decimal(int(g)) for g in at_zero.got]
-        measured: dict[str, Any] = {case.name: case.told() for case in cases}
+        measured: dict[str, Any] = {case.name: case.measured() for case in cases}
         measured |= {
             "lattice_half_width": lattice(probe.format),
             "shared_trials": trials,

@@ -55,7 +55,7 @@ class HessianResult:
     measured: dict[str, Any] = field(default_factory=dict)
 
     def judge(
-        self, bits: Bits, got: Bits, due: Floats, room: Floats, told: Callable[[int], str], *, pointwise: bool = False
+        self, bits: Bits, got: Bits, due: Floats, room: Floats, shown: Callable[[int], str], *, pointwise: bool = False
     ) -> None:
         """Hold ``got`` to ``due`` within ``room``, where both are numbers; all of shape (n,). ``told`` words a row."""
         if not bits.size:
@@ -77,7 +77,7 @@ class HessianResult:
         severity = np.where(values == 0, LOST_SIGNAL, severity)
         severity = np.where(np.isfinite(values), severity, WRONG_CLASS).astype(np.int8)
         felt = ~(error <= 8 * 2.0**-fmt.precision * np.abs(due[judged]).max())
-        text = f"{told(worst)} is {values[worst]:.6g} where {due[worst]:.6g} +- {room[worst]:.3g} is due"
+        text = f"{shown(worst)} is {values[worst]:.6g} where {due[worst]:.6g} +- {room[worst]:.3g} is due"
         self.violations.append(
             Violations(bits[wrong], got[wrong], ratio[wrong], severity[wrong], felt[wrong], text, pointwise=pointwise)
         )
@@ -115,13 +115,13 @@ class UnitStudy:
         known = self.known
         z = self.z[known]
 
-        def told(i: int, way: str) -> str:
+        def shown(i: int, way: str) -> str:
             return f"d2E/dw2 of a lone unit with w x + b = {float(z[i])!r}, {way},"
 
         for way, made in products.items():
             found.judge(
                 bits[known], space.bits(made[0])[known], self.due.by_w[:, 0, 0][known],
-                self.due.room_w[:, 0, 0][known], partial(told, way=way),
+                self.due.room_w[:, 0, 0][known], partial(shown, way=way),
             )  # fmt: skip
         return refused
 
@@ -184,13 +184,13 @@ class NetworkStudy:
         bits = np.broadcast_to(np.tile(z, (1, INPUTS + 2))[:, None], made.shape)
         places = np.argwhere(np.broadcast_to(self.known[:, None, None], made.shape))
 
-        def told(i: int) -> str:
+        def shown(i: int) -> str:
             net, direction, parameter = places[i]
             return f"{_entry(direction, parameter)} of network {net}, {way},"
 
         known = self.known
         found.judge(
-            bits[known].ravel(), made[known].ravel(), self.due[known].ravel(), self.room[known].ravel(), told
+            bits[known].ravel(), made[known].ravel(), self.due[known].ravel(), self.room[known].ravel(), shown
         )  # fmt: skip
         found.measured[way] = self._figures(fa.values(made, fmt))
 

@@ -160,8 +160,8 @@ def _document(result: Result, images: Images) -> dict[str, Any]:
         "study": "relu-at-zero",
         "environment": environment(),
         "backends": {b: get_backend(b).versions() for b in result.plan.backends},
-        "data": images.told(),
-        **result.told(),
+        "data": images.to_json(),
+        **result.to_json(),
     }
 
 
@@ -182,12 +182,12 @@ def _notes(result: Result, images: Images) -> list[str]:
     """What a reader of the table must know."""
     from gradproof_properties.studies import published
 
-    told, plan = images.told(), result.plan
+    shown, plan = images.to_json(), result.plan
     rates = ", ".join(
         f"{low:.2g} in {fmt}" if low == high else f"{low:.2g} to {high:.2g} in {fmt}"
         for fmt, (low, high) in published.RATES.items()
     )
-    data = f"{told['source']}, {count(told['rows'], 'row')}, {100 * told['nonzero_share']:.1f} % of the pixels not 0"
+    data = f"{shown['source']}, {count(shown['rows'], 'row')}, {100 * shown['nonzero_share']:.1f} % of the pixels not 0"
     hit = "the first layer's gradient differs between f'(0) = 0 and f'(0) = 1 in some batch"
     notes = [
         f"data: {data}; batches of {plan.batch}, seed {plan.seed}, {duration(result.seconds)}",

@@ -152,7 +152,7 @@ class Result:
         """One row for each backend, format, width and depth."""
         return [m.row(depth, comparable=self.comparable) for m in self.measured for depth in self.plan.layers]
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """As plain JSON, without the data and the surroundings."""
         return {
             "complete": not self.stopped,

@@ -50,12 +50,12 @@ def _put_back(
 ) -> str:
     """Put back every setting that is not as ``before``, and tell which; the fault where one stays changed."""
     global _spoiled
-    told: list[str] = []
+    changes: list[str] = []
     stuck: list[str] = []
     for name, setting in settings.items():
         if (after := setting.get()) == before[name]:
             continue
-        told.append(f"{name} from {before[name]} to {after}")
+        changes.append(f"{name} from {before[name]} to {after}")
         with suppress(Exception):
             setting.put(before[name])
         if setting.get() != before[name]:
@@ -64,7 +64,7 @@ def _put_back(
         _spoiled = True
         raise ImplementationFault(
             "changed-process",
-            f"{implementation.name} changed {', '.join(told)}, and {', '.join(stuck)} cannot be put back: its process "
-            "is not used any more; expected a call to leave the settings of the process as they were",
+            f"{implementation.name} changed {', '.join(changes)}, and {', '.join(stuck)} cannot be put back: its "
+            "process is not used any more; expected a call to leave the settings of the process as they were",
         )
-    return ", ".join(told)
+    return ", ".join(changes)

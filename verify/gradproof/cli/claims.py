@@ -115,7 +115,7 @@ def _origin(paths: Sequence[str], result: RunResult) -> str:
 def verdict_counts(claims: Sequence[Claim]) -> str:
     """``Claims: 2 hold, 9 hold with exceptions, 0 do not hold, 7 not checked``."""
     words = [overall(claim) for claim in claims]
-    told = {
+    phrases = {
         "holds": "hold",
         "holds except": "hold with exceptions",
         "does not hold": "do not hold",
@@ -123,7 +123,7 @@ def verdict_counts(claims: Sequence[Claim]) -> str:
         "not checked": "not checked",
     }
     always = ("holds", "holds except", "does not hold")
-    parts = [f"{words.count(w)} {told[w]}" for w in STYLES if w in always or w in words]
+    parts = [f"{words.count(w)} {phrases[w]}" for w in STYLES if w in always or w in words]
     return f"Claims: {', '.join(parts)}"
 
 

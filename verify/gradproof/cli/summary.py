@@ -157,9 +157,10 @@ def _nothing(result: RunResult) -> str:
     asked = {
         k: result.run.settings.get(k) for k in ("properties", "orders", "functions", "formats", "modes", "backends")
     }
-    told = "; ".join(f"{k} {', '.join(map(str, v))}" for k, v in asked.items() if v)
+    wanted = "; ".join(f"{k} {', '.join(map(str, v))}" for k, v in asked.items() if v)
     return (
-        f"no property says anything about this selection ({told}); `gradproof list` shows orders and functions of each"
+        f"no property says anything about this selection ({wanted}); `gradproof list` shows orders and "
+        "functions of each"
     )
 
 
@@ -167,7 +168,7 @@ def _verdict(result: RunResult, code: int) -> object:
     problems = sum(s.state in ("grown", "gone") for s in result.ledger)
     found = [count(len(failing(result)), "new failure")] if failing(result) else []
     found += [f"{count(problems, 'known deviation')} changed"] if problems else []
-    told = {
+    phrases = {
         codes.OK: ("OK", "bold green", _all_well(result)),
         codes.FAILED: ("FAILED", "bold red", ", ".join(found)),
         codes.INTERRUPTED: (
@@ -182,7 +183,7 @@ def _verdict(result: RunResult, code: int) -> object:
         ),
         codes.NOTHING: ("NOTHING RAN", "bold yellow", _nothing(result)),
     }
-    word, style, rest = told[code]
+    word, style, rest = phrases[code]
     if code == codes.OK and not result.run.complete:
         rest += "; the run is incomplete"
     return text((word, style), f": {rest}")

@@ -82,7 +82,7 @@ def _run(selection: Selection, listener: Listener, interrupts: Interrupts) -> Ru
     left = [planned.at(place).cell("not-run", reason) for place in places if place not in cells]
     shard = RunRecord(
         environment=environment(),
-        backends={name: dict(told) for name, told in planned.backends.items()},
+        backends={name: dict(entry) for name, entry in planned.backends.items()},
         settings=_settings(selection),
         seed=selection.seed,
         started=started.isoformat(timespec="seconds"),
@@ -97,7 +97,7 @@ def _run(selection: Selection, listener: Listener, interrupts: Interrupts) -> Ru
         cells=every,
         ledger=states,
         claims=judge(asked, every),
-        deviations={name: dict(told) for name, told in planned.deviations.items() if name in named},
+        deviations={name: dict(entry) for name, entry in planned.deviations.items() if name in named},
     )
 
 

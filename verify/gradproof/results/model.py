@@ -95,7 +95,7 @@ class Certificate:
 
     ``magnitude`` is the error over the bound of the cell (above 1 is a failure; None for infinite).
     ``u``, ``m`` are in units of the DESIGN's ulp and mixed errors, None where infinite or meaningless. ``region``
-    begins with the interval that holds the input; see ``results.telling`` for the rest.
+    begins with the interval that holds the input; see ``results.formatting`` for the rest.
     """
 
     input: Number | None
@@ -163,8 +163,8 @@ def _exact(value: Any) -> Any:
 
 def shown(name: str, params: Mapping[str, Any]) -> str:
     """A function with its parameters for people: ``elu(alpha=1.0)``; text is quoted, since ``"0.1"`` is not 0.1."""
-    told = ", ".join(f"{k}={v!r}" for k, v in sorted(params.items()))
-    return f"{name}({told})" if told else name
+    bound = ", ".join(f"{k}={v!r}" for k, v in sorted(params.items()))
+    return f"{name}({bound})" if bound else name
 
 
 @dataclass(frozen=True)

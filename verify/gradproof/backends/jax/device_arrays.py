@@ -29,8 +29,8 @@ class JaxArrays(Arrays):
         super().__init__(jnp)
         self.device = device
         if device.platform != "cpu":
-            told = device.memory_stats() or {}
-            self.chunk = chunk_for(told.get("bytes_limit", 1 << 31) - told.get("bytes_in_use", 0))
+            memory = device.memory_stats() or {}
+            self.chunk = chunk_for(memory.get("bytes_limit", 1 << 31) - memory.get("bytes_in_use", 0))
 
     @contextmanager
     def quiet(self) -> Iterator[None]:

@@ -288,7 +288,7 @@ def _build() -> tuple[str, str | None]:
     assert spec is not None
     assert spec.origin is not None
     try:
-        told = runpy.run_path(str(Path(spec.origin).with_name("version.py")))
-        return str(told["__version__"]), told["cuda"]
+        found = runpy.run_path(str(Path(spec.origin).with_name("version.py")))
+        return str(found["__version__"]), found["cuda"]
     except Exception:  # another layout, or a broken installation: importing it tells
         return "", ""

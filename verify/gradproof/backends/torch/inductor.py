@@ -64,9 +64,9 @@ def _keep_capabilities_apart() -> None:
     """
     from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
-    told = os.environ.get("ATEN_CPU_CAPABILITY")
-    if told and os.environ.get(CACHE, default_cache_dir()) == default_cache_dir():
-        os.environ[CACHE] = f"{default_cache_dir()}-{told}"
+    level = os.environ.get("ATEN_CPU_CAPABILITY")
+    if level and os.environ.get(CACHE, default_cache_dir()) == default_cache_dir():
+        os.environ[CACHE] = f"{default_cache_dir()}-{level}"
 
 
 def described(compiler: str) -> str:

@@ -33,7 +33,7 @@ class Worst:
     absolute: float
     mismatch: bool
     origin: str
-    """Where the input, or the one that the search climbed from, came from: one of ``starts.ORIGINS``."""
+    """Where the input, or the one that the search climbed from, came from: one of ``starting_points.ORIGINS``."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class SearchOutcome:
-    """What became of one guided search: ``found``, or a ``fault`` as ``attempt.fault_record`` puts it."""
+    """What became of one guided search: ``found``, or a ``fault`` as ``shard_task.fault_record`` puts it."""
 
     search: PlannedSearch
     found: SearchResult | None

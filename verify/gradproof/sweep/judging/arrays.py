@@ -1,4 +1,4 @@
-"""The error loop as array operations: the same marks and tallies as ``loop.sweep``, on a device or without Numba.
+"""The error loop as array operations: the same marks and summaries as ``loop.sweep``, on a device or without Numba.
 
 One implementation over ``backends.arrays.Arrays``: tensors and JAX arrays on CUDA, where neither inputs nor results
 travel, and NumPy where Numba is not installed. Passes over whole arrays, all of float64; what ``loop`` examines input
@@ -64,7 +64,7 @@ class _ArrayErrors:
 class ArrayLoop:
     """The models of finite magnitudes of one sign, on the device of ``arrays``, and what results there are held to.
 
-    ``limits`` as ``modelled.limits`` gives them; ``found`` receives the tally of the sign ``negative``.
+    ``limits`` as ``modelled.limits`` gives them; ``found`` receives the summary of the sign ``negative``.
     """
 
     def __init__(
@@ -295,7 +295,7 @@ class ArrayLoop:
     # -- adding up ----------------------------------------------------------------------------------------
 
     def _add(self, start: int, s: Array, m: Array, quantum: Array, kept: Array | None, within: Array | None) -> None:
-        """Add errors, 0 where not ``kept`` (None: all are), to the tally."""
+        """Add errors, 0 where not ``kept`` (None: all are), to the summary."""
         xp, found = self._arrays, self._found
         count = int(s.shape[0])
         u = abs(s)

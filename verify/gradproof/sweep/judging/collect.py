@@ -36,7 +36,7 @@ SLOPES: Final = 2.0**-18
 """The same of a mixed error: models know its unit to 2^-19."""
 
 U, M, ABS, ABOVE, BELOW = range(5)
-"""Places of ``tally.GREATEST`` in ``best`` and ``where``."""
+"""Indices of ``shard_summary.GREATEST`` in ``best`` and ``where``."""
 JUDGED, FELT, MISMATCHED, N_COUNTS = range(4)
 """Places in ``counts``: finite inputs with a judged error, failing ones that break the training contract, and finite
 inputs whose result has no error because its class is wrong."""
@@ -159,7 +159,7 @@ class Collected:
         self._offer(name, value, bits, got)
 
     def to_json(self, slack: tuple[float, float] = (0.0, 0.0)) -> dict[str, Any]:
-        """The tally of the shard. ``slack`` is by how much errors are off that models gave (``TaylorModels.slack``)."""
+        """The shard's summary. ``slack`` is by how much errors are off that models gave (``TaylorModels.slack``)."""
         bound = {}
         for i, name in enumerate(shard_summary.GREATEST):
             held = self.exact[name]
@@ -209,7 +209,7 @@ def _bins(values: Floats, shift: int, first: int, count: int) -> Ints:
 
 def _joined(firsts: Ints, lasts: Ints) -> list[tuple[int, int, int]]:
     """First and last of runs that touch put together, and how many patterns there are; the smallest gaps are closed
-    beyond ``tally.INTERVALS`` runs.
+    beyond ``shard_summary.INTERVALS`` runs.
     """
     gaps = firsts[1:] - lasts[:-1]
     breaks = np.flatnonzero(gaps > 1)

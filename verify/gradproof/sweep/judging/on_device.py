@@ -1,7 +1,7 @@
 """One shard of float32 on the device that made its results: bit patterns, kernel, filter and reduction stay there.
 
-What travels: the runs of equal marks other than OK, the results at undecided inputs, and the tally. The whole shard is
-one call of the implementation, so that no result depends on how much memory is free; the filter goes through it in
+What travels: the runs of equal marks other than OK, the results at undecided inputs, and the summary. The whole shard
+is one call of the implementation, so that no result depends on how much memory is free; the filter goes through it in
 chunks that do.
 """
 

@@ -22,7 +22,7 @@ KeyInterval = list[int]
 
 
 def merged(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The tallies of shards in the order of their bit patterns, put together; the last digit depends on nothing else.
+    """The summaries of shards in the order of their bit patterns, put together; the last digit depends on nothing else.
 
     ``points``, counts and histograms add up; of the greatest errors the first one stays; intervals that touch join.
     Raises ValueError for shards that overlap.

@@ -38,7 +38,7 @@ Marks = npt.NDArray[np.uint8]
 
 
 def work(shard: Shard) -> dict[str, Any]:
-    """Judge every bit pattern of a shard; the answer is what ``tally.merged`` puts together.
+    """Judge every bit pattern of a shard; the answer is what ``shard_summary.merged`` puts together.
 
     Raises Unsupported, ImplementationFault and BackendUnavailable as the backend does, and OracleDisagreement.
     """
@@ -130,7 +130,7 @@ class _Shard:
         return self._answer()
 
     def _answer(self) -> dict[str, Any]:
-        """The tally, its greatest errors confirmed."""
+        """The summary, its greatest errors confirmed."""
         self._confirm()
         return self.found.to_json(self.modelled.slack) if self.modelled else self.found.to_json()
 

@@ -36,7 +36,7 @@ Found = Mapping[str, Any]
 def measured(
     target: Target, found: Found, classes: Mapping[str, Mapping[str, Sequence[KeyInterval]]]
 ) -> dict[str, Any]:
-    """The tally ``found`` for the results file; ``classes``: intervals by class and kind of input."""
+    """The summary ``found`` for the results file; ``classes``: intervals by class and kind of input."""
     fmt = get_format(target.format)
     excess = {name: found["bound"][name] - best["value"] for name, best in found["greatest"].items() if best}
     document = {
@@ -66,10 +66,10 @@ def exactness(excess: Mapping[str, float], undecided: int = 0) -> str:
     beyond = {name: value for name, value in excess.items() if value > 0 and name in ("u", "m")}
     if not beyond:
         return f"the maxima are exact: every input was judged by the oracle{besides}"
-    told = ", ".join(
+    limits = ", ".join(
         f"{name} by more than {value:.1e}{' ulp' if name == 'u' else ''}" for name, value in beyond.items()
     )
-    return f"the maxima are attained, and no input exceeds {told}{besides}"
+    return f"the maxima are attained, and no input exceeds {limits}{besides}"
 
 
 def _class(found: Found, by_kind: Mapping[str, Sequence[KeyInterval]], fmt: Format) -> dict[str, Any]:
@@ -83,9 +83,9 @@ def _class(found: Found, by_kind: Mapping[str, Sequence[KeyInterval]], fmt: Form
     }
 
 
-def interval(stretch: KeyInterval, fmt: Format) -> dict[str, Any]:
-    """A stretch as ``lo`` and ``hi``, the inputs ``count`` of the class and all ``patterns`` from one to the other."""
-    first, last, count = stretch
+def interval(keys: KeyInterval, fmt: Format) -> dict[str, Any]:
+    """An interval as ``lo`` and ``hi``, the inputs ``count`` of the class and all ``patterns`` between them."""
+    first, last, count = keys
     low, high = (number(bits_at(k, fmt.width), fmt) for k in (first, last))
     return {"lo": vars(low), "hi": vars(high), "count": count, "patterns": last - first + 1}
 
@@ -165,7 +165,7 @@ def level(value: float) -> int:
 def curve(target: Target, found: Found, mismatched: Sequence[KeyInterval], mismatches: int) -> Curve:
     """The curve of u over the numbers as those of other cells have it, made of the envelope and the histogram.
 
-    Each of the ``BINS`` takes the largest of the envelope's bins that it meets. ``mismatched`` are stretches with
+    Each of the ``BINS`` takes the largest of the envelope's bins that it meets. ``mismatched`` are intervals with
     results of a wrong class, ``mismatches`` inputs in all.
     """
     fmt = get_format(target.format)

@@ -90,7 +90,7 @@ def installed_ledger() -> Ledger:
 
 
 def swept(target: Target, found: Mapping[str, Any], ledger: Ledger | None = None) -> tuple[Cell, States]:
-    """The cell of a sweep whose merged tally is ``found``, and what became of the ledger's entries."""
+    """The cell of a sweep whose merged summary is ``found``, and what became of the ledger's entries."""
     return _Sweep(target, found, installed_ledger() if ledger is None else ledger).verdict()
 
 
@@ -125,12 +125,12 @@ def at_least(target: Target, found: SearchResult, ledger: Ledger | None = None) 
 
 
 def _searched(found: SearchResult) -> dict[str, Any]:
-    told = {
+    document = {
         "seed": found.seed, "points": found.points, "budget": found.budget, "metric": found.metric,
         "at_least": found.error, "mismatches": found.mismatches, "undecided": found.undecided,
         "origin": found.worst.origin if found.worst else None,
     }  # fmt: skip
-    made: dict[str, Any] = plain(told)
+    made: dict[str, Any] = plain(document)
     return made
 
 
@@ -174,7 +174,7 @@ class _Sweep:
     # -- the inputs ---------------------------------------------------------------------------------------
 
     def _failing(self, *kinds: str) -> list[shard_summary.KeyInterval]:
-        """The failing stretches among inputs of these kinds."""
+        """The failing intervals among inputs of these kinds."""
         some = [i for name in FAILING for kind in kinds for i in self.classes[name].get(kind, [])]
         return shard_summary.touching(sorted(list(i) for i in some))
 
@@ -196,7 +196,7 @@ class _Sweep:
         return chosen
 
     def _peaks(self, where: Sequence[Keys], failing: Sequence[shard_summary.KeyInterval]) -> set[int]:
-        """The inputs of the greatest errors in the failing stretches of ``where``: those are swept again."""
+        """The inputs of the greatest errors in the failing intervals of ``where``: those are swept again."""
         chosen: set[int] = set()
         for first, last, _ in failing:
             for a, b in ((max(first, low), min(last, high)) for low, high in where):
@@ -208,10 +208,10 @@ class _Sweep:
     # -- the ledger ---------------------------------------------------------------------------------------
 
     def _explained(self, failing: list[shard_summary.KeyInterval], worst: JudgedInputs, claim: str) -> Explained:
-        """What the entries of one property say of failing stretches.
+        """What the entries of one property say of failing intervals.
 
-        An entry explains a stretch that lies inside its regions and has no greater error than its ceiling; both are
-        decided on the ends of stretches, the failing inputs next to a region, and the greatest errors.
+        An entry explains an interval that lies inside its regions and has no greater error than its ceiling; both are
+        decided on the ends of intervals, the failing inputs next to a region, and the greatest errors.
         """
         task = _task(self.subject, self.target, claim)
         entries = _entries(task, self.target, self.ledger)
@@ -229,9 +229,9 @@ class _Sweep:
                 for regions in where:
                     more |= self._peaks(regions, failing)
             rows = _judged(self.subject, more)
-        told = _explain(self.target, task, rows.violations(), self.ledger)
-        nearest = "" if told.known else _nearest(entries, fresh or failing, self.format)
-        return replace(told, known=None if fresh else told.known, fresh=fresh, nearest=nearest)
+        explained = _explain(self.target, task, rows.violations(), self.ledger)
+        nearest = "" if explained.known else _nearest(entries, fresh or failing, self.format)
+        return replace(explained, known=None if fresh else explained.known, fresh=fresh, nearest=nearest)
 
     def _trusted(self, states: States) -> States:
         """An entry is not gone because a part of the format, or another contract, does not show it."""
@@ -391,7 +391,7 @@ def _explain(target: Target, task: Task, bad: Violations, ledger: Ledger) -> Exp
 
 
 def _nearest(entries: Sequence[Entry], failing: Sequence[shard_summary.KeyInterval], fmt: Format) -> str:
-    """The deviation whose regions lie nearest to the failing stretches, by patterns between them."""
+    """The deviation whose regions lie nearest to the failing intervals, by patterns between them."""
 
     def distance(entry: Entry) -> int:
         gaps = (

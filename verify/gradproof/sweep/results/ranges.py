@@ -1,6 +1,6 @@
-"""Stretches of the line of all bit patterns: by kind of input, inside and outside the ledger's regions.
+"""Ranges of the line of all bit patterns: by kind of input, inside and outside the ledger's regions.
 
-A stretch is a ``tally.KeyInterval``: first and last key, and how many inputs between them are of the class. One that is
+A range is a ``KeyInterval``: first and last key, and how many inputs between them are of the class. One that is
 not full was coarsened; what is inside its parts is found by sweeping them again, at the speed of a sweep.
 """
 
@@ -29,9 +29,9 @@ def kinds(fmt: Format) -> dict[str, list[Keys]]:
     return {"finite": [(low, high)], "infinite": infinite, "nan": [(0, low - 1 - size), (high + 1 + size, ends)]}
 
 
-def full(stretch: KeyInterval) -> bool:
-    """Whether every input of the stretch is of the class."""
-    return stretch[2] == stretch[1] - stretch[0] + 1
+def full(interval: KeyInterval) -> bool:
+    """Whether every input of the range is of the class."""
+    return interval[2] == interval[1] - interval[0] + 1
 
 
 def within(
@@ -39,15 +39,15 @@ def within(
 ) -> list[KeyInterval]:
     """The parts of ``intervals`` that lie in ``where``; ``names`` are the classes that they are of.
 
-    Parts of stretches that are not full are swept again, so that counts and ends are those of the class.
+    Parts of ranges that are not full are swept again, so that counts and ends are those of the class.
     """
     made: list[KeyInterval] = []
-    for stretch in intervals:
-        first, last, _ = stretch
+    for interval in intervals:
+        first, last, _ = interval
         parts = [(max(first, a), min(last, b)) for a, b in where if max(first, a) <= min(last, b)]
         if parts == [(first, last)]:
-            made.append(list(stretch))
-        elif full(stretch):
+            made.append(list(interval))
+        elif full(interval):
             made += [[a, b, b - a + 1] for a, b in parts]
         else:
             for a, b in parts:
@@ -56,7 +56,7 @@ def within(
 
 
 def of_classes(found: Iterable[Mapping[str, Any]], names: Sequence[str]) -> list[KeyInterval]:
-    """The intervals of several classes as one list of stretches."""
+    """The intervals of several classes as one list of ranges."""
     return shard_summary.touching(sorted(i for classes in found for name in names for i in classes[name]["intervals"]))
 
 
@@ -72,7 +72,7 @@ def outside(where: Sequence[Keys], fmt: Format) -> list[Keys]:
 
 
 def again(target: Target, first: int, last: int) -> list[dict[str, Any]]:
-    """The tallies of the patterns from one key to another, one per sign: the shard's work done once more."""
+    """The summaries of the patterns from one key to another, one per sign: the shard's work done once more."""
     from gradproof.sweep.judging.work import work
 
     fmt = get_format(target.format)

@@ -266,7 +266,7 @@ class _Campaign:
             return
         if "fault" in answer:
             self._settle_fault(course, answer["fault"])
-        elif why := foreign(course.folder.manifest, answer["facts"]):
+        elif why := foreign(course.folder.manifest, answer["environment"]):
             self._settle(
                 self._swept(course, "error", f"a worker is not like this process: {why}", internal=True), course
             )
@@ -274,7 +274,11 @@ class _Campaign:
             self._keep(course, shard, answer)
 
     def _keep(self, course: _Course, shard: Shard, answer: Mapping[str, Any]) -> None:
-        kept = {"result": answer["result"], "seconds": answer["seconds"], "processor": answer["facts"]["processor"]}
+        kept = {
+            "result": answer["result"],
+            "seconds": answer["seconds"],
+            "processor": answer["environment"]["processor"],
+        }
         course.folder.keep(shard, kept)
         course.done.add(shard.index)
         course.finished += shard.points

@@ -66,17 +66,17 @@ def _backend_environment(backend_id: str, mode: str) -> dict[str, Any]:
 
     backend = get_backend(backend_id)
     backend.mode_availability(mode)  # the compiler's version is known once its mode was asked for
-    told = backend.versions()
+    reported = backend.versions()
     return {
         "versions": {
             "gradproof": __version__,
             **{name: package_version(name) for name in PACKAGES},
-            **{name: text for name, text in told.items() if name not in OF_THE_PROCESSOR},
+            **{name: text for name, text in reported.items() if name not in OF_THE_PROCESSOR},
         },
         "processor": {
             "simd": hardware(backend_id),
             NAME: processor(),
-            **{name: text for name, text in told.items() if name in OF_THE_PROCESSOR},
+            **{name: text for name, text in reported.items() if name in OF_THE_PROCESSOR},
         },
     }
 

@@ -44,11 +44,11 @@ def folder_path(target: Target, first: int, last: int, root: Path | None = None)
     The key at its end covers everything that the caller asked for; how the function is defined, as the versions, is in
     the manifest.
     """
-    told = target.to_json()
-    del told["definition"]
+    asked = target.to_json()
+    del asked["definition"]
     if target.file is not None:
-        told["file"] = str(Path(target.file).resolve())
-    key = hashlib.sha256(json.dumps([told, first, last], sort_keys=True).encode()).hexdigest()
+        asked["file"] = str(Path(target.file).resolve())
+    key = hashlib.sha256(json.dumps([asked, first, last], sort_keys=True).encode()).hexdigest()
     name = "".join(c if c.isalnum() or c in "-_.=" else "_" for c in target.id)
     return (DEFAULT if root is None else root) / f"{name[:120]}-{key[:8]}"
 
@@ -149,8 +149,8 @@ class Folder:
         try:
             write_text(text, path, "sweep", own=True)
         except WriteError as fault:
-            told = f"{path} cannot be written: {fault.why}. {kept}; make room and run the same command again"
-            raise WriteError(told, fault.why) from fault
+            message = f"{path} cannot be written: {fault.why}. {kept}; make room and run the same command again"
+            raise WriteError(message, fault.why) from fault
         except UsageError as fault:
             raise UsageError(f"{fault}. {kept}; mend that and run the same command again") from fault
 

@@ -22,7 +22,7 @@ _alone = threading.Lock()
 
 
 def run_shard(shard: Shard, work: str = WORK, limit: float | None = None) -> dict[str, Any]:
-    """``result``, or ``fault`` with its type, kind and message; ``facts``, and ``seconds`` the work took.
+    """``result``, or ``fault`` with its type, kind and message; ``environment``, and ``seconds`` the work took.
 
     Never raises what the work raises: not every exception survives the way between processes. One shard at a time in
     each process, since frameworks' settings belong to the process. After ``limit`` seconds the process ends itself, for
@@ -34,7 +34,7 @@ def run_shard(shard: Shard, work: str = WORK, limit: float | None = None) -> dic
         try:
             from gradproof.sweep.running.environment import environment
 
-            answer["facts"] = environment(shard.target)
+            answer["environment"] = environment(shard.target)
             begun = time.perf_counter()
             module, _, name = work.partition(":")
             answer["result"] = getattr(import_module(module), name)(shard)

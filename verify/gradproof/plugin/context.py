@@ -107,7 +107,7 @@ class PluginContext:
         """The installed ledgers of known deviations."""
         return Ledger.read(ledger_directories())
 
-    def facts(self) -> dict[str, Any]:
+    def header(self) -> dict[str, Any]:
         """What the results file says about this machine, and the ledger's texts, as JSON values."""
         here = [name for name, reason in self.backends.items() if not reason]
         missing = {name: reason for name, reason in self.backends.items() if reason}

@@ -29,7 +29,7 @@ def write_files(recorder: Recorder, *, complete: bool, started: float) -> tuple[
     """
     done: list[str] = []
     failed: list[str] = []
-    result = assemble(recorder.verdicts, recorder.facts, recorder.options, complete=complete, started=started)
+    result = assemble(recorder.verdicts, recorder.headers, recorder.options, complete=complete, started=started)
     wanted = {name: path for name in ("json", "report") if (path := recorder.options.path(name)) is not None}
     reports = [path for name, path in wanted.items() if name != "json"]
     where = destinations(Weight.of(result, interrupted=not complete), wanted.get("json"), reports)
@@ -48,7 +48,7 @@ def write_files(recorder: Recorder, *, complete: bool, started: float) -> tuple[
 
 def assemble(
     verdicts: list[dict[str, Any]],
-    facts: list[dict[str, Any]],
+    headers: list[dict[str, Any]],
     options: Options,
     *,
     complete: bool,
@@ -63,19 +63,19 @@ def assemble(
         states += [rebuild(LedgerState, s, "ledger state") for s in verdict["ledger"]]
     backends: dict[str, dict[str, Any]] = {}
     deviations: dict[str, dict[str, Any]] = {}
-    for one in facts:
+    for one in headers:
         backends |= one["backends"]
         deviations |= one["deviations"]
     named = {c.known_ref for c in cells.values()} | {s.deviation for s in states}
     seed = options.number("seed")
     shard = RunRecord(
-        environment=facts[0]["environment"] if facts else {},
+        environment=headers[0]["environment"] if headers else {},
         backends=backends,
         settings=_settings(options),
         seed=DEFAULT_SEED if seed is None else int(seed),
         started=datetime.datetime.fromtimestamp(started, datetime.UTC).isoformat(timespec="seconds"),
         seconds=round(time.time() - started, 3),
-        complete=complete and bool(facts),
+        complete=complete and bool(headers),
     )
     found = {key: text for key, text in deviations.items() if key in named}
     # Workers finish in any order; a file should not depend on it.

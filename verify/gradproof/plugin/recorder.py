@@ -15,7 +15,7 @@ from gradproof.plugin.options import Options
 
 ATTRIBUTE = "gradproof"
 """Attribute of a test report that holds its verdicts as JSON text; xdist carries it to the controller."""
-FACTS = "gradproof"
+HEADER = "gradproof"
 """Key of a worker's output that holds what it knows about its surroundings."""
 
 
@@ -26,7 +26,7 @@ class Recorder:
         self.config = config
         self.options = Options(config)
         self.verdicts: list[dict[str, Any]] = []
-        self.facts: list[dict[str, Any]] = []
+        self.headers: list[dict[str, Any]] = []
         self.context: Any = None
         """What judges cells in this process; set by the first gradproof function that is collected."""
         self.corpus: Any = None
@@ -77,19 +77,19 @@ class Recorder:
     def pytest_testnodedown(self, node: Any, error: object) -> None:
         """Take what a worker of xdist knows about its surroundings; one that crashed says nothing."""
         self.crashed |= bool(error)
-        text = getattr(node, "workeroutput", {}).get(FACTS)
+        text = getattr(node, "workeroutput", {}).get(HEADER)
         if text:
-            self.facts.append(json.loads(text))
+            self.headers.append(json.loads(text))
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Hand the facts to the controller, or write the files where this is the controller."""
+        """Hand the headers to the controller, or write the files where this is the controller."""
         if not self.verdicts or not self.wants_file:
             return
         if self.context is not None:
-            self.facts.append(self.context.facts())
+            self.headers.append(self.context.header())
         if self.is_worker:
             output: dict[str, Any] = self.config.workeroutput  # type: ignore[attr-defined]
-            output[FACTS] = json.dumps(self.facts[-1])
+            output[HEADER] = json.dumps(self.headers[-1])
             return
         from gradproof.plugin.files import write_files
 

@@ -7,7 +7,7 @@ count for the arrows (a type is a dependency) but not for laziness (nothing is i
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -164,6 +164,60 @@ def frameworks_of(module: str) -> set[str]:
 def _is_backend(module: str, found: Import) -> bool:
     framework = "jax" if found.top == "jaxlib" else found.top
     return room_of(module) == "backends" and framework in frameworks_of(module)
+
+
+def file_of(target: str, known: Iterable[str]) -> str:
+    """The module that an import reaches: itself, or the one that holds the name; empty for other packages'."""
+    while target and target not in known:
+        target = target.rpartition(".")[0]
+    return target
+
+
+def circles(texts: Mapping[str, str]) -> list[list[str]]:
+    """Modules that import each other, however indirectly, one sorted list a circle. ``texts``: sources by module.
+
+    Imports inside functions and those for types alone count: a circle stays one when it is put off.
+    """
+    graph = {
+        name: {file_of(i.target, texts) for i in imports(text)} & (set(texts) - {name}) for name, text in texts.items()
+    }
+    reach = {name: set(targets) for name, targets in graph.items()}
+    for middle in graph:
+        for targets in reach.values():
+            if middle in targets:
+                targets |= reach[middle]
+    found = {tuple(sorted(n for n in reach[name] if name in reach[n])) for name in graph if name in reach[name]}
+    return sorted(map(list, found))
+
+
+def private_imports(module: str, text: str, known: Iterable[str]) -> list[str]:
+    """The private names of other folders that a module imports, one sentence each. ``known``: all modules."""
+    broken = []
+    for found in imports(text):
+        home = file_of(found.target.rpartition(".")[0], known)
+        name = found.target.removeprefix(home).lstrip(".")
+        if (
+            home
+            and name.startswith("_")
+            and not name.startswith("__")
+            and home.rpartition(".")[0] != module.rpartition(".")[0]
+        ):
+            broken.append(f"{module}:{found.line} imports {name}, which is private to {home.rpartition('.')[0]}")
+    return broken
+
+
+def classes(text: str) -> list[str]:
+    """The names of the classes that a source text defines."""
+    return [node.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ClassDef)]
+
+
+def repeated_classes(texts: Mapping[str, str]) -> list[str]:
+    """Class names that several places define, one sentence each. ``texts``: sources by module."""
+    homes: dict[str, list[str]] = {}
+    for module, text in texts.items():
+        for name in classes(text):
+            homes.setdefault(name, []).append(module)
+    return [f"{name} is defined in {' and in '.join(found)}" for name, found in homes.items() if len(found) > 1]
 
 
 def modules() -> dict[str, Path]:

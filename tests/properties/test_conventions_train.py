@@ -13,8 +13,8 @@ import pytest
 
 from gradproof.backends.numpy.space import NumpySpace
 from gradproof.engine.installed import properties
-from gradproof.engine.plan import Task
 from gradproof.engine.probe import Probe
+from gradproof.engine.task import Task
 from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa
 from gradproof.functions import get_function

@@ -21,11 +21,11 @@ from gradproof.formats import BFLOAT16, FLOAT32, Format
 from gradproof.formats.arrays import Bits
 from gradproof.functions import Function
 from gradproof.oracle.taylor_models import BEYOND, MODEL, NOWHERE, OPEN, VARIES, taylor_models
-from gradproof.sweep.judging import codes, modelled, shard_summary, work
+from gradproof.sweep.judging import codes, modelled, shard_judge, shard_summary
 from gradproof.sweep.judging.collect import COARSE_SHIFT, FIRST_COARSE, Collected
 from gradproof.sweep.judging.modelled import Modelled
 from gradproof.sweep.judging.on_device import DeviceShard
-from gradproof.sweep.judging.work import Subject
+from gradproof.sweep.judging.subject import Subject
 from gradproof.sweep.plan import Shard, Target, params
 from tests.sweep.test_work import FAULTS, WINDOWS, Right, every, none, target
 
@@ -148,7 +148,7 @@ def test_the_windows_have_every_kind_of_run() -> None:
         bits = finite(first, 1800)
         negative, start = bool(first & FLOAT32.sign_bit), int(bits[0]) & (FLOAT32.sign_bit - 1)
         models = taylor_models(
-            work.Subject(target(function, order)).probe.function,
+            Subject(target(function, order)).probe.function,
             FLOAT32, order, negative=negative, first=start, last=start + bits.size - 1,
         )  # fmt: skip
         seen |= set(models.kind.tolist())
@@ -200,7 +200,7 @@ class Standing:
 def shards(subject: Right, route: str, lo: int, hi: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """What a shard says that travels, and what one says that stays on its device."""
     shard = Shard(target(subject.probe.function.name), 0, lo, hi)
-    there = work._Shard(subject, shard).run()
+    there = shard_judge.ShardJudge(subject, shard).run()
     subject.probe.backend = Standing(subject, route)  # type: ignore[assignment]
     return there, DeviceShard(subject, shard).run()
 
@@ -350,9 +350,9 @@ def test_without_numba_the_tally_is_the_same(monkeypatch: pytest.MonkeyPatch) ->
     for fmt, lo, hi in (("float32", 0xBF0C8000, 0xBF0C8000 + 4999), ("bfloat16", 0x3F00, 0x3FFF)):
         shard = Shard(target("tanh", fmt=fmt), 0, lo, hi)
         subject = Right(shard.target, every(4, add=9))
-        due = work._Shard(subject, shard).run()
+        due = shard_judge.ShardJudge(subject, shard).run()
         monkeypatch.setattr(modelled, "compiled_loop", lambda: None)
-        found = work._Shard(subject, shard).run()
+        found = shard_judge.ShardJudge(subject, shard).run()
         monkeypatch.undo()
         assert found["classes"] == due["classes"]
         assert found["counts"] == due["counts"]

@@ -232,9 +232,11 @@ def test_float32_goes_through_models_and_says_what_they_leave_open(folder: Path)
 
 
 def test_undecided_inputs_are_no_pass(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    from gradproof.sweep.judging import work
+    from gradproof.sweep.judging import shard_judge
 
-    monkeypatch.setattr(work._Shard, "_judge", lambda self, bits, got: np.full(bits.size, marks.UNDECIDED, np.uint8))
+    monkeypatch.setattr(
+        shard_judge.ShardJudge, "_judge", lambda self, bits, got: np.full(bits.size, marks.UNDECIDED, np.uint8)
+    )
     found = gp.run_sweep("relu", backend="numpy", format="bfloat16", workers=0, folder=folder / "run")
     cell = only(found)
     assert (cell.status, cell.evidence.n) == ("undecided", 0)

@@ -18,8 +18,8 @@ from gradproof.functions.registry import forget
 from gradproof.measure import Flushing
 from gradproof.oracle import Oracle
 from gradproof.oracle.taylor_models import BOUND
-from gradproof.sweep.judging import shard_summary, work
-from gradproof.sweep.judging.work import Subject
+from gradproof.sweep.judging import shard_judge, shard_summary
+from gradproof.sweep.judging.subject import Subject
 from gradproof.sweep.plan import Shard, Target, params
 
 Fault = Callable[[Bits, Bits], Bits]
@@ -55,7 +55,7 @@ class Right(Subject):
 def summaries(subject: Subject, lo: int, hi: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """What a shard says by models and the compiled loop, and what it says by the judge alone."""
     shard = Shard(target(subject.probe.function.name), 0, lo, hi)
-    modelled, judged = work._Shard(subject, shard), work._Shard(subject, shard)
+    modelled, judged = shard_judge.ShardJudge(subject, shard), shard_judge.ShardJudge(subject, shard)
     assert modelled.modelled is not None
     judged.modelled = None
     return modelled.run(), judged.run()
@@ -209,7 +209,7 @@ def test_they_agree_about_inputs_read_as_a_pole(
         for fault in ("none", "infinity", "minus infinity", "subnormal"):
             subject = Right(poles(function, order), FAULTS[fault], flushing)
             shard = Shard(subject.target, 0, first, first + 1499)
-            modelled, judged = work._Shard(subject, shard), work._Shard(subject, shard)
+            modelled, judged = shard_judge.ShardJudge(subject, shard), shard_judge.ShardJudge(subject, shard)
             judged.modelled = None
             found = modelled.run()
             agree(found, judged.run())
@@ -286,19 +286,21 @@ def test_neighbours_in_two_shards_are_compared() -> None:
 def test_nan_inputs_are_judged_and_derivatives_there_are_not() -> None:
     lo = FLOAT32.infinity_bits - 2
     zero = every(1, 0)
-    found = work._Shard(
+    found = shard_judge.ShardJudge(
         Right(target("tanh"), lambda bits, right: right * np.uint32(0)), Shard(target("tanh"), 0, lo, lo + 99)
     )
     result = found.run()
     assert result["classes"]["wrong-class"]["count"] == 97
-    derivative = work._Shard(Right(target("tanh", 1), zero), Shard(target("tanh", 1), 0, lo + 3, lo + 99)).run()
+    derivative = shard_judge.ShardJudge(
+        Right(target("tanh", 1), zero), Shard(target("tanh", 1), 0, lo + 3, lo + 99)
+    ).run()
     assert not any(held["count"] for held in derivative["classes"].values())
     assert derivative["counts"]["judged"] == 0
 
 
 def test_formats_of_16_bits_go_by_the_judge() -> None:
     shard = Shard(target("silu", fmt="bfloat16"), 0, 0, 0x7FFF)
-    one = work._Shard(Right(shard.target, none), shard)
+    one = shard_judge.ShardJudge(Right(shard.target, none), shard)
     assert one.modelled is None
     found = one.run()
     assert found["greatest"]["u"]["value"] <= 0.5
@@ -309,10 +311,10 @@ def test_parts_of_a_range_make_the_whole() -> None:
     lo, hi = 0xC2AE0000, 0xC2AE0000 + 5_999
     subject = Right(target("silu"), FAULTS["zero"])
     shard = Shard(target("silu"), 0, lo, hi)
-    whole = work._Shard(subject, shard).run()
+    whole = shard_judge.ShardJudge(subject, shard).run()
     cuts = [lo, lo + 17, lo + 3000, hi + 1]
     parts = [
-        work._Shard(subject, Shard(target("silu"), i, a, b - 1)).run()
+        shard_judge.ShardJudge(subject, Shard(target("silu"), i, a, b - 1)).run()
         for i, (a, b) in enumerate(itertools.pairwise(cuts))
     ]
     together = shard_summary.merged(parts)

@@ -28,11 +28,11 @@ from gradproof.engine.environment import hardware
 from gradproof.engine.installed import properties
 from gradproof.engine.ledger import Deviation, Entry, Ledger, explain
 from gradproof.engine.losses import Loss
-from gradproof.engine.plan import Task
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Violations
 from gradproof.engine.regions import spans
 from gradproof.engine.selection import PROFILES, Budget, Selection
+from gradproof.engine.task import Task
 from gradproof.engine.worker import WorkerState, prepare
 from gradproof.errors import ImplementationFault, Unsupported
 from gradproof.files.writing import write_text

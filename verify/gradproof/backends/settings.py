@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
-from gradproof.backends.base import Implementation
+from gradproof.backends.implementation import Implementation
 from gradproof.errors import ImplementationFault
 
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gradproof.cli.single_input import EvaluatedInput, Point
-    from gradproof.engine.plan import Task
     from gradproof.engine.probe import Probe
     from gradproof.engine.selection import Selection
+    from gradproof.engine.task import Task
     from gradproof.results.model import Number
 
 
@@ -96,8 +96,8 @@ def _repro(out: Console, options: dict[str, Any]) -> int:
     from gradproof.cli import single_input
     from gradproof.cli.options import backends
     from gradproof.engine.certificates import usual_claim
-    from gradproof.engine.plan import Task
     from gradproof.engine.probe import Probe
+    from gradproof.engine.task import Task
 
     fmt = parse(BY_NAME["format"], options["fmt"], "--format")[0]
     order = parse(BY_NAME["order"], options["order"], "--order")[0]

@@ -15,9 +15,9 @@ from gradproof.engine.certificates import enclosure, number
 from gradproof.engine.environment import surroundings
 from gradproof.engine.installed import ledger_directories, properties
 from gradproof.engine.ledger import Ledger
-from gradproof.engine.plan import Task
 from gradproof.engine.probe import Probe
 from gradproof.engine.selection import Selection
+from gradproof.engine.task import Task
 from gradproof.engine.userfiles import load
 from gradproof.engine.verdict import decide
 from gradproof.errors import UsageError

@@ -9,11 +9,11 @@ import shlex
 
 import numpy as np
 
-from gradproof.engine.plan import Task
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Violations
 from gradproof.engine.regions import Fails, Span, simplest, spans, widen
 from gradproof.engine.selection import Selection
+from gradproof.engine.task import Task
 from gradproof.errors import ImplementationFault, Unsupported
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa

@@ -26,8 +26,8 @@ from gradproof.config import check_known
 from gradproof.engine.installed import properties
 from gradproof.engine.known import Known
 from gradproof.engine.losses import Loss
-from gradproof.engine.plan import Task
 from gradproof.engine.property import Outcome, Violations
+from gradproof.engine.task import Task
 from gradproof.errors import UsageError
 from gradproof.files.reading import read_text
 from gradproof.formats import Format, get_format

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from gradproof.engine.plan import Task
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Violations
+from gradproof.engine.task import Task
 from gradproof.errors import GradproofError
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa

@@ -17,9 +17,9 @@ from gradproof.backends import get_backend
 from gradproof.backends.base import Backend, Call, Implementation, Traits
 from gradproof.backends.process_state import state_kept
 from gradproof.backends.space import Space
-from gradproof.engine.plan import Task
 from gradproof.engine.selection import Budget, Selection
 from gradproof.engine.tabulated import answered
+from gradproof.engine.task import Task
 from gradproof.errors import Unsupported
 from gradproof.execution.timelimit import time_limit
 from gradproof.formats import BFLOAT16, Format, get_format

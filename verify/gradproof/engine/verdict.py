@@ -16,10 +16,10 @@ from gradproof.engine.certificates import certify_failure, reproduction
 from gradproof.engine.installed import properties
 from gradproof.engine.ledger import Entry, Ledger, Surroundings, explain
 from gradproof.engine.notes import note
-from gradproof.engine.plan import Task
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Violations
 from gradproof.engine.selection import DEFAULT_SEED, Selection
+from gradproof.engine.task import Task
 from gradproof.errors import (
     BackendUnavailable,
     GradproofError,

@@ -18,8 +18,9 @@ from gradproof.engine.environment import surroundings
 from gradproof.engine.installed import ledger_directories
 from gradproof.engine.ledger import Ledger, Surroundings
 from gradproof.engine.outline import Outline, Place, digest, outline
-from gradproof.engine.plan import Plan, Task, plan
+from gradproof.engine.plan import Plan, plan
 from gradproof.engine.selection import Selection
+from gradproof.engine.task import Task
 from gradproof.engine.userfiles import load
 from gradproof.engine.verdict import decide
 from gradproof.errors import SPOILING, CacheWarning, ImplementationFault

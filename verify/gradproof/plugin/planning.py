@@ -8,8 +8,9 @@ from typing import TypeVar
 
 from gradproof.backends.registry import split_id
 from gradproof.engine.markers import Declared
-from gradproof.engine.plan import Task, plan
+from gradproof.engine.plan import plan
 from gradproof.engine.selection import DEFAULT_SEED, Selection
+from gradproof.engine.task import Task
 from gradproof.errors import UsageError
 from gradproof.plugin.context import PluginContext
 from gradproof.results.model import Cell

@@ -94,7 +94,10 @@ class Recorder:
         from gradproof.plugin.files import write_files
 
         broken_off = bool(session.shouldstop or session.shouldfail) or exitstatus in (2, 3) or self.crashed
-        done, failed = write_files(self, complete=not broken_off, started=self._started)
+        root = self.config.invocation_params.dir
+        done, failed = write_files(
+            self.verdicts, self.headers, self.options, root, complete=not broken_off, started=self._started
+        )
         self.lines += done + failed
         if failed and exitstatus in (0, 1):
             session.exitstatus = pytest.ExitCode.USAGE_ERROR

@@ -22,6 +22,7 @@ from gradproof.results.model import Cell, LedgerState, RunRecord, RunResult
 from gradproof.sweep.guided import search_worker
 from gradproof.sweep.plan import Target
 from gradproof.sweep.results import cells
+from gradproof.sweep.results.unjudged import unjudged_cell
 from gradproof.sweep.running.campaign import Observer, SilentObserver, Swept, sweep
 from gradproof.sweep.targets import DEFAULT_FORMAT, SweepPlan, Wanted, plan
 from gradproof.text import storable
@@ -193,7 +194,7 @@ def _worked(
             states += seen
     ended = {s.search for s in searched}
     rows += [
-        TargetResult(s.target, cells.unjudged(s.target, "not-run", cells.INTERRUPTED))
+        TargetResult(s.target, unjudged_cell(s.target, "not-run", cells.INTERRUPTED))
         for s in planned.searches
         if s not in ended
     ]

@@ -31,6 +31,7 @@ from gradproof.backends.contract import (
 )
 from gradproof.backends.layouts import UNPADDED
 from gradproof.backends.numpy import layouts as numpy_layouts
+from gradproof.backends.numpy.dtypes import dtype_of
 from gradproof.backends.numpy.space import NumpySpace
 from gradproof.errors import Unsupported
 from gradproof.formats import Format
@@ -144,18 +145,6 @@ class NumpyBackend(Backend):
         if fmt.name not in self._traits:
             self._traits[fmt.name] = probing.probe(lambda a, b: _product(a, b, fmt), fmt)
         return self._traits[fmt.name]
-
-
-def dtype_of(fmt: Format) -> np.dtype[Any]:
-    """NumPy's dtype for ``fmt``; Unsupported where it takes ml_dtypes and that is missing."""
-    if fmt.name in ("float64", "float32", "float16"):
-        return np.dtype(fmt.name)
-    try:
-        import ml_dtypes
-    except ImportError:
-        raise Unsupported(f"{fmt.name} on NumPy needs ml_dtypes; pip install ml_dtypes") from None
-    kind: np.dtype[Any] = np.dtype(getattr(ml_dtypes, fmt.name))
-    return kind
 
 
 def _array(bits: Bits, fmt: Format) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradproof.backends.base import Implementation
 from gradproof.backends.catalogue_rows import conversion, filled, target_of
-from gradproof.backends.numpy.backend import dtype_of
+from gradproof.backends.numpy.dtypes import dtype_of
 from gradproof.backends.reference_numpy import REFERENCES
 from gradproof.formats import get_format
 

@@ -20,7 +20,7 @@ from gradproof.sweep.judging.arrays import ArrayLoop
 from gradproof.sweep.judging.collect import ENVELOPE_BINS, Collected
 
 if TYPE_CHECKING:
-    from gradproof.sweep.judging.work import Subject
+    from gradproof.sweep.judging.subject import Subject
 
 
 class Modelled:

@@ -17,14 +17,15 @@ from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
 from gradproof.sweep.judging import codes
 from gradproof.sweep.judging.collect import FELT
-from gradproof.sweep.judging.work import PATIENCE, Subject, _Shard
+from gradproof.sweep.judging.shard_judge import PATIENCE, ShardJudge
+from gradproof.sweep.judging.subject import Subject
 from gradproof.sweep.plan import Shard
 
 _MAGNITUDE = 0x7FFF_FFFF
 _SIGN = -0x8000_0000
 
 
-class DeviceShard(_Shard):
+class DeviceShard(ShardJudge):
     """A shard whose backend works on its device; of any device, so that CPU tensors can stand for it."""
 
     def __init__(self, subject: Subject, shard: Shard) -> None:

@@ -9,13 +9,14 @@ from typing import Any, Final
 
 from gradproof.execution.processes import WorkerLost
 from gradproof.results.model import Cell, LedgerState
-from gradproof.results.sweeps import PROPERTY, TIMED
+from gradproof.results.sweeps import TIMED
 from gradproof.sweep.guided.search_worker import SearchOutcome
 from gradproof.sweep.plan import Target
+from gradproof.sweep.results import outcome
+from gradproof.sweep.results.unjudged import unjudged_cell
 from gradproof.sweep.running.campaign import Swept
 from gradproof.sweep.running.shard_task import fault_status
 from gradproof.sweep.targets import Absent
-from gradproof.text import storable
 
 UNANSWERED: Final = {"type": "WorkerLost", "message": "the search was not answered"}
 INTERRUPTED: Final = "not reached: the run was interrupted"
@@ -31,8 +32,6 @@ def of_sweep(swept: Swept, workers: int | None = None, executor: Executor | None
     """
     target = swept.job.target
     if swept.result is not None:
-        from gradproof.sweep.results import outcome
-
         cell, states = _weighed(executor, outcome.swept, target, swept.result)
         effort = {
             "seconds": round(swept.seconds, 3),
@@ -44,21 +43,19 @@ def of_sweep(swept: Swept, workers: int | None = None, executor: Executor | None
         return replace(cell, seconds=round(swept.seconds, 3), measured={**cell.measured, TIMED: effort}), states
     if swept.status == "stopped":
         why = f"{INTERRUPTED}; {swept.finished:,} of {swept.job.points:,} inputs are kept"
-        return unjudged(target, "not-run", why), []
+        return unjudged_cell(target, "not-run", why), []
     measured = {"fault": "internal"} if swept.internal else {}
-    return unjudged(target, swept.status, swept.reason, seconds=round(swept.seconds, 3), measured=measured), []
+    return unjudged_cell(target, swept.status, swept.reason, seconds=round(swept.seconds, 3), measured=measured), []
 
 
 def of_search(searched: SearchOutcome, executor: Executor | None = None) -> tuple[Cell, States]:
     """The cell of a guided search, and what became of the ledger's entries; ``executor`` as for ``of_sweep``."""
     target = searched.search.target
     if searched.found is not None:
-        from gradproof.sweep.results import outcome
-
         cell, states = _weighed(executor, outcome.at_least, target, searched.found)
         return replace(cell, seconds=round(searched.seconds, 3)), states
     status, reason, internal = fault_status(searched.fault or UNANSWERED)
-    return unjudged(target, status, reason, measured={"fault": "internal"} if internal else {}), []
+    return unjudged_cell(target, status, reason, measured={"fault": "internal"} if internal else {}), []
 
 
 def _weighed(
@@ -69,30 +66,9 @@ def _weighed(
     try:
         return executor.submit(weigh, target, found).result()
     except WorkerLost as lost:
-        return unjudged(target, "error", f"{lost} while what was found was looked at again"), []
+        return unjudged_cell(target, "error", f"{lost} while what was found was looked at again"), []
 
 
 def of_absent(absent: Absent) -> Cell:
     """The cell of a target that cannot be swept here."""
-    return unjudged(absent.target, absent.status, absent.reason)
-
-
-def unjudged(target: Target, status: str, reason: str, **more: Any) -> Cell:
-    """A cell with no more about the numbers than ``more`` says."""
-    name, _, device = target.backend.partition(":")
-    made = Cell(
-        function=target.function,
-        params=dict(target.params),
-        implementation=target.implementation,
-        backend=name,
-        device=device,
-        mode=target.mode,
-        format=target.format,
-        order=target.order,
-        property=PROPERTY,
-        status=status,  # type: ignore[arg-type]
-        reason=reason,
-        contract=target.contract,
-        **more,
-    )
-    return storable(made)
+    return unjudged_cell(absent.target, absent.status, absent.reason)

@@ -20,9 +20,9 @@ from gradproof.engine.environment import surroundings
 from gradproof.engine.installed import ledger_directories
 from gradproof.engine.ledger import Entry, Ledger, explain
 from gradproof.engine.notes import note
-from gradproof.engine.plan import Task
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Violations
+from gradproof.engine.task import Task
 from gradproof.engine.verdict import RECORDED_CONTRACT, sentence
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
@@ -36,11 +36,12 @@ from gradproof.results.sweeps import interval as in_words
 from gradproof.sweep.guided.search_result import SearchResult
 from gradproof.sweep.judging import shard_summary
 from gradproof.sweep.judging.shard_summary import bits_at, key
-from gradproof.sweep.judging.work import Subject, subject
+from gradproof.sweep.judging.subject import Subject, subject
 from gradproof.sweep.plan import Target, whole
 from gradproof.sweep.results import ranges
 from gradproof.sweep.results.measured import curve, interval, measured
 from gradproof.sweep.results.ranges import Keys
+from gradproof.sweep.results.unjudged import unjudged_cell
 
 REGION: Final = 32
 """Failing intervals in a certificate; beyond that the smallest gaps are closed."""
@@ -98,7 +99,7 @@ def at_least(target: Target, found: SearchResult, ledger: Ledger | None = None) 
     """The cell of a guided search, whose largest error is a lower bound, and what became of the ledger's entries."""
     sub, worst = subject(target), found.worst
     table = installed_ledger() if ledger is None else ledger
-    cell = _cell(
+    cell = unjudged_cell(
         target,
         "undecided" if worst is None else "pass",
         found.statement,
@@ -261,7 +262,7 @@ class _Sweep:
         everything = (self.found["lo"], self.found["hi"]) == whole(self.format)
         judged = self._judged_points(mismatches)
         conventions = self.found["counts"]["points"] - judged - self.found["classes"]["undecided"]["count"]
-        return _cell(
+        return unjudged_cell(
             self.target,
             "pass",
             "" if everything else self._in_part(),
@@ -434,12 +435,6 @@ def _failed(cell: Cell, bad: Violations, status: str, reason: str, certificate: 
         certificate=certificate,
         known_ref=known if status == "known" else None,
     )
-
-
-def _cell(target: Target, status: str, reason: str, **more: Any) -> Cell:
-    from gradproof.sweep.results.cells import unjudged
-
-    return unjudged(target, status, reason, **more)
 
 
 def _finite(value: float) -> float | None:

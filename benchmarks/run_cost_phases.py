@@ -36,17 +36,17 @@ PHASES: Final[dict[str, dict[str, str]]] = {
         "Oracle.suprema": "oracle suprema",
     },
     "gradproof.measure.judge": {"judge": "judging"},
-    "gradproof.backends.numpy_backend": {
+    "gradproof.backends.numpy.backend": {
         "NumpyBackend.evaluate": "evaluation",
         "NumpyBackend.chain": "evaluation",
         "NumpyBackend.traits": "environment and traits",
     },
-    "gradproof.backends.torch_backend": {
+    "gradproof.backends.torch.backend": {
         "TorchBackend.evaluate": "evaluation",
         "TorchBackend.chain": "evaluation",
         "TorchBackend.traits": "environment and traits",
     },
-    "gradproof.backends.jax_backend": {
+    "gradproof.backends.jax.backend": {
         "JaxBackend.evaluate": "evaluation",
         "JaxBackend.chain": "evaluation",
         "JaxBackend.traits": "environment and traits",

@@ -25,7 +25,8 @@ from gradproof.backends import get_backend
 from gradproof.backends.base import Backend, Call
 from gradproof.errors import BackendUnavailable
 from gradproof.formats import FLOAT32
-from gradproof.sweep.judging import work
+from gradproof.sweep.judging.subject import subject
+from gradproof.sweep.judging.work import work
 from gradproof.sweep.plan import SHARD_BITS, Shard, Target, params, shards, whole
 
 FUNCTIONS = ("silu", "tanh", "softplus", "gelu")
@@ -84,11 +85,11 @@ def row(backend: Backend, function: str, order: int, every: int, copied: float) 
     """One line of the table."""
     chosen = target(backend, function, order)
     todo: list[Shard] = shards(chosen, *whole(FLOAT32))[::every]
-    work.work(todo[len(todo) // 4])
+    work(todo[len(todo) // 4])
     began = time.perf_counter()
-    tallies = [work.work(shard) for shard in todo]
+    tallies = [work(shard) for shard in todo]
     taken = (time.perf_counter() - began) * every
-    implementation = work.subject(chosen).probe.implementation
+    implementation = subject(chosen).probe.implementation
     call = Call(order=order)
     shard = todo[len(todo) // 4]
     once = seconds_of(

@@ -90,8 +90,8 @@ def _claims(result: RunResult) -> Iterator[str]:
         if overall(claim) == "not checked":
             unasked.append(claim.id)
             continue
-        told = [_verdicts([v for v in claim.verdicts if f"{v.backend}:{v.device}" == place]) for place in places]
-        yield f"| **{_text(claim.question)}** {_text(claim.statement)} | " + " | ".join(told) + " |"
+        shown = [_verdicts([v for v in claim.verdicts if f"{v.backend}:{v.device}" == place]) for place in places]
+        yield f"| **{_text(claim.question)}** {_text(claim.statement)} | " + " | ".join(shown) + " |"
     if unasked:
         yield f"\nNot checked: {', '.join(map(_text, unasked))}."
 

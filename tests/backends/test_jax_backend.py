@@ -140,7 +140,7 @@ def test_a_chain_longer_than_one_call_keeps_its_rows_apart() -> None:
 
 
 def test_jax_has_no_prelu_and_no_softplus_of_another_beta() -> None:
-    from gradproof.backends.catalogue_jax import row
+    from gradproof.backends.jax.catalogue import row
 
     assert row("prelu", {"weight": 0.25}) is None
     assert row("softplus", {"beta": 2.0}) is None

@@ -24,7 +24,7 @@ jax = pytest.importorskip("jax")
 
 from jax._src import compilation_cache, compiler  # noqa: E402
 
-from gradproof.backends import jax_programs  # noqa: E402
+from gradproof.backends.jax import programs as jax_programs  # noqa: E402
 
 FLOAT32 = FORMATS["float32"]
 BITS = fa.round_values(np.linspace(-4, 4, 300), FLOAT32)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from gradproof.backends import Availability, Call, get_backend
-from gradproof.backends.numpy_backend import NumpyBackend
+from gradproof.backends.numpy.backend import NumpyBackend
 from gradproof.engine.plan import plan
 from gradproof.engine.selection import Selection
 from gradproof.errors import BackendUnavailable
@@ -81,7 +81,7 @@ class TestTorchWithoutACompiler:
     def test_only_the_mode_compiled_needs_one_and_evaluate_refuses_it(self) -> None:
         import torch._inductor.config as inductor
 
-        from gradproof.backends.catalogue_torch import catalogue
+        from gradproof.backends.torch.catalogue import catalogue
 
         (relu,) = [i for i in catalogue() if i.function == "relu"]
         bits, fmt = np.array([0x3F800000], np.uint32), FORMATS["float32"]
@@ -93,7 +93,7 @@ class TestTorchWithoutACompiler:
                 made.evaluate(relu, bits, fmt, Call(mode="compiled"))  # type: ignore[attr-defined]
 
     def test_missing_headers_of_python_are_told(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        from gradproof.backends import torch_inductor
+        from gradproof.backends.torch import inductor as torch_inductor
 
         if not self.made().mode_availability("compiled").available:  # type: ignore[attr-defined]
             pytest.skip("no C++ compiler here")
@@ -117,7 +117,7 @@ class TestTorchWithoutACompiler:
 @pytest.mark.framework("torch")
 def test_a_compiler_is_named_with_its_version(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    from gradproof.backends.torch_inductor import described
+    from gradproof.backends.torch.inductor import described
 
     for printed, told in (
         ("g++ (Debian 12.2.0-14+deb12u1) 12.2.0\nCopyright (C) 2022", "g++ 12.2.0"),
@@ -147,7 +147,7 @@ def test_code_for_another_vector_capability_is_cached_apart(
     pytest.importorskip("torch")
     from torch._inductor.runtime import cache_dir_utils
 
-    from gradproof.backends import torch_inductor
+    from gradproof.backends.torch import inductor as torch_inductor
 
     monkeypatch.setattr(cache_dir_utils, "default_cache_dir", lambda: "default")
     for name, value in (("ATEN_CPU_CAPABILITY", told), (torch_inductor.CACHE, named)):

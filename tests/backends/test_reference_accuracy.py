@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from gradproof.backends.base import Call
-from gradproof.backends.catalogue_numpy import row
-from gradproof.backends.numpy_backend import NumpyBackend
+from gradproof.backends.numpy.backend import NumpyBackend
+from gradproof.backends.numpy.catalogue import row
 from gradproof.backends.reference_numpy import REFERENCES
 from gradproof.formats import FORMATS, Format
 from gradproof.formats import arrays as fa
@@ -131,10 +131,10 @@ def test_float64_meets_the_stable_contract_into_the_last_subnormal(name: str, pa
 
 
 def test_a_gelu_by_subtraction_fails_the_same_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    from gradproof.backends import reference_smooth
+    from gradproof.backends.reference import smooth
 
     def cancelling(x: fa.Floats) -> fa.Floats:
-        return 0.5 * x * (1.0 + reference_smooth.tanh(0.8 * x))
+        return 0.5 * x * (1.0 + smooth.tanh(0.8 * x))
 
     monkeypatch.setattr(REFERENCES["gelu"], "_kernels", (cancelling, cancelling, cancelling))
     assert mixed_errors("gelu", {}, FORMATS["float64"])[0][0] > 1e6

@@ -54,7 +54,7 @@ def test_zeros_without_memory_have_bits(path: str) -> None:
 
 
 def test_bits_are_a_copy() -> None:
-    from gradproof.backends.torch_arrays import bits_of
+    from gradproof.backends.torch.tensors import bits_of
 
     tensor = torch.ones(4)
     bits = bits_of(tensor, FLOAT32)

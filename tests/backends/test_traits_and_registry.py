@@ -13,7 +13,7 @@ import pytest
 
 from gradproof.backends import Traits, availability, available_backends, backend_ids, get_backend, registry
 from gradproof.backends import traits as probing
-from gradproof.backends.numpy_backend import NumpyBackend
+from gradproof.backends.numpy.backend import NumpyBackend
 from gradproof.errors import BackendUnavailable, UsageError
 from gradproof.formats import FORMATS, Format
 from gradproof.formats import arrays as fa

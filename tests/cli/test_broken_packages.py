@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gradproof.backends import registry as backends
-from gradproof.engine import packs
+from gradproof.engine import installed
 from gradproof.functions import registry as functions
 from tests.cli.conftest import TINY, Invoke
 
@@ -39,7 +39,7 @@ BROKEN = {
 @pytest.fixture
 def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Install the package ``gradproof-broken`` with one entry point: what pip would leave, on the path."""
-    caches = (backends.available_backends, functions._installed, packs._installed, packs.claims)
+    caches = (backends.available_backends, functions._installed, installed._installed, installed.claims)
 
     def install(group: str, name: str, source: str) -> None:
         metadata = tmp_path / "gradproof_broken-9.8.dist-info"

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from gradproof.cli import codes
-from gradproof.cli.claims import tally
+from gradproof.cli.claims import verdict_counts
 from gradproof.cli.outputs import Written
 from gradproof.cli.summary import summarise
 from gradproof.results import Cell, RunResult, read_results, write_results
 from gradproof.results.claims import judge
-from gradproof.results.model import Basis, Certificate, Claim, Shard
+from gradproof.results.model import Basis, Certificate, Claim, RunRecord
 from tests.cli.conftest import TINY, Invoke
 
-SHARD = Shard({}, {}, {}, 1, "2026-01-01T00:00:00+00:00", 1.0, complete=True)
+SHARD = RunRecord({}, {}, {}, 1, "2026-01-01T00:00:00+00:00", 1.0, complete=True)
 
 ASKED = [
     Claim("right", "Is it right?", "It is right.", "folklore", [Basis("accuracy")]),
@@ -174,6 +174,6 @@ def test_the_summary_tells_the_claims_in_one_line(capsys: pytest.CaptureFixture[
     result = RunResult(SHARD, CELLS, claims=judge(ASKED, CELLS))
     summarise(result, codes.FAILED, Written(["out/mine.json"]))
     (line,) = [t for t in capsys.readouterr().out.splitlines() if t.startswith("Claims:")]
-    assert line == f"{tally(result.claims)}; see `gradproof claims out/mine.json`"
+    assert line == f"{verdict_counts(result.claims)}; see `gradproof claims out/mine.json`"
     summarise(replace(result, claims=judge(ASKED, [cell("not-run")])), codes.NOTHING, Written(["results.json"]))
     assert "Claims:" not in capsys.readouterr().out

@@ -11,7 +11,7 @@ import pytest
 
 from gradproof.cli.compare import classify
 from gradproof.results import Cell, RunResult, write_results
-from gradproof.results.model import Shard, Status
+from gradproof.results.model import RunRecord, Status
 from tests.cli.conftest import Invoke
 
 
@@ -70,7 +70,7 @@ def with_params(**params: object) -> Cell:
 
 
 def written(path: Path, *cells: Cell) -> str:
-    run = Shard({}, {}, {}, 1, "2026-01-01T00:00:00+00:00", 1.0, complete=True)
+    run = RunRecord({}, {}, {}, 1, "2026-01-01T00:00:00+00:00", 1.0, complete=True)
     write_results(RunResult(run, list(cells)), path)
     return str(path)
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from gradproof.backends import Availability, backend_ids
-from gradproof.backends.numpy_backend import NumpyBackend
+from gradproof.backends.numpy.backend import NumpyBackend
 from gradproof.backends.registry import _availability
 from tests.cli.conftest import Invoke
 

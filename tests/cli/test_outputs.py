@@ -85,7 +85,7 @@ def test_absent_devices_are_told_with_their_cells_and_the_reason(
     gradproof: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from gradproof.backends import Availability
-    from gradproof.backends.numpy_backend import NumpyBackend
+    from gradproof.backends.numpy.backend import NumpyBackend
     from gradproof.backends.registry import _availability
 
     monkeypatch.setattr(

@@ -14,9 +14,9 @@ from gradproof.cli.outputs import Written
 from gradproof.cli.progress import cell_line
 from gradproof.cli.summary import SHOWN, summarise
 from gradproof.results import Cell, RunResult
-from gradproof.results.model import Certificate, Interval, LedgerState, Number, Shard
+from gradproof.results.model import Certificate, Interval, LedgerState, Number, RunRecord
 
-SHARD = Shard({}, {}, {"profile": "quick"}, 7, "2026-01-01T00:00:00+00:00", 75.0, complete=True)
+SHARD = RunRecord({}, {}, {"profile": "quick"}, 7, "2026-01-01T00:00:00+00:00", 75.0, complete=True)
 
 
 def cell(function: str = "relu", **more: Any) -> Cell:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from gradproof.engine import packs
-from gradproof.engine.packs import claims, properties, read_claims
+from gradproof.engine import installed
+from gradproof.engine.installed import claims, properties, read_claims
 from gradproof.engine.run import run
 from gradproof.engine.selection import Selection
 from gradproof.errors import UsageError
@@ -93,7 +93,9 @@ def offer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
             files.append(tmp_path / f"claims{number}.toml")
             files[-1].write_text(text, encoding="utf-8")
         points = [_Point(str(file), file) for file in [path(), *files]]
-        monkeypatch.setattr(packs, "enabled_entry_points", lambda group: points if group == "gradproof.claims" else [])
+        monkeypatch.setattr(
+            installed, "enabled_entry_points", lambda group: points if group == "gradproof.claims" else []
+        )
 
     claims.cache_clear()
     yield install

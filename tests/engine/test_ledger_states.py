@@ -11,7 +11,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from gradproof.backends.base import Call, Implementation
-from gradproof.backends.numpy_backend import NumpyBackend
+from gradproof.backends.numpy.backend import NumpyBackend
 from gradproof.engine import worker
 from gradproof.engine.ledger import Deviation, Entry, Ledger, Surroundings, explain
 from gradproof.engine.property import Outcome, Violations

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import gradproof as gp
-from gradproof.engine.packs import forget_properties, properties
+from gradproof.engine.installed import forget_properties, properties
 from gradproof.engine.run import exit_code, run
 from gradproof.engine.selection import Selection
 from gradproof.formats import Format, get_format

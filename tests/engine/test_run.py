@@ -14,7 +14,7 @@ from gradproof.engine.run import exit_code, run
 from gradproof.engine.selection import Selection
 from gradproof.errors import Unsupported
 from gradproof.formats import Format
-from gradproof.results.model import Cell, LedgerState, RunResult, Shard
+from gradproof.results.model import Cell, LedgerState, RunRecord, RunResult
 from gradproof.results.validate import validate
 from tests.properties.stubs import Offer
 
@@ -112,7 +112,7 @@ def result_of(*cells: tuple[str, str, dict[str, Any]], states: tuple[str, ...] =
         for i, (status, reason, measured) in enumerate(cells)
     ]
     ledger = [LedgerState("e", "d", state) for state in states]  # type: ignore[arg-type]
-    return RunResult(Shard({}, {}, {}, 0, "", 0.0, True), listed, ledger)
+    return RunResult(RunRecord({}, {}, {}, 0, "", 0.0, True), listed, ledger)
 
 
 def cell(status: str, reason: str = "", **measured: Any) -> tuple[str, str, dict[str, Any]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gradproof.engine.packs import forget_properties
+from gradproof.engine.installed import forget_properties
 from gradproof.engine.run import run
 from gradproof.engine.selection import Selection
 from gradproof.errors import UsageError
@@ -19,8 +19,8 @@ from gradproof.functions.registry import forget
 from gradproof.measure.contracts import forget_contracts
 from gradproof.results.model import RunResult
 from gradproof.sweep.api import run_sweep
-from gradproof.sweep.judging.subjects import subject_of
-from gradproof.sweep.running.folder import Folder, place
+from gradproof.sweep.judging.implementations import resolve
+from gradproof.sweep.running.folder import Folder, folder_path
 from gradproof.sweep.targets import Wanted, plan
 
 DEFINED = """
@@ -188,17 +188,17 @@ def test_a_sweep_judges_each_file_by_its_own_function(turn: int, tmp_path: Path)
 def test_a_sweep_refuses_another_function_of_the_name_where_it_works_and_where_it_goes_on(tmp_path: Path) -> None:
     file = written(tmp_path, "b", DEFINED.format(10) + TENS.format("cap"))
     (job,) = plan(Wanted((file,), backends=("numpy",), formats=("float16",))).jobs
-    function, implementation = subject_of(job.target)
+    function, implementation = resolve(job.target)
     assert function.digest == implementation.specification.digest == job.target.definition
     other = replace(job.target, definition=hashlib.sha256(b"30 tanh(x/30)").hexdigest())
     with pytest.raises(
         UsageError, match="defines cap otherwise here than where cap-numpy-cpu-float16-order0 was planned"
     ):
-        subject_of(other)
-    first = Folder(place(job.target, 0, 1, tmp_path), {"target": job.target.to_json()})
+        resolve(other)
+    first = Folder(folder_path(job.target, 0, 1, tmp_path), {"target": job.target.to_json()})
     with first:
         pass
-    again = Folder(place(other, 0, 1, tmp_path), {"target": other.to_json()})
+    again = Folder(folder_path(other, 0, 1, tmp_path), {"target": other.to_json()})
     assert again.path == first.path
     with (
         pytest.raises(UsageError, match=r"was made by another sweep: target definition is .* there and .* here"),

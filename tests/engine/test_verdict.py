@@ -18,7 +18,7 @@ from gradproof.engine.run import exit_code
 from gradproof.engine.verdict import decide
 from gradproof.errors import BackendUnavailable, ImplementationFault, OracleDisagreement, Unsupported
 from gradproof.functions.registry import forget
-from gradproof.results.model import Cell, Evidence, RunResult, Shard
+from gradproof.results.model import Cell, Evidence, RunRecord, RunResult
 from tests.properties.subjects import NOWHERE, QUICK, Exact, between, exact, nudged, replaced, task, verdict
 
 
@@ -102,7 +102,7 @@ def test_a_fault_of_the_implementation_and_one_of_the_check_are_told_apart(decid
     assert bug.measured == {"fault": "internal"}
     assert bug.reason == "the check itself raised ZeroDivisionError: a slip"
     assert bug.certificate is None
-    shard = Shard({}, {}, {}, 0, "", 0.0, True)
+    shard = RunRecord({}, {}, {}, 0, "", 0.0, True)
     assert [exit_code(RunResult(shard, [cell])) for cell in (fault, bug)] == [1, 3]
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from tests.house.imports import ROOT
+from tests.architecture.imports import ROOT
 
 pytest.importorskip("hatchling", reason="building the examples needs hatchling")
 

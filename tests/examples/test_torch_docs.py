@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.imports import ROOT
+from tests.architecture.imports import ROOT
 
 PRELUDE = """
 import math

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.house.imports import ROOT
+from tests.architecture.imports import ROOT
 
 EXAMPLES = ROOT / "examples"
 POINTWISE = ("accuracy", "special-values", "saturation", "kink-convention")

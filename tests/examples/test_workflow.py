@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.house.imports import ROOT
+from tests.architecture.imports import ROOT
 
 FILE = ROOT / "examples" / "github_actions" / "gradproof.yml"
 

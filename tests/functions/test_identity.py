@@ -20,7 +20,7 @@ from gradproof.engine.probe import oracle_of
 from gradproof.errors import UsageError
 from gradproof.formats import FLOAT32
 from gradproof.functions import CATALOGUE, Function, get_function
-from tests.house.imports import ROOT
+from tests.architecture.imports import ROOT
 
 
 def flat(m: Any, x: Any, alpha: Any = 0) -> Any:

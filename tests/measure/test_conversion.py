@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gradproof.formats import BFLOAT16, FLOAT8_E4M3FN, FLOAT8_E5M2, FLOAT16, FLOAT32, FLOAT64, FORMATS, Format
 from gradproof.formats import arrays as fa
 from gradproof.measure import Flushing
-from gradproof.measure.conversion import converted, faults, judge_conversion, told
+from gradproof.measure.conversion import converted, fault_text, faults, judge_conversion
 
 PAIRS = [(s, t) for s in FORMATS.values() for t in FORMATS.values() if s.width > t.width]
 
@@ -100,4 +100,4 @@ def test_an_input_read_as_zero_is_excused_by_daz_alone() -> None:
 def test_what_went_wrong_is_told_apart(x: float, got: float, fault: str) -> None:
     found, between = faults(words([x], FLOAT64), words([got], FLOAT64), FLOAT64, FLOAT8_E5M2)
     assert found.tolist() == [fault]
-    assert "float8_e5m2" in told(fault, FLOAT8_E5M2, between) or fault in ("nan", "flush", "twice", "tie")
+    assert "float8_e5m2" in fault_text(fault, FLOAT8_E5M2, between) or fault in ("nan", "flush", "twice", "tie")

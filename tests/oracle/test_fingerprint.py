@@ -26,7 +26,7 @@ from gradproof.formats import BFLOAT16, FLOAT16
 from gradproof.functions import CATALOGUE, Function, get_function, piecewise
 from gradproof.functions.fingerprint import Indigestible, digest
 from gradproof.oracle import arb_route, tables
-from tests.house.imports import ROOT
+from tests.architecture.imports import ROOT
 from tests.oracle.building import SAMPLE, TINY, made, same
 
 LOWER = 1 / 8

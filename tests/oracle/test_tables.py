@@ -24,7 +24,7 @@ from gradproof.formats import BFLOAT16, FLOAT16, FLOAT32
 from gradproof.formats.arrays import all_bits
 from gradproof.functions import Function, get_function
 from gradproof.oracle import Oracle, Reference, store, tables
-from tests.house.imports import ROOT
+from tests.architecture.imports import ROOT
 from tests.oracle.building import MOMENTS, SAMPLE, TINY, made, same, sample
 
 

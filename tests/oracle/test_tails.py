@@ -14,7 +14,7 @@ from gradproof.functions.registry import forget
 from gradproof.oracle import arb_route, intervals, tails
 from gradproof.oracle.dyadic import Dyadic
 from gradproof.oracle.series import ORDERS
-from gradproof.oracle.tails import BEYOND, END, GONE, Tails, Verdict
+from gradproof.oracle.tails import BEYOND, END, GONE, TailBound, Tails
 from tests.oracle.containment import EXACT, in_pieces
 from tests.oracle.samples import VARIANTS
 
@@ -57,12 +57,12 @@ def points(k: int, seed: int = 0) -> Floats:
     return x
 
 
-def verdicts(f: Function, piece: int, sign: int, binades: Any = BINADES) -> dict[int, list[Verdict | None]]:
+def verdicts(f: Function, piece: int, sign: int, binades: Any = BINADES) -> dict[int, list[TailBound | None]]:
     t = Tails(f, piece, sign)
     return {k: t.verdicts(k) for k in binades}
 
 
-def contradicted(f: Function, piece: int, order: int, verdict: Verdict, x: float, *, outward: bool = False) -> bool:
+def contradicted(f: Function, piece: int, order: int, verdict: TailBound, x: float, *, outward: bool = False) -> bool:
     """Whether arb, at the point, excludes what the verdict says of it."""
     for precision in (256, 1400, 3000):
         ends = arb_route.enclosures(f, piece, Fraction(x), precision + max(0, int(np.frexp(x)[1])))[order]
@@ -71,7 +71,7 @@ def contradicted(f: Function, piece: int, order: int, verdict: Verdict, x: float
     return True
 
 
-def _fits(ends: tuple[Dyadic, Dyadic], verdict: Verdict, x: float) -> bool:
+def _fits(ends: tuple[Dyadic, Dyadic], verdict: TailBound, x: float) -> bool:
     if verdict.exponent > BEYOND:  # overflowed: some number beyond all formats, of this sign
         return all((e.man > 0) == (verdict.value[0] > 0) and e.exponent >= BEYOND for e in ends)
     if verdict.rad == 0 and verdict.value == (0.0, 0.0) and not verdict.sloped:
@@ -132,7 +132,7 @@ def test_the_order_in_which_binades_are_asked_does_not_matter(f: Function) -> No
                 assert [v is None for v in other[k]] == [v is None for v in rising[k]], (piece, sign, k)
 
 
-def only(f: Function, sign: int, k: int) -> list[Verdict | None]:
+def only(f: Function, sign: int, k: int) -> list[TailBound | None]:
     return Tails(f, 0 if sign < 0 else len(f.pieces) - 1, sign).verdicts(k)
 
 
@@ -189,7 +189,7 @@ def test_an_asymptote_of_another_slope_or_with_an_offset_that_counts_is_none() -
     forget(["doubled", "shifted"])
     assert only(doubled, 1, 64)[0] is None
     assert only(shifted, 1, 64)[0] is None
-    assert only(shifted, 1, 100)[0] == Verdict((0.0, 0.0), pytest.approx(2.0**-100, rel=0.02), 0, sloped=True)
+    assert only(shifted, 1, 100)[0] == TailBound((0.0, 0.0), pytest.approx(2.0**-100, rel=0.02), 0, sloped=True)
 
 
 def test_a_wave_is_not_constant() -> None:
@@ -268,7 +268,7 @@ def test_a_verdict_on_the_wrong_binade_is_noticed(monkeypatch: pytest.MonkeyPatc
 def test_a_kept_verdict_that_is_used_too_far_inward_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = Tails._outward
 
-    def careless(self: Tails, k: int) -> list[Verdict | None]:
+    def careless(self: Tails, k: int) -> list[TailBound | None]:
         known = [verdict for _, verdict in self._beyond]
         return known if any(known) else honest(self, k)
 

@@ -17,7 +17,7 @@ from gradproof.functions import all_functions, function, get_function
 from gradproof.functions.registry import forget
 from gradproof.oracle import Dyadic, Oracle, certify
 from gradproof.oracle.bulk import Ladder
-from gradproof.oracle.exact_route import Known
+from gradproof.oracle.exact_route import ExactReal
 from tests.oracle.samples import nothing_decided
 
 each_format = pytest.mark.parametrize("fmt", [FORMATS[name] for name in DEFAULT_FORMATS], ids=lambda fmt: fmt.name)
@@ -167,8 +167,8 @@ def test_overflow_to_infinity_is_decided_at_the_threshold(fmt: Format) -> None:
 
 
 def test_what_is_known_of_a_product_with_an_unknown() -> None:
-    zero, two, unknown = Known(Fraction(0)), Known(Fraction(2)), Known(None)
-    nonzero = Known(None, nonzero=True)
+    zero, two, unknown = ExactReal(Fraction(0)), ExactReal(Fraction(2)), ExactReal(None)
+    nonzero = ExactReal(None, nonzero=True)
     assert (zero * unknown).value == (unknown * zero).value == 0
     assert (two * unknown).value is (unknown * two).value is (unknown + zero).value is None
     assert (zero / nonzero).value == 0

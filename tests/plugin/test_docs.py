@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from gradproof.engine.marked import DECLARES, NARROWS
+from gradproof.engine.markers import DECLARES, NARROWS
 from gradproof.plugin.corpus import INPUTS
 from gradproof.plugin.profiles import EXAMPLES
-from tests.house.imports import ROOT
+from tests.architecture.imports import ROOT
 from tests.plugin.snapshots import normalised
 
 PAGE = (ROOT / "docs" / "pytest.md").read_text("utf-8")

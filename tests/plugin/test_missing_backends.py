@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gradproof.backends import Availability
-from gradproof.backends.numpy_backend import NumpyBackend
+from gradproof.backends.numpy.backend import NumpyBackend
 from tests.plugin.sources import RELU, RIGHT, one_cell
 
 TORCH = one_cell("return x").replace('backend="numpy"', 'backend="torch"')

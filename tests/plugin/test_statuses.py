@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gradproof.errors import OracleDisagreement
-from gradproof.plugin.desk import Desk
+from gradproof.plugin.context import PluginContext
 from gradproof.results.model import Cell, LedgerState
 from tests.plugin.sources import RELU, RIGHT, one_cell
 
@@ -18,10 +18,10 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Give every cell a status and ledger states, in place of a judgement."""
 
     def decree(status: str, *states: LedgerState, reason: str = "") -> None:
-        def judge(self: Desk, task: Any, *rest: Any) -> tuple[Cell, list[LedgerState]]:
+        def judge(self: PluginContext, task: Any, *rest: Any) -> tuple[Cell, list[LedgerState]]:
             return task.cell(status, reason, known_ref="elu tail" if status == "known" else None), list(states)
 
-        monkeypatch.setattr(Desk, "judge", judge)
+        monkeypatch.setattr(PluginContext, "judge", judge)
 
     return decree
 
@@ -59,10 +59,10 @@ def test_a_backend_that_vanishes_while_running_is_missing(quiet: pytest.Pytester
 def test_an_oracle_that_contradicts_itself_ends_the_session(
     quiet: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def judge(self: Desk, task: Any, *rest: Any) -> None:
+    def judge(self: PluginContext, task: Any, *rest: Any) -> None:
         raise OracleDisagreement("relu at 0x3c00")
 
-    monkeypatch.setattr(Desk, "judge", judge)
+    monkeypatch.setattr(PluginContext, "judge", judge)
     quiet.makepyfile(RELU)
     result = quiet.runpytest()
     result.assert_outcomes(failed=1)

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from gradproof.backends.base import Implementation
-from gradproof.backends.catalogue_numpy import row
+from gradproof.backends.numpy.catalogue import row
+from gradproof.engine.installed import properties
 from gradproof.engine.ledger import Ledger, Surroundings
-from gradproof.engine.packs import properties
-from gradproof.engine.plan import Task
 from gradproof.engine.probe import Probe, oracle_of
 from gradproof.engine.property import Outcome
 from gradproof.engine.selection import Selection
+from gradproof.engine.task import Task
 from gradproof.engine.verdict import decide
 from gradproof.formats import arrays as fa
 from gradproof.formats import get_format

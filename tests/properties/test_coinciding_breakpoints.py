@@ -15,9 +15,9 @@ BACKENDS = ("torch:cpu", "jax:cpu")
 
 
 def _torch(function: str, params: dict[str, float]) -> Callable[[Any], Any]:
-    from gradproof.backends import catalogue_torch
+    from gradproof.backends.torch import catalogue
 
-    made = catalogue_torch.row(function, params)
+    made = catalogue.row(function, params)
     assert made is not None
     return made.call
 

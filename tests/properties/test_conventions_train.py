@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradproof.backends.numpy_space import NumpySpace
-from gradproof.engine.packs import properties
-from gradproof.engine.plan import Task
+from gradproof.backends.numpy.space import NumpySpace
+from gradproof.engine.installed import properties
 from gradproof.engine.probe import Probe
+from gradproof.engine.task import Task
 from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa
 from gradproof.functions import get_function
@@ -25,10 +25,10 @@ from gradproof_properties.networks.trajectories import (
     HIDDEN,
     INPUTS,
     ROWS,
-    Choice,
+    KinkChoice,
     Network,
-    Run,
     Training,
+    TrainingRun,
     beside,
     draw,
     hits,
@@ -156,14 +156,14 @@ def test_the_same_space_without_a_fault_passes(offer: Offer) -> None:
 @pytest.mark.parametrize(("what", "wrong"), [("z", True), ("E", True), ("the gradient", False)])
 def test_after_a_hit_the_choice_explains_a_difference_of_the_gradient_alone(what: str, wrong: bool) -> None:
     probe = Probe(task(CLAIM, "relu", exact("relu", 2), "float32", 1), QUICK)
-    choices = [Choice(Fraction(0), slope) for slope in (0, probe.format.round(Fraction(1)))]
+    choices = [KinkChoice(Fraction(0), slope) for slope in (0, probe.format.round(Fraction(1)))]
     with probe.space() as space:
         training = Training(probe, space, Network(probe, space), choices)
         data = draw(np.random.default_rng(1), probe.format, Fraction(0), zero_rows=ROWS)
         first = training.network.gradient(data, data.start, choices[0])  # every pre-activation is 0
         second = [part.copy() for part in first]
         second[("E", "the gradient", "z").index(what)][...] += 1
-        run = Run()
+        run = TrainingRun()
         training._compare(0, run, [data.start] * 2, [first, tuple(second)])
     assert (run.first_hit, run.parted_at) == (0, 0)
     assert (run.unexplained is not None) is wrong
@@ -171,7 +171,7 @@ def test_after_a_hit_the_choice_explains_a_difference_of_the_gradient_alone(what
 
 def test_gradients_that_rules_share_count_once() -> None:
     probe = Probe(task(CLAIM, "relu", exact("relu", 2), "float32", 1), QUICK)
-    choices = [Choice(Fraction(0), slope) for slope in (0, probe.format.round(Fraction(1)))]
+    choices = [KinkChoice(Fraction(0), slope) for slope in (0, probe.format.round(Fraction(1)))]
     with probe.space() as space:
         runs = Training(probe, space, Network(probe, space), choices).run(
             draw(np.random.default_rng(1), probe.format, None), 3
@@ -302,7 +302,7 @@ def test_runs_repeat() -> None:
 def test_hits_are_exact_and_include_subnormal_numbers_where_they_are_read_as_zero() -> None:
     fmt = get_format("float32")
     z = np.array([0, fmt.sign_bit, 1, fmt.min_normal_bits, fmt.round(Fraction(1))], fa.storage(fmt))
-    at_zero, at_one = Choice(Fraction(0), 0), Choice(Fraction(0), 0, Fraction(1))
+    at_zero, at_one = KinkChoice(Fraction(0), 0), KinkChoice(Fraction(0), 0, Fraction(1))
     assert hits(z, at_zero, fmt, zeros_inputs=False).tolist() == [True, True, False, False, False]
     assert hits(z, at_zero, fmt, zeros_inputs=True).tolist() == [True, True, True, False, False]
     assert hits(z, at_one, fmt, zeros_inputs=True).tolist() == [False] * 4 + [True]
@@ -318,8 +318,8 @@ def test_beside_a_kink_means_close_on_both_sides_and_never_at_it(fmt: str, kink:
     assert len(set(values)) == HIDDEN
     assert (values < kink).sum() == (values > kink).sum() == HIDDEN // 2
     assert np.abs(values - kink).max() <= 0.5 * max(1, abs(kink))
-    assert not hits(z, Choice(Fraction(kink), 0), known, zeros_inputs=flushes).any()
-    assert hits(z, Choice(Fraction(kink), 0), known, zeros_inputs=True).any() == (kink == 0 and not flushes)
+    assert not hits(z, KinkChoice(Fraction(kink), 0), known, zeros_inputs=flushes).any()
+    assert hits(z, KinkChoice(Fraction(kink), 0), known, zeros_inputs=True).any() == (kink == 0 and not flushes)
 
 
 # -- the prediction, by another route -------------------------------------------------------------------
@@ -394,7 +394,7 @@ def test_no_choice_means_the_gradients_of_the_plain_network(framework: str) -> N
     probe = Probe(Task(function, implementation, backend.id, "eager", "float32", 1, CLAIM), QUICK)
     data = draw(np.random.default_rng(5), probe.format, Fraction(0), zero_rows=3)
     with probe.space() as space:
-        _, gradient, _ = Network(probe, space).gradient(data, data.start, Choice(Fraction(0), None))
+        _, gradient, _ = Network(probe, space).gradient(data, data.start, KinkChoice(Fraction(0), None))
         network = two_layer(space, implementation, space.array(data.x), space.array(data.t))
         weights = [space.array(data.start[:-1]), space.array(data.start[-1:].T)]
         of_w, of_v = space.gradients(network.program, weights)[1]

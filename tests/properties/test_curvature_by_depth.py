@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import gradproof as gp
-from gradproof.backends.numpy_space import NumpySpace
-from gradproof.engine.packs import properties
+from gradproof.backends.numpy.space import NumpySpace
+from gradproof.engine.installed import properties
 from gradproof.engine.probe import oracle_of
 from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa

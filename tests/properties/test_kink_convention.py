@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gradproof.backends.base import Call, Implementation
-from gradproof.backends.numpy_backend import NumpyBackend
+from gradproof.backends.numpy.backend import NumpyBackend
 from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits

@@ -9,7 +9,7 @@ import pytest
 from gradproof.backends import available_backends
 from gradproof.backends.base import Implementation
 from gradproof.engine.ledger import Entry, Ledger, Surroundings
-from gradproof.engine.plan import Task
+from gradproof.engine.task import Task
 from gradproof.formats import FORMATS, get_format
 from gradproof.functions import CATALOGUE, get_function
 from gradproof_properties import properties

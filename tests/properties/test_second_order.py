@@ -14,7 +14,7 @@ from gradproof.backends import get_backend
 from gradproof.engine.probe import Probe
 from gradproof.formats import arrays as fa
 from gradproof.formats import get_format
-from gradproof_properties.networks.hessian_studies import Found, NetworkStudy, UnitStudy
+from gradproof_properties.networks.hessian_studies import HessianResult, NetworkStudy, UnitStudy
 from gradproof_properties.networks.hessians import jets, networks
 from gradproof_properties.networks.two_layer import two_layer
 from tests.properties.subjects import (
@@ -125,7 +125,7 @@ def test_formats_of_8_bits_are_unsupported() -> None:
 def test_what_has_no_room_that_is_a_number_is_neither_counted_nor_passed(
     due: float, room: float, counted: int, fails: bool
 ) -> None:
-    found = Found(probe_of("relu"))
+    found = HessianResult(probe_of("relu"))
     two = fa.round_values(np.array([2.0]), found.probe.format)
     found.judge(two, two, np.array([due]), np.array([room]), lambda i: "it")
     assert (found.n, bool(found.violations)) == (counted, fails)

@@ -325,7 +325,7 @@ def test_a_declared_turn_where_nothing_turns_is_a_false_declaration() -> None:
     made = Function("shape_test_turn", get_function("silu").pieces, turns=(("-1", "-0.5"),), directions=(-1, 1))
     one = task("shape", "silu", [Exact("silu")], "float32")
     probe = Probe(type(one)(made, *[getattr(one, n) for n in list(vars(one))[1:]]), QUICK)
-    from gradproof.engine.packs import properties
+    from gradproof.engine.installed import properties
 
     (found,) = properties()["shape"].check(probe, 0).violations
     assert "f' must change its sign" in found.explanation

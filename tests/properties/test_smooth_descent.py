@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradproof.backends.numpy_space import NumpySpace
+from gradproof.backends.numpy.space import NumpySpace
 from gradproof.engine.probe import Probe
 from gradproof.engine.selection import Selection
 from gradproof.formats import Format, get_format

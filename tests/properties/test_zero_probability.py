@@ -13,7 +13,7 @@ import pytest
 from gradproof.formats import BFLOAT16, get_format
 from gradproof_properties.chance import zero_input
 from gradproof_properties.chance.zero_probability import (
-    Unit,
+    PreActivation,
     equal_products,
     probability_with_bias,
     probability_within,
@@ -106,7 +106,7 @@ def test_the_band_of_coarse_pixels_holds_the_exact_probability(fmt: str) -> None
 def test_the_band_of_rounded_sums_holds_the_count_over_all_weights(first: Fraction, second: Fraction) -> None:
     steps = 256
     bound = Fraction(1, 4)
-    unit = Unit(((first, second),), bound / steps, steps, bound / steps, steps, bound / 2)
+    unit = PreActivation(((first, second),), bound / steps, steps, bound / steps, steps, bound / 2)
     w = (np.arange(-steps, steps + 1) * float(bound / steps)).astype(ml_dtypes.bfloat16)
     x = np.array([float(first), float(second)]).astype(ml_dtypes.bfloat16)
     s = ((x[0] * w)[:, None] + (x[1] * w)[None, :]).astype(np.float64)

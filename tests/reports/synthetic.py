@@ -20,8 +20,8 @@ from gradproof.results.model import (
     Interval,
     LedgerState,
     Number,
+    RunRecord,
     RunResult,
-    Shard,
 )
 
 FUNCTIONS: dict[str, dict[str, Any]] = {
@@ -164,8 +164,8 @@ def judged(rng: random.Random, cell: Cell, fmt: Format) -> Cell:
     )
 
 
-def shard(seconds: float = 1830.4) -> Shard:
-    return Shard(
+def shard(seconds: float = 1830.4) -> RunRecord:
+    return RunRecord(
         environment={
             "python": "3.12.4", "platform": "Linux-6.1-x86_64", "processor": "AVX-512", "gradproof": "0.1.0",
             "numpy": "2.4.6", "mpmath": "1.3.0", "python-flint": "0.9.0", "hypothesis": "6.150.0",

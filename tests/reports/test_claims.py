@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gradproof.results import combine, validate
-from gradproof.results.claims import cells_of, in_words, judge, overall, told
+from gradproof.results.claims import cells_of, figure_text, in_words, judge, overall
 from gradproof.results.io import dumps, loads
 from gradproof.results.model import STATUSES, Basis, Cell, Claim, Evidence, Figure, PlaceVerdict, RunResult
 from gradproof_reports.html import render_html
@@ -218,7 +218,7 @@ def test_a_figure_is_read_from_the_judged_cell_that_it_names(cells: list[Cell], 
     ],
 )  # fmt: skip
 def test_a_figure_is_told_in_three_digits(value: Any, text: str) -> None:
-    assert told(value) == text
+    assert figure_text(value) == text
 
 
 def test_the_page_shows_figures_by_place_and_format() -> None:

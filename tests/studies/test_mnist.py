@@ -104,7 +104,7 @@ def test_an_archive_without_the_arrays_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", [0, 1])
 def test_synthetic_images_are_as_dark_as_mnist(seed: int) -> None:
     # MNIST's training set: 19.1 % of the pixels are not 0, their mean is 0.1307 and their deviation 0.3081.
-    told = mnist.synthetic(seed, 2000).told()
+    told = mnist.synthetic(seed, 2000).to_json()
     assert told["nonzero_share"] == pytest.approx(0.191, abs=0.01)
     assert told["mean"] == pytest.approx(0.1307, abs=0.01)
     assert told["std"] == pytest.approx(0.3081, abs=0.01)
@@ -122,5 +122,5 @@ def test_synthetic_images_lie_in_the_middle_and_have_ten_classes() -> None:
 
 
 def test_synthetic_images_follow_the_seed() -> None:
-    first, again, other = (mnist.synthetic(seed, 50).told()["sha256"] for seed in (5, 5, 6))
+    first, again, other = (mnist.synthetic(seed, 50).to_json()["sha256"] for seed in (5, 5, 6))
     assert first == again != other

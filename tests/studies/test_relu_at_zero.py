@@ -11,10 +11,10 @@ from gradproof.backends import get_backend
 from gradproof.formats import arrays as fa
 from gradproof.formats import get_format
 from gradproof_properties.studies import mnist, network, published, relu_at_zero
-from gradproof_properties.studies.relu_at_zero import Measured, Plan, Result, Scan, run
+from gradproof_properties.studies.relu_at_zero import Measured, Result, Scan, StudyPlan, run
 
 IMAGES = mnist.synthetic(0, 320)
-FREQUENT = Plan(("numpy:cpu",), ("bfloat16",), (1, 2, 3), (3,), 12, batch=64, bias="added")
+FREQUENT = StudyPlan(("numpy:cpu",), ("bfloat16",), (1, 2, 3), (3,), 12, batch=64, bias="added")
 """Zeros are some 10^-3 frequent where a bias of 8 bits is added to a sum of 8 bits."""
 
 
@@ -22,7 +22,7 @@ def told(result: Result, *keys: str) -> list[Any]:
     return [tuple(row[k] for k in keys) for row in result.rows]
 
 
-def both(backend: str, plan: Plan, index: int, width: int, depth: int) -> bool:
+def both(backend: str, plan: StudyPlan, index: int, width: int, depth: int) -> bool:
     """Whether the gradients differ in any batch, with both back-propagated in every batch."""
     (name,) = plan.formats
     fmt = get_format(name)
@@ -43,7 +43,7 @@ def both(backend: str, plan: Plan, index: int, width: int, depth: int) -> bool:
 
 @pytest.mark.parametrize("backend", ["numpy:cpu", "torch:cpu"])
 def test_looking_at_batches_with_a_zero_finds_what_comparing_every_batch_finds(backend: str) -> None:
-    plan = Plan((backend,), ("bfloat16",), (1, 3), (3,), 6, batch=64, bias="added")
+    plan = StudyPlan((backend,), ("bfloat16",), (1, 3), (3,), 6, batch=64, bias="added")
     result = run(plan, IMAGES)
     for row in result.rows:
         due = [i for i in range(plan.initialisations) if both(backend, plan, i, 3, row["layers"])]
@@ -103,14 +103,14 @@ def test_a_unit_that_is_dead_for_every_row_stops_what_a_zero_would_change() -> N
 def test_depths_measured_together_are_what_each_alone_gives() -> None:
     together = run(FREQUENT, IMAGES)
     for depth in (1, 2, 3):
-        alone = run(Plan(("numpy:cpu",), ("bfloat16",), (depth,), (3,), 12, batch=64, bias="added"), IMAGES)
+        alone = run(StudyPlan(("numpy:cpu",), ("bfloat16",), (depth,), (3,), 12, batch=64, bias="added"), IMAGES)
         keys = ("layers", "hit_initialisations", "zeros", "relu_calls")
         assert told(alone, *keys) == [row for row in told(together, *keys) if row[0] == depth]
 
 
 def test_leaving_at_the_first_hit_finds_the_same_from_fewer_calls() -> None:
     every, first = (
-        run(Plan(("numpy:cpu",), ("bfloat16",), (1, 3), (3,), 12, batch=64, bias="added", scan=scan), IMAGES)
+        run(StudyPlan(("numpy:cpu",), ("bfloat16",), (1, 3), (3,), 12, batch=64, bias="added", scan=scan), IMAGES)
         for scan in ("all", "first")
     )
     assert told(every, "hit_initialisations") == told(first, "hit_initialisations")
@@ -121,14 +121,14 @@ def test_leaving_at_the_first_hit_finds_the_same_from_fewer_calls() -> None:
 @pytest.mark.parametrize("backend", ["numpy:cpu", "torch:cpu"])
 def test_jobs_change_nothing_and_the_seed_everything(backend: str) -> None:
     def zeros(seed: int, jobs: int) -> Any:
-        plan = Plan((backend,), ("bfloat16",), (2,), (3, 4), 6, batch=64, bias="added", seed=seed)
+        plan = StudyPlan((backend,), ("bfloat16",), (2,), (3, 4), 6, batch=64, bias="added", seed=seed)
         return told(run(plan, IMAGES, jobs=jobs), "zeros", "hit_initialisations")
 
     assert zeros(0, 1) == zeros(0, 3) != zeros(1, 1)
 
 
 def test_the_prediction_is_within_a_factor_of_three_of_many_zeros() -> None:
-    plan = Plan(("numpy:cpu",), ("bfloat16",), (2,), (16,), 6, bias="added")
+    plan = StudyPlan(("numpy:cpu",), ("bfloat16",), (2,), (16,), 6, bias="added")
     (row,) = run(plan, mnist.synthetic(1, 1024)).rows
     assert row["zeros"] > 40
     assert row["rate"] / 3 < row["rate_predicted"] < 3 * row["rate"]
@@ -142,7 +142,7 @@ def test_an_interrupted_run_counts_what_was_finished() -> None:
     result = run(FREQUENT, IMAGES, watch=impatient)
     assert result.stopped == "interrupted"
     assert [row["initialisations"] for row in result.rows] == [2, 2, 2]
-    assert not result.told()["complete"]
+    assert not result.to_json()["complete"]
 
 
 def test_a_run_out_of_time_says_so() -> None:
@@ -166,10 +166,10 @@ def test_figures_stand_beside_the_published_ones() -> None:
 
 
 def test_only_a_whole_epoch_in_the_published_batches_is_comparable() -> None:
-    plan = Plan(("numpy:cpu",))
+    plan = StudyPlan(("numpy:cpu",))
     assert Result(plan, [], 60000).comparable
     assert not Result(plan, [], 59999).comparable
-    assert not Result(Plan(("numpy:cpu",), batch=128), [], 60000).comparable
+    assert not Result(StudyPlan(("numpy:cpu",), batch=128), [], 60000).comparable
 
 
 def test_the_published_rates_follow_from_the_published_shares() -> None:

@@ -21,11 +21,11 @@ from gradproof.formats import BFLOAT16, FLOAT32, Format
 from gradproof.formats.arrays import Bits
 from gradproof.functions import Function
 from gradproof.oracle.taylor_models import BEYOND, MODEL, NOWHERE, OPEN, VARIES, taylor_models
-from gradproof.sweep.judging import marks, modelled, tally, work
+from gradproof.sweep.judging import codes, modelled, shard_judge, shard_summary
 from gradproof.sweep.judging.collect import COARSE_SHIFT, FIRST_COARSE, Collected
 from gradproof.sweep.judging.modelled import Modelled
 from gradproof.sweep.judging.on_device import DeviceShard
-from gradproof.sweep.judging.work import Subject
+from gradproof.sweep.judging.subject import Subject
 from gradproof.sweep.plan import Shard, Target, params
 from tests.sweep.test_work import FAULTS, WINDOWS, Right, every, none, target
 
@@ -59,7 +59,7 @@ def arrays_of(route: str) -> Arrays:
 
 
 def both(subject: Subject, arrays: Arrays, first: int, got: Bits) -> tuple[list[Any], list[Any]]:
-    """Marks and tallies of results at consecutive magnitudes: by the compiled loop, and by the array code."""
+    """Marks and summaries of results at consecutive magnitudes: by the compiled loop, and by the array code."""
     negative, start = bool(first & FLOAT32.sign_bit), first & (FLOAT32.sign_bit - 1)
     answers = []
     for way in (None, arrays):
@@ -148,7 +148,7 @@ def test_the_windows_have_every_kind_of_run() -> None:
         bits = finite(first, 1800)
         negative, start = bool(first & FLOAT32.sign_bit), int(bits[0]) & (FLOAT32.sign_bit - 1)
         models = taylor_models(
-            work.Subject(target(function, order)).probe.function,
+            Subject(target(function, order)).probe.function,
             FLOAT32, order, negative=negative, first=start, last=start + bits.size - 1,
         )  # fmt: skip
         seen |= set(models.kind.tolist())
@@ -200,7 +200,7 @@ class Standing:
 def shards(subject: Right, route: str, lo: int, hi: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """What a shard says that travels, and what one says that stays on its device."""
     shard = Shard(target(subject.probe.function.name), 0, lo, hi)
-    there = work._Shard(subject, shard).run()
+    there = shard_judge.ShardJudge(subject, shard).run()
     subject.probe.backend = Standing(subject, route)  # type: ignore[assignment]
     return there, DeviceShard(subject, shard).run()
 
@@ -213,7 +213,7 @@ def test_a_shard_on_a_device_says_what_one_on_the_host_says(function: str, order
         travelling, staying = shards(Right(target(function, order), FAULTS[fault]), route, first, first + 1999)
         assert travelling["counts"] == staying["counts"]
         assert travelling["classes"] == staying["classes"]
-        for name in tally.GREATEST:
+        for name in shard_summary.GREATEST:
             due, found = travelling["greatest"][name], staying["greatest"][name]
             assert (due is None) == (found is None)
             assert due is None or found["value"] == pytest.approx(due["value"], rel=2.0**-26, abs=2.0**-28)
@@ -252,7 +252,7 @@ def test_results_at_nans_and_infinities_are_judged_on_the_device() -> None:
 
 def test_runs_of_marks_say_what_the_marks_say() -> None:
     rng = np.random.default_rng(5)
-    kinds = np.array([marks.OK, marks.OVER, marks.UNDECIDED, marks.LOST | marks.NON_MONOTONE, marks.ASYMMETRIC])
+    kinds = np.array([codes.OK, codes.OVER, codes.UNDECIDED, codes.LOST | codes.NON_MONOTONE, codes.ASYMMETRIC])
     found = np.repeat(rng.choice(kinds, 3000), rng.integers(1, 9, 3000)).astype(np.uint8)
     for lo in (5, FLOAT32.sign_bit + 5):
         one, other = (Collected(FLOAT32, lo, lo + found.size - 1) for _ in range(2))
@@ -350,9 +350,9 @@ def test_without_numba_the_tally_is_the_same(monkeypatch: pytest.MonkeyPatch) ->
     for fmt, lo, hi in (("float32", 0xBF0C8000, 0xBF0C8000 + 4999), ("bfloat16", 0x3F00, 0x3FFF)):
         shard = Shard(target("tanh", fmt=fmt), 0, lo, hi)
         subject = Right(shard.target, every(4, add=9))
-        due = work._Shard(subject, shard).run()
+        due = shard_judge.ShardJudge(subject, shard).run()
         monkeypatch.setattr(modelled, "compiled_loop", lambda: None)
-        found = work._Shard(subject, shard).run()
+        found = shard_judge.ShardJudge(subject, shard).run()
         monkeypatch.undo()
         assert found["classes"] == due["classes"]
         assert found["counts"] == due["counts"]

@@ -18,24 +18,24 @@ import pytest
 
 from gradproof.errors import GradproofError, UsageError, WriteError
 from gradproof.execution import executors
-from gradproof.execution.executors import Crew, Here
+from gradproof.execution.executors import Crew, LocalExecutor
 from gradproof.sweep.plan import Target
 from gradproof.sweep.running import campaign
-from gradproof.sweep.running.campaign import Progress, Silent, Swept, sweep
-from tests.house.imports import ROOT
+from gradproof.sweep.running.campaign import CampaignProgress, SilentObserver, Swept, sweep
+from tests.architecture.imports import ROOT
 from tests.sweep import works
 from tests.sweep.conftest import SHARDS, jobs
 
 
-class Heard(Silent):
+class Heard(SilentObserver):
     """Remembers what a campaign tells."""
 
     def __init__(self) -> None:
-        self.progress: list[Progress] = []
+        self.progress: list[CampaignProgress] = []
         self.warnings: list[str] = []
         self.ended: list[tuple[str, str]] = []
 
-    def advanced(self, progress: Progress) -> None:
+    def advanced(self, progress: CampaignProgress) -> None:
         self.progress.append(progress)
 
     def warned(self, message: str) -> None:
@@ -46,7 +46,7 @@ class Heard(Silent):
 
 
 def here() -> Crew:
-    return Crew(Here(), lambda: 1)
+    return Crew(LocalExecutor(), lambda: 1)
 
 
 def swept(root: Path, *functions: str, crew: Crew | None = None, work: str = "counted", **more: Any) -> list[Swept]:
@@ -211,27 +211,27 @@ def test_progress_counts_up_to_everything(tmp_path: Path) -> None:
 
 def test_other_versions_do_not_go_on_with_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     swept(tmp_path)
-    from gradproof.sweep.running import facts
+    from gradproof.sweep.running import environment
 
-    monkeypatch.setattr(facts, "PACKAGES", (*facts.PACKAGES, "click"))
-    facts._backend_facts.cache_clear()
+    monkeypatch.setattr(environment, "PACKAGES", (*environment.PACKAGES, "click"))
+    environment._backend_environment.cache_clear()
     try:
         with pytest.raises(UsageError, match="versions click is nothing there"):
             swept(tmp_path)
     finally:
-        facts._backend_facts.cache_clear()
+        environment._backend_environment.cache_clear()
 
 
 PROGRAM = """
 import sys
 from pathlib import Path
 from gradproof.execution import executors
-from gradproof.sweep.running import facts
+from gradproof.sweep.running import environment
 from gradproof.sweep.running.campaign import sweep
 from tests.sweep import works
 from tests.sweep.conftest import jobs
 
-facts._source = lambda: ""
+environment._source = lambda: ""
 if __name__ == "__main__":
     with executors.local(2) as crew:
         work = f"{works.__name__}:slow"

@@ -16,8 +16,8 @@ import pytest
 from gradproof.errors import UsageError
 from gradproof.execution import executors
 from gradproof.execution.executors import ClusterLost
-from gradproof.sweep.running import facts
-from gradproof.sweep.running.campaign import Progress, Silent
+from gradproof.sweep.running import environment
+from gradproof.sweep.running.campaign import CampaignProgress, SilentObserver
 from tests.sweep import works
 from tests.sweep.conftest import SHARDS
 from tests.sweep.test_campaign import Heard, expected, swept, text, times_worked
@@ -97,24 +97,24 @@ def test_a_shard_that_kills_every_worker_is_given_up(cluster: Any, tmp_path: Pat
 
 
 def test_workers_with_other_versions_are_refused(cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(facts, "__version__", "999")
-    facts._backend_facts.cache_clear()
+    monkeypatch.setattr(environment, "__version__", "999")
+    environment._backend_environment.cache_clear()
     try:
         with executors.cluster(cluster.scheduler_address) as crew, pytest.raises(UsageError) as refused:
             swept(tmp_path, crew=crew)
     finally:
-        facts._backend_facts.cache_clear()
+        environment._backend_environment.cache_clear()
     assert "999 here" in str(refused.value)
     assert "127.0.0.1" in str(refused.value)
 
 
-class Closer(Silent):
+class Closer(SilentObserver):
     """Ends the cluster after the first shard."""
 
     def __init__(self, cluster: Any) -> None:
         self.cluster = cluster
 
-    def advanced(self, progress: Progress) -> None:
+    def advanced(self, progress: CampaignProgress) -> None:
         self.cluster.close()
 
 

@@ -15,8 +15,8 @@ import pytest
 from gradproof.errors import UsageError
 from gradproof.execution import executors
 from gradproof.execution.processes import Processes, WorkerLost
-from gradproof.sweep.running.attempt import attempt
-from tests.house.imports import ROOT
+from gradproof.sweep.running.shard_task import run_shard
+from tests.architecture.imports import ROOT
 from tests.sweep import works
 from tests.sweep.conftest import jobs
 
@@ -102,7 +102,7 @@ def test_a_worker_runs_on_one_thread_and_the_parent_keeps_its_own(
     from gradproof.sweep.plan import shards
 
     (shard,) = shards(job.target, job.first, job.last)
-    answer = two.submit(attempt, shard, f"{works.__name__}:environment").result()
+    answer = two.submit(run_shard, shard, f"{works.__name__}:environment").result()
     assert answer["result"]["threads"] == "1"
     assert answer["result"]["process"] != os.getpid()
     assert os.environ["OMP_NUM_THREADS"] == "3"
@@ -110,7 +110,7 @@ def test_a_worker_runs_on_one_thread_and_the_parent_keeps_its_own(
 
 def test_the_module_loads_neither_numpy_nor_a_framework() -> None:
     program = (
-        "import sys, gradproof.execution.executors, gradproof.sweep.running.attempt; "
+        "import sys, gradproof.execution.executors, gradproof.sweep.running.shard_task; "
         "print(sorted({'numpy', 'torch', 'jax', 'distributed'} & set(sys.modules)))"
     )
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -14,7 +14,7 @@ import pytest
 
 from gradproof.errors import UsageError, WriteError
 from gradproof.sweep.plan import Target, shards
-from gradproof.sweep.running.folder import LOCK, MANIFEST, Damaged, Folder, place
+from gradproof.sweep.running.folder import LOCK, MANIFEST, DamagedShard, Folder, folder_path
 
 TARGET = Target("silu", (), "torch.nn.functional.silu", "torch:cpu", "eager", "float32", 0, "stable")
 SHARDS = shards(TARGET, 0, (4 << 24) - 1)
@@ -74,7 +74,7 @@ def test_a_damaged_file_is_left_out_and_told(path: Path, spoil: Callable[[bytes]
 def test_a_shard_under_another_name_is_not_believed(path: Path) -> None:
     with Folder(path, MADE_BY) as folder:
         folder.file(SHARDS[0]).replace(folder.file(SHARDS[3]))
-        with pytest.raises(Damaged, match="other bit patterns"):
+        with pytest.raises(DamagedShard, match="other bit patterns"):
             folder.read(SHARDS[3])
 
 
@@ -84,7 +84,7 @@ def test_a_shard_of_another_sweep_is_not_believed(path: Path, tmp_path: Path) ->
         foreign = other.file(SHARDS[3]).read_bytes()
     with Folder(path, MADE_BY) as folder:
         folder.file(SHARDS[3]).write_bytes(foreign)
-        with pytest.raises(Damaged, match="another sweep"):
+        with pytest.raises(DamagedShard, match="another sweep"):
             folder.read(SHARDS[3])
 
 
@@ -172,19 +172,19 @@ def test_a_folder_that_cannot_be_made_is_a_usage_error(tmp_path: Path) -> None:
 
 def test_each_target_range_and_file_has_a_folder_of_its_own(tmp_path: Path) -> None:
     others = [
-        place(TARGET, 0, 1),
-        place(TARGET, 0, 2),
-        place(Target(**{**vars(TARGET), "contract": "faithful"}), 0, 1),
-        place(Target(**{**vars(TARGET), "file": str(tmp_path / "a.py")}), 0, 1),
-        place(Target(**{**vars(TARGET), "file": str(tmp_path / "b.py")}), 0, 1),
-        place(Target(**{**vars(TARGET), "order": 1}), 0, 1),
+        folder_path(TARGET, 0, 1),
+        folder_path(TARGET, 0, 2),
+        folder_path(Target(**{**vars(TARGET), "contract": "faithful"}), 0, 1),
+        folder_path(Target(**{**vars(TARGET), "file": str(tmp_path / "a.py")}), 0, 1),
+        folder_path(Target(**{**vars(TARGET), "file": str(tmp_path / "b.py")}), 0, 1),
+        folder_path(Target(**{**vars(TARGET), "order": 1}), 0, 1),
     ]
     assert len(set(others)) == len(others)
-    assert place(TARGET, 0, 1).parent == Path(".gradproof/sweeps")
-    assert place(TARGET, 0, 1, tmp_path) == place(TARGET, 0, 1, tmp_path)
-    assert place(TARGET, 0, 1, tmp_path).name.startswith("silu-torch-cpu-float32-order0-")
+    assert folder_path(TARGET, 0, 1).parent == Path(".gradproof/sweeps")
+    assert folder_path(TARGET, 0, 1, tmp_path) == folder_path(TARGET, 0, 1, tmp_path)
+    assert folder_path(TARGET, 0, 1, tmp_path).name.startswith("silu-torch-cpu-float32-order0-")
 
 
 def test_a_name_that_no_file_system_takes_is_made_one(tmp_path: Path) -> None:
     odd = Target("elu", (("alpha", "1/3"),), "x", "numpy:cpu", "eager", "float16", 0, "stable")
-    assert place(odd, 0, 1, tmp_path).parent == tmp_path
+    assert folder_path(odd, 0, 1, tmp_path).parent == tmp_path

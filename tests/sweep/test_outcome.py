@@ -1,4 +1,4 @@
-"""From tallies to cells: verdicts, certificates and intervals of seeded faults; 16-bit maxima as a run has them."""
+"""From summaries to cells: verdicts, certificates and intervals of seeded faults; 16-bit maxima as a run has them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from gradproof.formats import BFLOAT16, get_format
 from gradproof.formats import arrays as fa
 from gradproof.results import combine, validate
 from gradproof.results.model import Cell, RunResult
-from gradproof.sweep.answers import measured, stretches
-from gradproof.sweep.judging import marks, tally
+from gradproof.sweep.judging import codes as marks
+from gradproof.sweep.judging import shard_summary
+from gradproof.sweep.results import measured, ranges
 from tests.cli.conftest import Invoke
 from tests.cli.conftest import folder as folder
 from tests.cli.conftest import gradproof as gradproof
@@ -196,9 +197,9 @@ def test_an_entry_is_gone_only_where_everything_was_swept(folder: Path) -> None:
 
 def test_a_coarsened_interval_hides_nothing(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Two intervals kept as one: the passing inputs between them are no part of what is new."""
-    monkeypatch.setattr(tally, "INTERVALS", 1)
-    coarse, most = tally.coarsened, 1
-    monkeypatch.setattr(tally, "coarsened", lambda intervals, _=1: coarse(intervals, most))
+    monkeypatch.setattr(shard_summary, "INTERVALS", 1)
+    coarse, most = shard_summary.coarsened, 1
+    monkeypatch.setattr(shard_summary, "coarsened", lambda intervals, _=1: coarse(intervals, most))
     cell = only(swept(folder, IN_TWO_PIECES, "gp.known('accuracy', 'low', region=(1, 2))"))
     table = cell.measured["classes"]["over-contract"]
     assert table["count"] == 258
@@ -231,9 +232,11 @@ def test_float32_goes_through_models_and_says_what_they_leave_open(folder: Path)
 
 
 def test_undecided_inputs_are_no_pass(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    from gradproof.sweep.judging import work
+    from gradproof.sweep.judging import shard_judge
 
-    monkeypatch.setattr(work._Shard, "_judge", lambda self, bits, got: np.full(bits.size, marks.UNDECIDED, np.uint8))
+    monkeypatch.setattr(
+        shard_judge.ShardJudge, "_judge", lambda self, bits, got: np.full(bits.size, marks.UNDECIDED, np.uint8)
+    )
     found = gp.run_sweep("relu", backend="numpy", format="bfloat16", workers=0, folder=folder / "run")
     cell = only(found)
     assert (cell.status, cell.evidence.n) == ("undecided", 0)
@@ -311,26 +314,26 @@ def test_exactness_tells_the_larger_error_that_there_may_be() -> None:
 def test_the_kinds_of_inputs_part_the_line(name: str) -> None:
     fmt = get_format(name)
     if fmt.width <= 16:
-        line = np.array([tally.bits_at(k, fmt.width) for k in range(1 << fmt.width)], fa.storage(fmt))
+        line = np.array([shard_summary.bits_at(k, fmt.width) for k in range(1 << fmt.width)], fa.storage(fmt))
         masks = {"finite": fa.is_finite(line, fmt), "nan": fa.is_nan(line, fmt)}
         for kind, mask in masks.items():
             inside = np.zeros(line.size, bool)
-            for low, high in stretches.kinds(fmt)[kind]:
+            for low, high in ranges.kinds(fmt)[kind]:
                 inside[low : high + 1] = True
             assert (inside == mask).all()
-    every = sorted(part for parts in stretches.kinds(fmt).values() for part in parts)
+    every = sorted(part for parts in ranges.kinds(fmt).values() for part in parts)
     assert every[0][0] == 0
     assert every[-1][1] == (1 << fmt.width) - 1
     assert all(b[0] == a[1] + 1 for a, b in itertools.pairwise(every))
 
 
 def test_what_regions_leave_of_the_line() -> None:
-    ((low, high),) = stretches.kinds(BFLOAT16)["finite"]
-    assert stretches.outside([], BFLOAT16) == [(low, high)]
-    assert stretches.outside([(low, low + 4), (low + 3, low + 9)], BFLOAT16) == [(low + 10, high)]
-    assert stretches.outside([(low, high)], BFLOAT16) == []
-    zeros = stretches.regions([(0x0000, 0x0000)], BFLOAT16)
-    assert zeros == [(tally.key(0x8000, 16), tally.key(0x0000, 16))]
+    ((low, high),) = ranges.kinds(BFLOAT16)["finite"]
+    assert ranges.outside([], BFLOAT16) == [(low, high)]
+    assert ranges.outside([(low, low + 4), (low + 3, low + 9)], BFLOAT16) == [(low + 10, high)]
+    assert ranges.outside([(low, high)], BFLOAT16) == []
+    zeros = ranges.regions([(0x0000, 0x0000)], BFLOAT16)
+    assert zeros == [(shard_summary.key(0x8000, 16), shard_summary.key(0x0000, 16))]
 
 
 # -- the same maxima as a run -----------------------------------------------------------------------------

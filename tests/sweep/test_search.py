@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 from gradproof.backends.base import Implementation
-from gradproof.backends.catalogue_numpy import row
+from gradproof.backends.numpy.catalogue import row
 from gradproof.errors import ImplementationFault, Unsupported, UsageError
 from gradproof.formats import BFLOAT16, FLOAT32, FLOAT64, Format
 from gradproof.formats import arrays as fa
 from gradproof.functions import Function, get_function
 from gradproof.oracle import Oracle, Reference
-from gradproof.sweep.guided import starts
-from gradproof.sweep.guided.climb import Climber
-from gradproof.sweep.guided.families import catalogued, guided_family
-from gradproof.sweep.guided.search import BATCH, Found, guided
+from gradproof.sweep.guided import starting_points
+from gradproof.sweep.guided.hill_climb import HillClimb
+from gradproof.sweep.guided.parameter_search import catalogued, guided_over_parameters
+from gradproof.sweep.guided.search import BATCH, SearchResult, guided
 
 CPU = "numpy:cpu"
 Call = Callable[[Any], Any]
@@ -42,7 +42,7 @@ def up(y: Any, where: Any, ulps: int) -> Any:
     return np.where(where, pattern + np.asarray(ulps).astype(pattern.dtype), pattern).view(y.dtype)
 
 
-def found(implementation: Implementation, points: int = 4 * BATCH, fmt: Format = FLOAT64, **more: Any) -> Found:
+def found(implementation: Implementation, points: int = 4 * BATCH, fmt: Format = FLOAT64, **more: Any) -> SearchResult:
     """The answer for an implementation of a function with its default parameters."""
     return guided(
         get_function(implementation.function),
@@ -217,7 +217,7 @@ def test_a_conversion_is_refused() -> None:
 
 @pytest.mark.parametrize("fmt", [FLOAT64, FLOAT32, BFLOAT16], ids=lambda fmt: fmt.name)
 def test_every_binade_of_both_signs_gets_the_same_number_of_points_evenly_spread(fmt: Format) -> None:
-    binades = starts.Binades(fmt, 3)
+    binades = starting_points.Binades(fmt, 3)
     assert binades.count == 2 * (2**fmt.exponent_bits - 1)
     each = 8
     regions = np.tile(np.arange(binades.count), each)
@@ -233,11 +233,11 @@ def test_every_binade_of_both_signs_gets_the_same_number_of_points_evenly_spread
 
 def test_landmarks_hold_kinks_parameters_and_the_branches_of_implementations() -> None:
     function = get_function("softplus_threshold", {"beta": 4.0, "threshold": 10.0})
-    at = set(starts.landmarks(function, FLOAT64).tolist())
+    at = set(starting_points.landmarks(function, FLOAT64).tolist())
     for point in (0.5, 1.0, 20.0, 2.5, 5.0, 4.0, 10.0, 2.0**-52, 52 * np.log(2)):
         for sign in (1, -1):
             assert FLOAT64.ordinal(FLOAT64.round(Fraction(sign * point))) in at, point
-    clamp = set(starts.landmarks(get_function("clamp", {"min": -0.3, "max": 7.0}), FLOAT32).tolist())
+    clamp = set(starting_points.landmarks(get_function("clamp", {"min": -0.3, "max": 7.0}), FLOAT32).tolist())
     for kink in (-0.3, 7.0):
         here = FLOAT32.ordinal(FLOAT32.round(Fraction(kink)))
         assert {here - 1, here, here + 1} <= clamp
@@ -245,22 +245,22 @@ def test_landmarks_hold_kinks_parameters_and_the_branches_of_implementations() -
 
 
 def test_powers_of_two_come_with_their_neighbours_those_next_to_1_first() -> None:
-    at = starts.powers(FLOAT32, 18)
+    at = starting_points.powers(FLOAT32, 18)
     values = {float(FLOAT32.value(FLOAT32.from_ordinal(int(o)))) for o in at}
     one = np.float32(1)
     for sign in (1, -1):
         for point in (one, np.nextafter(one, np.float32(2)), np.nextafter(one, np.float32(0))):
             assert sign * float(point) in values
     assert {0.5, -0.5, 2.0, -2.0} <= values
-    assert starts.powers(FLOAT64, 10**6).size == 3 * 2 * 2046
+    assert starting_points.powers(FLOAT64, 10**6).size == 3 * 2 * 2046
 
 
 def test_edges_lie_between_neighbours_whose_state_changes() -> None:
     at = np.array([50, 0, 10, 30, 31])
     states = np.array([[1, 5], [0, 5], [0, 5], [0, 6], [1, 6]])
-    low, high = starts.changes(at, states)
+    low, high = starting_points.changes(at, states)
     assert (low.tolist(), high.tolist()) == ([10, 31], [30, 50])  # 30 and 31 are neighbours already
-    inside = starts.between(np.array([0, -10]), np.array([2, 1 << 60]), 8, np.random.default_rng(0))
+    inside = starting_points.between(np.array([0, -10]), np.array([2, 1 << 60]), 8, np.random.default_rng(0))
     assert (inside[0] == 1).all()
     assert (np.diff(inside[1]) > 0).all()
     assert -10 < inside[1].min() < inside[1].max() < 1 << 60
@@ -288,8 +288,8 @@ def test_results_near_a_middle_are_hard_to_round(fmt: Format) -> None:
         distances.append(abs(scaled - (scaled.numerator // scaled.denominator) - Fraction(1, 2)))
     nearest = sorted(range(500), key=lambda i: distances[i])[:5]
     reference = Oracle(function).references(bits, fmt)[0]
-    assert starts.hard_to_round(reference, fmt, 5).tolist() == nearest
-    near = starts.around(np.array([100, 102]), fmt)
+    assert starting_points.hard_to_round(reference, fmt, 5).tolist() == nearest
+    near = starting_points.around(np.array([100, 102]), fmt)
     assert near.tolist() == [97, 98, 99, 101, 103, 104, 105]
 
 
@@ -297,7 +297,7 @@ def test_results_near_a_middle_are_hard_to_round(fmt: Format) -> None:
 
 
 def test_the_best_of_every_region_are_kept_and_not_the_best_of_all() -> None:
-    climber = Climber(starts.Binades(FLOAT64, 0), np.random.default_rng(0))
+    climber = HillClimb(starting_points.Binades(FLOAT64, 0), np.random.default_rng(0))
     strong = np.arange(1 << 60, (1 << 60) + 1000)
     weak = np.array([1 << 53, -(1 << 54)])
     climber.add(
@@ -308,9 +308,9 @@ def test_the_best_of_every_region_are_kept_and_not_the_best_of_all() -> None:
 
 
 def test_children_lie_at_every_scale_and_what_is_tried_in_vain_gives_way() -> None:
-    climber = Climber(starts.Binades(FLOAT64, 0), np.random.default_rng(0))
+    climber = HillClimb(starting_points.Binades(FLOAT64, 0), np.random.default_rng(0))
     at = np.array([1 << 55, 1 << 60])  # as the pool orders them, by region
-    climber.add(at, np.array([1.9, 2.0]), np.array([starts.EDGE, starts.HARD]))
+    climber.add(at, np.array([1.9, 2.0]), np.array([starting_points.EDGE, starting_points.HARD]))
     leading = []
     for round_ in range(40):
         tried, origin, parents = climber.propose(BATCH)
@@ -321,7 +321,7 @@ def test_children_lie_at_every_scale_and_what_is_tried_in_vain_gives_way() -> No
             assert shares[1] > 0.6
             octaves = np.bincount(np.floor(np.log2(np.maximum(distance, 1))).astype(int), minlength=53)
             assert (octaves[:53] > 5).all()
-            assert set(origin[children]) == {starts.EDGE, starts.HARD}
+            assert set(origin[children]) == {starting_points.EDGE, starting_points.HARD}
         leading.append(float((parents[children] == 1).mean()))
         climber.add(tried, np.zeros(BATCH), origin, parents)
     # In vain both: neither rules for long, and over the rounds they share.
@@ -341,7 +341,7 @@ def test_a_fault_of_some_parameters_only_is_found_with_its_parameter() -> None:
         return mine("leaky_relu", call, negative_slope=slope)
 
     function = get_function("leaky_relu")
-    answer = guided_family(function, CPU, make, FLOAT64, 0, points=8 * BATCH, seed=1, bindings=8)
+    answer = guided_over_parameters(function, CPU, make, FLOAT64, 0, points=8 * BATCH, seed=1, bindings=8)
     slope = float(answer.params["negative_slope"])
     assert 0.5 < slope <= 0.01 * 2**8
     assert abs(answer.error - round(8 * slope)) <= 1
@@ -349,7 +349,7 @@ def test_a_fault_of_some_parameters_only_is_found_with_its_parameter() -> None:
     assert answer.points == answer.budget == 8 * BATCH
     assert answer.bindings > 8
     assert answer.worst is not None
-    assert guided_family(function, CPU, make, FLOAT64, 0, points=8 * BATCH, seed=1, bindings=8) == answer
+    assert guided_over_parameters(function, CPU, make, FLOAT64, 0, points=8 * BATCH, seed=1, bindings=8) == answer
     assert guided(function, CPU, make(function), FLOAT64, 0, points=8 * BATCH, seed=1).error <= 0.5
 
 
@@ -361,7 +361,7 @@ def test_parameters_stay_within_bounds_and_where_the_function_admits_them() -> N
         ends = [float(function.params[name]) for name in ("min", "max")]  # type: ignore[arg-type]
         return mine("clamp", lambda x: np.minimum(np.maximum(x, ends[0]), ends[1]), min=ends[0], max=ends[1])
 
-    guided_family(
+    guided_over_parameters(
         get_function("clamp"), CPU, make, FLOAT64, 0, points=2 * BATCH, bindings=8,
         bounds={"min": (0.5, 4.0), "max": (1.0, 8.0)},
     )  # fmt: skip
@@ -389,4 +389,4 @@ def test_a_catalogue_takes_parameters_and_says_what_it_lacks() -> None:
 )
 def test_a_family_without_such_parameters_is_refused(name: str, more: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        guided_family(get_function(name), CPU, catalogued(CPU), FLOAT64, 0, points=100, **more)
+        guided_over_parameters(get_function(name), CPU, catalogued(CPU), FLOAT64, 0, points=100, **more)

@@ -18,8 +18,8 @@ from gradproof.functions.registry import forget
 from gradproof.measure import Flushing
 from gradproof.oracle import Oracle
 from gradproof.oracle.taylor_models import BOUND
-from gradproof.sweep.judging import tally, work
-from gradproof.sweep.judging.work import Subject
+from gradproof.sweep.judging import shard_judge, shard_summary
+from gradproof.sweep.judging.subject import Subject
 from gradproof.sweep.plan import Shard, Target, params
 
 Fault = Callable[[Bits, Bits], Bits]
@@ -52,22 +52,22 @@ class Right(Subject):
         return self.fault(bits, right.copy())
 
 
-def tallies(subject: Subject, lo: int, hi: int) -> tuple[dict[str, Any], dict[str, Any]]:
+def summaries(subject: Subject, lo: int, hi: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """What a shard says by models and the compiled loop, and what it says by the judge alone."""
     shard = Shard(target(subject.probe.function.name), 0, lo, hi)
-    modelled, judged = work._Shard(subject, shard), work._Shard(subject, shard)
+    modelled, judged = shard_judge.ShardJudge(subject, shard), shard_judge.ShardJudge(subject, shard)
     assert modelled.modelled is not None
     judged.modelled = None
     return modelled.run(), judged.run()
 
 
 def agree(modelled: dict[str, Any], judged: dict[str, Any]) -> None:
-    """Marks and counts are the same; errors are within what a tally says of its bound."""
+    """Marks and counts are the same; errors are within what a summary says of its bound."""
     assert modelled["classes"] == judged["classes"]
     assert {k: v for k, v in modelled["counts"].items() if k != "asked"} == {
         k: v for k, v in judged["counts"].items() if k != "asked"
     }
-    for name in tally.GREATEST:
+    for name in shard_summary.GREATEST:
         due, found = ((tallied["greatest"][name] or {"value": 0.0})["value"] for tallied in (judged, modelled))
         # References know a value within 2^-10 quanta, and the slope in m within 1 %.
         relative, absolute = (0.02 if name == "m" else 2.0**-18), 2.0**-9
@@ -75,14 +75,14 @@ def agree(modelled: dict[str, Any], judged: dict[str, Any]) -> None:
         assert modelled["bound"][name] >= found
         if name != "abs":
             assert modelled["bound"][name] <= found * (1 + relative) + 2 * BOUND
-    for name in tally.HISTOGRAMS:
+    for name in shard_summary.HISTOGRAMS:
         ours, theirs = modelled["histograms"][name], judged["histograms"][name]
         if name in ("m", "abs"):
             assert sum(ours.values()) == sum(theirs.values())
         # Errors at the edge of a bin may fall into the next.
         moved = sum(abs(ours.get(k, 0) - theirs.get(k, 0)) for k in {*ours, *theirs})
         assert moved <= (0.3 if name == "m" else 0.1) * sum(theirs.values()) + 4
-    for name in tally.ENVELOPES:
+    for name in shard_summary.ENVELOPES:
         assert modelled["envelopes"][name].keys() == judged["envelopes"][name].keys()
         for place, value in judged["envelopes"][name].items():
             assert modelled["envelopes"][name][place] == pytest.approx(value, rel=0.02, abs=2.0**-9)
@@ -166,7 +166,7 @@ WINDOWS = [
 @pytest.mark.parametrize(("function", "order", "first"), WINDOWS, ids=lambda v: f"{v:#x}" if isinstance(v, int) else v)
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
 def test_models_and_judge_agree(function: str, order: int, first: int, fault: Fault) -> None:
-    agree(*tallies(Right(target(function, order), fault), first, first + 2999))
+    agree(*summaries(Right(target(function, order), fault), first, first + 2999))
 
 
 @pytest.mark.parametrize("contract", ["faithful", "stable", "training"])
@@ -175,7 +175,7 @@ def test_models_and_judge_agree(function: str, order: int, first: int, fault: Fa
 def test_they_agree_under_every_contract_and_on_backends_that_flush(contract: str, flushing: bool, fault: str) -> None:
     for function, order, first in [*WINDOWS[:6], *WINDOWS[-3:]]:
         subject = Right(target(function, order, contract), FAULTS[fault], flushing)
-        agree(*tallies(subject, first, first + 1499))
+        agree(*summaries(subject, first, first + 1499))
 
 
 POLES = """
@@ -209,7 +209,7 @@ def test_they_agree_about_inputs_read_as_a_pole(
         for fault in ("none", "infinity", "minus infinity", "subnormal"):
             subject = Right(poles(function, order), FAULTS[fault], flushing)
             shard = Shard(subject.target, 0, first, first + 1499)
-            modelled, judged = work._Shard(subject, shard), work._Shard(subject, shard)
+            modelled, judged = shard_judge.ShardJudge(subject, shard), shard_judge.ShardJudge(subject, shard)
             judged.modelled = None
             found = modelled.run()
             agree(found, judged.run())
@@ -228,30 +228,30 @@ def test_a_fault_is_found_where_it_is_and_nowhere_else() -> None:
         right[(bits >= wrong.start) & (bits < wrong.stop)] += np.uint32(40)
         return right
 
-    found, _ = tallies(Right(target("silu"), fault), lo, hi)
-    place = tally.key(wrong.start, 32)
+    found, _ = summaries(Right(target("silu"), fault), lo, hi)
+    place = shard_summary.key(wrong.start, 32)
     assert found["classes"]["over-contract"] == {
         "count": len(wrong),
         "intervals": [[place, place + len(wrong) - 1, len(wrong)]],
     }
     assert wrong.start <= found["greatest"]["u"]["bits"] < wrong.stop
     # The results step up by 40 ulps at once, and back down at the end.
-    after = tally.key(wrong.stop, 32)
+    after = shard_summary.key(wrong.stop, 32)
     assert found["classes"]["non-monotone"] == {"count": 1, "intervals": [[after, after, 1]]}
 
 
 def test_right_results_are_within_half_an_ulp_and_fail_nowhere() -> None:
     for function, order, first in WINDOWS:
-        found, _ = tallies(Right(target(function, order), none), first, first + 999)
+        found, _ = summaries(Right(target(function, order), none), first, first + 999)
         assert all(not held["count"] for held in found["classes"].values())
         assert found["bound"]["u"] <= 0.5 + 2 * BOUND
 
 
 def test_a_function_that_models_hold_exactly_has_an_exact_maximum() -> None:
-    found, _ = tallies(Right(target("relu"), every(5, add=1)), 0x3F800001, 0x3F800001 + 999)
+    found, _ = summaries(Right(target("relu"), every(5, add=1)), 0x3F800001, 0x3F800001 + 999)
     assert found["bound"]["u"] == pytest.approx(found["greatest"]["u"]["value"], rel=2.0**-47, abs=0)
     assert found["greatest"]["u"]["value"] == 1
-    silu, _ = tallies(Right(target("silu"), every(5, add=1)), 0x3F800001, 0x3F800001 + 999)
+    silu, _ = summaries(Right(target("silu"), every(5, add=1)), 0x3F800001, 0x3F800001 + 999)
     assert 0 < silu["bound"]["u"] - silu["greatest"]["u"]["value"] <= 2 * BOUND
 
 
@@ -263,9 +263,9 @@ def test_asymmetric_pairs_are_counted_once_for_odd_and_even_functions() -> None:
         return one_side(bits, right) if bits[0] & SIGN else right
 
     for function, order in (("tanh", 0), ("tanh", 1), ("abs", 0)):
-        found, _ = tallies(Right(target(function, order), fault), lo, lo + 999)
+        found, _ = summaries(Right(target(function, order), fault), lo, lo + 999)
         assert found["classes"]["asymmetric"]["count"] == 100
-        positive, _ = tallies(Right(target(function, order), fault), lo - 0x80000000, lo - 0x80000000 + 999)
+        positive, _ = summaries(Right(target(function, order), fault), lo - 0x80000000, lo - 0x80000000 + 999)
         assert not positive["classes"]["asymmetric"]["count"]
 
 
@@ -277,28 +277,30 @@ def test_neighbours_in_two_shards_are_compared() -> None:
         return right
 
     subject = Right(target("softplus"), fault)
-    found, _ = tallies(subject, edge, edge + 10)
+    found, _ = summaries(subject, edge, edge + 10)
     assert found["classes"]["non-monotone"]["count"] == 1
-    found, _ = tallies(subject, edge - 10, edge - 1)
+    found, _ = summaries(subject, edge - 10, edge - 1)
     assert not found["classes"]["non-monotone"]["count"]
 
 
 def test_nan_inputs_are_judged_and_derivatives_there_are_not() -> None:
     lo = FLOAT32.infinity_bits - 2
     zero = every(1, 0)
-    found = work._Shard(
+    found = shard_judge.ShardJudge(
         Right(target("tanh"), lambda bits, right: right * np.uint32(0)), Shard(target("tanh"), 0, lo, lo + 99)
     )
     result = found.run()
     assert result["classes"]["wrong-class"]["count"] == 97
-    derivative = work._Shard(Right(target("tanh", 1), zero), Shard(target("tanh", 1), 0, lo + 3, lo + 99)).run()
+    derivative = shard_judge.ShardJudge(
+        Right(target("tanh", 1), zero), Shard(target("tanh", 1), 0, lo + 3, lo + 99)
+    ).run()
     assert not any(held["count"] for held in derivative["classes"].values())
     assert derivative["counts"]["judged"] == 0
 
 
 def test_formats_of_16_bits_go_by_the_judge() -> None:
     shard = Shard(target("silu", fmt="bfloat16"), 0, 0, 0x7FFF)
-    one = work._Shard(Right(shard.target, none), shard)
+    one = shard_judge.ShardJudge(Right(shard.target, none), shard)
     assert one.modelled is None
     found = one.run()
     assert found["greatest"]["u"]["value"] <= 0.5
@@ -309,13 +311,13 @@ def test_parts_of_a_range_make_the_whole() -> None:
     lo, hi = 0xC2AE0000, 0xC2AE0000 + 5_999
     subject = Right(target("silu"), FAULTS["zero"])
     shard = Shard(target("silu"), 0, lo, hi)
-    whole = work._Shard(subject, shard).run()
+    whole = shard_judge.ShardJudge(subject, shard).run()
     cuts = [lo, lo + 17, lo + 3000, hi + 1]
     parts = [
-        work._Shard(subject, Shard(target("silu"), i, a, b - 1)).run()
+        shard_judge.ShardJudge(subject, Shard(target("silu"), i, a, b - 1)).run()
         for i, (a, b) in enumerate(itertools.pairwise(cuts))
     ]
-    together = tally.merged(parts)
+    together = shard_summary.merged(parts)
     assert together["classes"] == whole["classes"]
     assert together["greatest"] == whole["greatest"]
     assert together["histograms"] == whole["histograms"]

@@ -12,7 +12,7 @@ from typing import Any
 
 from gradproof.errors import ImplementationFault, Unsupported
 from gradproof.sweep.plan import Shard
-from gradproof.sweep.running import facts
+from gradproof.sweep.running import environment as shard_environment
 
 DIGEST = f"{__name__}:digest"
 FOLDER = "TESTS_SWEEP_FOLDER"
@@ -114,4 +114,4 @@ def lingering(shard: Shard) -> dict[str, Any]:
 
 def one_source() -> None:
     """Let this process know no digest of gradproof's source, as the tests do."""
-    facts._source = lambda: ""  # type: ignore[assignment]
+    shard_environment._source = lambda: ""  # type: ignore[assignment]

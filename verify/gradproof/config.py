@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from gradproof.errors import UsageError
-from gradproof.files.places import STDOUT
+from gradproof.files.destinations import STDOUT
 from gradproof.files.reading import parsed_toml, read_text, shortened, unfit
 from gradproof.formats import FORMATS
 

@@ -29,7 +29,7 @@ def _own(point: EntryPoint) -> bool:
     return point.dist is not None and point.dist.name == "gradproof"
 
 
-def told(point: EntryPoint) -> str:
+def described(point: EntryPoint) -> str:
     """The entry point in words: its name, its object, its group and the distribution that brought it."""
     giver = "" if point.dist is None else f" from the package {point.dist.name} {point.dist.version}"
     return f"the entry point {point.name!r} ({point.value}) of {point.group}{giver}"
@@ -40,4 +40,4 @@ def loaded(point: EntryPoint) -> Any:
     try:
         return point.load()
     except (Exception, SystemExit) as fault:
-        raise UsageError(f"{told(point)} cannot be loaded: {type(fault).__name__}: {fault}; {REMEDY}") from fault
+        raise UsageError(f"{described(point)} cannot be loaded: {type(fault).__name__}: {fault}; {REMEDY}") from fault

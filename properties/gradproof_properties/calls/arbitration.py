@@ -131,7 +131,7 @@ class _Judged:
     def _sentence(self, i: int, answers: Answers) -> str:
         fmt, names = self.probe.format, (answers.first_way, answers.second_way)
         due = self.probe.certified(int(self.bits[i]), self.order)
-        told = fmt.decimal(due.bits) if due.kind in ("finite", "infinite", "nan") else "no single value (a convention)"
+        shown = fmt.decimal(due.bits) if due.kind in ("finite", "infinite", "nan") else "no single value (a convention)"
         first, second = (fmt.decimal(int(r[i])) for r in self.results)
         breaks = [bool(j.failing[i]) for j in self.judgements]
         if all(breaks):
@@ -143,7 +143,7 @@ class _Judged:
         else:
             why = "an odd function must keep the sign of zero"
         at = fmt.decimal(int(self.bits[i]))
-        return f"at {at}: {names[1]} gives {second}, {names[0]} {first}; the oracle has {told}: {why}"
+        return f"at {at}: {names[1]} gives {second}, {names[0]} {first}; the oracle has {shown}: {why}"
 
 
 def _apart(probe: Probe, order: int, bits: Bits, first: Bits, second: Bits, reference: Reference) -> Floats:

@@ -75,8 +75,8 @@ def descend(probe: Probe, w: Bits, b: Bits) -> Units:
             gradient = descent(*history[-1])
             first = first or gradient
             history.append([a - rate * g for a, g in zip(history[-1], gradient, strict=True)])
-        told = [_pair(space, pair) for pair in (history[0], history[1], history[-1])]
-        return Units(z, _pair(space, first), told)
+        shown = [_pair(space, pair) for pair in (history[0], history[1], history[-1])]
+        return Units(z, _pair(space, first), shown)
 
 
 def _pair(space: Space, arrays: Sequence[Array]) -> tuple[Bits, Bits]:

@@ -38,15 +38,15 @@ _APART: Final = 4000
 
 
 @dataclass
-class Product:
+class ScaledProduct:
     """Numbers ``(m + low) * 2**e`` with |m| in [1/2, 1) or 0, to some 100 bits; arrays of one shape."""
 
     m: Floats
     low: Floats
     e: Ints
 
-    def __getitem__(self, index: Any) -> Product:
-        return Product(self.m[index], self.low[index], self.e[index])
+    def __getitem__(self, index: Any) -> ScaledProduct:
+        return ScaledProduct(self.m[index], self.low[index], self.e[index])
 
     def multiply(self, index: Any, factor: tuple[Any, Any], exponent: Any) -> None:
         """Those at ``index`` times the pair ``factor * 2**exponent``, in place."""
@@ -137,7 +137,7 @@ class Passes:
     correct rounding. ``judged``: every factor is known and no partial product could overflow.
     """
 
-    due: Product
+    due: ScaledProduct
     bound: Floats
     vanished: Mask
     judged: Mask
@@ -162,7 +162,7 @@ def exact_passes(known: Factors, weights: Sequence[float], fmt: Format, traits: 
     zero_below = math.ldexp(1.0, (fmt.e_min if traits.flushes_results else least_exponent(fmt) - 1) + SCALE)
     most = math.ldexp(1.0, min(fmt.e_max + SCALE, 1000))
     unit = 2.0**-fmt.precision
-    due = Product(np.zeros((depth, lanes)), np.zeros((depth, lanes)), np.zeros((depth, lanes), np.int64))
+    due = ScaledProduct(np.zeros((depth, lanes)), np.zeros((depth, lanes)), np.zeros((depth, lanes), np.int64))
     bound = np.zeros((depth, lanes))
     vanished = np.zeros((depth, lanes), bool)
     judged = known.usable.copy()
@@ -205,7 +205,7 @@ def within(error: Floats, bound: Floats) -> Floats:
 
 
 @dataclass
-class Run:
+class ChainRun:
     """One chain on the backend beside what the oracle says. Arrays of shape (depth, lanes), inputs too."""
 
     inputs: Bits
@@ -217,7 +217,7 @@ class Run:
     traits: Traits
 
 
-def run(probe: Probe, weights: Sequence[float], start: Bits, setting: bool | None = None) -> Run:
+def run(probe: Probe, weights: Sequence[float], start: Bits, setting: bool | None = None) -> ChainRun:
     """A chain on the backend from ``start`` of shape (lanes,), with flushing set where ``setting`` says so."""
     fmt, backend = probe.format, probe.backend
     traits = probe.traits
@@ -230,10 +230,10 @@ def run(probe: Probe, weights: Sequence[float], start: Bits, setting: bool | Non
     known = factors(probe, inputs, traits)
     passes = exact_passes(known, weights, fmt, traits)
     got = np.array(products)
-    return Run(np.array(inputs), got, known, passes, passes.errors(got, fmt), traits)
+    return ChainRun(np.array(inputs), got, known, passes, passes.errors(got, fmt), traits)
 
 
-def told(due: Product, i: int, digits: int = 6) -> str:
+def product_text(due: ScaledProduct, i: int, digits: int = 6) -> str:
     """An exact product in decimal, also where float64 has no such number."""
     logarithm = float(due.log2[i])
     if not -1000 < logarithm < 1000:
@@ -246,15 +246,19 @@ def digits(got: float, due: float) -> int:
     return 17 if f"{got:.6g}" == f"{due:.6g}" else 6
 
 
-def first_wrong(run: Run, start: Bits, wrong: Mask, ratio: Floats, fmt: Format, weight: str, why: str) -> Violations:
+def first_wrong(
+    run: ChainRun, start: Bits, wrong: Mask, ratio: Floats, fmt: Format, weight: str, why: str
+) -> Violations:
     """The lanes that are ``wrong`` at the least depth where any is; ``ratio`` is error over bound."""
     n = int(np.flatnonzero(wrong.any(axis=1))[0])
     lanes = wrong[n]
     got = fa.values(run.products[n], fmt)
     due = run.passes.due[n]
     i = int(np.argmax(np.where(lanes, ratio[n], -1)))
-    shown = 17 if f"{got[i]:.6g}" == told(due, i) else 6
-    text = f"after {n + 1} layers{weight}: got {got[i]:.{shown}g}, the exact product is {told(due, i, shown)}{why}"
+    shown = 17 if f"{got[i]:.6g}" == product_text(due, i) else 6
+    text = (
+        f"after {n + 1} layers{weight}: got {got[i]:.{shown}g}, the exact product is {product_text(due, i, shown)}{why}"
+    )
     severity = np.where(np.isnan(got), WRONG_CLASS, np.where(got == 0, LOST_SIGNAL, LARGE_ERROR)).astype(np.int8)
     with np.errstate(invalid="ignore"):
         felt = ~(run.error[n] <= 0.01 * due.size)
@@ -263,7 +267,7 @@ def first_wrong(run: Run, start: Bits, wrong: Mask, ratio: Floats, fmt: Format, 
     )
 
 
-def wrong_products(run: Run, start: Bits, fmt: Format, weight: str = "") -> list[Violations]:
+def wrong_products(run: ChainRun, start: Bits, fmt: Format, weight: str = "") -> list[Violations]:
     """Products beyond the bound, and numbers where only 0 is right; ``weight`` says what chain it was."""
     passes, found = run.passes, []
     ratio = within(run.error, passes.bound)

@@ -14,8 +14,8 @@ from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
 from gradproof.results.model import Evidence
 from gradproof_properties.chains.exact_chain import (
+    ChainRun,
     Mask,
-    Run,
     first_wrong,
     jumps_at_zero,
     least_exponent,
@@ -96,7 +96,7 @@ def shrinking_start(probe: Probe, step: int, start: Bits) -> Bits:
     return fa.round_values(np.ldexp(fa.values(start, fmt), min(2 * step + 3, fmt.e_max - 3)), fmt)
 
 
-def _kept(run: Run, start: Bits, fmt: Format, weight: str) -> list[Violations]:
+def _kept(run: ChainRun, start: Bits, fmt: Format, weight: str) -> list[Violations]:
     """Subnormal products where results are flushed by choice."""
     magnitude = fa.magnitudes(run.products, fmt)
     kept = run.passes.judged & (magnitude > 0) & (magnitude < fmt.min_normal_bits)
@@ -107,7 +107,7 @@ def _kept(run: Run, start: Bits, fmt: Format, weight: str) -> list[Violations]:
     return [first_wrong(run, start, kept, over, fmt, weight, ": a subnormal number although flushing is on")]
 
 
-def depths(run: Run, fmt: Format) -> dict[str, Any]:
+def depths(run: ChainRun, fmt: Format) -> dict[str, Any]:
     """Median depths over the lanes that carry a signal; None where most of them never come there.
 
     Measured: where the error reaches the signal, where 0 comes back. Predicted: the bands ``[earliest, latest]`` in

@@ -22,7 +22,7 @@ from gradproof.oracle.shape import linear_pieces
 from gradproof.results.model import Evidence
 from gradproof_properties.allowances import allowance
 from gradproof_properties.chains import dead_units
-from gradproof_properties.chains.exact_chain import Mask, Run, digits, run, wrong_products
+from gradproof_properties.chains.exact_chain import ChainRun, Mask, digits, run, wrong_products
 from gradproof_properties.chains.steepness import supremum_of_slope
 
 LANES: Final = 24
@@ -65,10 +65,10 @@ class Vanishing(Property):
         rng = np.random.default_rng(probe.seed)
         count, found, measured = _steepness(probe)
         for part in (_products, _units):
-            judged, violations, told = part(probe, rng)
+            judged, violations, figures = part(probe, rng)
             count += judged
             found += violations
-            measured |= told
+            measured |= figures
         return Outcome(Evidence("sampled", count), found, measured=measured if count else {})
 
 
@@ -165,7 +165,7 @@ def _products(probe: Probe, rng: np.random.Generator) -> Part:
     return count, found, measured
 
 
-def _not_the_weights(chain: Run, weights: Sequence[float], start: Bits, fmt: Format) -> list[Violations]:
+def _not_the_weights(chain: ChainRun, weights: Sequence[float], start: Bits, fmt: Format) -> list[Violations]:
     """Products of slopes 0 and +-1 that are not, bit for bit, those of the weights on the path."""
     known = chain.known
     one = (np.abs(known.high) == 0.5) & (known.exponent == 1) & (known.low == 0)

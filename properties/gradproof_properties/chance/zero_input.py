@@ -23,7 +23,7 @@ from gradproof.measure.severity import WRONG_BRANCH, classify
 from gradproof.results.model import Evidence
 from gradproof_properties.chance.binomial import band_p
 from gradproof_properties.chance.zero_probability import (
-    Unit,
+    PreActivation,
     probability_with_bias,
     probability_without_bias,
     share_that_depends,
@@ -66,7 +66,7 @@ class Case:
         """Exact binomial p-value, two-sided, of the zeros under the probability of the band that suits them best."""
         return band_p(self.zeros, self.trials, float(self.least), float(self.most))
 
-    def told(self) -> dict[str, Any]:
+    def measured(self) -> dict[str, Any]:
         """As plain JSON."""
         exact = self.least == self.most
         return {
@@ -113,7 +113,7 @@ class ZeroInput(Property):
         trials = sum(c.trials for c in cases)
         counted = int(at_zero.judgement.judged.sum()) + (trials if probe.function.name == COUNTED_AT else 0)
         values = [probe.format.decimal(int(g)) for g in at_zero.got]
-        measured: dict[str, Any] = {case.name: case.told() for case in cases}
+        measured: dict[str, Any] = {case.name: case.measured() for case in cases}
         measured |= {
             "lattice_half_width": lattice(probe.format),
             "shared_trials": trials,
@@ -180,7 +180,7 @@ def _on_integers(
     ]
 
 
-def pixels(fmt: Format, rng: np.random.Generator) -> Unit:
+def pixels(fmt: Format, rng: np.random.Generator) -> PreActivation:
     """Pixels k/255 rounded to the format, weights and bias on multiples of B 2^-p up to B = 1/sqrt(FAN_IN).
 
     That is torch.nn.Linear's initial distribution as finely as the format holds it throughout. From B/2 on every
@@ -190,20 +190,22 @@ def pixels(fmt: Format, rng: np.random.Generator) -> Unit:
     steps = 1 << fmt.precision
     level = [fmt.value(fmt.round(Fraction(k, 255))) for k in range(256)]  # some are 0 in 8 bits
     rows = tuple(tuple(level[k] for k in rng.integers(1, 256, LIT) if level[k]) for _ in range(ROWS))
-    return Unit(rows, bound / steps, steps, bound / steps, steps, bound / 2)
+    return PreActivation(rows, bound / steps, steps, bound / steps, steps, bound / 2)
 
 
-def coarse_pixels(fmt: Format, rng: np.random.Generator) -> Unit:
+def coarse_pixels(fmt: Format, rng: np.random.Generator) -> PreActivation:
     """Pixels k/16 and weights on multiples of B/32: every product is a multiple of the bias's spacing, B/512.
 
     So zeros are frequent in every format; sums are exact in the wide ones and rounded in the narrow ones.
     """
     bound = Fraction(1, math.isqrt(FAN_IN))
     rows = tuple(tuple(Fraction(int(k), 16) for k in rng.integers(1, 17, LIT)) for _ in range(ROWS))
-    return Unit(rows, bound / 32, 32, bound / 512, min(512, 1 << fmt.precision))
+    return PreActivation(rows, bound / 32, 32, bound / 512, min(512, 1 << fmt.precision))
 
 
-def _on_pixels(backend: Backend, fmt: Format, unit: Unit, samples: int, rng: np.random.Generator, name: str) -> Case:
+def _on_pixels(
+    backend: Backend, fmt: Format, unit: PreActivation, samples: int, rng: np.random.Generator, name: str
+) -> Case:
     """One zero or none per sample: its row is one of the unit's, at random, its weights and bias are drawn."""
     table = np.zeros((len(unit.rows), FAN_IN))
     for lit, row in zip(table, unit.rows, strict=True):

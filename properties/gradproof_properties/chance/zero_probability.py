@@ -99,7 +99,7 @@ def probability_within(bound: Fraction, halves: Sequence[Fraction]) -> Fraction:
 
 
 @dataclass(frozen=True)
-class Unit:
+class PreActivation:
     """One pre-activation w.x + b: weights uniform on the multiples of ``spacing`` up to ``reach`` of them, the bias
     on those of ``bias_spacing`` up to ``bias_reach``, the inputs one of ``rows`` (their nonzero entries only).
 

@@ -111,8 +111,8 @@ def _across(probe: Probe, kink: Fraction) -> tuple[int, list[Violations], dict[s
             judged += n
             found += violations
     first, *others = rows.values()
-    told = [[r["h"], r["backward"], r["central_at_kink"], r["forward"]] for r in others if "h" in r]
-    return judged, found, first | ({"finer": told} if told else {})
+    shown = [[r["h"], r["backward"], r["central_at_kink"], r["forward"]] for r in others if "h" in r]
+    return judged, found, first | ({"finer": shown} if shown else {})
 
 
 @dataclass(frozen=True)

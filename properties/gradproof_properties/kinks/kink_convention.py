@@ -20,7 +20,7 @@ from gradproof.measure.severity import WRONG_BRANCH, WRONG_CLASS
 from gradproof.oracle import Certified, Reference
 from gradproof.oracle.certify import undecided
 from gradproof.oracle.dyadic import Dyadic
-from gradproof.oracle.reference import BY_EXACT, Row
+from gradproof.oracle.reference import BY_EXACT, ReferenceRow
 from gradproof.results.model import Evidence
 from gradproof_properties.allowances import allowance
 
@@ -172,7 +172,7 @@ def _room(clarke: Certified, bits: int, probe: Probe, order: int) -> tuple[float
     dtype = fa.storage(probe.format)
     reference = Reference.empty(2, dtype)
     ends = (end or Dyadic(0, 0) for end in (clarke.lower, clarke.upper))
-    reference.set_rows([0, 1], [Row.of(end, bits, BY_EXACT) for end in ends])
+    reference.set_rows([0, 1], [ReferenceRow.of(end, bits, BY_EXACT) for end in ends])
     below, above = allowance(probe, np.full(2, bits, dtype), reference, order)
     return float(below), float(above)
 

@@ -25,15 +25,15 @@ import numpy as np
 
 from gradproof.backends.registry import split_id
 from gradproof.engine.environment import hardware
+from gradproof.engine.installed import properties
 from gradproof.engine.ledger import Deviation, Entry, Ledger, explain
 from gradproof.engine.losses import Loss
-from gradproof.engine.packs import properties
-from gradproof.engine.plan import Task
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Violations
 from gradproof.engine.regions import spans
 from gradproof.engine.selection import PROFILES, Budget, Selection
-from gradproof.engine.worker import Desk, prepare
+from gradproof.engine.task import Task
+from gradproof.engine.worker import WorkerState, prepare
 from gradproof.errors import ImplementationFault, Unsupported
 from gradproof.files.writing import write_text
 from gradproof.formats import Format, get_format
@@ -62,12 +62,12 @@ def draft(
     ``witnesses`` are inputs to try beside the property's own, of the one format of ``selection``.
     """
     lossy = Ledger(losses=losses)
-    desk = prepare(replace(selection, use_ledger=False, jobs=0))
+    state = prepare(replace(selection, use_ledger=False, jobs=0))
     entries: list[Entry] = []
     deviations: dict[str, Deviation] = {}
-    for group in desk.plan.groups:
+    for group in state.plan.groups:
         for task in group.tasks:
-            made = _draft_task(task, selection, desk, lossy, witnesses)
+            made = _draft_task(task, selection, state, lossy, witnesses)
             if made is not None:
                 entries.append(made[0])
                 deviations[made[1].id] = made[1]
@@ -75,7 +75,7 @@ def draft(
 
 
 def _draft_task(
-    task: Task, selection: Selection, desk: Desk, lossy: Ledger, witnesses: tuple[int, ...] = ()
+    task: Task, selection: Selection, state: WorkerState, lossy: Ledger, witnesses: tuple[int, ...] = ()
 ) -> tuple[Entry, Deviation] | None:
     probe = Probe(task, selection, witnesses)
     try:
@@ -89,20 +89,22 @@ def _draft_task(
         found += [v for seed in SURVEY_SEEDS if found for v in _survey(task, selection, seed, SURVEY)]
     if not found:
         return None
-    known, _ = explain(Outcome(outcome.evidence, found), lossy.about(task, desk.surroundings), task, desk.surroundings)
+    known, _ = explain(
+        Outcome(outcome.evidence, found), lossy.about(task, state.surroundings), task, state.surroundings
+    )
     if known is not None:
         return None
     cause = _cause(task, probe, found)
     deviation = deviation_for(task, cause, found[0].explanation)
     bits = np.concatenate([v.bits for v in found])
     magnitude = np.concatenate([v.magnitude for v in found])
-    version = desk.surroundings.versions.get(task.backend, "")
+    version = state.surroundings.versions.get(task.backend, "")
     entry = Entry(
         deviation=deviation.id,
         backend=task.backend,
         versions=_range(version),
         recorded=version,
-        hardware=(desk.surroundings.hardware[task.backend],),
+        hardware=(state.surroundings.hardware[task.backend],),
         function=task.function.name,
         params=dict(task.function.params),
         modes=(task.mode,),

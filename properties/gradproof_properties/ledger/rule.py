@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gradproof.engine.ledger import Deviation
-from gradproof.engine.plan import Task
+from gradproof.engine.task import Task
 
 
 @dataclass(frozen=True)

@@ -27,13 +27,13 @@ from gradproof_properties.networks.trajectories import (
     ROWS,
     SHIFTED,
     UPDATE,
-    Choice,
     Data,
     Difference,
     Gradient,
+    KinkChoice,
     Network,
-    Run,
     Training,
+    TrainingRun,
     beside,
     differing,
     draw,
@@ -80,7 +80,7 @@ class ConventionsTrain(Property):
         if not kinks:
             return Outcome(Evidence("sampled", 0))
         with np.errstate(all="ignore"), probe.space() as space:
-            trial = Trial(probe, Network(probe, space))
+            trial = ConventionsTrial(probe, Network(probe, space))
             return trial.outcome(kinks)
 
 
@@ -108,7 +108,7 @@ def _kinks(probe: Probe) -> list[Kink]:
     return sorted(found, key=lambda kink: abs(kink.at))
 
 
-class Trial:
+class ConventionsTrial:
     """All cases of one cell: what was judged, what was measured, what was wrong."""
 
     def __init__(self, probe: Probe, network: Network) -> None:
@@ -170,7 +170,7 @@ class Trial:
         self._same_value(found, data, choices[0])
         self._gradients(forced, found)
         self._parted(forced, runs)
-        native = self.network.gradient(data, data.start, Choice(kink.at, None, shift))[1]
+        native = self.network.gradient(data, data.start, KinkChoice(kink.at, None, shift))[1]
         return {"conventions": [float(self.fmt.value(s)) for s in kink.slopes], "native": forced.named(native, found)}
 
     def step_beside(self, kink: Kink) -> None:
@@ -188,7 +188,7 @@ class Trial:
 
     # -- what is wrong ---------------------------------------------------------------------------------
 
-    def _same_value(self, found: Sequence[Gradient], data: Data, choice: Choice) -> None:
+    def _same_value(self, found: Sequence[Gradient], data: Data, choice: KinkChoice) -> None:
         different = differing([(value, value, z) for value, _, z in found], [data.start] * len(found), self.fmt, 0)
         if different is not None:
             self.violations.append(self._unexplained("the forced step", different, choice, data))
@@ -212,7 +212,7 @@ class Trial:
                     f"{between} differ in the gradient of v, or of a weight whose input is 0",
                 )  # fmt: skip
 
-    def _parted(self, forced: Forced, runs: dict[str, Run]) -> None:
+    def _parted(self, forced: Forced, runs: dict[str, TrainingRun]) -> None:
         """After one step: what parted although its gradient is the same, or did not although it must."""
         rates = {rule.name: Fraction(rule.constants["lr"]) for rule in RULES if rule.name in LINEAR}
         for name, run in runs.items():
@@ -232,7 +232,7 @@ class Trial:
             point = self.fmt.round(forced.kink.at + forced.shift)
             self._add(np.full(got.size, point, fa.storage(self.fmt)), got, 2.0, text)
 
-    def _unexplained(self, name: str, difference: Difference, choice: Choice, data: Data) -> Violations:
+    def _unexplained(self, name: str, difference: Difference, choice: KinkChoice, data: Data) -> Violations:
         fmt = self.fmt
         wrong = ~same(difference.first, difference.second, fmt)
         got = np.atleast_1d(difference.second[wrong])
@@ -270,7 +270,7 @@ class Trial:
 
     # -- what is measured ------------------------------------------------------------------------------
 
-    def _record(self, run: Run) -> dict[str, Any]:
+    def _record(self, run: TrainingRun) -> dict[str, Any]:
         left, _, right = (fa.values(p, self.fmt) for p in run.parameters)
         size = np.abs(left).max()
         apart = np.abs(right - left).max() / size if size else 0.0

@@ -35,7 +35,7 @@ a format's sums are rounded twice."""
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class DepthRun:
     """What the backend made of one network: T^s(x) and f_s(x) for s = 0..depth, as bits of shape (points,)."""
 
     tents: list[Bits]
@@ -90,7 +90,7 @@ class CurvatureByDepth(Property):
         return Outcome(Evidence("sampled", judged), (found + wrong)[:1], magnitude=worst, measured=measured)
 
 
-def _built(space: Space, probe: Probe, kink: Hinge, jump: Fraction, depth: int, bits: Bits) -> Run:
+def _built(space: Space, probe: Probe, kink: Hinge, jump: Fraction, depth: int, bits: Bits) -> DepthRun:
     """The network on the backend's arrays, its output weights divided by ``jump`` (of the function's own: Yarotsky's).
 
     A layer is w = scale x + biases, units f(w), x' = units @ weights; the sum takes x' 4^-s on the way.
@@ -100,7 +100,7 @@ def _built(space: Space, probe: Probe, kink: Hinge, jump: Fraction, depth: int, 
     biases = space.array(np.array([[fmt.round(b) for b in kink.biases]], fa.storage(fmt)))
     weights = space.array(np.array([[fmt.round(w)] for w in kink.weights(jump)], fa.storage(fmt)))
     tent = network = space.array(bits.reshape(-1, 1))
-    run = Run([bits], [bits])
+    run = DepthRun([bits], [bits])
     with np.errstate(all="ignore"):
         for s in range(1, depth + 1):
             tent = space.matmul(space.apply(probe.implementation, tent * scale + biases), weights)
@@ -121,7 +121,7 @@ def _bitwise(probe: Probe, kink: Hinge, points: Lattice) -> list[Any]:
     return [e if 0.25**m * 2.0**-points.n >= least else none for m, e in enumerate(points.exact)]
 
 
-def _bounds(probe: Probe, kink: Hinge, points: Lattice, run: Run, exact: list[Any]) -> list[Floats]:
+def _bounds(probe: Probe, kink: Hinge, points: Lattice, run: DepthRun, exact: list[Any]) -> list[Floats]:
     """What the networks of depth 0, 1, ... may be off at each input: 0 where they are due bit for bit.
 
     T is Lipschitz with constant 2, so that the error of T^s(x) is at most e[s] = 2 e[s-1] + the error of layer s
@@ -169,7 +169,7 @@ def _quantum(values: Floats, fmt: Format) -> Floats:
 
 
 def _compared(
-    points: Lattice, run: Run, bounds: list[Floats], fmt: Format
+    points: Lattice, run: DepthRun, bounds: list[Floats], fmt: Format
 ) -> tuple[int, list[Violations], float | None]:
     """Every depth against the exact network, and against x^2: values judged, the first depth that fails, the worst."""
     judged, worst = 0, None
@@ -192,7 +192,7 @@ def _compared(
 
 
 def _violation(
-    points: Lattice, run: Run, m: int, wrong: Any, ratio: Floats, off: Floats, bound: Floats, fmt: Format
+    points: Lattice, run: DepthRun, m: int, wrong: Any, ratio: Floats, off: Floats, bound: Floats, fmt: Format
 ) -> Violations:
     got = fa.values(run.networks[m], fmt)
     i = int(np.argmax(np.where(wrong, ratio, -1.0)))
@@ -208,7 +208,7 @@ def _violation(
 
 
 def _pieces(
-    points: Lattice, run: Run, bounds: list[Floats], fmt: Format
+    points: Lattice, run: DepthRun, bounds: list[Floats], fmt: Format
 ) -> tuple[list[int], list[bool], list[Violations]]:
     """Pieces seen on the even grid at each depth, whether the bounds leave no doubt about them, and a wrong count.
 
@@ -231,7 +231,7 @@ def _pieces(
     return counts, sure, found
 
 
-def _miscounted(run: Run, m: int, kinks: Ints, count: int) -> Violations:
+def _miscounted(run: DepthRun, m: int, kinks: Ints, count: int) -> Violations:
     at = kinks[:1] if kinks.size else np.array([0])
     text = f"the network of depth {m} has {count} linear pieces on [0, 1], where {1 << m} are due"
     return Violations(
@@ -240,7 +240,7 @@ def _miscounted(run: Run, m: int, kinks: Ints, count: int) -> Violations:
     )  # fmt: skip
 
 
-def _measured(points: Lattice, run: Run, kink: Hinge, exact: list[Any], fmt: Format) -> dict[str, Any]:
+def _measured(points: Lattice, run: DepthRun, kink: Hinge, exact: list[Any], fmt: Format) -> dict[str, Any]:
     """Errors against x^2 and against the exact network by depth, and where rounding takes over."""
     values = [fa.values(bits, fmt) for bits in run.networks]
     errors = [_greatest(points.distance(v, points.square)) for v in values]
@@ -274,7 +274,7 @@ def _emulated(points: Lattice, fmt: Format) -> list[Floats]:
     return errors
 
 
-def _with_relus_weights(points: Lattice, run: Run, kink: Hinge, fmt: Format) -> dict[str, Any]:
+def _with_relus_weights(points: Lattice, run: DepthRun, kink: Hinge, fmt: Format) -> dict[str, Any]:
     """The errors against x^2 when f stands in relu's place and the weights stay 2, -4, 2; measured and predicted.
 
     A layer is then J T, with J the jump of f', and depth no longer helps.

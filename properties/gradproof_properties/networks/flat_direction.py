@@ -35,7 +35,7 @@ DIAGONAL_STEPS: Final = 3
 
 
 @dataclass(frozen=True)
-class Trial:
+class DescentTrial:
     """One descent from many starts: how many numbers were judged, what they came to, and what was wrong first."""
 
     name: str
@@ -48,7 +48,7 @@ class Trial:
 
 
 @lru_cache(maxsize=64)
-def descend(backend_id: str, fmt_name: str, seed: int) -> tuple[Trial, ...]:
+def descend(backend_id: str, fmt_name: str, seed: int) -> tuple[DescentTrial, ...]:
     """The runs of one backend in one format; none where the backend has no space for it, or it holds too few bits."""
     fmt = get_format(fmt_name)
     if fmt.width < 16:
@@ -90,7 +90,7 @@ def _rounded(rows: Any, fmt: Format) -> Bits:
     return fa.round_values(np.array([[float(v) for v in row] for row in rows]), fmt)
 
 
-def _axis(space: Space, rng: np.random.Generator) -> list[Trial]:
+def _axis(space: Space, rng: np.random.Generator) -> list[DescentTrial]:
     """E = 2 u^2: v keeps its bits, u follows u (1 - eta a)^k, at all the rates side by side."""
     fmt = space.format
     u, v = rng.uniform(1, 4, LANES), 2.0 ** rng.uniform(-8, 8, LANES)
@@ -103,7 +103,7 @@ def _axis(space: Space, rng: np.random.Generator) -> list[Trial]:
     ]
 
 
-def _axis_trial(rate: Fraction, rows: list[Bits], fmt: Format) -> Trial:
+def _axis_trial(rate: Fraction, rows: list[Bits], fmt: Format) -> DescentTrial:
     name, factor = f"eta a = {float(rate):g}", 1 - rate
     judged = (len(rows) - 1) * 2 * LANES
     after = {"factor": float(factor), "steps": len(rows) - 1, "largest_u": _largest(rows[-1][0], fmt)}
@@ -113,15 +113,15 @@ def _axis_trial(rate: Fraction, rows: list[Bits], fmt: Format) -> Trial:
             i = int(moved[0])
             text = f"{name}: v = {_shown(rows[0][1][i], fmt)}, which the loss does not depend on, is "
             text += f"{_shown(row[1][i], fmt)} after {k} steps"
-            return Trial(name, judged, after, text, int(rows[0][1][i]), int(row[1][i]), np.inf)
+            return DescentTrial(name, judged, after, text, int(rows[0][1][i]), int(row[1][i]), np.inf)
     for lane in range(LANES):
         wrong = _first_wrong(rate, [int(row[0, lane]) for row in rows], fmt)
         if wrong is not None:
             k, due, ratio = wrong
             text = f"{name}: u = {_shown(rows[0][0, lane], fmt)} is {_shown(rows[k][0, lane], fmt)} after {k} steps, "
             text += f"where {float(due):.9g} is due"
-            return Trial(name, judged, after, text, int(rows[0][0, lane]), int(rows[k][0, lane]), ratio)
-    return Trial(name, judged, after)
+            return DescentTrial(name, judged, after, text, int(rows[0][0, lane]), int(rows[k][0, lane]), ratio)
+    return DescentTrial(name, judged, after)
 
 
 def _first_wrong(rate: Fraction, u: list[int], fmt: Format) -> tuple[int, Fraction, float] | None:
@@ -143,7 +143,7 @@ def _first_wrong(rate: Fraction, u: list[int], fmt: Format) -> tuple[int, Fracti
     return None
 
 
-def _diagonal(space: Space, rng: np.random.Generator) -> Trial:
+def _diagonal(space: Space, rng: np.random.Generator) -> DescentTrial:
     """E = (u + v)^2 / 2 at eta = 1/4 from integers: u - v stays, u + v halves, both without rounding."""
     fmt = space.format
     start = fa.round_values(rng.integers(-8, 9, (2, LANES)).astype(np.float64), fmt)
@@ -158,8 +158,8 @@ def _diagonal(space: Space, rng: np.random.Generator) -> Trial:
             i, lane = wrong[0]
             text = f"{name}: from (u, v) = ({u[lane]:g}, {v[lane]:g}), {'uv'[i]} is {_shown(row[i, lane], fmt)} after "
             text += f"{k} steps, where {due[i, lane]:g} is due exactly"
-            return Trial(name, judged, after, text, int(start[i, lane]), int(row[i, lane]), np.inf)
-    return Trial(name, judged, after)
+            return DescentTrial(name, judged, after, text, int(start[i, lane]), int(row[i, lane]), np.inf)
+    return DescentTrial(name, judged, after)
 
 
 def _shown(bits: Any, fmt: Format) -> str:

@@ -13,7 +13,7 @@ from gradproof.engine.probe import Probe
 from gradproof.formats.arrays import Bits, Floats
 from gradproof.measure.contracts import STABLE
 from gradproof_properties.flushing import least
-from gradproof_properties.networks.trajectories import HIDDEN, INPUTS, ROWS, Choice, Data, Gradient, same
+from gradproof_properties.networks.trajectories import HIDDEN, INPUTS, ROWS, Data, Gradient, KinkChoice, same
 
 NAMES: Final = ("left", "mean", "right")
 """The conventions: both one-sided derivatives and their mean; 0, 1/2 and 1 for ReLU."""
@@ -32,9 +32,9 @@ class Kink:
     value: Fraction
     slopes: tuple[int, int, int]
 
-    def choices(self, shift: Fraction = Fraction(0)) -> list[Choice]:
+    def choices(self, shift: Fraction = Fraction(0)) -> list[KinkChoice]:
         """The conventions as choices."""
-        return [Choice(self.at, slope, shift) for slope in self.slopes]
+        return [KinkChoice(self.at, slope, shift) for slope in self.slopes]
 
 
 class Forced:

@@ -19,9 +19,9 @@ from gradproof.formats.arrays import Bits, Floats
 from gradproof.measure.severity import LARGE, LARGE_ERROR, LOST_SIGNAL, SMALL_ERROR, WRONG_CLASS
 from gradproof_properties.flushing import least
 from gradproof_properties.networks.hessians import (
+    HessianProduct,
     Jets,
     Networks,
-    Product,
     hessian_times,
     jets,
     lone_units,
@@ -45,7 +45,7 @@ Refused = dict[str, Unsupported]
 
 
 @dataclass
-class Found:
+class HessianResult:
     """What the parts of a check gather."""
 
     probe: Probe
@@ -55,7 +55,7 @@ class Found:
     measured: dict[str, Any] = field(default_factory=dict)
 
     def judge(
-        self, bits: Bits, got: Bits, due: Floats, room: Floats, told: Callable[[int], str], *, pointwise: bool = False
+        self, bits: Bits, got: Bits, due: Floats, room: Floats, shown: Callable[[int], str], *, pointwise: bool = False
     ) -> None:
         """Hold ``got`` to ``due`` within ``room``, where both are numbers; all of shape (n,). ``told`` words a row."""
         if not bits.size:
@@ -77,7 +77,7 @@ class Found:
         severity = np.where(values == 0, LOST_SIGNAL, severity)
         severity = np.where(np.isfinite(values), severity, WRONG_CLASS).astype(np.int8)
         felt = ~(error <= 8 * 2.0**-fmt.precision * np.abs(due[judged]).max())
-        text = f"{told(worst)} is {values[worst]:.6g} where {due[worst]:.6g} +- {room[worst]:.3g} is due"
+        text = f"{shown(worst)} is {values[worst]:.6g} where {due[worst]:.6g} +- {room[worst]:.3g} is due"
         self.violations.append(
             Violations(bits[wrong], got[wrong], ratio[wrong], severity[wrong], felt[wrong], text, pointwise=pointwise)
         )
@@ -89,7 +89,7 @@ class UnitStudy:
 
     units: Networks
     z: Floats
-    due: Product
+    due: HessianProduct
     known: Any
 
     @classmethod
@@ -102,7 +102,7 @@ class UnitStudy:
         due = hessian_times(units, f, along, np.zeros_like(units.v), probe.format, least(probe))
         return cls(units, units.z[:, 0, 0], due, f.known[:, 0, 0])
 
-    def judge(self, space: Space, ways: Sequence[str], found: Found) -> Refused:
+    def judge(self, space: Space, ways: Sequence[str], found: HessianResult) -> Refused:
         """d2E/dw2 of all units by one product with a vector of ones, in each way; those that were refused."""
         probe, units = found.probe, self.units
         if not self.z.size:
@@ -115,13 +115,13 @@ class UnitStudy:
         known = self.known
         z = self.z[known]
 
-        def told(i: int, way: str) -> str:
+        def shown(i: int, way: str) -> str:
             return f"d2E/dw2 of a lone unit with w x + b = {float(z[i])!r}, {way},"
 
         for way, made in products.items():
             found.judge(
                 bits[known], space.bits(made[0])[known], self.due.by_w[:, 0, 0][known],
-                self.due.room_w[:, 0, 0][known], partial(told, way=way),
+                self.due.room_w[:, 0, 0][known], partial(shown, way=way),
             )  # fmt: skip
         return refused
 
@@ -166,7 +166,7 @@ class NetworkStudy:
         """How many the wide network of ``judge`` has."""
         return self.along_v.size * ROWS
 
-    def judge(self, space: Space, ways: Sequence[str], found: Found) -> Refused:
+    def judge(self, space: Space, ways: Sequence[str], found: HessianResult) -> Refused:
         """All products at once, in each way; those that were refused.
 
         Each product is one output of a wide network whose blocks do not see each other.
@@ -178,19 +178,19 @@ class NetworkStudy:
             self._judge(made, way, found)
         return refused
 
-    def _judge(self, made: Bits, way: str, found: Found) -> None:
+    def _judge(self, made: Bits, way: str, found: HessianResult) -> None:
         fmt = found.probe.format
         z = fa.round_values(self.nets.z[:, 0], fmt)
         bits = np.broadcast_to(np.tile(z, (1, INPUTS + 2))[:, None], made.shape)
         places = np.argwhere(np.broadcast_to(self.known[:, None, None], made.shape))
 
-        def told(i: int) -> str:
+        def shown(i: int) -> str:
             net, direction, parameter = places[i]
             return f"{_entry(direction, parameter)} of network {net}, {way},"
 
         known = self.known
         found.judge(
-            bits[known].ravel(), made[known].ravel(), self.due[known].ravel(), self.room[known].ravel(), told
+            bits[known].ravel(), made[known].ravel(), self.due[known].ravel(), self.room[known].ravel(), shown
         )  # fmt: skip
         found.measured[way] = self._figures(fa.values(made, fmt))
 

@@ -169,7 +169,7 @@ def _pairs(reference: Reference, shape: tuple[int, ...]) -> Pairs:
 
 
 @dataclass(frozen=True)
-class Product:
+class HessianProduct:
     """A Hessian times directions, due and allowed: ``by_w`` (..., inputs + 1, hidden), ``by_v`` (..., hidden)."""
 
     by_w: Floats
@@ -186,7 +186,9 @@ def without_curvature(nets: Networks, f: Jets, along_w: Floats, along_v: Floats)
     return by_w.hi, by_v.hi
 
 
-def hessian_times(nets: Networks, f: Jets, along_w: Floats, along_v: Floats, fmt: Format, least: float) -> Product:
+def hessian_times(
+    nets: Networks, f: Jets, along_w: Floats, along_v: Floats, fmt: Format, least: float
+) -> HessianProduct:
     """The exact Hessian of E = sum((f(x w) v - t)^2) times directions, and the most that a right answer is off.
 
     The answer is a sum of products of weights, data and values of f, f' and f''. However it is arranged, each product
@@ -210,7 +212,7 @@ def hessian_times(nets: Networks, f: Jets, along_w: Floats, along_v: Floats, fmt
             [_at_least_1(abs(a) + Pairs(r)) for a, r in zip(f.exact, f.room, strict=True)],
         )
         room = [np.where(growth * t.hi <= float(fmt.max_value), r, np.inf) for t, r in zip(tall, room, strict=True)]
-    return Product(due[0], due[1], room[0], room[1])
+    return HessianProduct(due[0], due[1], room[0], room[1])
 
 
 def _at_least_1(size: Pairs) -> Pairs:

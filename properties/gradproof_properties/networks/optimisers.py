@@ -35,7 +35,7 @@ Update = Callable[[Constants, Pointwise, Array, Array, State], tuple[Array, Stat
 
 
 @dataclass(frozen=True)
-class Rule:
+class Optimiser:
     """One optimiser: its update, its numbers, and how many arrays of state it keeps."""
 
     name: str
@@ -88,12 +88,12 @@ def _adagrad(c: Constants, sqrt: Pointwise, p: Array, g: Array, state: State) ->
 
 
 RULES: Final = (
-    Rule("gradient descent", _descent, {"lr": 1e-2}),
-    Rule("momentum", _momentum, {"lr": 1e-2, "mu": 0.9}, slots=1),
-    Rule("adam", _adam, {"b1": 0.9, "rest1": 0.1, "b2": 0.999, "rest2": 0.001, "eps": 1e-8}, 2, _adam_varying),
-    Rule("rmsprop", _rmsprop, {"lr": 1e-2, "a": 0.99, "rest": 0.01, "eps": 1e-8}, slots=1),
-    Rule("adadelta", _adadelta, {"lr": 1.0, "r": 0.9, "rest": 0.1, "eps": 1e-6}, slots=2),
-    Rule("adagrad", _adagrad, {"lr": 1e-2, "eps": 1e-10}, slots=1),
+    Optimiser("gradient descent", _descent, {"lr": 1e-2}),
+    Optimiser("momentum", _momentum, {"lr": 1e-2, "mu": 0.9}, slots=1),
+    Optimiser("adam", _adam, {"b1": 0.9, "rest1": 0.1, "b2": 0.999, "rest2": 0.001, "eps": 1e-8}, 2, _adam_varying),
+    Optimiser("rmsprop", _rmsprop, {"lr": 1e-2, "a": 0.99, "rest": 0.01, "eps": 1e-8}, slots=1),
+    Optimiser("adadelta", _adadelta, {"lr": 1.0, "r": 0.9, "rest": 0.1, "eps": 1e-6}, slots=2),
+    Optimiser("adagrad", _adagrad, {"lr": 1e-2, "eps": 1e-10}, slots=1),
 )
 LINEAR: Final = ("gradient descent", "momentum")
 """The rules whose first step is p - lr g, so that a difference of gradients becomes lr times it."""
@@ -102,7 +102,7 @@ LINEAR: Final = ("gradient descent", "momentum")
 class Optimisers:
     """One step of several rules at once, each on a parameter of its own: one compiled call where there is compiling."""
 
-    def __init__(self, space: Space, rules: Sequence[Rule] = RULES) -> None:
+    def __init__(self, space: Space, rules: Sequence[Optimiser] = RULES) -> None:
         self.rules = tuple(rules)
         self._sqrt = space.sqrt
         self._constants = [rule.numbers(space) for rule in rules]

@@ -17,7 +17,7 @@ from gradproof.measure.severity import WRONG_CLASS
 from gradproof.oracle.shape import linear_pieces
 from gradproof.results.model import Evidence
 from gradproof_properties.allowances import allowance
-from gradproof_properties.networks.hessian_studies import BY_HAND, Found, NetworkStudy, UnitStudy
+from gradproof_properties.networks.hessian_studies import BY_HAND, HessianResult, NetworkStudy, UnitStudy
 
 
 class SecondOrder(Property):
@@ -43,7 +43,7 @@ class SecondOrder(Property):
         probe.require(2)
         if probe.format.width < 16:
             raise Unsupported("networks with exact pre-activations need a format of 16 bits or more")
-        found = Found(probe)
+        found = HessianResult(probe)
         rng = np.random.default_rng(probe.seed)
         networks = NetworkStudy.drawn(probe, rng)
         units = UnitStudy.drawn(probe, rng, networks.pre_activations)
@@ -82,7 +82,7 @@ def _ways(probe: Probe, space: Space) -> tuple[str, ...]:
     return space.ways
 
 
-def _linear_pieces(probe: Probe, space: Space, found: Found) -> None:
+def _linear_pieces(probe: Probe, space: Space, found: HessianResult) -> None:
     """f'' is 0 inside every linear piece, and Newton's step f'/f'' no number."""
     fmt, base = probe.format, probe.base_points
     x = fa.values(base, fmt)
@@ -135,7 +135,7 @@ def _inside_linear_pieces(probe: Probe, x: Floats) -> Any:
     return inside
 
 
-def _newton(probe: Probe, space: Space, units: UnitStudy, found: Found) -> None:
+def _newton(probe: Probe, space: Space, units: UnitStudy, found: HessianResult) -> None:
     """Where f'' is known not to be 0, Newton's step is f'/f'' within their errors.
 
     Derivatives that break the contract themselves are left to accuracy.

@@ -29,7 +29,7 @@ from gradproof.oracle.shape import turning_points
 from gradproof.results.model import Evidence
 from gradproof_properties.allowances import allowance
 from gradproof_properties.kinks.differences import jump_of
-from gradproof_properties.networks.flat_direction import Trial, descend
+from gradproof_properties.networks.flat_direction import DescentTrial, descend
 
 Mask = npt.NDArray[np.bool_]
 
@@ -258,7 +258,7 @@ def _planned(probe: Probe) -> tuple[Bits, Ints, Floats, Floats]:
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class DescentErrors:
     """Error over bound of one claim at every step, who was judged, and a sentence about a step."""
 
     ratio: Floats
@@ -288,7 +288,7 @@ class Judged:
         ]  # fmt: skip
 
 
-def _changes(steps: Steps) -> Judged:
+def _changes(steps: Steps) -> DescentErrors:
     """|f'(x1) - f'(x0) - jumps| over L |x1 - x0| and the contract's room."""
     bound = steps.smooth * (1 + 2.0**-50) + sum(steps.rooms(1))  # L, the step and the change are float64 themselves
     with np.errstate(all="ignore"):
@@ -301,10 +301,10 @@ def _changes(steps: Steps) -> Judged:
             f"{steps.jump[i]:.6g} +- {bound[i]:.3g} is due"
         )
 
-    return Judged(ratio, steps.known & np.isfinite(bound) & np.isfinite(steps.jump), sentence)
+    return DescentErrors(ratio, steps.known & np.isfinite(bound) & np.isfinite(steps.jump), sentence)
 
 
-def _descents(steps: Steps) -> Judged:
+def _descents(steps: Steps) -> DescentErrors:
     """f(x1) - f(x0) - f'(x0) (x1 - x0), where positive, over L (x1 - x0)^2 / 2 and the room; without kinks between."""
     fmt = steps.probe.format
     bits = np.concatenate([steps.start, steps.end])
@@ -322,10 +322,10 @@ def _descents(steps: Steps) -> Judged:
             f"L (x1 - x0)^2 / 2 and the errors allowed make {bound[i]:.3g}"
         )
 
-    return Judged(ratio, steps.known & ~steps.across & np.isfinite(bound), sentence)
+    return DescentErrors(ratio, steps.known & ~steps.across & np.isfinite(bound), sentence)
 
 
-def _failed(trial: Trial, fmt: Format) -> Violations:
+def _failed(trial: DescentTrial, fmt: Format) -> Violations:
     dtype = fa.storage(fmt)
     return Violations(
         np.array([trial.start], dtype), np.array([trial.got], dtype), np.array([max(trial.magnitude, 1.0 + 1e-9)]),
@@ -333,7 +333,9 @@ def _failed(trial: Trial, fmt: Format) -> Violations:
     )  # fmt: skip
 
 
-def _measured(steps: Steps, changed: Judged, lowered: Judged, trials: tuple[Trial, ...]) -> dict[str, Any]:
+def _measured(
+    steps: Steps, changed: DescentErrors, lowered: DescentErrors, trials: tuple[DescentTrial, ...]
+) -> dict[str, Any]:
     across = changed.judged & steps.across
     row: dict[str, Any] = {
         "steps_off_kinks": int((changed.judged & ~steps.across).sum()),

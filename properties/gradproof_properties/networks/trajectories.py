@@ -46,7 +46,7 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Choice:
+class KinkChoice:
     """f' at a kink: the kink of f, what replaces f' there (bits), and how far the function is shifted.
 
     With a shift e the network computes f(z - e) + e: max(e, z) for ReLU. ``slope`` of None leaves f' as it is.
@@ -72,7 +72,7 @@ class Network:
         self._scalars: dict[int, Array] = {}
         self._problem: tuple[Data, Array, Array] | None = None
 
-    def gradient(self, data: Data, parameters: Bits, choice: Choice) -> Gradient:
+    def gradient(self, data: Data, parameters: Bits, choice: KinkChoice) -> Gradient:
         """E, its gradient and z at ``parameters`` under a choice."""
         space = self.space
         fmt = space.format
@@ -137,7 +137,7 @@ def same(a: Bits, b: Bits, fmt: Format) -> npt.NDArray[np.bool_]:
     return np.asarray((a == b) | zero | (fa.is_nan(a, fmt) & fa.is_nan(b, fmt)))
 
 
-def hits(z: Bits, choice: Choice, fmt: Format, *, zeros_inputs: bool) -> npt.NDArray[np.bool_]:
+def hits(z: Bits, choice: KinkChoice, fmt: Format, *, zeros_inputs: bool) -> npt.NDArray[np.bool_]:
     """Where a pre-activation is exactly at the kink; at 0 subnormal ones too where they are read as 0."""
     target = choice.kink + choice.shift
     if target:
@@ -158,7 +158,7 @@ class Difference:
 
 
 @dataclass
-class Run:
+class TrainingRun:
     """What one optimiser did under all choices."""
 
     steps: int = 0
@@ -187,16 +187,16 @@ class _State:
 class Training:
     """All optimisers under all choices, step by step."""
 
-    def __init__(self, probe: Probe, space: Space, network: Network, choices: Sequence[Choice]) -> None:
+    def __init__(self, probe: Probe, space: Space, network: Network, choices: Sequence[KinkChoice]) -> None:
         self.space = space
         self.network = network
         self.choices = choices
         self._zeros_inputs = probe.traits.zeros_inputs
         self._optimisers = optimisers(probe.backend, space)
 
-    def run(self, data: Data, steps: int) -> dict[str, Run]:
+    def run(self, data: Data, steps: int) -> dict[str, TrainingRun]:
         """Train for ``steps`` steps, or until PATIENCE is spent; one Run per rule."""
-        runs = [Run() for _ in RULES]
+        runs = [TrainingRun() for _ in RULES]
         sides = [
             _State([data.start] * len(RULES), self._optimisers.start(self.space, *data.start.shape))
             for _ in self.choices
@@ -237,7 +237,7 @@ class Training:
             found.append([known[parameters.tobytes()] for parameters in side.parameters])
         return found
 
-    def _compare(self, step: int, run: Run, parameters: list[Bits], found: list[Gradient]) -> None:
+    def _compare(self, step: int, run: TrainingRun, parameters: list[Bits], found: list[Gradient]) -> None:
         fmt = self.space.format
         run.steps = step + 1
         run.first = run.first or found
@@ -257,7 +257,7 @@ class Training:
             if run.first_hit is None or difference.what != "the gradient":
                 run.unexplained = difference
 
-    def _compare_parameters(self, step: int, run: Run, parameters: list[Bits], found: Gradient) -> None:
+    def _compare_parameters(self, step: int, run: TrainingRun, parameters: list[Bits], found: Gradient) -> None:
         """After an update by gradients that have been the same under all choices, so are the parameters."""
         if run.parted_at is not None:
             return

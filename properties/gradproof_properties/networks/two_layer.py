@@ -21,7 +21,7 @@ Pointwise = Callable[[Array], Array]
 
 
 @dataclass(frozen=True)
-class Unit:
+class TransferFunction:
     """The transfer function: f, f' and f''.
 
     AD needs ``value`` alone; what is written by hand needs ``slope``, and Hessian-vector products ``curvature`` too.
@@ -33,9 +33,9 @@ class Unit:
     curvature: Pointwise
 
 
-def unit(space: Space, implementation: Implementation) -> Unit:
+def unit(space: Space, implementation: Implementation) -> TransferFunction:
     """An implementation with its own derivatives: by AD, or as they were handed in."""
-    return Unit(
+    return TransferFunction(
         lambda z: space.apply(implementation, z),
         lambda z: space.derivative(implementation, z, 1),
         lambda z: space.derivative(implementation, z, 2),
@@ -47,7 +47,7 @@ class TwoLayer:
     """Squared error of the two-layer network at data x and targets t, as a function of the weights w and v."""
 
     space: Space
-    f: Unit
+    f: TransferFunction
     x: Array
     t: Array
 
@@ -105,7 +105,7 @@ class LoneUnits:
     """The sum of the squared errors of independent lone units, as a function of their weights; all shapes (n,)."""
 
     space: Space
-    f: Unit
+    f: TransferFunction
     x: Array
     b: Array
     t: Array

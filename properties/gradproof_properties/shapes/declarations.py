@@ -18,7 +18,7 @@ from gradproof.oracle import Oracle
 from gradproof.oracle.dyadic import Dyadic
 from gradproof.oracle.reference import FINITE
 from gradproof.results.model import Evidence
-from gradproof_properties.shapes.line import Line, turns
+from gradproof_properties.shapes.line import Line, turning_brackets
 from gradproof_properties.shapes.order import directions_along
 from gradproof_properties.shapes.symmetries import EVEN, EXPONENTS, ODD, counterexample, enclosed
 
@@ -39,7 +39,7 @@ def misdeclared(probe: Probe, x: Fraction, text: str) -> Outcome:
 def false_turn(oracle: Oracle) -> str | None:
     """What is wrong with the declared turns; None where f' changes its sign at each."""
     try:
-        turns(oracle)
+        turning_brackets(oracle)
     except UsageError as false:
         return str(false)
     return None
@@ -51,7 +51,7 @@ def false_declaration(probe: Probe, line: Line) -> tuple[Fraction, str] | None:
     for declared, mirror, word in ((function.odd, ODD, "odd"), (function.even, EVEN, "even")):
         x = counterexample(oracle, mirror) if declared else None
         if x is not None:
-            return x, f"declared {word}, but {_told(oracle, x)} and {_told(oracle, -x)}"
+            return x, f"declared {word}, but {_value_text(oracle, x)} and {_value_text(oracle, -x)}"
     return false_limit(oracle) or _false_direction(probe, line) or _false_range(probe, line)
 
 
@@ -82,7 +82,7 @@ def false_limit(oracle: Oracle) -> tuple[Fraction, str] | None:
     return None
 
 
-def _told(oracle: Oracle, x: Fraction) -> str:
+def _value_text(oracle: Oracle, x: Fraction) -> str:
     ends = enclosed(oracle, x)
     return f"f({float(x):g}) = {'?' if ends is None else format(float(ends[0]), '.12g')}"
 

@@ -123,7 +123,7 @@ def _line(probe: Probe, bits: Bits, reference: Reference, got: Bits) -> Line:
 
 
 @lru_cache(maxsize=512)
-def turns(oracle: Oracle) -> tuple[Bracket, ...]:
+def turning_brackets(oracle: Oracle) -> tuple[Bracket, ...]:
     """The function's turning points as ``oracle.shape.turning_points`` gives them; UsageError for false ones."""
     return tuple(turning_points(oracle.function))
 
@@ -135,7 +135,7 @@ def _runs(probe: Probe) -> Ints:
     rng = np.random.default_rng([probe.seed, 7])
     low, high = (fmt.ordinal(fmt.round(Fraction(2) ** k)) for k in MODERATE)
     named = {abs(o) for o in landmark_ordinals(probe.function, fmt)}
-    named |= {abs(fmt.ordinal(fmt.round(ends[0], saturate=True))) for ends in turns(probe.oracle)}
+    named |= {abs(fmt.ordinal(fmt.round(ends[0], saturate=True))) for ends in turning_brackets(probe.oracle)}
     free = max(count - len(named), count // 4)
     centres = np.concatenate(
         [np.array(sorted(named)), rng.integers(low, high, free // 2), rng.integers(0, fmt.max_bits, free // 2)]

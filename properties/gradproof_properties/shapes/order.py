@@ -16,7 +16,7 @@ from gradproof.formats.arrays import Floats, Ints
 from gradproof.measure.severity import LARGE_ERROR
 from gradproof.oracle import Oracle
 from gradproof_properties.kinks.differences import over
-from gradproof_properties.shapes.line import Line, Mask, results_along, turns, violations_at
+from gradproof_properties.shapes.line import Line, Mask, results_along, turning_brackets, violations_at
 
 CLEAR = 2.0**-8
 """Without declared directions f rises or falls between two inputs where its values differ by more quanta than this."""
@@ -130,7 +130,7 @@ def _sections(oracle: Oracle) -> tuple[tuple[int, float, float], ...]:
     function = oracle.function
     assert function.directions is not None
     starts, stops = [-math.inf], []
-    for low, high in turns(oracle):
+    for low, high in turning_brackets(oracle):
         jumps = low in function.kinks and oracle.jump(low, 0) != 0
         stops.append(_inwards(low, -math.inf, jumps))
         starts.append(_inwards(high, math.inf, jumps))

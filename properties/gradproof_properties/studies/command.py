@@ -21,7 +21,7 @@ from gradproof.results.keeping import Weight
 
 if TYPE_CHECKING:
     from gradproof_properties.studies.mnist import Images
-    from gradproof_properties.studies.relu_at_zero import Measured, Plan, Result
+    from gradproof_properties.studies.relu_at_zero import Measured, Result, StudyPlan
 
 SCHEMA: Final = "gradproof-study/1"
 INITIALISATIONS: Final = 100
@@ -98,7 +98,9 @@ def relu_at_zero(
 
     wanted = [] if json_path is None else [Output("json", json_path)]
     outputs = prepare(wanted, [] if data is None else [data], {"json": _write})
-    plan = relu_at_zero.Plan(_backends(named), tuple(dict.fromkeys(formats)) or ("float32",), seed=seed, **settings)
+    plan = relu_at_zero.StudyPlan(
+        _backends(named), tuple(dict.fromkeys(formats)) or ("float32",), seed=seed, **settings
+    )
     images = mnist.load(data) if data is not None else mnist.synthetic(seed)
     watch = _progress(plan)
     interrupted = "interrupted"
@@ -108,7 +110,7 @@ def relu_at_zero(
         used = images.first(plan.batch * plan.batches) if plan.batches else images
         found = sum(len(m.found) for m in result.measured)
         weight = Weight(found, not result.stopped, result.stopped == interrupted)
-        written = outputs.write_sparing(_told(result, used), weight)
+        written = outputs.write_sparing(_document(result, used), weight)
         _print(result, used, written)
     code = codes.OK if found else codes.NOTHING
     return written.code(codes.INTERRUPTED if result.stopped == interrupted else code)
@@ -132,11 +134,11 @@ def _backends(named: tuple[str, ...]) -> tuple[str, ...]:
     return ids
 
 
-def _jobs(plan: Plan) -> int:
+def _jobs(plan: StudyPlan) -> int:
     return 1 if any(b.endswith(":cuda") for b in plan.backends) else os.cpu_count() or 1
 
 
-def _progress(plan: Plan) -> Callable[[Measured], None]:
+def _progress(plan: StudyPlan) -> Callable[[Measured], None]:
     """Says on a terminal how far it is; silent elsewhere."""
     if not sys.stderr.isatty():
         return lambda measured: None
@@ -148,7 +150,7 @@ def _progress(plan: Plan) -> Callable[[Measured], None]:
     return show
 
 
-def _told(result: Result, images: Images) -> dict[str, Any]:
+def _document(result: Result, images: Images) -> dict[str, Any]:
     """The file: everything that somebody needs to check or to repeat it."""
     from gradproof.backends import get_backend
     from gradproof.engine.environment import environment
@@ -158,8 +160,8 @@ def _told(result: Result, images: Images) -> dict[str, Any]:
         "study": "relu-at-zero",
         "environment": environment(),
         "backends": {b: get_backend(b).versions() for b in result.plan.backends},
-        "data": images.told(),
-        **result.told(),
+        "data": images.to_json(),
+        **result.to_json(),
     }
 
 
@@ -180,12 +182,12 @@ def _notes(result: Result, images: Images) -> list[str]:
     """What a reader of the table must know."""
     from gradproof_properties.studies import published
 
-    told, plan = images.told(), result.plan
+    shown, plan = images.to_json(), result.plan
     rates = ", ".join(
         f"{low:.2g} in {fmt}" if low == high else f"{low:.2g} to {high:.2g} in {fmt}"
         for fmt, (low, high) in published.RATES.items()
     )
-    data = f"{told['source']}, {count(told['rows'], 'row')}, {100 * told['nonzero_share']:.1f} % of the pixels not 0"
+    data = f"{shown['source']}, {count(shown['rows'], 'row')}, {100 * shown['nonzero_share']:.1f} % of the pixels not 0"
     hit = "the first layer's gradient differs between f'(0) = 0 and f'(0) = 1 in some batch"
     notes = [
         f"data: {data}; batches of {plan.batch}, seed {plan.seed}, {duration(result.seconds)}",

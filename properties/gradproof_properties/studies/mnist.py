@@ -55,7 +55,7 @@ class Images:
         """The first so many rows."""
         return Images(self.pixels[:rows], self.labels[:rows], self.source, self.synthetic)
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """As plain JSON: what somebody needs to know whether they have the same data."""
         digest = hashlib.sha256(self.pixels.tobytes() + self.labels.astype(np.uint8).tobytes()).hexdigest()
         return {

@@ -51,7 +51,7 @@ _HEAD: Final = 1 << 16
 
 
 @dataclass(frozen=True)
-class Plan:
+class StudyPlan:
     """What to measure. Every combination of backend, format, width and depth gets ``initialisations``."""
 
     backends: tuple[str, ...]
@@ -136,7 +136,7 @@ class Measured:
 class Result:
     """What was measured, and why it ended early, if it did: ``interrupted`` or ``max-seconds``."""
 
-    plan: Plan
+    plan: StudyPlan
     measured: list[Measured]
     rows_of_data: int
     stopped: str = ""
@@ -152,7 +152,7 @@ class Result:
         """One row for each backend, format, width and depth."""
         return [m.row(depth, comparable=self.comparable) for m in self.measured for depth in self.plan.layers]
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """As plain JSON, without the data and the surroundings."""
         return {
             "complete": not self.stopped,
@@ -172,7 +172,7 @@ Watch = Callable[[Measured], None]
 
 
 def run(
-    plan: Plan,
+    plan: StudyPlan,
     images: Images,
     *,
     jobs: int = 1,
@@ -250,7 +250,7 @@ def _measured(epoch: _Epoch, own: Sequence[Measured], clock: _Clock, jobs: int, 
 class _Epoch:
     """The batches of an epoch on one backend in one format."""
 
-    def __init__(self, backend: Backend, space: Space, plan: Plan, images: Images) -> None:
+    def __init__(self, backend: Backend, space: Space, plan: StudyPlan, images: Images) -> None:
         self.backend = backend
         self.plan = plan
         self.format = space.format

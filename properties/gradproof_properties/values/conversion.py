@@ -12,7 +12,7 @@ from gradproof.engine.property import Outcome, Property, Violations
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
-from gradproof.measure.conversion import FAULTS, converted, faults, severities, told
+from gradproof.measure.conversion import FAULTS, converted, fault_text, faults, severities
 
 
 class Conversion(Property):
@@ -56,7 +56,7 @@ def _by_fault(failing: Violations, source: Format, target: Format) -> list[Viola
 def _chosen(rows: Violations, chosen: Any, fault: str, target: Format, between: str) -> Violations:
     return Violations(
         rows.bits[chosen], rows.got[chosen], rows.magnitude[chosen], rows.severity[chosen], rows.felt[chosen],
-        told(fault, target, between), FAULTS[fault][0],
+        fault_text(fault, target, between), FAULTS[fault][0],
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
-from gradproof.results.claims import AGAINST, cells_of, in_words, overall, told
+from gradproof.results.claims import AGAINST, cells_of, figure_text, in_words, overall
 from gradproof.results.model import Basis, Cell, Claim, ClaimException, PlaceVerdict, RunResult
 from gradproof_reports.html.failures import known_anchor
 from gradproof_reports.html.states import STATES, State, classify
@@ -51,7 +51,7 @@ class Slot:
 
 
 @dataclass(frozen=True)
-class Row:
+class ClaimRow:
     """One place (with the mode, where modes differ); ``slots`` follow the formats."""
 
     place: str
@@ -59,7 +59,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Line:
+class ExceptionLine:
     """Exceptions of one place and reason over all formats.
 
     ``links``: function and order, with the formats and the addresses of their cells. Cells of several modes
@@ -84,10 +84,10 @@ class View:
     mark: Mark
     basis: str
     formats: list[str]
-    rows: list[Row]
+    rows: list[ClaimRow]
     figures: list[tuple[str, list[tuple[str, list[str]]]]]
     """Label, and per place a text for each format, empty where nothing was measured."""
-    lines: list[Line]
+    lines: list[ExceptionLine]
     gaps: list[tuple[str, str]]
     """Place, and what was not judged there and why."""
 
@@ -133,7 +133,7 @@ def _view(claim: Claim, result: RunResult, at: dict[int, str]) -> View:
     basis = "; ".join(_basis(b) for b in claim.rests_on)
     every = [e for v in shown for e in v.exceptions]
     places = [(name, {v.format: v for v in found}) for name, found in _places(shown)]
-    rows = [Row(name, [_slot(found.get(f)) for f in formats]) for name, found in places]
+    rows = [ClaimRow(name, [_slot(found.get(f)) for f in formats]) for name, found in places]
     figures = [(f.label, _figures(f.label, places, formats)) for f in claim.figures]
     return View(
         claim=claim,
@@ -156,7 +156,7 @@ def _figures(
     """
     found = []
     for name, verdicts in places:
-        texts = [told(verdicts[f].figures[label]) if _has(verdicts.get(f), label) else "" for f in formats]
+        texts = [figure_text(verdicts[f].figures[label]) if _has(verdicts.get(f), label) else "" for f in formats]
         if any(texts):
             found.append((name, texts))
     same = len(found) > 1 and all(texts == found[0][1] for _, texts in found)
@@ -200,7 +200,7 @@ def _slot(verdict: PlaceVerdict | None) -> Slot | None:
     )
 
 
-def _lines(claim: Claim, result: RunResult, at: dict[int, str]) -> list[Line]:
+def _lines(claim: Claim, result: RunResult, at: dict[int, str]) -> list[ExceptionLine]:
     """New failures first, then known deviations, most cells first."""
     groups: dict[tuple[str, bool, str], list[Cell]] = {}
     against = [c for c in result.cells if c.status in AGAINST]
@@ -217,7 +217,9 @@ def _lines(claim: Claim, result: RunResult, at: dict[int, str]) -> list[Line]:
         named = [(name, list(formats.items())) for name, formats in links.items()]
         title = str(result.deviations.get(ref, {}).get("title") or ref) if known else "New failures"
         href = f"#{known_anchor(ref)}" if known else ""
-        lines.append(Line(place, known, title, href, len(cells), named[:LINKS], len(named) - len(named[:LINKS])))
+        lines.append(
+            ExceptionLine(place, known, title, href, len(cells), named[:LINKS], len(named) - len(named[:LINKS]))
+        )
     return sorted(lines, key=lambda line: (line.known, -line.count))
 
 

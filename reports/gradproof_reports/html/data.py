@@ -48,15 +48,15 @@ def payload(result: RunResult, found: dict[str, Page], stale: set[str]) -> dict[
 
 def _sweeps(result: RunResult) -> dict[str, Any]:
     """By index of a sweep's cell: what it claims and found in sentences, and the axis of its fine envelope."""
-    told: dict[str, Any] = {}
+    shown: dict[str, Any] = {}
     axes: dict[str, Any] = {}
     for i, cell in enumerate(result.cells):
         if not sweeps.is_sweep(cell):
             continue
         if cell.format not in axes:
             axes[cell.format] = _axis(cell)
-        told[str(i)] = {"title": sweeps.TITLE, "statement": sweeps.statement(cell), "range": sweeps.in_range(cell)}
-    return {"cells": told, "axes": axes, "classes": sweeps.CLASSES, "failing": sweeps.FAILING, "timed": sweeps.TIMED}
+        shown[str(i)] = {"title": sweeps.TITLE, "statement": sweeps.statement(cell), "range": sweeps.in_range(cell)}
+    return {"cells": shown, "axes": axes, "classes": sweeps.CLASSES, "failing": sweeps.FAILING, "timed": sweeps.TIMED}
 
 
 def _axis(cell: Cell) -> dict[str, Any] | None:

@@ -70,7 +70,7 @@ class Card:
 
 
 @dataclass(frozen=True)
-class Group:
+class CauseGroup:
     """All cards of one probable cause."""
 
     title: str
@@ -91,7 +91,7 @@ class KnownGroup:
     failures: list[Failure]
 
 
-def failure_groups(result: RunResult, slugs: dict[int, str]) -> list[Group]:
+def failure_groups(result: RunResult, slugs: dict[int, str]) -> list[CauseGroup]:
     """New failures and crashes by cause, then by function; groups, cards and lines the gravest first."""
     make = _maker(result, slugs)
     bad = [i for i, c in enumerate(result.cells) if c.status in FAILING]
@@ -99,7 +99,7 @@ def failure_groups(result: RunResult, slugs: dict[int, str]) -> list[Group]:
     groups = []
     for cause, members in _by(failures, _cause):
         cards = [_card(label, lines) for label, lines in _by(members, lambda f: function_label(f.cell))]
-        groups.append(Group(CAUSE_WORDS.get(cause, cause) or NO_CAUSE, len(members), cards))
+        groups.append(CauseGroup(CAUSE_WORDS.get(cause, cause) or NO_CAUSE, len(members), cards))
     return groups
 
 

@@ -15,7 +15,7 @@ Column = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True)
-class Entry:
+class MatrixEntry:
     """One matrix cell: the gravest state among its properties and the worst error over bound there."""
 
     slug: str
@@ -30,12 +30,12 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Row:
+class MatrixRow:
     """One order of a function; ``entries`` follow the columns, None where no such cell was planned."""
 
     prime: str
     order: int
-    entries: list[Entry | None]
+    entries: list[MatrixEntry | None]
     statuses: str
 
 
@@ -45,7 +45,7 @@ class Block:
 
     label: str
     variant: str
-    rows: list[Row]
+    rows: list[MatrixRow]
 
     @property
     def name(self) -> str:
@@ -88,7 +88,7 @@ def build(found: dict[str, Page], stale: Collection[str]) -> Matrix:
         key=lambda c: (order[c[:2]], c[2] != "eager", c[2], format_rank(c[3])),
     )
     at = {column: i for i, column in enumerate(columns)}
-    rows: dict[tuple[str, str], dict[int, list[Entry | None]]] = {}
+    rows: dict[tuple[str, str], dict[int, list[MatrixEntry | None]]] = {}
     for page in found.values():
         block = rows.setdefault(page.row, {})
         line = block.setdefault(page.order, [None] * len(columns))
@@ -105,7 +105,7 @@ def build(found: dict[str, Page], stale: Collection[str]) -> Matrix:
     )
 
 
-def entry(page: Page, stale: Collection[str]) -> Entry:
+def entry(page: Page, stale: Collection[str]) -> MatrixEntry:
     """What one matrix cell shows of a page."""
     states = [(classify(c, stale), c) for c in page.cells]
     top = min((s for s, _ in states), key=lambda s: RANK[s.key])
@@ -117,7 +117,7 @@ def entry(page: Page, stale: Collection[str]) -> Entry:
     said = f"{figure(worst[0])}× the bound" if worst else cells[0].reason
     share = f" ({len(cells)} of {len(page.cells)} properties)" if len(cells) < len(page.cells) else ""
     title = f"{page.title}{PRIMES[page.order]} {page.series} {page.format}: {top.label}{share}"
-    return Entry(
+    return MatrixEntry(
         page.slug,
         top,
         figure(worst[0]) if worst else "",
@@ -139,9 +139,9 @@ def _worst(cells: Iterable[Cell]) -> tuple[float | None] | None:
     return (None,) if None in values else (max(v for v in values if v is not None),)
 
 
-def _row(order: int, entries: list[Entry | None]) -> Row:
+def _row(order: int, entries: list[MatrixEntry | None]) -> MatrixRow:
     present = {s for e in entries if e for s in e.statuses.split()}
-    return Row("f" + PRIMES[order], order, entries, " ".join(s for s in STATUSES if s in present))
+    return MatrixRow("f" + PRIMES[order], order, entries, " ".join(s for s in STATUSES if s in present))
 
 
 def _statuses(cells: Iterable[Cell]) -> str:

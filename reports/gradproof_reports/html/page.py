@@ -11,8 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from gradproof.files.writing import write_text
+from gradproof.results.formatting import in_order
 from gradproof.results.model import Certificate, Interval, RunResult
-from gradproof.results.telling import in_order
 from gradproof.text import visible
 from gradproof_reports.html import claims, data, failures, matrix, states
 from gradproof_reports.html.pages import pages, slugs

@@ -1,7 +1,7 @@
 """Elementwise work and reductions on a backend's own device, for what must not travel: array operations by few names.
 
-``Arrays`` is NumPy's own, and serves every module that goes by the same names; ``torch_arrays_on_device`` and
-``jax_arrays_on_device`` are the other two. Beside these names arrays are indexed, sliced, viewed as another dtype by
+``Arrays`` is NumPy's own, and serves every module that goes by the same names; ``torch.device_arrays`` and
+``jax.device_arrays`` are the other two. Beside these names arrays are indexed, sliced, viewed as another dtype by
 ``view``, and calculated with by operators and Python's numbers, which are the same everywhere. Everything is float64
 and int64 as written, so nothing here uses TF32 or reassociates.
 """

@@ -68,7 +68,7 @@ def called(implementation: Implementation, call: Callable[[Any], Any], x: Any, m
         if found(error):
             raise
         if missing(error):
-            raise Unsupported(f"{implementation.name}: {told(error)}") from error
+            raise Unsupported(f"{implementation.name}: {error_text(error)}") from error
         raised(implementation, error)
 
 
@@ -103,16 +103,16 @@ def differentiated(implementation: Implementation, order: int, action: Callable[
 def refused(implementation: Implementation, order: int, error: BaseException, missing: Missing) -> NoReturn:
     """Raise what an exception met in deriving the implementation means: Unsupported, or its fault."""
     if missing(error):
-        raise Unsupported(f"{ORDINAL[order]} of {implementation.name}: {told(error)}") from error
+        raise Unsupported(f"{ORDINAL[order]} of {implementation.name}: {error_text(error)}") from error
     raised(implementation, error)
 
 
 def raised(implementation: Implementation, error: BaseException) -> NoReturn:
     """Raise the fault of an implementation that raised ``error``."""
-    raise ImplementationFault("raised", f"{implementation.name} raised {told(error)}") from error
+    raise ImplementationFault("raised", f"{implementation.name} raised {error_text(error)}") from error
 
 
-def told(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """Type and message of an exception on one line, cut at 300 characters."""
     text = " ".join(str(error).split())
     text = text if len(text) <= 300 else text[:297] + "..."

@@ -21,7 +21,7 @@ from typing import Any, Final
 import numpy as np
 
 from gradproof.backends.base import Implementation
-from gradproof.backends.settings import Setting, settings_kept
+from gradproof.backends.settings import FrameworkSetting, settings_kept
 
 _HALF, _LARGE, _LEAST_NORMAL, _LEAST = 0.5, 2.0**600, 2.0**-1022, 2.0**-1074
 _ONE, _TINY = 1.0, 2.0**-60
@@ -89,8 +89,8 @@ _BUFFER: Final = ctypes.create_string_buffer(_ROOM)
 
 
 FAULTS: Final = {
-    "the floating-point environment": Setting(floating_point, put_floating_point),
-    "NumPy's error handling": Setting(np.geterr, lambda before: np.seterr(**before)),
+    "the floating-point environment": FrameworkSetting(floating_point, put_floating_point),
+    "NumPy's error handling": FrameworkSetting(np.geterr, lambda before: np.seterr(**before)),
 }
 """State in words -> how it is read and put back; a call that changes it is at fault."""
 
@@ -111,7 +111,7 @@ def arithmetic_kept(what: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def state_kept(implementation: Implementation, settings: Mapping[str, Setting]) -> Iterator[None]:
+def state_kept(implementation: Implementation, settings: Mapping[str, FrameworkSetting]) -> Iterator[None]:
     """Around calls of a user's implementation: the process is afterwards as it was, in so far as later calls can tell.
 
     ``settings`` are those of the framework. Raises the faults ``changed-settings`` and ``changed-process``. It takes
@@ -144,7 +144,7 @@ def _put_folder(before: str) -> None:
         os.chdir(before)
 
 
-def _precision(package: str, context: str) -> Setting:
+def _precision(package: str, context: str) -> FrameworkSetting:
     """The working precision of a package, once something has imported it."""
 
     def get() -> int | None:
@@ -155,14 +155,16 @@ def _precision(package: str, context: str) -> Setting:
         if before is not None:
             getattr(sys.modules[package], context).prec = before
 
-    return Setting(get, put)
+    return FrameworkSetting(get, put)
 
 
 QUIET: Final = (
-    Setting(lambda: list(warnings.filters), _put_filters),
-    Setting(lambda: decimal.getcontext().copy(), decimal.setcontext),  # no two are equal: it is always put back
-    Setting(sys.getrecursionlimit, sys.setrecursionlimit),
-    Setting(_folder, _put_folder),
+    FrameworkSetting(lambda: list(warnings.filters), _put_filters),
+    FrameworkSetting(
+        lambda: decimal.getcontext().copy(), decimal.setcontext
+    ),  # no two are equal: it is always put back
+    FrameworkSetting(sys.getrecursionlimit, sys.setrecursionlimit),
+    FrameworkSetting(_folder, _put_folder),
     _precision("mpmath", "mp"),
     _precision("flint", "ctx"),
 )

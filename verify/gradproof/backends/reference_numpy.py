@@ -13,12 +13,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from gradproof.backends import reference_algebraic as algebraic
-from gradproof.backends import reference_elu as exponential
-from gradproof.backends import reference_gated as gated
-from gradproof.backends import reference_pieces as pieces
-from gradproof.backends import reference_primitives as primitives
-from gradproof.backends import reference_smooth as smooth
+from gradproof.backends.reference import algebraic, gated, primitives, smooth
+from gradproof.backends.reference import elu as exponential
+from gradproof.backends.reference import piecewise as pieces
 from gradproof.errors import UsageError
 from gradproof.formats import get_format
 from gradproof.formats.arrays import round_values
@@ -26,7 +23,7 @@ from gradproof.formats.arrays import round_values
 Kernel = Callable[..., np.ndarray[Any, np.dtype[np.float64]]]
 
 
-class Reference:
+class ReferenceKernel:
     """One function: call it for f, ``first`` for f' and ``second`` for f''.
 
     All three take an array of any shape in float64, float32, float16 or a format of ``ml_dtypes`` (bfloat16,
@@ -65,47 +62,49 @@ class Reference:
         return round_values(y, fmt).view(x.dtype)
 
 
-relu = Reference("relu", (pieces.relu, pieces.relu_1, pieces.zero))
-leaky_relu = Reference("leaky_relu", (pieces.leaky_relu, pieces.leaky_relu_1, pieces.zero), negative_slope=0.01)
-prelu = Reference("prelu", (pieces.prelu, pieces.prelu_1, pieces.zero), weight=0.25)
-relu6 = Reference("relu6", (pieces.relu6, pieces.relu6_1, pieces.zero))
-threshold = Reference("threshold", (pieces.threshold, pieces.threshold_1, pieces.zero), threshold=1.0, value=0.0)
-maximum0 = Reference("maximum0", (pieces.relu, pieces.maximum0_1, pieces.zero))
-clamp = Reference("clamp", (pieces.hardtanh, pieces.hardtanh_1, pieces.zero), min=-1.0, max=1.0)
-abs = Reference("abs", (np.abs, pieces.absolute_1, pieces.zero))  # noqa: A001  named as the function
-hardtanh = Reference("hardtanh", (pieces.hardtanh, pieces.hardtanh_1, pieces.zero), min=-1.0, max=1.0)
-hardsigmoid = Reference("hardsigmoid", (pieces.hardsigmoid, pieces.hardsigmoid_1, pieces.zero))
-hardswish = Reference("hardswish", (pieces.hardswish, pieces.hardswish_1, pieces.hardswish_2))
-hardshrink = Reference("hardshrink", (pieces.hardshrink, pieces.shrink_1, pieces.zero), lambd=0.5)
-softshrink = Reference("softshrink", (pieces.softshrink, pieces.shrink_1, pieces.zero), lambd=0.5)
-elu = Reference("elu", (exponential.elu, exponential.elu_1, exponential.elu_2), alpha=1.0)
-selu = Reference("selu", (exponential.selu, exponential.selu_1, exponential.selu_2))
-celu = Reference("celu", (exponential.celu, exponential.celu_1, exponential.celu_2), alpha=1.0)
-gelu = Reference("gelu", (gated.gelu, gated.gelu_1, gated.gelu_2))
-gelu_tanh = Reference("gelu_tanh", (gated.gelu_tanh, gated.gelu_tanh_1, gated.gelu_tanh_2))
-quick_gelu = Reference("quick_gelu", (gated.quick_gelu, gated.quick_gelu_1, gated.quick_gelu_2))
-silu = Reference("silu", (gated.silu, gated.silu_1, gated.silu_2))
-mish = Reference("mish", (gated.mish, gated.mish_1, gated.mish_2))
-sigmoid = Reference("sigmoid", (smooth.sigmoid, smooth.sigmoid_1, smooth.sigmoid_2))
-logsigmoid = Reference("logsigmoid", (smooth.logsigmoid, smooth.logsigmoid_1, smooth.logsigmoid_2))
-softplus = Reference("softplus", (smooth.softplus, smooth.softplus_1, smooth.softplus_2), beta=1.0)
-softplus_threshold = Reference(
+relu = ReferenceKernel("relu", (pieces.relu, pieces.relu_1, pieces.zero))
+leaky_relu = ReferenceKernel("leaky_relu", (pieces.leaky_relu, pieces.leaky_relu_1, pieces.zero), negative_slope=0.01)
+prelu = ReferenceKernel("prelu", (pieces.prelu, pieces.prelu_1, pieces.zero), weight=0.25)
+relu6 = ReferenceKernel("relu6", (pieces.relu6, pieces.relu6_1, pieces.zero))
+threshold = ReferenceKernel("threshold", (pieces.threshold, pieces.threshold_1, pieces.zero), threshold=1.0, value=0.0)
+maximum0 = ReferenceKernel("maximum0", (pieces.relu, pieces.maximum0_1, pieces.zero))
+clamp = ReferenceKernel("clamp", (pieces.hardtanh, pieces.hardtanh_1, pieces.zero), min=-1.0, max=1.0)
+abs = ReferenceKernel("abs", (np.abs, pieces.absolute_1, pieces.zero))  # noqa: A001  named as the function
+hardtanh = ReferenceKernel("hardtanh", (pieces.hardtanh, pieces.hardtanh_1, pieces.zero), min=-1.0, max=1.0)
+hardsigmoid = ReferenceKernel("hardsigmoid", (pieces.hardsigmoid, pieces.hardsigmoid_1, pieces.zero))
+hardswish = ReferenceKernel("hardswish", (pieces.hardswish, pieces.hardswish_1, pieces.hardswish_2))
+hardshrink = ReferenceKernel("hardshrink", (pieces.hardshrink, pieces.shrink_1, pieces.zero), lambd=0.5)
+softshrink = ReferenceKernel("softshrink", (pieces.softshrink, pieces.shrink_1, pieces.zero), lambd=0.5)
+elu = ReferenceKernel("elu", (exponential.elu, exponential.elu_1, exponential.elu_2), alpha=1.0)
+selu = ReferenceKernel("selu", (exponential.selu, exponential.selu_1, exponential.selu_2))
+celu = ReferenceKernel("celu", (exponential.celu, exponential.celu_1, exponential.celu_2), alpha=1.0)
+gelu = ReferenceKernel("gelu", (gated.gelu, gated.gelu_1, gated.gelu_2))
+gelu_tanh = ReferenceKernel("gelu_tanh", (gated.gelu_tanh, gated.gelu_tanh_1, gated.gelu_tanh_2))
+quick_gelu = ReferenceKernel("quick_gelu", (gated.quick_gelu, gated.quick_gelu_1, gated.quick_gelu_2))
+silu = ReferenceKernel("silu", (gated.silu, gated.silu_1, gated.silu_2))
+mish = ReferenceKernel("mish", (gated.mish, gated.mish_1, gated.mish_2))
+sigmoid = ReferenceKernel("sigmoid", (smooth.sigmoid, smooth.sigmoid_1, smooth.sigmoid_2))
+logsigmoid = ReferenceKernel("logsigmoid", (smooth.logsigmoid, smooth.logsigmoid_1, smooth.logsigmoid_2))
+softplus = ReferenceKernel("softplus", (smooth.softplus, smooth.softplus_1, smooth.softplus_2), beta=1.0)
+softplus_threshold = ReferenceKernel(
     "softplus_threshold",
     (smooth.softplus_threshold, smooth.softplus_threshold_1, smooth.softplus_threshold_2),
     beta=1.0,
     threshold=20.0,
 )
-tanh = Reference("tanh", (smooth.tanh, smooth.tanh_1, smooth.tanh_2))
-tanhshrink = Reference("tanhshrink", (smooth.tanhshrink, smooth.tanhshrink_1, smooth.tanhshrink_2))
-softsign = Reference("softsign", (algebraic.softsign, algebraic.softsign_1, algebraic.softsign_2))
-squareplus = Reference("squareplus", (algebraic.squareplus, algebraic.squareplus_1, algebraic.squareplus_2), b=4.0)
-exp = Reference("exp", (primitives.exp, primitives.exp, primitives.exp))
-expm1 = Reference("expm1", (primitives.expm1, primitives.exp, primitives.exp))
-log1p = Reference("log1p", (primitives.log1p, primitives.log1p_1, primitives.log1p_2))
-erf = Reference("erf", (primitives.erf, primitives.erf_1, primitives.erf_2))
-erfc = Reference("erfc", (primitives.erfc, primitives.erfc_1, primitives.erfc_2))
+tanh = ReferenceKernel("tanh", (smooth.tanh, smooth.tanh_1, smooth.tanh_2))
+tanhshrink = ReferenceKernel("tanhshrink", (smooth.tanhshrink, smooth.tanhshrink_1, smooth.tanhshrink_2))
+softsign = ReferenceKernel("softsign", (algebraic.softsign, algebraic.softsign_1, algebraic.softsign_2))
+squareplus = ReferenceKernel(
+    "squareplus", (algebraic.squareplus, algebraic.squareplus_1, algebraic.squareplus_2), b=4.0
+)
+exp = ReferenceKernel("exp", (primitives.exp, primitives.exp, primitives.exp))
+expm1 = ReferenceKernel("expm1", (primitives.expm1, primitives.exp, primitives.exp))
+log1p = ReferenceKernel("log1p", (primitives.log1p, primitives.log1p_1, primitives.log1p_2))
+erf = ReferenceKernel("erf", (primitives.erf, primitives.erf_1, primitives.erf_2))
+erfc = ReferenceKernel("erfc", (primitives.erfc, primitives.erfc_1, primitives.erfc_2))
 
-REFERENCES: Final[dict[str, Reference]] = {
+REFERENCES: Final[dict[str, ReferenceKernel]] = {
     r.__name__: r
     for r in (
         relu, leaky_relu, prelu, relu6, threshold, maximum0, clamp, abs, hardtanh, hardsigmoid, hardswish,

@@ -12,15 +12,15 @@ from importlib import import_module
 from typing import Final
 
 from gradproof.backends.base import Availability, Backend
-from gradproof.entry_points import REMEDY, enabled_entry_points, loaded, told
+from gradproof.entry_points import REMEDY, described, enabled_entry_points, loaded
 from gradproof.errors import BackendUnavailable, UsageError
 
 GROUP: Final = "gradproof.backends"
 
 _BUILT_IN: Final = {
-    "numpy": "gradproof.backends.numpy_backend:NumpyBackend",
-    "torch": "gradproof.backends.torch_backend:TorchBackend",
-    "jax": "gradproof.backends.jax_backend:JaxBackend",
+    "numpy": "gradproof.backends.numpy.backend:NumpyBackend",
+    "torch": "gradproof.backends.torch.backend:TorchBackend",
+    "jax": "gradproof.backends.jax.backend:JaxBackend",
 }
 
 
@@ -38,13 +38,13 @@ def available_backends() -> dict[str, type[Backend]]:
         if _BUILT_IN.get(point.name) == point.value:
             continue
         if point.name in found:
-            raise UsageError(f"{told(point)} offers a second backend of that name; {REMEDY}")
+            raise UsageError(f"{described(point)} offers a second backend of that name; {REMEDY}")
         offered = loaded(point)
         if not (isinstance(offered, type) and issubclass(offered, Backend)):
-            raise UsageError(f"{told(point)} must be a subclass of gradproof.Backend, got {offered!r}; {REMEDY}")
+            raise UsageError(f"{described(point)} must be a subclass of gradproof.Backend, got {offered!r}; {REMEDY}")
         if offered.name != point.name:
             raise UsageError(
-                f"{told(point)} must carry its backend's name; the class says name={offered.name!r}; {REMEDY}"
+                f"{described(point)} must carry its backend's name; the class says name={offered.name!r}; {REMEDY}"
             )
         found[point.name] = offered
     return found

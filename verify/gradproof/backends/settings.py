@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
-from gradproof.backends.base import Implementation
+from gradproof.backends.implementation import Implementation
 from gradproof.errors import ImplementationFault
 
 
-class Setting(NamedTuple):
+class FrameworkSetting(NamedTuple):
     """How one setting is read and put back."""
 
     get: Callable[[], Any]
@@ -26,7 +26,7 @@ def spoiled() -> bool:
 
 
 @contextmanager
-def settings_kept(implementation: Implementation, settings: Mapping[str, Setting]) -> Iterator[None]:
+def settings_kept(implementation: Implementation, settings: Mapping[str, FrameworkSetting]) -> Iterator[None]:
     """Around one call: put back what it changed, and raise the fault ``changed-settings`` that names it.
 
     Where something cannot be put back the fault is ``changed-process``: nothing else can be judged in this process.
@@ -45,15 +45,17 @@ def settings_kept(implementation: Implementation, settings: Mapping[str, Setting
         )
 
 
-def _put_back(implementation: Implementation, settings: Mapping[str, Setting], before: Mapping[str, Any]) -> str:
+def _put_back(
+    implementation: Implementation, settings: Mapping[str, FrameworkSetting], before: Mapping[str, Any]
+) -> str:
     """Put back every setting that is not as ``before``, and tell which; the fault where one stays changed."""
     global _spoiled
-    told: list[str] = []
+    changes: list[str] = []
     stuck: list[str] = []
     for name, setting in settings.items():
         if (after := setting.get()) == before[name]:
             continue
-        told.append(f"{name} from {before[name]} to {after}")
+        changes.append(f"{name} from {before[name]} to {after}")
         with suppress(Exception):
             setting.put(before[name])
         if setting.get() != before[name]:
@@ -62,7 +64,7 @@ def _put_back(implementation: Implementation, settings: Mapping[str, Setting], b
         _spoiled = True
         raise ImplementationFault(
             "changed-process",
-            f"{implementation.name} changed {', '.join(told)}, and {', '.join(stuck)} cannot be put back: its process "
-            "is not used any more; expected a call to leave the settings of the process as they were",
+            f"{implementation.name} changed {', '.join(changes)}, and {', '.join(stuck)} cannot be put back: its "
+            "process is not used any more; expected a call to leave the settings of the process as they were",
         )
-    return ", ".join(told)
+    return ", ".join(changes)

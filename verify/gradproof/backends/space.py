@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
-from gradproof.backends.base import Backend, Call, Implementation
+from gradproof.backends.implementation import Call, Implementation
 from gradproof.errors import Unsupported
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
@@ -28,13 +28,23 @@ FORWARD_OVER_REVERSE: Final = "forward-over-reverse"
 REVERSE_OVER_REVERSE: Final = "reverse-over-reverse"
 
 
+class Evaluator(Protocol):
+    """What a space asks of its backend."""
+
+    def paths(self, implementation: Implementation) -> tuple[str, ...]:
+        """As ``Backend.paths``."""
+
+    def evaluate(self, implementation: Implementation, bits: Bits, fmt: Format, call: Call) -> Bits:
+        """As ``Backend.evaluate``."""
+
+
 class Space(abc.ABC):
     """Arrays of one backend in one format. Made by ``Backend.space`` and used inside its ``with`` block only."""
 
     ways: tuple[str, ...] = ()
     """The ways to a Hessian-vector product; empty on a backend without AD."""
 
-    def __init__(self, backend: Backend, fmt: Format) -> None:
+    def __init__(self, backend: Evaluator, fmt: Format) -> None:
         self.format = fmt
         self._backend = backend
 

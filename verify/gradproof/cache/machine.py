@@ -17,8 +17,8 @@ _TOLD: Final = ("vendor_id", "model name", "flags", "features", "cpu part")
 def fingerprint() -> str:
     """A digest of the processor's name and features and of how many of them this process may use."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    told = [platform.system(), platform.machine(), platform.processor(), str(cores), *_cpuinfo()]
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:32]
+    parts = [platform.system(), platform.machine(), platform.processor(), str(cores), *_cpuinfo()]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 def _cpuinfo() -> list[str]:

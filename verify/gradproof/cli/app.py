@@ -87,14 +87,14 @@ class Program(click.Group):
                 with _plain_warnings(), interruptible():
                     code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
             except BaseException as fault:
-                code = _told(fault)
+                code = _report_fault(fault)
             if why := flushed():
                 say(f"error: standard output could not be written: {why}")
                 code = codes.INTERNAL
         sys.exit(code if isinstance(code, int) else codes.OK)
 
 
-def _told(fault: BaseException) -> int:
+def _report_fault(fault: BaseException) -> int:
     """Say what went wrong, on stderr, and return the exit code."""
     match fault:
         case click.exceptions.Exit():

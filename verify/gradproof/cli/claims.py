@@ -15,7 +15,7 @@ from gradproof.cli.outputs import DEFAULTS, RESULTS
 from gradproof.cli.reporting import judged, read
 from gradproof.config import NONE, check_known, effective
 from gradproof.formats import FORMATS, get_format
-from gradproof.results.claims import cells_of, in_words, overall, told
+from gradproof.results.claims import cells_of, figure_text, in_words, overall
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -96,7 +96,7 @@ def claims_command(
         _table(out, chosen)
         _exceptions(out, chosen, result)
         out.print(text((LEGEND, "dim")))
-        out.print(text(tally(chosen)))
+        out.print(text(verdict_counts(chosen)))
         out.print(text((_origin(paths, result), "dim")))
 
 
@@ -112,10 +112,10 @@ def _origin(paths: Sequence[str], result: RunResult) -> str:
     )
 
 
-def tally(claims: Sequence[Claim]) -> str:
+def verdict_counts(claims: Sequence[Claim]) -> str:
     """``Claims: 2 hold, 9 hold with exceptions, 0 do not hold, 7 not checked``."""
     words = [overall(claim) for claim in claims]
-    told = {
+    phrases = {
         "holds": "hold",
         "holds except": "hold with exceptions",
         "does not hold": "do not hold",
@@ -123,12 +123,12 @@ def tally(claims: Sequence[Claim]) -> str:
         "not checked": "not checked",
     }
     always = ("holds", "holds except", "does not hold")
-    parts = [f"{words.count(w)} {told[w]}" for w in STYLES if w in always or w in words]
+    parts = [f"{words.count(w)} {phrases[w]}" for w in STYLES if w in always or w in words]
     return f"Claims: {', '.join(parts)}"
 
 
 def _installed() -> list[Claim]:
-    from gradproof.engine.packs import claims
+    from gradproof.engine.installed import claims
 
     return list(claims())
 
@@ -234,7 +234,7 @@ def _exceptions(out: Console, claims: Sequence[Claim], result: RunResult) -> Non
                     known.setdefault((_place(verdict), exception.deviation), {})[claim.id] = None
                 else:
                     where = f"{claim.id} on {_place(verdict)} in {_short(verdict.format)}"
-                    fresh.append(f"{where}: {_told(exception, result)}")
+                    fresh.append(f"{where}: {_exception_text(exception, result)}")
     if fresh:
         out.print(text(("New failures", "bold red")))
         for line in fresh:
@@ -251,7 +251,7 @@ def _title(deviation: str, result: RunResult) -> str:
     return str(result.deviations.get(deviation, {}).get("title", deviation))
 
 
-def _told(exception: ClaimException, result: RunResult) -> str:
+def _exception_text(exception: ClaimException, result: RunResult) -> str:
     """``3 cells, known, silu is flushed to 0 (accuracy of silu order 0/1)``."""
     cases = ", ".join(f"{name} order {'/'.join(map(str, orders))}" for name, orders in exception.cases.items())
     what = {"known": f"known, {_title(exception.deviation, result)}", "fail": "new failure", "error": "error"}
@@ -273,11 +273,11 @@ def _details(out: Console, claim: Claim, result: RunResult) -> None:
         tried = f" ({count(v.points, 'input')} tried)" if v.points else ""
         out.print(text((f"{_place(v)}{modes} {v.format}: ", "bold"), (in_words(v), STYLES[v.verdict]), tried))
         for label, value in v.figures.items():
-            out.print(text((f"  {label}: ", "dim"), told(value)))
+            out.print(text((f"  {label}: ", "dim"), figure_text(value)))
         for u in v.unjudged:
             out.print(text(f"  {count(u.cells, 'cell')} of {u.property} {u.status.replace('-', ' ')}: {u.reason}"))
         for e in v.exceptions:
-            out.print(text(f"  {_told(e, result)}"))
+            out.print(text(f"  {_exception_text(e, result)}"))
             _cells(out, cells_of(claim, v, result.cells, e))
 
 

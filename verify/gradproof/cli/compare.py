@@ -121,7 +121,7 @@ def compare_command(base: str, head: str, verbose: bool) -> int:
             continue
         out.print(text((f"{kind}: {count(len(some), 'cell')}", "bold red" if kind in REGRESSIONS else "bold")))
         for change in some if verbose else some[:SHOWN]:
-            out.print(text(f"  {change.cell.id}  {_told(change.base)} -> {_told(change.head)}"))
+            out.print(text(f"  {change.cell.id}  {_cell_text(change.base)} -> {_cell_text(change.head)}"))
             if change.base is not None and change.head is not None:
                 for line in differences(change.base, change.head):
                     out.print(text(f"    {line}"))
@@ -147,7 +147,7 @@ def _say_what_only_one_has(out: Console, base: RunResult, head: RunResult) -> in
     return len(before & after)
 
 
-def _told(cell: Cell | None) -> str:
+def _cell_text(cell: Cell | None) -> str:
     if cell is None:
         return "absent"
     measured = cell.magnitude is not None or _infinite(cell)

@@ -153,10 +153,10 @@ def _cache(found: dict[str, Any]) -> str:
     if found["folder"] is None:
         return str(found["reason"])
     size = f"{count(found['tables'], 'table')}, {found['bytes'] / 1e6:.1f} MB"
-    told = f"{found['folder']}: {size}, {found['reason'] or 'writable'}"
+    shown = f"{found['folder']}: {size}, {found['reason'] or 'writable'}"
     if found["programs"]:
-        told += f"; {count(found['programs'], 'compiled program')}, {found['program_bytes'] / 1e6:.1f} MB, beside it"
-    return told
+        shown += f"; {count(found['programs'], 'compiled program')}, {found['program_bytes'] / 1e6:.1f} MB, beside it"
+    return shown
 
 
 def _facts(out: Console, facts: dict[str, Any]) -> None:
@@ -191,6 +191,6 @@ def _traits(traits: dict[str, dict[str, bool]]) -> str:
     kinds: dict[str, list[str]] = {}
     for fmt, t in traits.items():
         lost = [word for word, on in (("results", t["flushes_results"]), ("inputs", t["zeros_inputs"])) if on]
-        told = f"flushed to zero ({' and '.join(lost)})" if lost else "kept"
-        kinds.setdefault(told, []).append(fmt)
-    return "subnormals " + "; ".join(f"{told} in {', '.join(fmts)}" for told, fmts in kinds.items())
+        shown = f"flushed to zero ({' and '.join(lost)})" if lost else "kept"
+        kinds.setdefault(shown, []).append(fmt)
+    return "subnormals " + "; ".join(f"{shown} in {', '.join(fmts)}" for shown, fmts in kinds.items())

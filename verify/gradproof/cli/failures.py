@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from gradproof.cli.console import STYLES, count, text
 from gradproof.formats import FORMATS
+from gradproof.results.formatting import SHOWN, digits, figure, in_order, over_bound
 from gradproof.results.model import SEVERITIES, exact_params
-from gradproof.results.telling import SHOWN, digits, figure, in_order, over_bound
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -78,8 +78,8 @@ def _certificate(out: Console, cell: Cell, found: Certificate) -> None:
         _row(out, "", f"and {count(len(found.region) - SHOWN, 'more interval')}")
     if found.simplest is not None and found.input is not None and found.simplest.bits != found.input.bits:
         _row(out, "simplest", number_text(found.simplest))
-    told = f": {found.explanation}" if found.explanation else ""
-    _row(out, "cause", f"{found.cause}{told}")
+    shown = f": {found.explanation}" if found.explanation else ""
+    _row(out, "cause", f"{found.cause}{shown}")
 
 
 def number_text(number: Number) -> str:

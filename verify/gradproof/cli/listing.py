@@ -50,7 +50,7 @@ def backends() -> Rows:
 
 def properties() -> Rows:
     """Id, orders, title, statement, source."""
-    from gradproof.engine.packs import properties as installed
+    from gradproof.engine.installed import properties as installed
 
     return [
         {

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 from gradproof.cli import codes
 from gradproof.cli.console import say, trace
 from gradproof.config import NONE, check_known
-from gradproof.entry_points import REMEDY, enabled_entry_points, loaded, told
+from gradproof.entry_points import REMEDY, described, enabled_entry_points, loaded
 from gradproof.errors import GradproofError, UsageError, WriteError
-from gradproof.files.places import STDOUT, Place, place
-from gradproof.files.writing import try_place
+from gradproof.files.destinations import STDOUT, Destination, destination
+from gradproof.files.writing import try_destination
 
 if TYPE_CHECKING:
     from gradproof.results.keeping import Weight
@@ -72,7 +72,7 @@ class Outputs:
     """Where a command writes, checked before it works; ``prepare`` makes one."""
 
     def __init__(
-        self, outputs: Sequence[Output], writers: Mapping[str, Writer], places: Mapping[Output, Place]
+        self, outputs: Sequence[Output], writers: Mapping[str, Writer], places: Mapping[Output, Destination]
     ) -> None:
         self.outputs, self.writers, self.places = outputs, writers, places
         self._stdout = sys.stdout
@@ -150,7 +150,7 @@ def prepare(
     read = {}
     for path in inputs:
         with contextlib.suppress(OSError, ValueError):  # whoever reads it says what is wrong with it
-            read[place(path).key] = path
+            read[destination(path).key] = path
     taken: dict[tuple[object, ...], Output] = {}
     places = {}
     for output in outputs:
@@ -170,18 +170,18 @@ def prepare(
     return Outputs(outputs, writers or {output.kind: writer(output.kind) for output in outputs}, places)
 
 
-def checked(output: Output) -> Place:
+def checked(output: Output) -> Destination:
     """The place of an output, its folder made where it is missing; UsageError where it cannot be written."""
     if output.path == STDOUT:
-        return Place("stdout", Path(STDOUT), ("stdout",))
+        return Destination("stdout", Path(STDOUT), ("stdout",))
     try:
-        return try_place(output.path)
+        return try_destination(output.path)
     except (OSError, ValueError) as fault:  # ValueError: a path with a null character
         why = getattr(fault, "strerror", None) or str(fault)
     raise UsageError(f"expected a file to write for --{output.kind}, but {output.path} cannot be written: {why}")
 
 
-def _is_null(found: Place) -> bool:
+def _is_null(found: Destination) -> bool:
     """Whether it is the place where everything ends that nobody wants."""
     return found.kind == "stream" and str(found.path) == os.devnull
 
@@ -201,7 +201,7 @@ def writer(kind: str) -> Writer:
     check_known(kind, points, "report format")
     found: Writer = loaded(points[kind])
     if not callable(found):
-        raise UsageError(f"{told(points[kind])} must be a callable (result, path), got {found!r}; {REMEDY}")
+        raise UsageError(f"{described(points[kind])} must be a callable (result, path), got {found!r}; {REMEDY}")
     return found
 
 
@@ -210,7 +210,7 @@ def report_points() -> dict[str, EntryPoint]:
     found: dict[str, EntryPoint] = {}
     for point in enabled_entry_points("gradproof.reports"):
         if point.name in found:
-            raise UsageError(f"{told(point)} offers a second report called {point.name!r}; {REMEDY}")
+            raise UsageError(f"{described(point)} offers a second report called {point.name!r}; {REMEDY}")
         found[point.name] = point
     return found
 

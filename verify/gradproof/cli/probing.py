@@ -85,5 +85,5 @@ def _changed(module: str) -> str:
 
 def _own_files() -> str:
     """When gradproof's backends were last changed, for those who change them."""
-    files = (Path(__file__).parents[1] / "backends").glob("*.py")
+    files = (Path(__file__).parents[1] / "backends").rglob("*.py")
     return str(max((file.stat().st_mtime_ns for file in files), default=0))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gradproof.cli.bar import OnBar
 from gradproof.cli.console import STYLES, count, figure, text
+from gradproof.cli.progress_bar import ProgressBar
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gradproof.results.model import Cell
 
 
-class Progress(OnBar):
+class RunProgress(ProgressBar):
     """Listens to a run. ``quiet`` says nothing; ``verbose`` shows every cell on a terminal too."""
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:

@@ -45,7 +45,7 @@ def report_command(
     chosen = chosen or [outputs.Output("html", outputs.DEFAULTS["html"])]
     prepared = outputs.prepare(chosen, results)
     result = judged(read(results))
-    return _told(results, result, prepared.write(result), stderr=prepared.on_stdout)
+    return _report_combined(results, result, prepared.write(result), stderr=prepared.on_stdout)
 
 
 @click.command("combine", epilog="Example: gradproof combine numpy.json torch.json --json all.json")
@@ -60,7 +60,7 @@ def combine_command(results: tuple[str, ...], path: str) -> int:
     # One of the inputs may be the output: what it holds, the union holds too.
     prepared = outputs.prepare([outputs.Output(outputs.RESULTS, path)])
     result = judged(read(results))
-    return _told(results, result, prepared.write(result), stderr=prepared.on_stdout)
+    return _report_combined(results, result, prepared.write(result), stderr=prepared.on_stdout)
 
 
 def read(paths: Sequence[str]) -> RunResult:
@@ -73,13 +73,13 @@ def read(paths: Sequence[str]) -> RunResult:
 
 def judged(result: RunResult) -> RunResult:
     """``result`` with verdicts from its own cells; on the installed claims where it holds none."""
-    from gradproof.engine.packs import claims
+    from gradproof.engine.installed import claims
     from gradproof.results.claims import judge
 
     return dataclasses.replace(result, claims=judge(result.claims or claims(), result.cells))
 
 
-def _told(results: Sequence[str], result: RunResult, written: outputs.Written, *, stderr: bool) -> int:
+def _report_combined(results: Sequence[str], result: RunResult, written: outputs.Written, *, stderr: bool) -> int:
     """Say what was written and what could not be; the exit code."""
     where = f": {', '.join(written.files)}" if written.files else ""
     out = console(stderr=stderr)

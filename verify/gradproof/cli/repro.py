@@ -19,10 +19,10 @@ from gradproof.formats import FORMATS
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gradproof.cli.replay import Point, Row
-    from gradproof.engine.plan import Task
+    from gradproof.cli.single_input import EvaluatedInput, Point
     from gradproof.engine.probe import Probe
     from gradproof.engine.selection import Selection
+    from gradproof.engine.task import Task
     from gradproof.results.model import Number
 
 
@@ -93,19 +93,19 @@ def _endings_told() -> Iterator[None]:
 
 def _repro(out: Console, options: dict[str, Any]) -> int:
     selection = _selection(options)
-    from gradproof.cli import replay
+    from gradproof.cli import single_input
     from gradproof.cli.options import backends
     from gradproof.engine.certificates import usual_claim
-    from gradproof.engine.plan import Task
     from gradproof.engine.probe import Probe
+    from gradproof.engine.task import Task
 
     fmt = parse(BY_NAME["format"], options["fmt"], "--format")[0]
     order = parse(BY_NAME["order"], options["order"], "--order")[0]
     if order not in (0, 1, 2):
         raise UsageError(f"expected --order of 0, 1 or 2, got {order}")
     (backend,) = backends((options["backend"],), ())
-    bits = replay.parse_bits(options["bits"], fmt)
-    function, implementation = replay.subject(
+    bits = single_input.parse_bits(options["bits"], fmt)
+    function, implementation = single_input.subject(
         options["function"],
         _params(options["param"]),
         backend,
@@ -115,7 +115,7 @@ def _repro(out: Console, options: dict[str, Any]) -> int:
     usual = usual_claim(function)
     wanted = options["claim"] or usual
     task = Task(function, implementation, backend, options["mode"], fmt, order, wanted)
-    replay.check_claim(task, options["mode"])
+    single_input.check_claim(task, options["mode"])
     probe = Probe(task, selection)
     if options["script"]:
         return _script(probe, task, bits, options["path"])
@@ -123,10 +123,10 @@ def _repro(out: Console, options: dict[str, Any]) -> int:
     out.file.flush()
     failing = False
     for pattern in bits:
-        point = replay.evaluate(probe, pattern, order, options["path"])
+        point = single_input.evaluate(probe, pattern, order, options["path"])
         _show(out, point, probe.contract.name if probe.target is None else "correct rounding")
         failing |= point.failing
-    if not bits or wanted not in replay.POINTWISE or (wanted != usual and not failing):
+    if not bits or wanted not in single_input.POINTWISE or (wanted != usual and not failing):
         failing |= _cell(out, task, selection, options["file"])
     out.print(text(("FAILS", "bold red") if failing else ("does not fail", "bold green")))
     return codes.FAILED if failing else codes.OK
@@ -204,7 +204,7 @@ def _show(out: Console, point: Point, contract: str) -> None:
         _neighbours(out, point.neighbours)
 
 
-def _neighbours(out: Console, rows: list[Row]) -> None:
+def _neighbours(out: Console, rows: list[EvaluatedInput]) -> None:
     from gradproof.cli.console import columns
 
     out.print(text(("  neighbours", "dim")))
@@ -234,7 +234,7 @@ def _cell(out: Console, task: Task, selection: Selection, files: tuple[str, ...]
     """Judge the whole cell and show it; whether it fails."""
     from gradproof.cli.failures import show
     from gradproof.cli.progress import cell_line
-    from gradproof.cli.replay import judged
+    from gradproof.cli.single_input import judged
 
     cell = judged(task, selection, files[0] if files else None)
     out.print()

@@ -52,13 +52,13 @@ def _judge(options: Mapping[str, Any], files: tuple[str, ...], defaults: Mapping
     made = selection(settings, files)
     prepared = outputs.prepare(chosen, files)
 
-    from gradproof.cli.progress import Progress
+    from gradproof.cli.progress import RunProgress
     from gradproof.cli.summary import summarise
     from gradproof.engine.run import exit_code, run
     from gradproof.results.keeping import Weight
 
     with prepared.stdout_kept(), interruptible() as interrupts:
-        with Progress(quiet=options["quiet"], verbose=options["verbose"]) as progress:
+        with RunProgress(quiet=options["quiet"], verbose=options["verbose"]) as progress:
             result = run(made, progress)
         interrupts.finish()
         code = exit_code(result)

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from gradproof.backends.base import LANES
-from gradproof.backends.jax_layouts import TAIL
+from gradproof.backends.jax.layouts import TAIL
 from gradproof.backends.layouts import LARGE, WIDTH, tails
 from gradproof.formats import Format
 
 if TYPE_CHECKING:
-    from gradproof.engine.plan import Task
+    from gradproof.engine.task import Task
 
 CLAIM: Final = "consistency"
 

@@ -13,7 +13,7 @@ import click
 
 from gradproof.cli.console import columns, console
 from gradproof.config import check_known
-from gradproof.entry_points import REMEDY, enabled_entry_points, loaded, told
+from gradproof.entry_points import REMEDY, described, enabled_entry_points, loaded
 from gradproof.errors import UsageError
 
 GROUP: Final = "gradproof.studies"
@@ -33,7 +33,7 @@ class Studies(click.Group):
         point = points[cmd_name]
         found = loaded(point)
         if not isinstance(found, click.Command):
-            raise UsageError(f"{told(point)} must be a click.Command, got {found!r}; {REMEDY}")
+            raise UsageError(f"{described(point)} must be a click.Command, got {found!r}; {REMEDY}")
         return found
 
 
@@ -41,7 +41,7 @@ def _points() -> dict[str, EntryPoint]:
     found: dict[str, EntryPoint] = {}
     for point in enabled_entry_points(GROUP):
         if point.name in found:
-            raise UsageError(f"{told(point)} offers a second study called {point.name!r}; {REMEDY}")
+            raise UsageError(f"{described(point)} offers a second study called {point.name!r}; {REMEDY}")
         found[point.name] = point
     return found
 

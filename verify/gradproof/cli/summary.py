@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from gradproof.cli import codes
-from gradproof.cli.claims import tally
+from gradproof.cli.claims import verdict_counts
 from gradproof.cli.console import STYLES, console, count, duration, text
 from gradproof.cli.failures import failing, grouped, show
 from gradproof.cli.outputs import DEFAULTS, RESULTS
@@ -134,7 +134,7 @@ def _claims(out: Console, result: RunResult, files: Sequence[str]) -> None:
     if any(overall(claim) != "not checked" for claim in result.claims):
         path = next((f for f in files if f.endswith(".json")), "")
         argument = "" if path == DEFAULTS[RESULTS] else f" {path}"
-        out.print(text(tally(result.claims), f"; see `gradproof claims{argument}`" if path else ""))
+        out.print(text(verdict_counts(result.claims), f"; see `gradproof claims{argument}`" if path else ""))
 
 
 def _tally(cells: Iterable[Cell]) -> list[tuple[tuple[str, str], int]]:
@@ -157,9 +157,10 @@ def _nothing(result: RunResult) -> str:
     asked = {
         k: result.run.settings.get(k) for k in ("properties", "orders", "functions", "formats", "modes", "backends")
     }
-    told = "; ".join(f"{k} {', '.join(map(str, v))}" for k, v in asked.items() if v)
+    wanted = "; ".join(f"{k} {', '.join(map(str, v))}" for k, v in asked.items() if v)
     return (
-        f"no property says anything about this selection ({told}); `gradproof list` shows orders and functions of each"
+        f"no property says anything about this selection ({wanted}); `gradproof list` shows orders and "
+        "functions of each"
     )
 
 
@@ -167,7 +168,7 @@ def _verdict(result: RunResult, code: int) -> object:
     problems = sum(s.state in ("grown", "gone") for s in result.ledger)
     found = [count(len(failing(result)), "new failure")] if failing(result) else []
     found += [f"{count(problems, 'known deviation')} changed"] if problems else []
-    told = {
+    phrases = {
         codes.OK: ("OK", "bold green", _all_well(result)),
         codes.FAILED: ("FAILED", "bold red", ", ".join(found)),
         codes.INTERRUPTED: (
@@ -182,7 +183,7 @@ def _verdict(result: RunResult, code: int) -> object:
         ),
         codes.NOTHING: ("NOTHING RAN", "bold yellow", _nothing(result)),
     }
-    word, style, rest = told[code]
+    word, style, rest = phrases[code]
     if code == codes.OK and not result.run.complete:
         rest += "; the run is incomplete"
     return text((word, style), f": {rest}")

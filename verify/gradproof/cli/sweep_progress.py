@@ -5,20 +5,20 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from gradproof.cli.bar import OnBar
 from gradproof.cli.console import duration, text
+from gradproof.cli.progress_bar import ProgressBar
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
     from gradproof.sweep.plan import Target
-    from gradproof.sweep.running.campaign import Progress
+    from gradproof.sweep.running.campaign import CampaignProgress
 
 EVERY: Final = 10.0
 """Seconds between two lines where there is no terminal."""
 
 
-class SweepProgress(OnBar):
+class SweepProgress(ProgressBar):
     """Listens to a sweep. ``quiet`` tells warnings alone."""
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -31,12 +31,12 @@ class SweepProgress(OnBar):
 
         return [TaskProgressColumn()]
 
-    def advanced(self, progress: Progress) -> None:
+    def advanced(self, progress: CampaignProgress) -> None:
         """Show how far it is."""
-        shown = self.show(completed=progress.done, total=progress.total, description=told(progress))
+        shown = self.show(completed=progress.done, total=progress.total, description=progress_text(progress))
         if not shown and not self.quiet and time.monotonic() - self._last >= EVERY:
             self._last = time.monotonic()
-            self.out.print(text(f"{progress.done / progress.total:4.0%}  {told(progress)}"))
+            self.out.print(text(f"{progress.done / progress.total:4.0%}  {progress_text(progress)}"))
 
     def warned(self, message: str) -> None:
         """Show a warning."""
@@ -49,7 +49,7 @@ class SweepProgress(OnBar):
             self.out.print(text(f"{status:<11}  {target.id}{why}"))
 
 
-def told(progress: Progress) -> str:
+def progress_text(progress: CampaignProgress) -> str:
     """``120 M/s  31 s left  silu-torch-cpu-float32-order0``."""
     left = "" if progress.left is None else f"{duration(progress.left)} left  "
     speed = f"{rate(progress.rate)}  " if progress.rate else ""

@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Any, Final
 from gradproof.cli.console import STYLES, columns, console, count, duration, figure, text
 from gradproof.cli.sweep_progress import rate
 from gradproof.formats import FORMATS, Format
+from gradproof.results.formatting import weight
 from gradproof.results.sweeps import CLASSES, FAILING, inputs, worst_input
-from gradproof.results.telling import weight
-from gradproof.sweep.judging.tally import bits_at
+from gradproof.sweep.judging.shard_summary import bits_at
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from gradproof.cli.outputs import Written
     from gradproof.results.model import Cell, RunResult
-    from gradproof.sweep.api import Row
+    from gradproof.sweep.api import TargetResult
 
 SHOWN: Final = 8
 """Intervals told of one class; the rest are counted."""
 HEAD: Final = ("target", "status", "inputs", "u", "m", "at", "time", "rate")
 
 
-def summarise(result: RunResult, rows: Sequence[Row], written: Written) -> None:
+def summarise(result: RunResult, rows: Sequence[TargetResult], written: Written) -> None:
     """Print the summary to stdout; ``written`` is what became of the files."""
     out = console()
     columns(out, HEAD, [(name, *_line(row)) for name, row in zip(_names(rows), rows, strict=True)])
@@ -46,7 +46,7 @@ def summarise(result: RunResult, rows: Sequence[Row], written: Written) -> None:
     out.print(text(*words[:-1], f" in {duration(result.run.seconds)}"))
 
 
-def _line(row: Row) -> tuple[str, ...]:
+def _line(row: TargetResult) -> tuple[str, ...]:
     cell, swept = row.cell, row.swept
     judged = cell.evidence.n > 0
     measured = judged and not _beyond(row)
@@ -64,13 +64,13 @@ def _line(row: Row) -> tuple[str, ...]:
     )
 
 
-def _beyond(row: Row) -> bool:
+def _beyond(row: TargetResult) -> bool:
     """Whether every input is a NaN or an infinity (or a convention): there is no error to speak of."""
     result = None if row.swept is None else row.swept.result
     return result is not None and not result["counts"]["judged"] and not result["counts"]["mismatched"]
 
 
-def _names(rows: Sequence[Row]) -> list[str]:
+def _names(rows: Sequence[TargetResult]) -> list[str]:
     """The targets by id; where several implementations share one, with the implementation."""
     ids = [_name(row.cell) for row in rows]
     several = {i for i, number in Counter(ids).items() if number > 1}
@@ -86,7 +86,7 @@ def _error(cell: Cell, error: float | None) -> str:
     return f"{'>= ' if cell.evidence.kind == 'sampled' else ''}{figure(error)}"
 
 
-def _found(out: Console, row: Row) -> None:
+def _found(out: Console, row: TargetResult) -> None:
     """Why a target does not pass, or what else is worth knowing: the intervals of each class, or the reason."""
     cell = row.cell
     noted = row.swept is not None and row.swept.result is not None and any(_counts(row.swept.result))
@@ -139,7 +139,7 @@ def _short(bits: int, fmt: Format) -> str:
     return f"{float(fmt.decimal(bits)):.6g}"
 
 
-def _stopped(out: Console, rows: Sequence[Row]) -> None:
+def _stopped(out: Console, rows: Sequence[TargetResult]) -> None:
     stopped = [row.swept for row in rows if row.swept is not None and row.swept.status == "stopped"]
     if not stopped:
         return

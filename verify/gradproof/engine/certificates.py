@@ -9,19 +9,19 @@ import shlex
 
 import numpy as np
 
-from gradproof.engine.plan import Task
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Violations
 from gradproof.engine.regions import Fails, Span, simplest, spans, widen
 from gradproof.engine.selection import Selection
+from gradproof.engine.task import Task
 from gradproof.errors import ImplementationFault, Unsupported
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
 from gradproof.functions import Function, exact
 from gradproof.oracle import Certified
+from gradproof.results.formatting import in_order
 from gradproof.results.model import Certificate, Enclosure, Interval, Number
-from gradproof.results.telling import in_order
 from gradproof.text import storable
 
 

@@ -23,11 +23,11 @@ from packaging.version import Version
 from gradproof.backends.base import Implementation
 from gradproof.cache import toml
 from gradproof.config import check_known
+from gradproof.engine.installed import properties
 from gradproof.engine.known import Known
 from gradproof.engine.losses import Loss
-from gradproof.engine.packs import properties
-from gradproof.engine.plan import Task
 from gradproof.engine.property import Outcome, Violations
+from gradproof.engine.task import Task
 from gradproof.errors import UsageError
 from gradproof.files.reading import read_text
 from gradproof.formats import Format, get_format
@@ -35,8 +35,8 @@ from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats, Ints
 from gradproof.functions import CATALOGUE
 from gradproof.functions.function import exact
+from gradproof.results.formatting import digits, figure
 from gradproof.results.model import LedgerState
-from gradproof.results.telling import digits, figure
 
 Mask = npt.NDArray[np.bool_]
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from gradproof.engine.packs import define_property
+from gradproof.engine.installed import define_property
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Property, Violations
 from gradproof.errors import ImplementationFault, UsageError, is_ours

@@ -2,67 +2,26 @@
 
 from __future__ import annotations
 
-import builtins
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from gradproof.backends import availability, backend_ids, get_backend
 from gradproof.backends.base import Backend, Implementation
-from gradproof.engine.packs import properties
+from gradproof.engine.installed import properties
 from gradproof.engine.property import Property
 from gradproof.engine.selection import Selection
+from gradproof.engine.task import Task
 from gradproof.errors import BackendUnavailable, UsageError
 from gradproof.formats import DEFAULT_FORMATS, FORMATS, get_format, wider_formats
 from gradproof.functions import CATALOGUE, Function, all_functions
 from gradproof.results.model import Cell, Evidence
-from gradproof.text import storable
 
 ORDERS = (0, 1, 2)
 LEFT_TO_DEFAULT = (
     "left to the default profile: whole networks are compiled anew for every format; "
     "name the property or the format to have it in quick"
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Task:
-    """One cell to judge: a claim at one order about one implementation, format and mode.
-
-    Compared and hashed by identity: callables and parameter maps have no useful equality.
-    """
-
-    function: Function
-    implementation: Implementation
-    backend: str
-    mode: str
-    format: str
-    order: int
-    property: str
-
-    @builtins.property  # the field of that name hides the decorator
-    def contract(self) -> str | None:
-        """The contract that the implementation asks for; None for the run's."""
-        return self.implementation.contract
-
-    def cell(self, status: str, reason: str = "", **more: object) -> Cell:
-        """The results cell of this task."""
-        name, _, device = self.backend.partition(":")
-        made = Cell(
-            function=self.function.name,
-            params=dict(self.function.params),
-            implementation=self.implementation.name,
-            backend=name,
-            device=device,
-            mode=self.mode,
-            format=self.format,
-            order=self.order,
-            property=self.property,
-            status=status,  # type: ignore[arg-type]
-            reason=reason,
-            **more,  # type: ignore[arg-type]
-        )
-        return storable(made)
 
 
 @dataclass

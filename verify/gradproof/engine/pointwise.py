@@ -125,8 +125,8 @@ class Pointwise:
         worst = int(bits[int(np.argmax(rows.magnitude))])
         errors = {"u_max": rows.u, "m_max": rows.m, "abs_max": rows.absolute, "magnitude": rows.magnitude}
         figures = {name: float(error.max()) for name, error in errors.items()}
-        told = {name: value if np.isfinite(value) else None for name, value in figures.items()}
-        return {**told, "worst_bits": self.probe.format.bits_text(worst)}
+        shown = {name: value if np.isfinite(value) else None for name, value in figures.items()}
+        return {**shown, "worst_bits": self.probe.format.bits_text(worst)}
 
 
 def _largest(values: Floats) -> float | None:

@@ -50,7 +50,7 @@ def judges(selection: Selection) -> Iterator[Judges]:
     """
     jobs = cpus() if selection.jobs is None else selection.jobs
     if not jobs and not selection.files:
-        yield Here(selection)
+        yield LocalJudge(selection)
         return
     workers = Workers(selection, max(jobs, 1))
     try:
@@ -60,20 +60,20 @@ def judges(selection: Selection) -> Iterator[Judges]:
         workers.end()
 
 
-class Here:
+class LocalJudge:
     """This process."""
 
     def __init__(self, selection: Selection) -> None:
-        self._desk = worker.prepare(selection)
-        self.outline = outline(self._desk.plan, self._desk.ledger, selection)
+        self._state = worker.prepare(selection)
+        self.outline = outline(self._state.plan, self._state.ledger, selection)
 
     def judge(self, take: OnCell, deadline: float | None) -> bool:
         """See ``Judges``."""
-        for g, group in enumerate(self._desk.plan.groups):
+        for g, group in enumerate(self._state.plan.groups):
             for i, task in enumerate(group.tasks):
                 if deadline is not None and time.monotonic() > deadline:
                     return False
-                take((g, i), *self._desk.judge(task))
+                take((g, i), *self._state.judge(task))
         return True
 
 

@@ -17,9 +17,9 @@ from gradproof.backends import get_backend
 from gradproof.backends.base import Backend, Call, Implementation, Traits
 from gradproof.backends.process_state import state_kept
 from gradproof.backends.space import Space
-from gradproof.engine.plan import Task
 from gradproof.engine.selection import Budget, Selection
 from gradproof.engine.tabulated import answered
+from gradproof.engine.task import Task
 from gradproof.errors import Unsupported
 from gradproof.execution.timelimit import time_limit
 from gradproof.formats import BFLOAT16, Format, get_format
@@ -28,7 +28,7 @@ from gradproof.formats.arrays import Bits, Floats
 from gradproof.functions import Function
 from gradproof.measure import Contract, Flushing, Judgement, get_contract, judge
 from gradproof.measure.causes import probable_cause
-from gradproof.measure.conversion import converted, faults, judge_conversion, told
+from gradproof.measure.conversion import converted, fault_text, faults, judge_conversion
 from gradproof.oracle import Certified, Oracle, Reference
 from gradproof.strategies import conversion_bits, landmark_bits, stratified
 
@@ -186,7 +186,7 @@ class Probe:
             return probable_cause(self.oracle, self.format, order, bits, got, due, u)
         dtype = fa.storage(self.format)
         found, between = faults(np.array([bits], dtype), np.array([got], dtype), self.format, self.target)
-        return told(str(found[0]), self.target, between)
+        return fault_text(str(found[0]), self.target, between)
 
     def judge(self, bits: Bits, got: Bits, order: int, reference: Reference | None = None) -> Judgement:
         """Errors of ``got`` = f^(order)(``bits``) under the cell's contract and the backend's traits.

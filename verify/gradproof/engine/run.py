@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Protocol
 
 from gradproof.engine.environment import environment
+from gradproof.engine.installed import claims
 from gradproof.engine.outline import Outline, Place
-from gradproof.engine.packs import claims
 from gradproof.engine.pool import judges
 from gradproof.engine.selection import Selection
 from gradproof.interrupts import Interrupts, interruptible
 from gradproof.results.claims import judge
-from gradproof.results.model import Cell, LedgerState, RunResult, Shard
+from gradproof.results.model import Cell, LedgerState, RunRecord, RunResult
 from gradproof.text import storable
 
 
@@ -31,7 +31,7 @@ class Listener(Protocol):
         """One more cell has its verdict."""
 
 
-class Silent:
+class SilentListener:
     """A listener that does nothing."""
 
     def planned(self, plan: Outline) -> None:
@@ -49,7 +49,7 @@ def run(selection: Selection, listener: Listener | None = None) -> RunResult:
     routes contradict each other.
     """
     with interruptible() as interrupts:
-        return _run(selection, listener or Silent(), interrupts)
+        return _run(selection, listener or SilentListener(), interrupts)
 
 
 def _run(selection: Selection, listener: Listener, interrupts: Interrupts) -> RunResult:
@@ -80,9 +80,9 @@ def _run(selection: Selection, listener: Listener, interrupts: Interrupts) -> Ru
             interrupts.finish()
     places = planned.places()
     left = [planned.at(place).cell("not-run", reason) for place in places if place not in cells]
-    shard = Shard(
+    shard = RunRecord(
         environment=environment(),
-        backends={name: dict(told) for name, told in planned.backends.items()},
+        backends={name: dict(entry) for name, entry in planned.backends.items()},
         settings=_settings(selection),
         seed=selection.seed,
         started=started.isoformat(timespec="seconds"),
@@ -97,7 +97,7 @@ def _run(selection: Selection, listener: Listener, interrupts: Interrupts) -> Ru
         cells=every,
         ledger=states,
         claims=judge(asked, every),
-        deviations={name: dict(told) for name, told in planned.deviations.items() if name in named},
+        deviations={name: dict(entry) for name, entry in planned.deviations.items() if name in named},
     )
 
 

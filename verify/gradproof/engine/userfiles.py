@@ -16,7 +16,7 @@ from typing import Final, NoReturn
 from gradproof.backends.base import Implementation
 from gradproof.backends.process_state import arithmetic_kept
 from gradproof.engine.implementations import collect, named_in
-from gradproof.engine.marked import marked_in
+from gradproof.engine.markers import marked_in
 from gradproof.errors import ImplementationFault, UsageError, is_ours
 from gradproof.execution.processes import Processes, WorkerLost
 from gradproof.execution.timelimit import time_limit

@@ -13,13 +13,13 @@ import numpy as np
 
 from gradproof.engine import certificates
 from gradproof.engine.certificates import certify_failure, reproduction
+from gradproof.engine.installed import properties
 from gradproof.engine.ledger import Entry, Ledger, Surroundings, explain
-from gradproof.engine.packs import properties
-from gradproof.engine.plan import Task
+from gradproof.engine.notes import note
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Violations
-from gradproof.engine.remarks import remark
 from gradproof.engine.selection import DEFAULT_SEED, Selection
+from gradproof.engine.task import Task
 from gradproof.errors import (
     BackendUnavailable,
     GradproofError,
@@ -164,8 +164,8 @@ def _weigh(
         return cell, states
     worst = _worst(outcome)
     certificate = certify_failure(task, probe, worst, source)
-    if told := remark(task, probe, worst):
-        certificate = replace(certificate, explanation=f"{certificate.explanation or sentence(certificate)}; {told}")
+    if clause := note(task, probe, worst):
+        certificate = replace(certificate, explanation=f"{certificate.explanation or sentence(certificate)}; {clause}")
     severity = min(int(v.severity.min()) for v in outcome.violations if len(v))
     magnitude = max(float(v.magnitude.max()) for v in outcome.violations if len(v))
     return replace(
@@ -194,8 +194,8 @@ def _status(outcome: Outcome, probe: Probe) -> tuple[str, str]:
     if outcome.undecided:
         at = outcome.measured.get("undecided_at")
         where = f", the first at {at}" if at is not None else ""
-        told = f"the oracle could not certify {outcome.undecided} value(s){where}"
-        return "undecided", told + (_hint(str(at), probe) if at is not None else "")
+        clause = f"the oracle could not certify {outcome.undecided} value(s){where}"
+        return "undecided", clause + (_hint(str(at), probe) if at is not None else "")
     if outcome.evidence.n == 0:
         why = outcome.measured.get("undecided_why")
         return "undecided", "nothing could be judged" + (f": {why}" if why else "")

@@ -15,11 +15,12 @@ from gradproof.backends import get_backend
 from gradproof.backends.settings import spoiled
 from gradproof.engine import chance
 from gradproof.engine.environment import surroundings
+from gradproof.engine.installed import ledger_directories
 from gradproof.engine.ledger import Ledger, Surroundings
 from gradproof.engine.outline import Outline, Place, digest, outline
-from gradproof.engine.packs import ledger_directories
-from gradproof.engine.plan import Plan, Task, plan
+from gradproof.engine.plan import Plan, plan
 from gradproof.engine.selection import Selection
+from gradproof.engine.task import Task
 from gradproof.engine.userfiles import load
 from gradproof.engine.verdict import decide
 from gradproof.errors import SPOILING, CacheWarning, ImplementationFault
@@ -32,7 +33,7 @@ the next functions use again."""
 
 
 @dataclass
-class Desk:
+class WorkerState:
     """What judging needs beside the task: the plan, the ledger, the surroundings."""
 
     selection: Selection
@@ -45,7 +46,7 @@ class Desk:
         return decide(task, self.selection, self.ledger, self.surroundings, task.implementation.file)
 
 
-def prepare(selection: Selection, pinned: Mapping[str, str] | None = None, import_limit: float = 0.0) -> Desk:
+def prepare(selection: Selection, pinned: Mapping[str, str] | None = None, import_limit: float = 0.0) -> WorkerState:
     """Load the user's files, plan, and read the ledger. Raises UsageError for any of them.
 
     ``pinned``: digests that the files must have (``userfiles.digest_of``), else ImplementationFault.
@@ -61,7 +62,7 @@ def prepare(selection: Selection, pinned: Mapping[str, str] | None = None, impor
     ids = sorted({task.backend for group in made.groups for task in group.tasks})
     ledger = Ledger.read(ledger_directories()) if selection.use_ledger else Ledger()
     ledger.declare(implementations or ())
-    return Desk(selection, made, ledger, surroundings(ids))
+    return WorkerState(selection, made, ledger, surroundings(ids))
 
 
 # -- in a worker process, whose calls share one plan -------------------------------------------------------
@@ -108,21 +109,21 @@ class GivenUp:
         self.names = self.names | {name}
 
 
-_desk: Desk | None = None
+_state: WorkerState | None = None
 _finished = 0
 
 
 def begin(selection: Selection, pinned: Mapping[str, str], import_limit: float) -> None:
     """Get this worker process ready: import and plan, once for all its calls. Errors as ``prepare``."""
-    global _desk
+    global _state
     _pass_on_warnings()
-    _desk = prepare(selection, pinned, import_limit)
+    _state = prepare(selection, pinned, import_limit)
 
 
 def describe() -> Outline:
     """The plan as plain data."""
-    assert _desk is not None
-    return outline(_desk.plan, _desk.ledger, _desk.selection)
+    assert _state is not None
+    return outline(_state.plan, _state.ledger, _state.selection)
 
 
 def judge_group(wanted: str, group: int, first: int, given_up: GivenUp) -> int:
@@ -132,21 +133,21 @@ def judge_group(wanted: str, group: int, first: int, given_up: GivenUp) -> int:
     another one. Raises OracleDisagreement.
     """
     global _finished
-    desk = _desk
-    assert desk is not None
-    if digest(desk.plan) != wanted:
+    state = _state
+    assert state is not None
+    if digest(state.plan) != wanted:
         raise ImplementationFault(
             "changed-file", "what the files register is not what it was when the run began; let them be while it runs"
         )
-    tasks = desk.plan.groups[group].tasks
+    tasks = state.plan.groups[group].tasks
     for index in range(first, len(tasks)):
         place, task = (group, index), tasks[index]
         if task.implementation.name in given_up.names:
             report(Judged(place, gave_up(task), []))
             continue
         report(Began(place))
-        chance.reset(desk.selection.seed)
-        cell, states = desk.judge(task)
+        chance.reset(state.selection.seed)
+        cell, states = state.judge(task)
         report(Judged(place, cell, states))
         if cell.measured.get("fault") in SPOILING or spoiled():
             retire()

@@ -81,7 +81,7 @@ def local(workers: int | None = None, time_limit: float | None = TIME_LIMIT) -> 
     number = cpus() if workers is None else workers
     check_workers("--workers", number)
     if number == 0:
-        yield Crew(Here(), lambda: 1)
+        yield Crew(LocalExecutor(), lambda: 1)
         return
     executor = Processes(number, time_limit)
     try:
@@ -159,7 +159,7 @@ def lost(fault: BaseException) -> tuple[int, str]:
     return 0, ""
 
 
-class Here(Executor):
+class LocalExecutor(Executor):
     """Calls what is submitted at once, in this process."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:

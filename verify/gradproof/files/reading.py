@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from gradproof.errors import UsageError
-from gradproof.files.places import STDOUT, kind_of
+from gradproof.files.destinations import STDOUT, kind_of
 
 DEEPEST: Final = 64
 """Lists and tables within one another; whoever goes through them needs room on Python's stack for each."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from gradproof.errors import UsageError, WriteError
-from gradproof.files.places import Place, place
+from gradproof.files.destinations import Destination, destination
 
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE)
 """What goes wrong with a place that is the right one: it is full, broken, or nobody reads it any more."""
@@ -34,7 +34,7 @@ def write_bytes(content: bytes, path: str | os.PathLike[str], what: str = "file"
     fails on the way, as on a full disk.
     """
     try:
-        target = Place("file", Path(path), ()) if own else place(path)
+        target = Destination("file", Path(path), ()) if own else destination(path)
         if target.kind == "file":
             _replace(content, target.path)
         elif target.kind == "stdout":
@@ -53,13 +53,13 @@ def write_bytes(content: bytes, path: str | os.PathLike[str], what: str = "file"
         ) from fault
 
 
-def try_place(path: str | os.PathLike[str]) -> Place:
+def try_destination(path: str | os.PathLike[str]) -> Destination:
     """The place of ``path``, once it is known that a file can be written there: a trial file has been.
 
     The directory is made when it is missing. Raises OSError for what cannot be written, a folder among it. A pipe or a
     device is not opened.
     """
-    target = place(path)
+    target = destination(path)
     if target.kind == "file":
         target.path.parent.mkdir(parents=True, exist_ok=True)
         if target.path.exists() and not os.access(target.path, os.W_OK):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
@@ -237,7 +237,27 @@ class Function:
 
     @cached_property
     def _identity(self) -> Identity:
-        return identity_of(self)
+        return identity_of(self.meaning())
+
+    def meaning(self) -> dict[str, Any]:
+        """The fields by name, numbers as exact reals: however they were given, equal ones are equal here.
+
+        The name and the defaults are left out: what a function is does not depend on them. What depends on the
+        parameters counts by its values at those that are bound. Fields that this knows nothing of, such as those of a
+        subclass, are there as they are. Raises UsageError where a field makes no sense.
+        """
+        said = {field.name: getattr(self, field.name) for field in fields(self)}
+        said |= {
+            "params": dict(sorted(self.exact_params.items())),
+            "breakpoints": self.breaks,
+            "at": self.exact_at,
+            "closed": self.closed if isinstance(self.closed, tuple) else (self.closed,) * len(self.breaks),
+            "domain": self.ends,
+            "limits": tuple(tuple(self.limit(side, order) for order in range(3)) for side in ("left", "right")),
+            "range": self.exact_range,
+            "turns": self.exact_turns,
+        }
+        return {name: value for name, value in said.items() if name not in ("name", "defaults")}
 
     @cached_property
     def family(self) -> str:

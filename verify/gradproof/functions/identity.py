@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from gradproof.functions.fingerprint import Indigestible, digest
-
-if TYPE_CHECKING:
-    from gradproof.functions.function import Function, Side
-
-_NOT_MEANT: Final = ("name", "defaults")
-"""Fields that a function is called and shown by: what it is does not depend on them."""
 
 _unseen: dict[int, tuple[object, int]] = {}
 """Objects that cannot be seen through, each with its number. They are kept, so that no id is ever given to another."""
@@ -27,40 +19,15 @@ class Identity(NamedTuple):
     """Whether it is the same in every process of one Python version: nothing in the definition is hidden from view."""
 
 
-def identity_of(function: Function) -> Identity:
-    """The identity of a function with its parameters bound: a digest of its ``meaning``.
+def identity_of(meaning: Mapping[str, Any]) -> Identity:
+    """The identity of what ``Function.meaning`` says: a digest of it.
 
     A part that no digest can hold (a closure over an object with a state, a callable of another package) counts as the
-    object it is, so that two of them are never taken for one. Raises UsageError where a field makes no sense.
+    object it is, so that two of them are never taken for one.
     """
-    seen = {name: _seen(value) for name, value in meaning(function).items()}
+    seen = {name: _seen(value) for name, value in meaning.items()}
     portable = not any(map(_hidden, seen.values()))
     return Identity(digest(seen), portable)
-
-
-def meaning(function: Function) -> dict[str, Any]:
-    """The fields of a function by name, numbers as exact reals: however they were given, equal ones are equal here.
-
-    What depends on the parameters counts by its values at those that are bound. Fields that this knows nothing of, such
-    as those of a subclass, are there as they are. Raises UsageError where a field makes no sense.
-    """
-    fields = {field.name: getattr(function, field.name) for field in dataclasses.fields(function)}
-    closed = function.closed
-    exact = {
-        "params": dict(sorted(function.exact_params.items())),
-        "breakpoints": function.breaks,
-        "at": function.exact_at,
-        "closed": closed if isinstance(closed, tuple) else (closed,) * len(function.breaks),
-        "domain": function.ends,
-        "limits": (_limits(function, "left"), _limits(function, "right")),
-        "range": function.exact_range,
-        "turns": function.exact_turns,
-    }
-    return {name: value for name, value in {**fields, **exact}.items() if name not in _NOT_MEANT}
-
-
-def _limits(function: Function, side: Side) -> tuple[Fraction | float | None, ...]:
-    return tuple(function.limit(side, order) for order in range(3))
 
 
 def _seen(value: Any) -> Any:

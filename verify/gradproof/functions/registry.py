@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 
-from gradproof.entry_points import REMEDY, enabled_entry_points, loaded, told
+from gradproof.entry_points import REMEDY, described, enabled_entry_points, loaded
 from gradproof.errors import UsageError
 from gradproof.functions.catalogue import CATALOGUE
 from gradproof.functions.function import (
@@ -46,10 +46,11 @@ def _installed() -> dict[str, Function]:
         for function in offered:
             if not isinstance(function, Function):
                 raise UsageError(
-                    f"{told(point)} must be a gradproof.Function or an iterable of them, got {function!r}; {REMEDY}"
+                    f"{described(point)} must be a gradproof.Function or an iterable of them, "
+                    f"got {function!r}; {REMEDY}"
                 )
             if function.name in found:
-                raise UsageError(f"{told(point)} offers a second function called {function.name!r}; {REMEDY}")
+                raise UsageError(f"{described(point)} offers a second function called {function.name!r}; {REMEDY}")
             found[function.name] = function
     return found
 

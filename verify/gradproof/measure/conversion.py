@@ -114,7 +114,7 @@ def faults(inputs: Bits, got: Bits, source: Format, target: Format) -> tuple[npt
     return np.select([mask for _, mask in rows], [name for name, _ in rows], default="nearest"), between
 
 
-def told(fault: str, target: Format, between: str) -> str:
+def fault_text(fault: str, target: Format, between: str) -> str:
     """The sentence of a fault."""
     return FAULTS[fault][1].format(
         target=target.name, between=between, threshold=f"{float(target.overflow_threshold):.10g}"

@@ -16,7 +16,7 @@ from gradproof.functions.function import Function
 from gradproof.oracle.series import FACTORIALS, ORDERS, Series, SeriesContext, lifted, long_enough
 
 
-class Known:
+class ExactReal:
     """A rational number, or an unknown real (``value`` is None), or nothing at all (``undefined``: x/0, log 0).
 
     Of some unknown numbers it is known that they are not 0, or positive. What is undefined makes all it meets
@@ -40,37 +40,37 @@ class Known:
     __hash__ = None  # type: ignore[assignment]
 
     @staticmethod
-    def of(other: Any) -> Known:
+    def of(other: Any) -> ExactReal:
         """Lift an int, float (its binary value) or Fraction."""
-        return other if isinstance(other, Known) else Known(Fraction(other))
+        return other if isinstance(other, ExactReal) else ExactReal(Fraction(other))
 
-    def _with(self, other: Known, value: Fraction | None, *, scaled: bool = False) -> Known:
+    def _with(self, other: ExactReal, value: Fraction | None, *, scaled: bool = False) -> ExactReal:
         """The result of an operation; ``scaled`` for a product or quotient, whose sign and zeros are known."""
         if self.undefined or other.undefined:
             return UNDEFINED
         nonzero, positive = self.nonzero and other.nonzero, self.positive and other.positive
-        return Known(value, nonzero=scaled and nonzero, positive=scaled and positive)
+        return ExactReal(value, nonzero=scaled and nonzero, positive=scaled and positive)
 
     @lifted
-    def __add__(self, other: Known) -> Known:
+    def __add__(self, other: ExactReal) -> ExactReal:
         a, b = self.value, other.value
         return self._with(other, None if a is None or b is None else a + b)
 
     __radd__ = __add__
 
-    def __neg__(self) -> Known:
-        return Known(None if self.value is None else -self.value, nonzero=self.nonzero, undefined=self.undefined)
+    def __neg__(self) -> ExactReal:
+        return ExactReal(None if self.value is None else -self.value, nonzero=self.nonzero, undefined=self.undefined)
 
     @lifted
-    def __sub__(self, other: Known) -> Known:
+    def __sub__(self, other: ExactReal) -> ExactReal:
         return self + -other
 
     @lifted
-    def __rsub__(self, other: Known) -> Known:
+    def __rsub__(self, other: ExactReal) -> ExactReal:
         return other + -self
 
     @lifted
-    def __mul__(self, other: Known) -> Known:
+    def __mul__(self, other: ExactReal) -> ExactReal:
         a, b = self.value, other.value
         if a == 0 or b == 0:
             return self._with(other, Fraction(0))
@@ -79,7 +79,7 @@ class Known:
     __rmul__ = __mul__
 
     @lifted
-    def __truediv__(self, other: Known) -> Known:
+    def __truediv__(self, other: ExactReal) -> ExactReal:
         a, b = self.value, other.value
         if not other.nonzero:
             return UNDEFINED
@@ -88,109 +88,109 @@ class Known:
         return self._with(other, None if a is None or b is None else a / b, scaled=True)
 
     @lifted
-    def __rtruediv__(self, other: Known) -> Known:
+    def __rtruediv__(self, other: ExactReal) -> ExactReal:
         return other / self
 
 
-UNDEFINED: Final = Known(None, undefined=True)
+UNDEFINED: Final = ExactReal(None, undefined=True)
 
 
 class _KnownScalars:
     """Elementary functions where Lindemann-Weierstrass leaves a rational value: at 0 (or 1 for log)."""
 
     @property
-    def pi(self) -> Known:
-        return Known(None, positive=True)
+    def pi(self) -> ExactReal:
+        return ExactReal(None, positive=True)
 
-    def real(self, value: Any) -> Known:
-        return Known(Fraction(value))
+    def real(self, value: Any) -> ExactReal:
+        return ExactReal(Fraction(value))
 
     def ratio(self, x: Any, n: int) -> Any:
         return x / n
 
-    def sqrt(self, x: Known) -> Known:
+    def sqrt(self, x: ExactReal) -> ExactReal:
         if x.value is None or x.value < 0:
-            return Known(None, positive=True) if x.positive else UNDEFINED  # an unknown one may be negative
-        return Known(rational_root(x.value, 2), positive=x.value > 0)
+            return ExactReal(None, positive=True) if x.positive else UNDEFINED  # an unknown one may be negative
+        return ExactReal(rational_root(x.value, 2), positive=x.value > 0)
 
-    def _at(self, x: Known, point: int, value: Fraction | int, *, positive: bool = False) -> Known:
+    def _at(self, x: ExactReal, point: int, value: Fraction | int, *, positive: bool = False) -> ExactReal:
         """``value`` at ``point``, elsewhere an unknown number."""
-        return UNDEFINED if x.undefined else Known(Fraction(value) if x.value == point else None, positive=positive)
+        return UNDEFINED if x.undefined else ExactReal(Fraction(value) if x.value == point else None, positive=positive)
 
-    def exp(self, x: Known) -> Known:
+    def exp(self, x: ExactReal) -> ExactReal:
         return self._at(x, 0, 1, positive=True)
 
-    def expm1(self, x: Known) -> Known:
+    def expm1(self, x: ExactReal) -> ExactReal:
         return self._at(x, 0, 0)
 
-    def log(self, x: Known) -> Known:
+    def log(self, x: ExactReal) -> ExactReal:
         if x.value is None or x.value in (0, 1):
             return self._at(x, 1, 0) if x.positive else UNDEFINED
-        return Known(None, positive=x.value > 1, nonzero=True) if x.positive else UNDEFINED
+        return ExactReal(None, positive=x.value > 1, nonzero=True) if x.positive else UNDEFINED
 
-    def log1p(self, x: Known) -> Known:
+    def log1p(self, x: ExactReal) -> ExactReal:
         return self._at(x, 0, 0) if (x + 1).positive or x.positive else UNDEFINED
 
-    def sin(self, x: Known) -> Known:
+    def sin(self, x: ExactReal) -> ExactReal:
         return self._at(x, 0, 0)
 
-    def cos(self, x: Known) -> Known:
+    def cos(self, x: ExactReal) -> ExactReal:
         return self._at(x, 0, 1)
 
-    def atan(self, x: Known) -> Known:
+    def atan(self, x: ExactReal) -> ExactReal:
         return self._at(x, 0, 0)
 
-    def tanh(self, x: Known) -> Known:
+    def tanh(self, x: ExactReal) -> ExactReal:
         return self._at(x, 0, 0)
 
-    def sech2(self, x: Known) -> Known:
+    def sech2(self, x: ExactReal) -> ExactReal:
         return self._at(x, 0, 1, positive=True)
 
-    def sigmoid(self, x: Known) -> Known:
+    def sigmoid(self, x: ExactReal) -> ExactReal:
         return self._at(x, 0, Fraction(1, 2), positive=True)
 
-    def softplus(self, x: Known) -> Known:
-        return UNDEFINED if x.undefined else Known(None, positive=True)
+    def softplus(self, x: ExactReal) -> ExactReal:
+        return UNDEFINED if x.undefined else ExactReal(None, positive=True)
 
-    def erf(self, x: Known) -> Known:
+    def erf(self, x: ExactReal) -> ExactReal:
         return self._at(x, 0, 0)
 
-    def erfc(self, x: Known) -> Known:
+    def erfc(self, x: ExactReal) -> ExactReal:
         return self._at(x, 0, 1, positive=True)
 
-    def sinh(self, x: Known) -> Known:
+    def sinh(self, x: ExactReal) -> ExactReal:
         return self._at(x, 0, 0)
 
-    def cosh(self, x: Known) -> Known:
+    def cosh(self, x: ExactReal) -> ExactReal:
         return self._at(x, 0, 1, positive=True)
 
-    def tan(self, x: Known) -> Known:
+    def tan(self, x: ExactReal) -> ExactReal:
         return UNDEFINED if x.value is None else self._at(x, 0, 0)  # no rational number is a pole
 
-    def asin(self, x: Known) -> Known:
+    def asin(self, x: ExactReal) -> ExactReal:
         return self._at(x, 0, 0) if self._below_one(x) else UNDEFINED
 
-    def acos(self, x: Known) -> Known:
+    def acos(self, x: ExactReal) -> ExactReal:
         return self._at(x, 1, 0) if x.value == 1 or self._below_one(x) else UNDEFINED
 
-    def atanh(self, x: Known) -> Known:
+    def atanh(self, x: ExactReal) -> ExactReal:
         return self._at(x, 0, 0) if self._below_one(x) else UNDEFINED
 
-    def _below_one(self, x: Known) -> bool:
+    def _below_one(self, x: ExactReal) -> bool:
         return x.value is not None and abs(x.value) < 1
 
-    def asinh(self, x: Known) -> Known:
+    def asinh(self, x: ExactReal) -> ExactReal:
         return self._at(x, 0, 0)
 
-    def acosh(self, x: Known) -> Known:
+    def acosh(self, x: ExactReal) -> ExactReal:
         return self._at(x, 1, 0) if x.value is not None and x.value >= 1 else UNDEFINED
 
-    def cbrt(self, x: Known) -> Known:
+    def cbrt(self, x: ExactReal) -> ExactReal:
         if x.undefined or x.value is None:
-            return UNDEFINED if x.undefined else Known(None, positive=x.positive, nonzero=x.nonzero)
+            return UNDEFINED if x.undefined else ExactReal(None, positive=x.positive, nonzero=x.nonzero)
         root = rational_root(abs(x.value), 3)
         signed = -root if root is not None and x.value < 0 else root
-        return Known(signed, positive=x.value > 0, nonzero=x.value != 0)
+        return ExactReal(signed, positive=x.value > 0, nonzero=x.value != 0)
 
 
 def rational_root(value: Fraction, n: int) -> Fraction | None:
@@ -214,11 +214,13 @@ CONTEXT: Final = SeriesContext(_SCALARS)
 
 def derivatives(function: Function, piece: int, x: Fraction) -> list[Fraction | None]:
     """f to f''' of one piece at ``x``: the exact rational, or None where it is not known to be one."""
-    params = {k: Known(v) for k, v in function.exact_params.items()}
+    params = {k: ExactReal(v) for k, v in function.exact_params.items()}
     try:
-        series = long_enough(lambda n: function.pieces[piece](CONTEXT, Series.variable(Known(x), n), **params), ORDERS)
+        series = long_enough(
+            lambda n: function.pieces[piece](CONTEXT, Series.variable(ExactReal(x), n), **params), ORDERS
+        )
         coefficients = series.c[:ORDERS] if isinstance(series, Series) else [series] + [0] * (ORDERS - 1)
-        values = [Known.of(c).value for c in coefficients]
+        values = [ExactReal.of(c).value for c in coefficients]
     except Exception:
         return [None] * ORDERS
     return [None if v is None else v * FACTORIALS[k] for k, v in enumerate(values)]

@@ -204,8 +204,8 @@ def _analytic(name: str, z: Germ) -> Germ:
             raise Undecided(f"{name} has no Taylor series there")
         if not isinstance(constant, Fraction):
             return balls
-        known = getattr(exact_route.CONTEXT, name)(Series.variable(exact_route.Known(constant), max(count, 2)))
-        exact = [exact_route.Known.of(c).value for c in known.c[:count]]
+        known = getattr(exact_route.CONTEXT, name)(Series.variable(exact_route.ExactReal(constant), max(count, 2)))
+        exact = [exact_route.ExactReal.of(c).value for c in known.c[:count]]
         return [ball if value is None else value for value, ball in zip(exact, balls, strict=True)]
 
     return _composed(taylor, rest)

@@ -15,7 +15,7 @@ from gradproof.oracle.dyadic import Dyadic
 from gradproof.oracle.series import FACTORIALS, Series, SeriesContext, lifted
 
 
-class Interval:
+class RealInterval:
     """All reals from ``low`` to ``high``, arb numbers; what lies between their outer ends."""
 
     __slots__ = ("high", "low")
@@ -25,48 +25,48 @@ class Interval:
         self.high = high.upper()
 
     @staticmethod
-    def of(other: Any) -> Interval:
+    def of(other: Any) -> RealInterval:
         """Lift an int, float (its binary value) or Fraction."""
-        if isinstance(other, Interval):
+        if isinstance(other, RealInterval):
             return other
         number = arb_route.number(Fraction(other))
-        return Interval(number, number)
+        return RealInterval(number, number)
 
-    def __neg__(self) -> Interval:
-        return Interval(-self.high, -self.low)
+    def __neg__(self) -> RealInterval:
+        return RealInterval(-self.high, -self.low)
 
     @lifted
-    def __add__(self, other: Interval) -> Interval:
-        return Interval(self.low + other.low, self.high + other.high)
+    def __add__(self, other: RealInterval) -> RealInterval:
+        return RealInterval(self.low + other.low, self.high + other.high)
 
     __radd__ = __add__
 
     @lifted
-    def __sub__(self, other: Interval) -> Interval:
+    def __sub__(self, other: RealInterval) -> RealInterval:
         return self + -other
 
     @lifted
-    def __rsub__(self, other: Interval) -> Interval:
+    def __rsub__(self, other: RealInterval) -> RealInterval:
         return other + -self
 
     @lifted
-    def __mul__(self, other: Interval) -> Interval:
+    def __mul__(self, other: RealInterval) -> RealInterval:
         corners = [a * b for a in (self.low, self.high) for b in (other.low, other.high)]
         low, high = corners[0].lower(), corners[0].upper()
         for corner in corners[1:]:
             low, high = low.min(corner.lower()), high.max(corner.upper())
-        return Interval(low, high)
+        return RealInterval(low, high)
 
     __rmul__ = __mul__
 
     @lifted
-    def __truediv__(self, other: Interval) -> Interval:
+    def __truediv__(self, other: RealInterval) -> RealInterval:
         if not (other.low > 0 or other.high < 0):
             raise ZeroDivisionError("an interval that holds 0 cannot divide")
-        return self * Interval(1 / other.high, 1 / other.low)
+        return self * RealInterval(1 / other.high, 1 / other.low)
 
     @lifted
-    def __rtruediv__(self, other: Interval) -> Interval:
+    def __rtruediv__(self, other: RealInterval) -> RealInterval:
         return other / self
 
 
@@ -83,12 +83,12 @@ class _IntervalScalars:
     """Monotone elementary functions, evaluated at both ends by arb."""
 
     @property
-    def pi(self) -> Interval:
+    def pi(self) -> RealInterval:
         pi = arb_route.CONTEXT.pi
-        return Interval(pi, pi)
+        return RealInterval(pi, pi)
 
-    def real(self, value: Any) -> Interval:
-        return Interval.of(Fraction(value))
+    def real(self, value: Any) -> RealInterval:
+        return RealInterval.of(Fraction(value))
 
     def ratio(self, x: Any, n: int) -> Any:
         return x / n
@@ -98,20 +98,20 @@ class _IntervalScalars:
             raise AttributeError(f"intervals have no {name!r}")
         at = getattr(arb_route.CONTEXT, name)
         if name in _FALLING:
-            return lambda x: Interval(at(x.high), at(x.low))
-        return lambda x: Interval(at(x.low), at(x.high))
+            return lambda x: RealInterval(at(x.high), at(x.low))
+        return lambda x: RealInterval(at(x.low), at(x.high))
 
-    def cosh(self, x: Interval) -> Interval:
+    def cosh(self, x: RealInterval) -> RealInterval:
         near, far = _magnitudes(x)
-        return Interval(near.cosh(), far.cosh())
+        return RealInterval(near.cosh(), far.cosh())
 
-    def sech2(self, x: Interval) -> Interval:
+    def sech2(self, x: RealInterval) -> RealInterval:
         """4 t / (1 + t)^2 with t = exp(-2 |x|), falling in |x|."""
         near, far = _magnitudes(x)
-        return Interval(_sech2(far), _sech2(near))
+        return RealInterval(_sech2(far), _sech2(near))
 
 
-def _magnitudes(x: Interval) -> tuple[Any, Any]:
+def _magnitudes(x: RealInterval) -> tuple[Any, Any]:
     """The least and the greatest |x|."""
     near = x.low * 0 if x.low < 0 < x.high else x.low.abs_lower().min(x.high.abs_lower())
     return near, x.low.abs_upper().max(x.high.abs_upper())
@@ -135,13 +135,13 @@ def derivatives_over(
     """
     with arb_route.working(precision):
         params = {k: _SCALARS.real(v) for k, v in function.exact_params.items()}
-        x = Interval(arb_route.number(low), arb_route.number(high))
+        x = RealInterval(arb_route.number(low), arb_route.number(high))
         series = function.pieces[piece](_CONTEXT, Series.variable(x), **params)
         coefficients = series.c if isinstance(series, Series) else [series, 0, 0, 0]
-        return [_ends(Interval.of(c) * k) for c, k in zip(coefficients, FACTORIALS, strict=True)]
+        return [_ends(RealInterval.of(c) * k) for c, k in zip(coefficients, FACTORIALS, strict=True)]
 
 
-def _ends(interval: Interval) -> tuple[Dyadic, Dyadic] | None:
+def _ends(interval: RealInterval) -> tuple[Dyadic, Dyadic] | None:
     if not (interval.low.is_finite() and interval.high.is_finite()):
         return None
     return arb_route.dyadic(interval.low), arb_route.dyadic(interval.high)

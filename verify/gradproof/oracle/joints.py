@@ -80,7 +80,7 @@ def _reaches(one: Certified, other: Certified) -> bool:
     return (one.upper - other.lower).man >= 0
 
 
-def told(value: Certified) -> str:
+def value_text(value: Certified) -> str:
     """A value for a message."""
     if value.kind == "infinite":
         return f"{value.infinity:g}"

@@ -33,7 +33,7 @@ from gradproof.oracle.reference import (
     UNDECIDED,
     UNDEFINED,
     Reference,
-    Row,
+    ReferenceRow,
 )
 from gradproof.oracle.values import Mask
 
@@ -60,7 +60,7 @@ class Oracle:
 
     def __init__(self, function: Function) -> None:
         self.function = function
-        self._memo: dict[tuple[str, int], tuple[Row, ...]] = {}
+        self._memo: dict[tuple[str, int], tuple[ReferenceRow, ...]] = {}
         self._beside: dict[tuple[Fraction, int], tuple[Certified, Certified]] = {}
         self._rational = [exact_route.is_rational(function, k) for k in range(len(function.pieces))]
 
@@ -131,8 +131,8 @@ class Oracle:
             what = "f" + "'" * order
             raise UsageError(
                 f"function {self.function.label}: smooth= declares {what} continuous at {float(kink):g}, but its "
-                f"pieces give {joints.told(left)} on the left and {joints.told(right)} on the right; declare a lower "
-                "order there, or mend a piece"
+                f"pieces give {joints.value_text(left)} on the left and {joints.value_text(right)} on the right; "
+                "declare a lower order there, or mend a piece"
             )
         return common
 
@@ -145,9 +145,9 @@ class Oracle:
             agreed = joints.same(answers[order], due) if answers[order].kind != "undefined" else None
             if agreed is None:
                 what = "f" + "'" * order
-                found = joints.told(answers[order])
+                found = joints.value_text(answers[order])
                 raise UsageError(
-                    f"function {self.function.label}: at= declares {what} to be {joints.told(due)} at "
+                    f"function {self.function.label}: at= declares {what} to be {joints.value_text(due)} at "
                     f"{float(x):g}, but its definition gives {found} there; leave that entry out (None)"
                 )
             answers[order] = agreed
@@ -355,7 +355,7 @@ class Oracle:
     def _ladders(self) -> list[Ladder]:
         return [Ladder(self.function, piece) for piece in range(len(self.function.pieces))]
 
-    def _remembered(self, bits: int, fmt: Format, confirm: tuple[int, ...]) -> tuple[Row, ...]:
+    def _remembered(self, bits: int, fmt: Format, confirm: tuple[int, ...]) -> tuple[ReferenceRow, ...]:
         """Reference rows of one input, with a memory: the backends of a function ask about the same inputs."""
         key = (fmt.name, bits)
         rows = self._memo.get(key)
@@ -415,11 +415,11 @@ def _table(oracle: Oracle, fmt: Format) -> list[Reference]:
     return tables.table(oracle.function, fmt, lambda: oracle._compute(everything, fmt, precise=True))
 
 
-def row_of(value: Certified, following: Certified) -> Row:
+def row_of(value: Certified, following: Certified) -> ReferenceRow:
     """A certified value as a reference row, with the next derivative as its slope."""
     if value.kind != "finite":
-        return Row(value.bits, _KINDS[value.kind], BY_EXACT)
-    return Row.of(value.midpoint, value.bits, _HOW[value.how], _steepest(following))
+        return ReferenceRow(value.bits, _KINDS[value.kind], BY_EXACT)
+    return ReferenceRow.of(value.midpoint, value.bits, _HOW[value.how], _steepest(following))
 
 
 _KINDS = {

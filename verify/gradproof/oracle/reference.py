@@ -36,7 +36,7 @@ EXPONENT_FLOOR: Final = -8192
 _BEYOND_FLOAT64: Final = 4000
 
 
-class Row(NamedTuple):
+class ReferenceRow(NamedTuple):
     """One input's entry of a ``Reference``."""
 
     rounded: int
@@ -49,7 +49,7 @@ class Row(NamedTuple):
     slope_exponent: int = 0
 
     @classmethod
-    def of(cls, value: Dyadic, rounded: int, how: int, slope: Dyadic = ZERO) -> Row:
+    def of(cls, value: Dyadic, rounded: int, how: int, slope: Dyadic = ZERO) -> ReferenceRow:
         """A finite value with 104 bits, and the magnitude of ``slope`` with 53."""
         steep, steep_exponent = _shortened(slope)
         if not value.man or value.exponent < EXPONENT_FLOOR:
@@ -149,7 +149,7 @@ class Reference:
         self.slope[where] = mantissa
         self.slope_exponent[where] = np.where(mantissa == 0, 0, clipped(exponent + following.exponent, -EXPONENT_FLOOR))
 
-    def set_rows(self, where: Any, rows: list[Row]) -> None:
+    def set_rows(self, where: Any, rows: list[ReferenceRow]) -> None:
         """Store one row per index of ``where``."""
         columns = list(zip(*rows, strict=True))
         self.rounded[where] = np.array(columns[0], dtype=np.uint64).astype(self.rounded.dtype)

@@ -27,7 +27,6 @@ from gradproof.formats import Format
 from gradproof.formats import arrays as fa
 from gradproof.functions.fingerprint import Indigestible, digest
 from gradproof.functions.function import Function
-from gradproof.functions.identity import meaning
 from gradproof.oracle import arb_route, store
 from gradproof.oracle.reference import Reference
 
@@ -87,7 +86,7 @@ def table_key(function: Function, fmt: Format) -> store.Key | None:
 
     gradproof's own part is known by its version and, for those who change it, by a digest of the oracle's source.
     """
-    said = meaning(function)
+    said = function.meaning()
     try:
         pieces = digest(*said.pop("pieces"))
         others = {f"function.{name}": digest(value) for name, value in said.items() if name not in _TOLD | _CLAIMS}

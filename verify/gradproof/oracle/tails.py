@@ -38,7 +38,7 @@ _UNSEEN, _UNKNOWN, _KNOWN, _SLOPED = range(4)
 
 
 @dataclass(frozen=True)
-class Verdict:
+class TailBound:
     """One order on a range: ``value`` within ``rad``, both times 2^exponent; if ``sloped``, x within ``rad * |x|``."""
 
     value: tuple[float, float]
@@ -57,7 +57,7 @@ class Tails:
         self._state = np.full((ORDERS, END), _UNSEEN, np.int8)
         self._columns = np.zeros((3, ORDERS, END))
         self._exponents = np.zeros((ORDERS, END), np.int64)
-        self._beyond: list[tuple[int, Verdict | None]] = [(END, None)] * ORDERS
+        self._beyond: list[tuple[int, TailBound | None]] = [(END, None)] * ORDERS
         """Per order the least binade from which on something is known of all that lies outward."""
 
     def patch(self, values: list[Values], rows: Ints, x: Floats, binades: Ints) -> None:
@@ -82,7 +82,7 @@ class Tails:
                 self._columns[:, order, k] = *verdict.value, verdict.rad
                 self._exponents[order, k] = verdict.exponent
 
-    def verdicts(self, k: int) -> list[Verdict | None]:
+    def verdicts(self, k: int) -> list[TailBound | None]:
         """What is known of orders 0 to 3 on the binade from 2^k on, k >= 0."""
         found = list(self._outward(k))
         if None in found:
@@ -90,7 +90,7 @@ class Tails:
             found = [a or _judged(b) for a, b in zip(found, near, strict=True)]
         return found
 
-    def _outward(self, k: int) -> list[Verdict | None]:
+    def _outward(self, k: int) -> list[TailBound | None]:
         """What holds from 2^k to the end of float64."""
         if self._ends_before():
             return [None] * ORDERS
@@ -120,7 +120,7 @@ class Tails:
                 break
         return found
 
-    def _asymptote(self, k: int, slopes: Enclosure) -> Verdict | None:
+    def _asymptote(self, k: int, slopes: Enclosure) -> TailBound | None:
         """f(x) = x + error where f' stays within a hair of 1 from 2^k to the end, by the mean value theorem."""
         if slopes is None:
             return None
@@ -133,34 +133,34 @@ class Tails:
             return None
         offset = max(abs(float(e - Dyadic(x, 0))) for e in ends) / 2.0**k
         relative = (deviation + offset) * 1.01
-        return Verdict((0.0, 0.0), relative, 0, sloped=True) if relative <= _TIGHT else None
+        return TailBound((0.0, 0.0), relative, 0, sloped=True) if relative <= _TIGHT else None
 
     def _ends_before(self) -> bool:
         """Whether another piece takes over further out: nothing is claimed of the end then."""
         return self._piece != (len(self._function.pieces) - 1 if self._sign > 0 else 0)
 
 
-def _judged(ends: Enclosure, gone: int = GONE) -> Verdict | None:
+def _judged(ends: Enclosure, gone: int = GONE) -> TailBound | None:
     """What one enclosure settles: vanished, overflowed, or constant to 2^-90."""
     if ends is None:
         return None
     low, high = ends
     size = max((e.exponent for e in ends if e.man), default=None)
     if size is None:
-        return Verdict((0.0, 0.0), 0.0, 0)
+        return TailBound((0.0, 0.0), 0.0, 0)
     if size < gone:
         sign = 1.0 if low.man >= 0 else -1.0 if high.man <= 0 else 0.0
-        return Verdict((0.5 * sign, 0.0), 1.0 - 0.5 * abs(sign), max(size, -(1 << 30)) + 1)
+        return TailBound((0.5 * sign, 0.0), 1.0 - 0.5 * abs(sign), max(size, -(1 << 30)) + 1)
     if low.man * high.man <= 0:
         return None
     least = min(e.exponent for e in ends)
     if least >= BEYOND:
         exponent = min(least, 8191)
-        return Verdict((0.75 if low.man > 0 else -0.75, 0.0), 0.25, exponent + 1)
+        return TailBound((0.75 if low.man > 0 else -0.75, 0.0), 0.25, exponent + 1)
     if abs(low.exponent) < 900 and abs(high.exponent) < 900:
         middle, half = (low.fraction() + high.fraction()) / 2, float((high.fraction() - low.fraction()) / 2) * 1.01
         hi, lo = pairs.of(middle)
         rad = half + abs(hi) * 2.0**-105
         if rad <= _TIGHT * abs(hi):
-            return Verdict((hi, lo), rad, 0)
+            return TailBound((hi, lo), rad, 0)
     return None

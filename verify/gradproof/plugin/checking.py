@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from gradproof.engine.marked import MARK, read_mark
+from gradproof.engine.markers import MARK, read_mark
 from gradproof.errors import UsageError
 from gradproof.names import World, caller_world
-from gradproof.plugin.collecting import desk_of
-from gradproof.plugin.planning import Row, rows
+from gradproof.plugin.collecting import context_of
+from gradproof.plugin.planning import PlannedItem, planned_items
 from gradproof.plugin.recorder import ATTRIBUTE
-from gradproof.plugin.verdicts import Told, Verdict, judged, shorten, text_of, told
+from gradproof.plugin.verdicts import ItemOutcome, Verdict, item_outcome, judged, shorten, text_of
 from gradproof.results.model import Cell
 
 
@@ -39,14 +39,14 @@ class Checker:
         """
         __tracebackhide__ = True
         given.setdefault("name", f"{self._item.path.stem}:{self._item.name}")
-        found: list[tuple[Verdict, Told]] = []
+        found: list[tuple[Verdict, ItemOutcome]] = []
         wrong = ""
         try:
-            desk = desk_of(self._item.config)
+            context = context_of(self._item.config)
             for row in self._rows(function, implementation, given | {"backend": backend}, caller_world()):
                 verdict = self._judged(row)
                 self._verdicts.append(verdict)
-                found.append((verdict, told(verdict, row, desk)))
+                found.append((verdict, item_outcome(verdict, row, context)))
         except UsageError as fault:
             wrong = str(fault)
         if wrong:  # outside of the handler, whose error would be shown too
@@ -56,13 +56,13 @@ class Checker:
 
     def _rows(
         self, function: Any, implementation: Callable[..., Any], given: dict[str, Any], world: World
-    ) -> list[Row]:
+    ) -> list[PlannedItem]:
         mark = SimpleNamespace(name=MARK, args=(function,), kwargs=given)
-        desk = desk_of(self._item.config)
-        made = rows(read_mark(mark, implementation, world), desk)
+        context = context_of(self._item.config)
+        made = planned_items(read_mark(mark, implementation, world), context)
         self._calls += 1
         for row in made:
-            desk.enter(row.cell, f"{self._node} (call {self._calls})")
+            context.enter(row.cell, f"{self._node} (call {self._calls})")
         return made
 
     def gradproof_finish(self, report: pytest.TestReport) -> None:
@@ -72,10 +72,10 @@ class Checker:
                 shorten(report)
             setattr(report, ATTRIBUTE, text_of(self._verdicts))
 
-    def _judged(self, row: Row) -> Verdict:
-        desk, item = desk_of(self._item.config), self._item
+    def _judged(self, row: PlannedItem) -> Verdict:
+        context, item = context_of(self._item.config), self._item
         place = f"{self._node}::{row.cell.id}"
-        verdict = judged(row, desk, place, self._node.partition("::")[0], item.session)
+        verdict = judged(row, context, place, self._node.partition("::")[0], item.session)
         certificate = verdict.cell.certificate
         if certificate is None:
             return verdict
@@ -84,7 +84,7 @@ class Checker:
         certificate = dataclasses.replace(certificate, reproduce=command)
         return dataclasses.replace(verdict, cell=dataclasses.replace(verdict.cell, certificate=certificate))
 
-    def _tell(self, found: list[tuple[Verdict, Told]]) -> None:
+    def _tell(self, found: list[tuple[Verdict, ItemOutcome]]) -> None:
         __tracebackhide__ = True
         failed = [t.text for _, t in found if t.outcome == "failed"]
         if failed:

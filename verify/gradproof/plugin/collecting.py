@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from gradproof.engine.implementations import registered_as
-from gradproof.engine.marked import Declared, marks_of, read_mark
+from gradproof.engine.markers import Declared, marks_of, read_mark
 from gradproof.errors import GradproofError, UsageError
-from gradproof.plugin.desk import Desk
+from gradproof.plugin.context import PluginContext
 from gradproof.plugin.items import CellItem
-from gradproof.plugin.planning import rows
+from gradproof.plugin.planning import planned_items
 from gradproof.plugin.recorder import Recorder
 
 NOT_SUPPORTED = ("parametrize", "usefixtures")
@@ -23,19 +23,19 @@ def collector_of(collector: pytest.Module | pytest.Class, name: str, thing: Any)
     """The node of ``thing``, or None when another name or module has it already (an import, an alias)."""
     node = ImplementationCollector.from_parent(collector, name=name, thing=thing)
     try:
-        return node if desk_of(collector.config).claim(thing, node.nodeid) else None
+        return node if context_of(collector.config).claim(thing, node.nodeid) else None
     except GradproofError:
         return node  # its collection says what is wrong with the options
 
 
-def desk_of(config: pytest.Config) -> Desk:
-    """This process's desk, made on first use. Raises UsageError for options that name something unknown."""
+def context_of(config: pytest.Config) -> PluginContext:
+    """This process's context, made on first use. Raises UsageError for options that name something unknown."""
     recorder = config.pluginmanager.get_plugin("gradproof-recorder")
     assert isinstance(recorder, Recorder)
-    if recorder.desk is None:
-        recorder.desk = Desk(config)
-    assert isinstance(recorder.desk, Desk)
-    return recorder.desk
+    if recorder.context is None:
+        recorder.context = PluginContext(config)
+    assert isinstance(recorder.context, PluginContext)
+    return recorder.context
 
 
 class ImplementationCollector(pytest.Collector):
@@ -68,11 +68,11 @@ class ImplementationCollector(pytest.Collector):
                 raise UsageError(
                     f"expected no @pytest.mark.{mark.name} beside gradproof: items take no fixtures; {FIXTURE}"
                 )
-        desk = desk_of(self.config)
+        context = context_of(self.config)
         for declared in self._declared():
-            for row in rows(declared, desk):
-                item: CellItem = CellItem.from_parent(self, thing=self.thing, row=row, desk=desk)
-                desk.enter(row.cell, item.nodeid)
+            for row in planned_items(declared, context):
+                item: CellItem = CellItem.from_parent(self, thing=self.thing, row=row, context=context)
+                context.enter(row.cell, item.nodeid)
                 yield item
 
     def _declared(self) -> list[Declared]:

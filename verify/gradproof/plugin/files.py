@@ -9,38 +9,46 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gradproof.engine.packs import claims
+from gradproof.engine.installed import claims
 from gradproof.engine.selection import DEFAULT_SEED
 from gradproof.entry_points import enabled_entry_points, loaded
 from gradproof.errors import GradproofError, UsageError
 from gradproof.plugin.options import FILTERS, Options
-from gradproof.plugin.recorder import Recorder
 from gradproof.results import RunResult, write_results
 from gradproof.results.claims import judge
 from gradproof.results.keeping import Weight, destinations
-from gradproof.results.model import Cell, LedgerState, Shard
+from gradproof.results.model import Cell, LedgerState, RunRecord
 from gradproof.results.rebuild import rebuild
 
 
-def write_files(recorder: Recorder, *, complete: bool, started: float) -> tuple[list[str], list[str]]:
+def write_files(
+    verdicts: list[dict[str, Any]],
+    headers: list[dict[str, Any]],
+    options: Options,
+    root: Path,
+    *,
+    complete: bool,
+    started: float,
+) -> tuple[list[str], list[str]]:
     """Write the files that were asked for; what was written and what was not, one line each.
 
-    ``started`` is in seconds since the epoch. A session that was broken off says ``complete: false``.
+    Paths are as seen from ``root``, where pytest was called, when they lie below. ``started`` is in seconds since the
+    epoch. A session that was broken off says ``complete: false``.
     """
     done: list[str] = []
     failed: list[str] = []
-    result = assemble(recorder.verdicts, recorder.facts, recorder.options, complete=complete, started=started)
-    wanted = {name: path for name in ("json", "report") if (path := recorder.options.path(name)) is not None}
+    result = assemble(verdicts, headers, options, complete=complete, started=started)
+    wanted = {name: path for name in ("json", "report") if (path := options.path(name)) is not None}
     reports = [path for name, path in wanted.items() if name != "json"]
     where = destinations(Weight.of(result, interrupted=not complete), wanted.get("json"), reports)
     for name, path in wanted.items():
         what, write = {"json": ("results", write_results), "report": ("report", write_report)}[name]
         to = where[path]
-        kept = "" if to == path else f"; {_relative(path, recorder)} holds more and is kept"
+        kept = "" if to == path else f"; {_relative(path, root)} holds more and is kept"
         try:
             if to is not None:
                 write(result, to)
-            done.append(f"{what}: {'nothing was judged' if to is None else _relative(to, recorder)}{kept}")
+            done.append(f"{what}: {'nothing was judged' if to is None else _relative(to, root)}{kept}")
         except GradproofError as fault:
             failed.append(f"{what} not written: {fault}")
     return done, failed
@@ -48,7 +56,7 @@ def write_files(recorder: Recorder, *, complete: bool, started: float) -> tuple[
 
 def assemble(
     verdicts: list[dict[str, Any]],
-    facts: list[dict[str, Any]],
+    headers: list[dict[str, Any]],
     options: Options,
     *,
     complete: bool,
@@ -63,19 +71,19 @@ def assemble(
         states += [rebuild(LedgerState, s, "ledger state") for s in verdict["ledger"]]
     backends: dict[str, dict[str, Any]] = {}
     deviations: dict[str, dict[str, Any]] = {}
-    for one in facts:
+    for one in headers:
         backends |= one["backends"]
         deviations |= one["deviations"]
     named = {c.known_ref for c in cells.values()} | {s.deviation for s in states}
     seed = options.number("seed")
-    shard = Shard(
-        environment=facts[0]["environment"] if facts else {},
+    shard = RunRecord(
+        environment=headers[0]["environment"] if headers else {},
         backends=backends,
         settings=_settings(options),
         seed=DEFAULT_SEED if seed is None else int(seed),
         started=datetime.datetime.fromtimestamp(started, datetime.UTC).isoformat(timespec="seconds"),
         seconds=round(time.time() - started, 3),
-        complete=complete and bool(facts),
+        complete=complete and bool(headers),
     )
     found = {key: text for key, text in deviations.items() if key in named}
     # Workers finish in any order; a file should not depend on it.
@@ -102,7 +110,6 @@ def _settings(options: Options) -> dict[str, Any]:
     return {"runner": "pytest", **settings}
 
 
-def _relative(name: str, recorder: Recorder) -> str:
-    """A path as seen from where pytest was called, when it lies below."""
-    path, here = Path(name), recorder.config.invocation_params.dir
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+def _relative(name: str, root: Path) -> str:
+    path = Path(name)
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from gradproof.plugin.desk import Desk
-from gradproof.plugin.planning import Row
+from gradproof.plugin.context import PluginContext
+from gradproof.plugin.planning import PlannedItem
 from gradproof.plugin.recorder import ATTRIBUTE
-from gradproof.plugin.verdicts import Verdict, judged, shorten, text_of, told
+from gradproof.plugin.verdicts import Verdict, item_outcome, judged, shorten, text_of
 from gradproof.results.model import Cell
 
 PREFIX = "gradproof_"
@@ -22,22 +22,22 @@ PREFIX = "gradproof_"
 class CellItem(pytest.Item):
     """Judges one cell. Takes no fixtures; marks of the function apply."""
 
-    def __init__(self, parent: pytest.Collector, *, thing: Any, row: Row, desk: Desk) -> None:
+    def __init__(self, parent: pytest.Collector, *, thing: Any, row: PlannedItem, context: PluginContext) -> None:
         super().__init__(row.cell.id, parent)
         self._owner = parent.name
         self.row = row
-        self.desk = desk
+        self.context = context
         self._line = _line_of(thing, self.path)
         self._place = self.nodeid  # xdist appends the name of its group later
         self._verdict: str | None = None
 
     def runtest(self) -> None:
         """Judge the cell, remember the verdict, and tell pytest by failing, skipping or returning."""
-        verdict = judged(self.row, self.desk, self._place, self._place.partition("::")[0], self.session)
+        verdict = judged(self.row, self.context, self._place, self._place.partition("::")[0], self.session)
         self._verdict = text_of([verdict])
         kept = [entry for entry in self.user_properties if not str(entry[0]).startswith(PREFIX)]
         self.user_properties[:] = kept + _properties(verdict.cell)
-        outcome, text = told(verdict, self.row, self.desk)
+        outcome, text = item_outcome(verdict, self.row, self.context)
         if outcome == "failed":
             pytest.fail(text, pytrace=False)
         if outcome == "skipped":

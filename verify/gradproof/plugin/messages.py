@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from gradproof.results.formatting import SHOWN, digits, figure, in_order, over_bound
 from gradproof.results.model import Cell, Certificate, Interval, LedgerState, Number, shown
-from gradproof.results.telling import SHOWN, digits, figure, in_order, over_bound
 from gradproof.text import visible
 
 
@@ -52,8 +52,8 @@ def _exceeded(cell: Cell, state: LedgerState) -> str:
     return f"no longer as declared: {state.detail} ({declared})"
 
 
-def _replayed(told: dict[str, Any]) -> str:
-    return f"of the inputs that failed before, {len(told['failing'])} of {told['inputs']} fail again"
+def _replayed(words: dict[str, Any]) -> str:
+    return f"of the inputs that failed before, {len(words['failing'])} of {words['inputs']} fail again"
 
 
 def _about(cell: Cell) -> list[tuple[str, str]]:
@@ -112,16 +112,16 @@ def _truth(found: Certificate) -> str:
 
 def _error(found: Certificate) -> str:
     if found.u is None:
-        told = "of class (NaN, infinity or sign)" if found.magnitude is None else ""
+        words = "of class (NaN, infinity or sign)" if found.magnitude is None else ""
     else:
         enough = digits(found.magnitude)
-        told = f"u = {figure(found.u, enough)} ulp"
+        words = f"u = {figure(found.u, enough)} ulp"
         if found.m is not None:
-            told += f", m = {figure(found.m, enough)}"
+            words += f", m = {figure(found.m, enough)}"
         if found.abs_error is not None:
-            told += f", absolute {figure(found.abs_error)}"
+            words += f", absolute {figure(found.abs_error)}"
     over = "" if found.magnitude is None else over_bound(found.magnitude)
-    return "; ".join(part for part in (told, over) if part)
+    return "; ".join(part for part in (words, over) if part)
 
 
 def _interval(interval: Interval) -> str:

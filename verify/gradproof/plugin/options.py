@@ -44,7 +44,7 @@ SINGLE = {
 KINDS: dict[str, Any] = {"seed": int, "time-limit": float}
 
 
-class Choice(NamedTuple):
+class OptionValue(NamedTuple):
     """The value of an option and whether the command line gave it."""
 
     value: str
@@ -83,12 +83,12 @@ class Options:
         given = self.config.getoption(f"gradproof_{name.replace('-', '_')}") or self.config.getini(_ini(name))
         return tuple(str(value) for value in given)
 
-    def single(self, name: str) -> Choice:
+    def single(self, name: str) -> OptionValue:
         """The value of an option that is given once, as text; empty when there is none."""
         given = self.config.getoption(f"gradproof_{name.replace('-', '_')}")
         if given is not None:
-            return Choice(str(given), True)
-        return Choice(str(self.config.getini(_ini(name)) or DEFAULTS.get(name, "")), False)
+            return OptionValue(str(given), True)
+        return OptionValue(str(self.config.getini(_ini(name)) or DEFAULTS.get(name, "")), False)
 
     def number(self, name: str) -> float | None:
         """The value of ``seed`` or ``time-limit``; None when there is none.

@@ -7,18 +7,19 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from gradproof.backends.registry import split_id
-from gradproof.engine.marked import Declared
-from gradproof.engine.plan import Task, plan
+from gradproof.engine.markers import Declared
+from gradproof.engine.plan import plan
 from gradproof.engine.selection import DEFAULT_SEED, Selection
+from gradproof.engine.task import Task
 from gradproof.errors import UsageError
-from gradproof.plugin.desk import Desk
+from gradproof.plugin.context import PluginContext
 from gradproof.results.model import Cell
 
 T = TypeVar("T", str, int)
 
 
 @dataclass(frozen=True)
-class Row:
+class PlannedItem:
     """One item: a task to judge, or a cell that is settled before anything ran.
 
     ``absent`` is the reason why its backend, or the compiler of its mode, is missing.
@@ -30,21 +31,21 @@ class Row:
     absent: str = ""
 
 
-def rows(declared: Declared, desk: Desk) -> list[Row]:
+def planned_items(declared: Declared, context: PluginContext) -> list[PlannedItem]:
     """The cells of ``declared`` that the options keep.
 
     Raises UsageError for unknown names in the mark, and when the mark alone leaves no cell.
     """
-    ids = _backend_ids(declared, desk)
-    formats = _kept(declared.implementation.formats or (), desk.formats)
-    orders = _kept(declared.orders, desk.orders)
-    claims = _kept(declared.properties, desk.filters["property"])
-    modes = _kept(declared.modes, desk.filters["mode"])
+    ids = _backend_ids(declared, context)
+    formats = _kept(declared.implementation.formats or (), context.formats)
+    orders = _kept(declared.orders, context.orders)
+    claims = _kept(declared.properties, context.filters["property"])
+    modes = _kept(declared.modes, context.filters["mode"])
     if not ids or formats is None or orders is None or claims is None or modes is None:
         return []
     implementation = declared.implementation
     held_to = declared.contract
-    contract = _choice("contract", None if held_to is None else held_to.name, desk)
+    contract = _choice("contract", None if held_to is None else held_to.name, context)
     if held_to is not None and contract == held_to.name:
         implementation = replace(implementation, terms=held_to)
     selection = Selection(
@@ -54,16 +55,18 @@ def rows(declared: Declared, desk: Desk) -> list[Row]:
         properties=claims,
         modes=modes,
         contract=contract,
-        profile=_choice("profile", declared.profile, desk),
-        seed=int(_number(desk, "seed", DEFAULT_SEED)),
+        profile=_choice("profile", declared.profile, context),
+        seed=int(_number(context, "seed", DEFAULT_SEED)),
         jobs=0,
-        time_limit=_number(desk, "time-limit", Selection.time_limit),
+        time_limit=_number(context, "time-limit", Selection.time_limit),
     )
     made = plan(selection, [implementation])
-    desk.backends.update({name: made.unavailable.get(name, "") for name in ids})
-    found = [Row(task.cell("not-run"), selection, task) for g in made.groups for task in g.tasks]
-    found += [Row(cell, selection, absent=cell.reason if cell.status == "not-run" else "") for cell in made.settled]
-    if not found and not desk.options.filtering:
+    context.backends.update({name: made.unavailable.get(name, "") for name in ids})
+    found = [PlannedItem(task.cell("not-run"), selection, task) for g in made.groups for task in g.tasks]
+    found += [
+        PlannedItem(cell, selection, absent=cell.reason if cell.status == "not-run" else "") for cell in made.settled
+    ]
+    if not found and not context.options.filtering:
         raise UsageError(
             f"expected at least one cell of {declared.implementation.function!r} on {', '.join(ids)}, got "
             "none: no property applies in the formats, orders and modes that the marker names"
@@ -71,12 +74,12 @@ def rows(declared: Declared, desk: Desk) -> list[Row]:
     return found
 
 
-def _backend_ids(declared: Declared, desk: Desk) -> tuple[str, ...]:
+def _backend_ids(declared: Declared, context: PluginContext) -> tuple[str, ...]:
     """Ids of the devices to check on: the one the mark names, or every device of its backend."""
     kind, device = split_id(declared.backend)
     devices = (device,) if ":" in declared.backend else kind.devices
     named = [f"{kind.name}:{device}" for device in devices]
-    backends, kept = desk.filters["backend"], desk.filters["device"]
+    backends, kept = context.filters["backend"], context.filters["device"]
     return tuple(
         i
         for i in named
@@ -91,15 +94,15 @@ def _kept(declared: Sequence[T], wanted: Sequence[T]) -> tuple[T, ...] | None:
     return tuple(v for v in declared if v in wanted) or None
 
 
-def _choice(name: str, declared: str | None, desk: Desk) -> str:
+def _choice(name: str, declared: str | None, context: PluginContext) -> str:
     """The command line before the mark before the configuration file."""
-    given = desk.options.single(name)
+    given = context.options.single(name)
     return given.value if given.explicit or declared is None else declared
 
 
-def _number(desk: Desk, name: str, default: float) -> float:
+def _number(context: PluginContext, name: str, default: float) -> float:
     try:
-        given = desk.options.number(name)
+        given = context.options.number(name)
     except ValueError as fault:
         raise UsageError(str(fault)) from None
     return default if given is None else given

@@ -15,7 +15,7 @@ from gradproof.plugin.options import Options
 
 ATTRIBUTE = "gradproof"
 """Attribute of a test report that holds its verdicts as JSON text; xdist carries it to the controller."""
-FACTS = "gradproof"
+HEADER = "gradproof"
 """Key of a worker's output that holds what it knows about its surroundings."""
 
 
@@ -26,8 +26,8 @@ class Recorder:
         self.config = config
         self.options = Options(config)
         self.verdicts: list[dict[str, Any]] = []
-        self.facts: list[dict[str, Any]] = []
-        self.desk: Any = None
+        self.headers: list[dict[str, Any]] = []
+        self.context: Any = None
         """What judges cells in this process; set by the first gradproof function that is collected."""
         self.corpus: Any = None
         """Where failing inputs are kept; opened by the first verdict."""
@@ -77,24 +77,27 @@ class Recorder:
     def pytest_testnodedown(self, node: Any, error: object) -> None:
         """Take what a worker of xdist knows about its surroundings; one that crashed says nothing."""
         self.crashed |= bool(error)
-        text = getattr(node, "workeroutput", {}).get(FACTS)
+        text = getattr(node, "workeroutput", {}).get(HEADER)
         if text:
-            self.facts.append(json.loads(text))
+            self.headers.append(json.loads(text))
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Hand the facts to the controller, or write the files where this is the controller."""
+        """Hand the headers to the controller, or write the files where this is the controller."""
         if not self.verdicts or not self.wants_file:
             return
-        if self.desk is not None:
-            self.facts.append(self.desk.facts())
+        if self.context is not None:
+            self.headers.append(self.context.header())
         if self.is_worker:
             output: dict[str, Any] = self.config.workeroutput  # type: ignore[attr-defined]
-            output[FACTS] = json.dumps(self.facts[-1])
+            output[HEADER] = json.dumps(self.headers[-1])
             return
         from gradproof.plugin.files import write_files
 
         broken_off = bool(session.shouldstop or session.shouldfail) or exitstatus in (2, 3) or self.crashed
-        done, failed = write_files(self, complete=not broken_off, started=self._started)
+        root = self.config.invocation_params.dir
+        done, failed = write_files(
+            self.verdicts, self.headers, self.options, root, complete=not broken_off, started=self._started
+        )
         self.lines += done + failed
         if failed and exitstatus in (0, 1):
             session.exitstatus = pytest.ExitCode.USAGE_ERROR

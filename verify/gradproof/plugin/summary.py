@@ -17,9 +17,9 @@ def summary(verdicts: list[dict[str, Any]], kept: Mapping[str, int] | None = Non
     ``kept`` are the failing inputs that it holds, by item; ``unkept`` is why it could not be written.
     """
     counts = Counter(v["cell"]["status"] for v in verdicts)
-    told = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
+    shown = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
     total = sum(counts.values())
-    lines = [f"{_count(total, 'cell')}: {told}"]
+    lines = [f"{_count(total, 'cell')}: {shown}"]
     states = [state for verdict in verdicts for state in verdict["ledger"] if state["state"] in TROUBLE]
     lines += [f"ledger: {s['state']}: {s['entry']}: {s['detail']}" for s in states]
     inputs, items = sum((kept or {}).values()), sum(map(bool, (kept or {}).values()))

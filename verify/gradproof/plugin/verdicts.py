@@ -11,9 +11,9 @@ import pytest
 
 from gradproof.errors import OracleDisagreement
 from gradproof.plugin import messages
+from gradproof.plugin.context import PluginContext, replays
 from gradproof.plugin.corpus import to_keep
-from gradproof.plugin.desk import Desk, replays
-from gradproof.plugin.planning import Row
+from gradproof.plugin.planning import PlannedItem
 from gradproof.results.model import Cell, LedgerState
 
 
@@ -36,7 +36,7 @@ class Verdict:
         }
 
 
-class Told(NamedTuple):
+class ItemOutcome(NamedTuple):
     """What pytest is told."""
 
     outcome: Literal["passed", "failed", "skipped"]
@@ -55,39 +55,39 @@ def shorten(report: pytest.TestReport) -> None:
         crash.message = crash.message.partition("\n")[0]
 
 
-def judged(row: Row, desk: Desk, item: str, source: str, session: pytest.Session) -> Verdict:
+def judged(row: PlannedItem, context: PluginContext, item: str, source: str, session: pytest.Session) -> Verdict:
     """The verdict on a row. An oracle that contradicts itself ends the session."""
     if row.task is None:
         return Verdict(row.cell, [], item)
     try:
-        return Verdict(*desk.judge(row.task, row.selection, source, item), item)
+        return Verdict(*context.judge(row.task, row.selection, source, item), item)
     except OracleDisagreement as fault:
         session.shouldstop = "gradproof: the two routes of the oracle contradict each other"
         pytest.fail(f"the oracle contradicts itself, nothing it says counts: {fault}", pytrace=False)
 
 
-def told(verdict: Verdict, row: Row, desk: Desk) -> Told:
+def item_outcome(verdict: Verdict, row: PlannedItem, context: PluginContext) -> ItemOutcome:
     """What a verdict means to pytest."""
     cell = verdict.cell
     gone = [f"{s.entry}: {s.detail}" for s in verdict.states if s.state == "gone"]
     match cell.status:
         case "fail" | "error":
-            return Told("failed", messages.failure(cell, verdict.states))
-        case "undecided" if desk.undecided == "fail":
-            return Told("failed", messages.undecided(cell))
-        case "undecided" if desk.undecided == "skip":
-            return Told("skipped", f"undecided: {cell.reason}")
+            return ItemOutcome("failed", messages.failure(cell, verdict.states))
+        case "undecided" if context.undecided == "fail":
+            return ItemOutcome("failed", messages.undecided(cell))
+        case "undecided" if context.undecided == "skip":
+            return ItemOutcome("skipped", f"undecided: {cell.reason}")
         case "unsupported":
-            return Told("skipped", f"unsupported: {cell.reason}")
+            return ItemOutcome("skipped", f"unsupported: {cell.reason}")
         case "not-run":
-            if _is_absent(row, desk) and desk.requires(cell):
-                return Told("failed", messages.missing(cell, cell.reason))
-            return Told("skipped", f"not run: {cell.backend}:{cell.device}: {cell.reason}")
+            if _is_absent(row, context) and context.requires(cell):
+                return ItemOutcome("failed", messages.missing(cell, cell.reason))
+            return ItemOutcome("skipped", f"not run: {cell.backend}:{cell.device}: {cell.reason}")
         case _ if gone:
-            return Told("failed", f"the ledger of known deviations is out of date: {'; '.join(gone)}")
-    return Told("passed")
+            return ItemOutcome("failed", f"the ledger of known deviations is out of date: {'; '.join(gone)}")
+    return ItemOutcome("passed")
 
 
-def _is_absent(row: Row, desk: Desk) -> bool:
+def _is_absent(row: PlannedItem, context: PluginContext) -> bool:
     """Whether a cell that was not run lacks its backend or its compiler; otherwise its implementation hung before."""
-    return bool(row.absent) or (row.task is not None and not desk.gave_up(row.task))
+    return bool(row.absent) or (row.task is not None and not context.gave_up(row.task))

@@ -107,10 +107,10 @@ def _of(unjudged: Unjudged) -> str:
     return "" if unjudged.reason == ABSENT else unjudged.reason.removeprefix(LACKING.removesuffix(" of"))
 
 
-def told(value: Any) -> str:
+def figure_text(value: Any) -> str:
     """A figure as text: numbers, also those that came as text, to three digits; both ends of a band."""
     if isinstance(value, list):
-        return " to ".join(map(told, value))
+        return " to ".join(map(figure_text, value))
     if isinstance(value, bool | dict):
         return json.dumps(value)
     with contextlib.suppress(TypeError, ValueError):

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from gradproof.errors import UsageError
 from gradproof.results.claims import judge
-from gradproof.results.model import Cell, Claim, LedgerState, RunResult, Shard, exact_params
+from gradproof.results.model import Cell, Claim, LedgerState, RunRecord, RunResult, exact_params
 from gradproof.results.sweeps import TIMED
 
 LEDGER_ORDER: Final = ("grown", "gone", "seen", "stale", "not-checked")
@@ -92,7 +92,7 @@ def _ledger(results: Sequence[RunResult]) -> list[LedgerState]:
     return list(merged.values())
 
 
-def _run(shards: Sequence[Shard]) -> Shard:
+def _run(shards: Sequence[RunRecord]) -> RunRecord:
     """The heading of a combination: what all runs share, and the sum of their times in seconds."""
     first = shards[0]
     backends: dict[str, dict[str, Any]] = {}
@@ -101,7 +101,7 @@ def _run(shards: Sequence[Shard]) -> Shard:
             if name not in backends or (facts.get("available") and not backends[name].get("available")):
                 backends[name] = facts
     shared = {k: v for k, v in first.settings.items() if all(s.settings.get(k) == v for s in shards[1:])}
-    return Shard(
+    return RunRecord(
         environment={"combined": len(shards), "note": f"a combination of {len(shards)} run(s); see shards"},
         backends=backends,
         settings=shared,

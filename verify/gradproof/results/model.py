@@ -95,7 +95,7 @@ class Certificate:
 
     ``magnitude`` is the error over the bound of the cell (above 1 is a failure; None for infinite).
     ``u``, ``m`` are in units of the DESIGN's ulp and mixed errors, None where infinite or meaningless. ``region``
-    begins with the interval that holds the input; see ``results.telling`` for the rest.
+    begins with the interval that holds the input; see ``results.formatting`` for the rest.
     """
 
     input: Number | None
@@ -163,8 +163,8 @@ def _exact(value: Any) -> Any:
 
 def shown(name: str, params: Mapping[str, Any]) -> str:
     """A function with its parameters for people: ``elu(alpha=1.0)``; text is quoted, since ``"0.1"`` is not 0.1."""
-    told = ", ".join(f"{k}={v!r}" for k, v in sorted(params.items()))
-    return f"{name}({told})" if told else name
+    bound = ", ".join(f"{k}={v!r}" for k, v in sorted(params.items()))
+    return f"{name}({bound})" if bound else name
 
 
 @dataclass(frozen=True)
@@ -228,7 +228,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Shard:
+class RunRecord:
     """Where some cells of a results file were run: one per run that went into it."""
 
     environment: dict[str, Any]
@@ -362,10 +362,10 @@ class Claim:
 class RunResult:
     """A whole results file."""
 
-    run: Shard
+    run: RunRecord
     cells: list[Cell]
     ledger: list[LedgerState] = field(default_factory=list)
-    shards: list[Shard] = field(default_factory=list)
+    shards: list[RunRecord] = field(default_factory=list)
     """The runs a combined file was made from; empty for a single run."""
     claims: list[Claim] = field(default_factory=list)
     """The claims that were asked about, as they were defined then, each with its verdicts."""

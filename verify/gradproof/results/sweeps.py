@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from gradproof.results.formatting import decimal, weight
 from gradproof.results.model import Cell
-from gradproof.results.telling import decimal, weight
 
 PROPERTY: Final = "sweep"
 """Property of the cells of a sweep. No property pack has it: ``gradproof run`` judges samples, a sweep every input."""
@@ -103,8 +103,8 @@ def short(decimal: str, digits: int = 6) -> str:
 def apart(table: Mapping[str, Any]) -> str:
     """How many inputs of a class are no finite numbers, in brackets; empty for none."""
     counts = {"at the infinities": table["infinite"], "at NaNs": table["nan"]}
-    told = ", ".join(f"{count:,} {where}" for where, count in counts.items() if count)
-    return f" ({told})" if told else ""
+    counted = ", ".join(f"{count:,} {where}" for where, count in counts.items() if count)
+    return f" ({counted})" if counted else ""
 
 
 def differences(base: Cell, head: Cell) -> list[str]:

@@ -18,19 +18,20 @@ from gradproof.execution import executors
 from gradproof.execution.timelimit import MOST_SECONDS
 from gradproof.formats import get_format
 from gradproof.interrupts import Interrupts, interruptible
-from gradproof.results.model import Cell, LedgerState, RunResult, Shard
-from gradproof.sweep.answers import cells
-from gradproof.sweep.guided import searching
+from gradproof.results.model import Cell, LedgerState, RunRecord, RunResult
+from gradproof.sweep.guided import search_worker
 from gradproof.sweep.plan import Target
-from gradproof.sweep.running.campaign import Observer, Silent, Swept, sweep
-from gradproof.sweep.targets import DEFAULT_FORMAT, Plan, Wanted, plan
+from gradproof.sweep.results import cells
+from gradproof.sweep.results.unjudged import unjudged_cell
+from gradproof.sweep.running.campaign import Observer, SilentObserver, Swept, sweep
+from gradproof.sweep.targets import DEFAULT_FORMAT, SweepPlan, Wanted, plan
 from gradproof.text import storable
 
 Names = str | Iterable[str]
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
+class TargetResult:
     """One target's cell, and how it was swept; ``swept`` is None for a guided search and what cannot be swept."""
 
     target: Target
@@ -134,25 +135,27 @@ def run_sweep(
         seed=seed,
         points=points,
     )
-    return conduct(wanted, plan(wanted), means, observer or Silent())[0]
+    return conduct(wanted, plan(wanted), means, observer or SilentObserver())[0]
 
 
-def conduct(wanted: Wanted, planned: Plan, means: Means, observer: Observer) -> tuple[RunResult, list[Row]]:
+def conduct(
+    wanted: Wanted, planned: SweepPlan, means: Means, observer: Observer
+) -> tuple[RunResult, list[TargetResult]]:
     """Do what ``planned`` lays out; the result, and the same row by row. Errors as ``run_sweep``."""
     with interruptible() as interrupts:
         return _conducted(wanted, planned, means, observer, interrupts)
 
 
 def _conducted(
-    wanted: Wanted, planned: Plan, means: Means, observer: Observer, interrupts: Interrupts
-) -> tuple[RunResult, list[Row]]:
+    wanted: Wanted, planned: SweepPlan, means: Means, observer: Observer, interrupts: Interrupts
+) -> tuple[RunResult, list[TargetResult]]:
     started = datetime.datetime.now(datetime.UTC)
     clock = time.monotonic()
     workers = _workers(means, planned)
     if remark := _remark(planned):
         observer.warned(remark)
     rows, states = _worked(planned, means, workers, observer, interrupts)
-    rows += [Row(a.target, cells.of_absent(a)) for a in planned.absent]
+    rows += [TargetResult(a.target, cells.of_absent(a)) for a in planned.absent]
     complete = not any(row.cell.reason.startswith(cells.INTERRUPTED) for row in rows)
     run = _run(wanted, planned, means, started, round(time.monotonic() - clock, 3), complete)
     found = RunResult(
@@ -165,10 +168,10 @@ def _conducted(
 
 
 def _worked(
-    planned: Plan, means: Means, workers: int | None, observer: Observer, interrupts: Interrupts
-) -> tuple[list[Row], list[LedgerState]]:
+    planned: SweepPlan, means: Means, workers: int | None, observer: Observer, interrupts: Interrupts
+) -> tuple[list[TargetResult], list[LedgerState]]:
     """The rows of all jobs and searches, and what became of the ledger's entries."""
-    rows: list[Row] = []
+    rows: list[TargetResult] = []
     states: list[LedgerState] = []
     if not planned.jobs and not planned.searches:
         return rows, states
@@ -177,21 +180,21 @@ def _worked(
         swept = sweep(
             planned.jobs, working, root=means.folder, fresh=means.fresh, observer=observer, time_limit=means.time_limit
         )
-        searched: list[searching.Searched] = []
+        searched: list[search_worker.SearchOutcome] = []
         if not any(s.status == "stopped" for s in swept):
-            searched = searching.search_all(planned.searches, working, means.points, means.seed, observer)
+            searched = search_worker.search_all(planned.searches, working, means.points, means.seed, observer)
         interrupts.finish()
         for s in swept:
             cell, seen = cells.of_sweep(s, workers, own)
-            rows.append(Row(s.job.target, cell, s))
+            rows.append(TargetResult(s.job.target, cell, s))
             states += seen
         for r in searched:
             cell, seen = cells.of_search(r, own)
-            rows.append(Row(r.search.target, cell))
+            rows.append(TargetResult(r.search.target, cell))
             states += seen
     ended = {s.search for s in searched}
     rows += [
-        Row(s.target, cells.unjudged(s.target, "not-run", cells.INTERRUPTED))
+        TargetResult(s.target, unjudged_cell(s.target, "not-run", cells.INTERRUPTED))
         for s in planned.searches
         if s not in ended
     ]
@@ -203,8 +206,8 @@ def _deviations(wanted: Wanted, found: Sequence[Cell], states: Sequence[LedgerSt
     named = {c.known_ref for c in found} | {s.deviation for s in states}
     if not any(named):
         return {}
-    from gradproof.sweep.answers.outcome import installed_ledger
-    from gradproof.sweep.judging.subjects import registered
+    from gradproof.sweep.judging.implementations import registered
+    from gradproof.sweep.results.outcome import installed_ledger
 
     ledger = installed_ledger()
     for file in wanted.files:  # by workers, who came across what is declared there
@@ -216,7 +219,7 @@ def _deviations(wanted: Wanted, found: Sequence[Cell], states: Sequence[LedgerSt
     }
 
 
-def _workers(means: Means, planned: Plan) -> int | None:
+def _workers(means: Means, planned: SweepPlan) -> int | None:
     """Worker processes of this machine; None where others work."""
     if means.executor or means.cluster:
         return None
@@ -227,7 +230,7 @@ def _workers(means: Means, planned: Plan) -> int | None:
     return executors.default_workers(target.backend for target in targets)
 
 
-def _remark(planned: Plan) -> str:
+def _remark(planned: SweepPlan) -> str:
     """What to say beforehand about float32 on processors without Numba."""
     slow = {job.target.format for job in planned.jobs if job.target.backend.endswith(":cpu")}
     if importlib.util.find_spec("numba") is not None or not any(get_format(name).width == 32 for name in slow):
@@ -250,8 +253,8 @@ def crew(means: Means, workers: int | None = None) -> Iterator[executors.Crew]:
 
 
 def _run(
-    wanted: Wanted, planned: Plan, means: Means, started: datetime.datetime, seconds: float, complete: bool
-) -> Shard:
+    wanted: Wanted, planned: SweepPlan, means: Means, started: datetime.datetime, seconds: float, complete: bool
+) -> RunRecord:
     """Where and how the sweep was run, for the results file."""
     from gradproof.engine.environment import backend_table, environment
     from gradproof.engine.selection import DEFAULT_SEED
@@ -270,7 +273,7 @@ def _run(
         "modes": list(wanted.modes),
         "contract": wanted.contract,
     }
-    return Shard(
+    return RunRecord(
         environment=environment(),
         backends=backend_table(list(ids), {k: v for k, v in missing.items() if k not in ids}),
         settings=settings,

@@ -16,7 +16,7 @@ from gradproof.errors import UsageError
 from gradproof.formats import get_format
 from gradproof.functions import Function, get_function
 from gradproof.measure import get_contract
-from gradproof.sweep.judging.subjects import registered
+from gradproof.sweep.judging.implementations import registered
 from gradproof.sweep.plan import Target, exhaustible, params, parse_range, whole
 from gradproof.sweep.running.campaign import Job
 
@@ -68,7 +68,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, eq=False)
-class Search:
+class PlannedSearch:
     """A target in a format that is too wide for all its bit patterns: a guided search takes its place."""
 
     target: Target
@@ -84,11 +84,11 @@ class Absent:
 
 
 @dataclass
-class Plan:
+class SweepPlan:
     """What there is to do for what was asked."""
 
     jobs: list[Job] = field(default_factory=list)
-    searches: list[Search] = field(default_factory=list)
+    searches: list[PlannedSearch] = field(default_factory=list)
     absent: list[Absent] = field(default_factory=list)
 
 
@@ -98,14 +98,14 @@ class _Offer:
     file: str | None
 
 
-def plan(wanted: Wanted) -> Plan:
+def plan(wanted: Wanted) -> SweepPlan:
     """Lay out the targets of ``wanted``, in the order they were named.
 
     Imports the backends, and the user's files. Raises UsageError for names that exist nowhere, a range that is none,
     and when nothing fits.
     """
     ids, offers = _offers(wanted)
-    found = Plan()
+    found = SweepPlan()
     count = 0
     for offer, backend_id in _fitting(wanted, ids, offers):
         function = offer.implementation.specification
@@ -203,13 +203,13 @@ def _target(
     )
 
 
-def _add(found: Plan, wanted: Wanted, target: Target, offer: _Offer) -> None:
+def _add(found: SweepPlan, wanted: Wanted, target: Target, offer: _Offer) -> None:
     fmt = get_format(target.format)
     bits = None if wanted.bits is None else parse_range(wanted.bits, fmt)
     if absent := _absent(target, offer.implementation):
         found.absent.append(Absent(target, *absent))
     elif bits is None and not exhaustible(fmt):
-        found.searches.append(Search(target))
+        found.searches.append(PlannedSearch(target))
     else:
         found.jobs.append(Job(target, *(bits or whole(fmt))))
 

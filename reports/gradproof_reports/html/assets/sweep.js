@@ -23,7 +23,7 @@
     return el("span", null, `${verb} ${ends} ${share}`, el("code", null, bits));
   }
 
-  /* Those that matter most first, as results/telling.py has it. */
+  /* Those that matter most first, as results/formatting.py has it. */
   function gravest(intervals, worst) {
     const number = (n) => Number(n.decimal.replace("inf", "Infinity"));
     const at = worst ? number(worst) : NaN;

@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 
 from gradproof.backends.base import Implementation
-from gradproof.engine.plan import Task
 from gradproof.engine.probe import Probe
 from gradproof.engine.selection import DEFAULT_SEED, Selection
+from gradproof.engine.task import Task
 from gradproof.errors import UsageError
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
@@ -23,9 +23,9 @@ from gradproof.measure.judge import Judgement
 from gradproof.oracle import Reference
 from gradproof.oracle.oracle import row_of
 from gradproof.oracle.reference import FINITE
-from gradproof.sweep.guided import starts
-from gradproof.sweep.guided.climb import Climber
-from gradproof.sweep.guided.found import METRICS, Found, Metric, Worst
+from gradproof.sweep.guided import starting_points
+from gradproof.sweep.guided.hill_climb import HillClimb
+from gradproof.sweep.guided.search_result import METRICS, Metric, SearchResult, Worst
 
 BATCH: Final = 4096
 """Inputs per call of a backend, always: some compile for each new length."""
@@ -58,7 +58,7 @@ def guided(
     points: int = DEFAULT_POINTS,
     seed: int = DEFAULT_SEED,
     metric: Metric = "u",
-) -> Found:
+) -> SearchResult:
     """Search for an input at which f^(order) of ``implementation`` is as wrong as possible.
 
     ``function`` with its parameters bound, ``backend`` with its device (``torch:cpu``). ``points`` is the budget:
@@ -117,8 +117,8 @@ class Search:
         self.metric = metric
         self.format = probe.format
         self.rng = np.random.default_rng([seed, self.format.width, order])
-        self.binades = starts.Binades(self.format, seed)
-        self.climber = Climber(self.binades, self.rng)
+        self.binades = starting_points.Binades(self.format, seed)
+        self.climber = HillClimb(self.binades, self.rng)
         self.used = self.mismatches = self.undecided = self.excused = 0
         self.mismatch: tuple[int, int] | None = None
         """Ordinal and origin of the first result of a wrong class."""
@@ -128,7 +128,7 @@ class Search:
         """Spend ``points`` inputs on a start and on climbing; ``given`` are ordinals to begin with."""
         goal = self.used + points
         if given is not None:
-            self.try_all(given, starts.GIVEN, goal)
+            self.try_all(given, starting_points.GIVEN, goal)
         self._start(points, goal)
         self._close_in(self.used + round(points * EDGE_SHARE), goal)
         self._hard(goal)
@@ -165,14 +165,14 @@ class Search:
             self.seen.append(batch)
 
     def _start(self, points: int, goal: int) -> None:
-        marks = self.rng.permutation(starts.landmarks(self.probe.function, self.format))
-        self.try_all(marks[: points // 8], starts.LANDMARK, goal)
-        self.try_all(starts.powers(self.format, round(points * POWER_SHARE)), starts.POWER, goal)
+        marks = self.rng.permutation(starting_points.landmarks(self.probe.function, self.format))
+        self.try_all(marks[: points // 8], starting_points.LANDMARK, goal)
+        self.try_all(starting_points.powers(self.format, round(points * POWER_SHARE)), starting_points.POWER, goal)
         turn = self.rng.permutation(self.binades.count)
         half = max(1, round(points * START_SHARE / 2))
-        self.try_all(self.binades.draw(np.resize(turn, half)), starts.BINADE, goal)
+        self.try_all(self.binades.draw(np.resize(turn, half)), starting_points.BINADE, goal)
         self._favour()
-        self.try_all(self.binades.draw(self.climber.evenly(half)), starts.BINADE, goal)
+        self.try_all(self.binades.draw(self.climber.evenly(half)), starting_points.BINADE, goal)
 
     def _favour(self) -> None:
         """Favour regions over which |f^(order + 1)| changes by more than 1/64, and those from 2^-CENTRE to 2^CENTRE."""
@@ -192,19 +192,23 @@ class Search:
         until = min(until, goal)
         while self.used < until:
             at = np.concatenate([batch.at for batch in self.seen])
-            low, high = starts.changes(at, np.concatenate([batch.states for batch in self.seen]))
+            low, high = starting_points.changes(at, np.concatenate([batch.states for batch in self.seen]))
             if not low.size:
                 return
             widest = np.argsort(low - high, kind="stable")[:INTERVALS]
-            inside = starts.between(low[widest], high[widest], SECTIONS, self.rng)
-            self.try_all(fa.distinct(inside.ravel()), starts.EDGE, until)
+            inside = starting_points.between(low[widest], high[widest], SECTIONS, self.rng)
+            self.try_all(fa.distinct(inside.ravel()), starting_points.EDGE, until)
 
     def _hard(self, goal: int) -> None:
-        found = [b.at[starts.hard_to_round(b.reference, self.format, HARDEST)] for b in self.seen]
+        found = [b.at[starting_points.hard_to_round(b.reference, self.format, HARDEST)] for b in self.seen]
         chosen = np.concatenate([np.zeros(0, np.int64), *found])
         if chosen.size > HARDEST:
             chosen = self.rng.choice(chosen, HARDEST, replace=False)
-        self.try_all(starts.around(chosen, self.format), starts.HARD, min(goal, self.used + (goal - self.used) // 8))
+        self.try_all(
+            starting_points.around(chosen, self.format),
+            starting_points.HARD,
+            min(goal, self.used + (goal - self.used) // 8),
+        )
 
     # -- measuring ---------------------------------------------------------------------------------------
 
@@ -242,7 +246,7 @@ class Search:
 
     # -- the answer --------------------------------------------------------------------------------------
 
-    def found(self, budget: int, seed: int) -> Found:
+    def found(self, budget: int, seed: int) -> SearchResult:
         """The answer so far, its worst inputs measured again."""
         best: Worst | None = None
         climber = self.climber
@@ -255,7 +259,7 @@ class Search:
                 best = tried
         wrong = self._certified(*self.mismatch) if self.mismatch else None
         function, task = self.probe.function, self.probe
-        return Found(
+        return SearchResult(
             function.name, dict(function.params), task.implementation.name, task.backend.id, task.mode,
             self.format.name, self.order, self.metric, best, wrong if wrong and wrong.mismatch else None,
             self.mismatches, self.undecided, self.excused, self.used, budget, seed,
@@ -275,7 +279,7 @@ class Search:
         judged = self.probe.judge(bits[:1], got, self.order, reference)
         return Worst(
             pattern, int(got[0]), value.bits, float(self._errors(judged)[0]), float(judged.u[0]), float(judged.m[0]),
-            float(judged.absolute[0]), bool(judged.wrong_class[0]), starts.ORIGINS[origin],
+            float(judged.absolute[0]), bool(judged.wrong_class[0]), starting_points.ORIGINS[origin],
         )  # fmt: skip
 
 
@@ -286,4 +290,4 @@ def _class(bits: Bits, fmt: Format) -> Ints:
     return found
 
 
-__all__ = ["DEFAULT_POINTS", "METRICS", "Found", "Metric", "Search", "Worst", "guided", "subject"]
+__all__ = ["DEFAULT_POINTS", "METRICS", "Metric", "Search", "SearchResult", "Worst", "guided", "subject"]

@@ -1,4 +1,4 @@
-"""The error loop as array operations: the same marks and tallies as ``loop.sweep``, on a device or without Numba.
+"""The error loop as array operations: the same marks and summaries as ``loop.sweep``, on a device or without Numba.
 
 One implementation over ``backends.arrays.Arrays``: tensors and JAX arrays on CUDA, where neither inputs nor results
 travel, and NumPy where Numba is not installed. Passes over whole arrays, all of float64; what ``loop`` examines input
@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from gradproof.backends.arrays import Array, Arrays
 from gradproof.oracle.taylor_models import BEYOND, BOUND, MODEL, NOWHERE, TERMS, VARIES, TaylorModels
-from gradproof.sweep.judging import places as at
+from gradproof.sweep.judging import loop_constants as at
+from gradproof.sweep.judging.codes import EXCUSED, LOST, OK, OVER, PENDING, UNJUDGED, WRONG
 from gradproof.sweep.judging.collect import (
     ABOVE,
     ABS,
@@ -38,13 +39,12 @@ from gradproof.sweep.judging.collect import (
     M,
     U,
 )
-from gradproof.sweep.judging.marks import EXCUSED, LOST, OK, OVER, PENDING, UNJUDGED, WRONG
 
 _EXPONENT: Final = 0x7FF0_0000_0000_0000
 
 
 @dataclass
-class _Errors:
+class _ArrayErrors:
     """Arrays of shape (n,), or of shape (1,) where all n agree: signed errors in ulps, mixed errors, and what they are
     made of. ``y`` is the value, its quantum ``quantum``, ``moved`` what one quantum of the input moves it by; ``doubt``
     holds where the quantum is uncertain, None for nowhere.
@@ -64,7 +64,7 @@ class _Errors:
 class ArrayLoop:
     """The models of finite magnitudes of one sign, on the device of ``arrays``, and what results there are held to.
 
-    ``limits`` as ``modelled.limits`` gives them; ``found`` receives the tally of the sign ``negative``.
+    ``limits`` as ``modelled.limits`` gives them; ``found`` receives the summary of the sign ``negative``.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class ArrayLoop:
         run = self._arrays.intervals(stops, count) + first
         return lambda column: column[run]
 
-    def _errors(self, got: Array, number: Array, pick: Callable[[Array], Array], varying: bool) -> _Errors:
+    def _errors(self, got: Array, number: Array, pick: Callable[[Array], Array], varying: bool) -> _ArrayErrors:
         xp = self._arrays
         scale = pick(self._scale)
         t = xp.astype(number - pick(self._centre), xp.float64) * scale
@@ -162,7 +162,7 @@ class ArrayLoop:
             quantum, doubt = self._quanta(y, quantum)
         moved = abs(slope * scale)
         gap = (got - first) - rest
-        return _Errors(
+        return _ArrayErrors(
             gap / quantum, abs(gap) / (quantum + moved), y, rest, first, quantum, moved, pick(self._error), doubt
         )
 
@@ -186,7 +186,7 @@ class ArrayLoop:
         """The unit of the training contract."""
         return self._arrays.clip(abs(y) * self._limits[at.UNBOUNDED], self._limits[at.UNIT], None)
 
-    def _measure(self, errors: _Errors, gap: Array | None = None) -> Array:
+    def _measure(self, errors: _ArrayErrors, gap: Array | None = None) -> Array:
         """The errors by the contract's metric; those of ``gap``, absolute errors of the same inputs, if it is given."""
         metric = self._limits[at.METRIC]
         if metric == at.METRICS["m"]:
@@ -203,7 +203,7 @@ class ArrayLoop:
         return measure > self._limits[at.LIMIT] + self._slack
 
     def _examined(
-        self, got: Array, number: Array, errors: _Errors, pick: Callable[[Array], Array], *, mixed: bool
+        self, got: Array, number: Array, errors: _ArrayErrors, pick: Callable[[Array], Array], *, mixed: bool
     ) -> tuple[Array, Array, Array]:
         """Marks; where there is an error to be counted; and where the envelopes say something.
 
@@ -249,7 +249,7 @@ class ArrayLoop:
         self._found.counts[MISMATCHED] += xp.count(wrong)
         return xp.astype(marks, xp.uint8), kept, within
 
-    def _failures(self, got: Array, number: Array, errors: _Errors) -> Array:
+    def _failures(self, got: Array, number: Array, errors: _ArrayErrors) -> Array:
         """The marks of results beyond the contract."""
         xp, limits = self._arrays, self._limits
         size, least = abs(errors.y), limits[at.MIN_NORMAL]
@@ -295,7 +295,7 @@ class ArrayLoop:
     # -- adding up ----------------------------------------------------------------------------------------
 
     def _add(self, start: int, s: Array, m: Array, quantum: Array, kept: Array | None, within: Array | None) -> None:
-        """Add errors, 0 where not ``kept`` (None: all are), to the tally."""
+        """Add errors, 0 where not ``kept`` (None: all are), to the summary."""
         xp, found = self._arrays, self._found
         count = int(s.shape[0])
         u = abs(s)

@@ -12,7 +12,7 @@ from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats, Ints
 from gradproof.measure import Judgement
 from gradproof.oracle import Reference
-from gradproof.sweep.judging import marks, tally
+from gradproof.sweep.judging import codes, shard_summary
 
 FINE: Final = 32
 """Bins per doubling in the histograms of u and m."""
@@ -36,7 +36,7 @@ SLOPES: Final = 2.0**-18
 """The same of a mixed error: models know its unit to 2^-19."""
 
 U, M, ABS, ABOVE, BELOW = range(5)
-"""Places of ``tally.GREATEST`` in ``best`` and ``where``."""
+"""Indices of ``shard_summary.GREATEST`` in ``best`` and ``where``."""
 JUDGED, FELT, MISMATCHED, N_COUNTS = range(4)
 """Places in ``counts``: finite inputs with a judged error, failing ones that break the training contract, and finite
 inputs whose result has no error because its class is wrong."""
@@ -54,17 +54,19 @@ class Collected:
         self.format = fmt
         self.lo, self.hi = lo, hi
         self.shift = max(fmt.width - (ENVELOPE_BINS - 1).bit_length(), 0)
-        self.best = np.zeros(len(tally.GREATEST))
-        self.where = np.zeros(len(tally.GREATEST), np.int64)
+        self.best = np.zeros(len(shard_summary.GREATEST))
+        self.where = np.zeros(len(shard_summary.GREATEST), np.int64)
         self.counts = np.zeros(N_COUNTS, np.int64)
         self.above, self.below = np.zeros(RELATIVE_BINS, np.int64), np.zeros(RELATIVE_BINS, np.int64)
         self.mixed, self.absolute = np.zeros(RELATIVE_BINS, np.int64), np.zeros(ABSOLUTE_BINS, np.int64)
         self.envelope = np.full(ENVELOPE_BINS, -1, np.int64)
         self.mixed_envelope = np.full(ENVELOPE_BINS, -1, np.int64)
-        self.exact: dict[str, dict[str, Any] | None] = dict.fromkeys(tally.GREATEST)
+        self.exact: dict[str, dict[str, Any] | None] = dict.fromkeys(shard_summary.GREATEST)
         self.asked = 0
         """Inputs that models left to the oracle."""
-        self._classes: dict[str, dict[str, Any]] = {name: {"count": 0, "intervals": []} for name in tally.CLASSES}
+        self._classes: dict[str, dict[str, Any]] = {
+            name: {"count": 0, "intervals": []} for name in shard_summary.CLASSES
+        }
         self._first_undecided: int | None = None
 
     # -- results judged by the oracle ---------------------------------------------------------------------
@@ -110,21 +112,21 @@ class Collected:
         if not found.any():
             return
         seen = np.flatnonzero(np.bincount(found))
-        mark = found & marks.MARK
-        for value, name in marks.CLASS_OF.items():
-            if (seen & marks.MARK == value).any():
+        mark = found & codes.CODE
+        for value, name in codes.CLASS_OF.items():
+            if (seen & codes.CODE == value).any():
                 self._class(name, bits, mark == value)
-        for flag, name in marks.FLAGGED.items():
+        for flag, name in codes.FLAGGED.items():
             if (seen & flag).any():
                 self._class(name, bits, (found & flag) != 0)
 
     def mark_runs(self, lo: int, starts: Ints, count: int, found: npt.NDArray[np.uint8]) -> None:
         """The same for the ``count`` patterns from ``lo`` on, by runs of equal marks that begin at ``starts``."""
         lasts = np.append(starts[1:], count) - 1
-        mark = found & marks.MARK
-        for value, name in marks.CLASS_OF.items():
+        mark = found & codes.CODE
+        for value, name in codes.CLASS_OF.items():
             self._add_runs(name, lo, starts[mark == value], lasts[mark == value])
-        for flag, name in marks.FLAGGED.items():
+        for flag, name in codes.FLAGGED.items():
             chosen = (found & flag) != 0
             self._add_runs(name, lo, starts[chosen], lasts[chosen])
 
@@ -141,25 +143,25 @@ class Collected:
         held = self._classes[name]
         held["count"] += int((lasts - firsts + 1).sum())
         width = self.format.width
-        new = [[*sorted(tally.key(lo + row, width) for row in (a, b)), n] for a, b, n in _joined(firsts, lasts)]
-        both = tally.touching(sorted(held["intervals"] + new))
-        held["intervals"] = tally.coarsened(both, tally.INTERVALS)
+        new = [[*sorted(shard_summary.key(lo + row, width) for row in (a, b)), n] for a, b, n in _joined(firsts, lasts)]
+        both = shard_summary.touching(sorted(held["intervals"] + new))
+        held["intervals"] = shard_summary.coarsened(both, shard_summary.INTERVALS)
 
     # -- the answer ---------------------------------------------------------------------------------------
 
     def candidates(self) -> dict[str, int]:
         """The inputs of the greatest errors that models gave: bit patterns by name, for the oracle to judge."""
         sign = self.lo & self.format.sign_bit
-        return {name: int(self.where[i]) | sign for i, name in enumerate(tally.GREATEST) if self.best[i] > 0}
+        return {name: int(self.where[i]) | sign for i, name in enumerate(shard_summary.GREATEST) if self.best[i] > 0}
 
     def confirm(self, name: str, value: float, bits: int, got: int) -> None:
         """The oracle's judgement of one of the ``candidates``."""
         self._offer(name, value, bits, got)
 
     def to_json(self, slack: tuple[float, float] = (0.0, 0.0)) -> dict[str, Any]:
-        """The tally of the shard. ``slack`` is by how much errors are off that models gave (``TaylorModels.slack``)."""
+        """The shard's summary. ``slack`` is by how much errors are off that models gave (``TaylorModels.slack``)."""
         bound = {}
-        for i, name in enumerate(tally.GREATEST):
+        for i, name in enumerate(shard_summary.GREATEST):
             held = self.exact[name]
             ulps, absolute = slack
             relative = SLOPES if name == "m" and ulps else ROUNDINGS
@@ -207,12 +209,12 @@ def _bins(values: Floats, shift: int, first: int, count: int) -> Ints:
 
 def _joined(firsts: Ints, lasts: Ints) -> list[tuple[int, int, int]]:
     """First and last of runs that touch put together, and how many patterns there are; the smallest gaps are closed
-    beyond ``tally.INTERVALS`` runs.
+    beyond ``shard_summary.INTERVALS`` runs.
     """
     gaps = firsts[1:] - lasts[:-1]
     breaks = np.flatnonzero(gaps > 1)
-    if breaks.size >= tally.INTERVALS:
-        widest = np.argsort(-gaps[breaks], kind="stable")[: tally.INTERVALS - 1]
+    if breaks.size >= shard_summary.INTERVALS:
+        widest = np.argsort(-gaps[breaks], kind="stable")[: shard_summary.INTERVALS - 1]
         breaks = np.sort(breaks[widest])
     begin, end = np.concatenate([[0], breaks + 1]), np.concatenate([breaks, [firsts.size - 1]])
     before = np.concatenate([[0], np.cumsum(lasts - firsts + 1)])

@@ -16,6 +16,7 @@ import numba
 import numpy as np
 
 from gradproof.oracle.taylor_models import BEYOND, BOUND, MODEL, NOWHERE, TERMS, VARIES
+from gradproof.sweep.judging.codes import EXCUSED, LOST, OK, OVER, PENDING, UNJUDGED, WRONG
 from gradproof.sweep.judging.collect import (
     ABOVE,
     ABS,
@@ -32,8 +33,7 @@ from gradproof.sweep.judging.collect import (
     M,
     U,
 )
-from gradproof.sweep.judging.marks import EXCUSED, LOST, OK, OVER, PENDING, UNJUDGED, WRONG
-from gradproof.sweep.judging.places import (
+from gradproof.sweep.judging.loop_constants import (
     ASYMPTOTE_LEFT,
     ASYMPTOTE_RIGHT,
     BEYOND_FORMAT,

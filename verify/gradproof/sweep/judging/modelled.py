@@ -15,12 +15,12 @@ from gradproof.measure import Flushing
 from gradproof.measure.contracts import TRAINING
 from gradproof.oracle.reference import Reference
 from gradproof.oracle.taylor_models import taylor_models
-from gradproof.sweep.judging import places
+from gradproof.sweep.judging import loop_constants
 from gradproof.sweep.judging.arrays import ArrayLoop
 from gradproof.sweep.judging.collect import ENVELOPE_BINS, Collected
 
 if TYPE_CHECKING:
-    from gradproof.sweep.judging.work import Subject
+    from gradproof.sweep.judging.subject import Subject
 
 
 class Modelled:
@@ -89,19 +89,25 @@ def limits(subject: Subject, *, negative: bool) -> npt.NDArray[np.float64]:
     at_zero = Reference.empty(1, np.dtype(np.uint64))
     scale = float(np.max(probe.scale(order, at_zero)))
     rooms = [contract.room(order, fmt, q, 0.0, scale) for q in flushing.quanta(fmt)]
-    values = np.zeros(places.N_LIMITS)
-    values[places.PRECISION], values[places.E_MIN] = fmt.precision, fmt.e_min
-    values[places.OVERFLOW] = float(fmt.overflow_threshold)
-    values[places.BEYOND_FORMAT] = 2.0 ** (fmt.e_max + 1)
-    values[places.METRIC], values[places.LIMIT] = places.METRICS[contract.metric], contract.bound(order, fmt)
-    values[places.TRAINING_LIMIT] = TRAINING.bound(order, fmt)
-    values[places.UNIT] = scale * 2.0**-fmt.precision
-    values[places.UNBOUNDED] = 0.0 if subject.bounded else 2.0**-fmt.precision
-    values[places.FLUSHES_RESULTS], values[places.FLUSHES_INPUTS] = flushing.results, flushing.inputs
-    values[places.ZERO_LOW], values[places.ZERO_HIGH] = flushing.low, flushing.high
-    values[places.ROOM_LOW], values[places.ROOM_HIGH] = (float(r) for r in rooms)
-    values[places.EITHER_INFINITY] = flushing.pole == (-1 if negative else 1)
-    values[places.MIN_NORMAL], values[places.MIN_NORMAL_BITS] = float(fmt.min_normal), fmt.min_normal_bits
+    values = np.zeros(loop_constants.N_LIMITS)
+    values[loop_constants.PRECISION], values[loop_constants.E_MIN] = fmt.precision, fmt.e_min
+    values[loop_constants.OVERFLOW] = float(fmt.overflow_threshold)
+    values[loop_constants.BEYOND_FORMAT] = 2.0 ** (fmt.e_max + 1)
+    values[loop_constants.METRIC], values[loop_constants.LIMIT] = (
+        loop_constants.METRICS[contract.metric],
+        contract.bound(order, fmt),
+    )
+    values[loop_constants.TRAINING_LIMIT] = TRAINING.bound(order, fmt)
+    values[loop_constants.UNIT] = scale * 2.0**-fmt.precision
+    values[loop_constants.UNBOUNDED] = 0.0 if subject.bounded else 2.0**-fmt.precision
+    values[loop_constants.FLUSHES_RESULTS], values[loop_constants.FLUSHES_INPUTS] = flushing.results, flushing.inputs
+    values[loop_constants.ZERO_LOW], values[loop_constants.ZERO_HIGH] = flushing.low, flushing.high
+    values[loop_constants.ROOM_LOW], values[loop_constants.ROOM_HIGH] = (float(r) for r in rooms)
+    values[loop_constants.EITHER_INFINITY] = flushing.pole == (-1 if negative else 1)
+    values[loop_constants.MIN_NORMAL], values[loop_constants.MIN_NORMAL_BITS] = (
+        float(fmt.min_normal),
+        fmt.min_normal_bits,
+    )
     asymptotes = [*subject.asymptotes, np.nan, np.nan]
-    values[places.ASYMPTOTE_LEFT], values[places.ASYMPTOTE_RIGHT] = asymptotes[:2]
+    values[loop_constants.ASYMPTOTE_LEFT], values[loop_constants.ASYMPTOTE_RIGHT] = asymptotes[:2]
     return values

@@ -1,7 +1,7 @@
 """One shard of float32 on the device that made its results: bit patterns, kernel, filter and reduction stay there.
 
-What travels: the runs of equal marks other than OK, the results at undecided inputs, and the tally. The whole shard is
-one call of the implementation, so that no result depends on how much memory is free; the filter goes through it in
+What travels: the runs of equal marks other than OK, the results at undecided inputs, and the summary. The whole shard
+is one call of the implementation, so that no result depends on how much memory is free; the filter goes through it in
 chunks that do.
 """
 
@@ -15,16 +15,17 @@ from gradproof.backends.arrays import Array, Arrays
 from gradproof.backends.base import Call
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
-from gradproof.sweep.judging import marks
+from gradproof.sweep.judging import codes
 from gradproof.sweep.judging.collect import FELT
-from gradproof.sweep.judging.work import PATIENCE, Subject, _Shard
+from gradproof.sweep.judging.shard_judge import PATIENCE, ShardJudge
+from gradproof.sweep.judging.subject import Subject
 from gradproof.sweep.plan import Shard
 
 _MAGNITUDE = 0x7FFF_FFFF
 _SIGN = -0x8000_0000
 
 
-class DeviceShard(_Shard):
+class DeviceShard(ShardJudge):
     """A shard whose backend works on its device; of any device, so that CPU tensors can stand for it."""
 
     def __init__(self, subject: Subject, shard: Shard) -> None:
@@ -84,18 +85,18 @@ class DeviceShard(_Shard):
     def _of_nans(self, got: Array) -> Array:
         xp = self.arrays
         if self.subject.order:
-            return xp.zeros(got.shape[0], xp.uint8) + marks.UNJUDGED
+            return xp.zeros(got.shape[0], xp.uint8) + codes.UNJUDGED
         wrong = ~xp.isnan(got)
         self.found.counts[FELT] += xp.count(wrong)
-        return xp.astype(wrong, xp.uint8) * marks.WRONG
+        return xp.astype(wrong, xp.uint8) * codes.WRONG
 
     def _decided(self, got: Array, found: Array) -> Array:
         """Have the oracle decide what the models left to it, on the host."""
         xp = self.arrays
-        rows = xp.flatnonzero(found == marks.PENDING)
+        rows = xp.flatnonzero(found == codes.PENDING)
         if not rows.size:
             return found
-        decided = np.full(rows.size, marks.UNDECIDED, np.uint8)
+        decided = np.full(rows.size, codes.UNDECIDED, np.uint8)
         taken = rows[: max(PATIENCE - self.found.asked, 0)]
         self.found.asked += taken.size
         # In portions: the oracle holds much of each input.
@@ -131,7 +132,7 @@ class DeviceShard(_Shard):
 
     def _flag(self, found: Array, rows: slice, turned: Array) -> Array:
         xp = self.arrays
-        flagged = found[rows] | xp.astype(turned, xp.uint8) * marks.NON_MONOTONE
+        flagged = found[rows] | xp.astype(turned, xp.uint8) * codes.NON_MONOTONE
         return xp.put(found, rows, flagged)
 
     def _mirrored(self, got: Array, due: Array, found: Array) -> Array:
@@ -142,14 +143,14 @@ class DeviceShard(_Shard):
             b = b ^ _SIGN
         zeros = ((a | b) & _MAGNITUDE) == 0
         other = (a != b) & ~zeros & ~(xp.isnan(got) & xp.isnan(due))
-        return found | xp.astype(other, xp.uint8) * marks.ASYMMETRIC if xp.any(other) else found
+        return found | xp.astype(other, xp.uint8) * codes.ASYMMETRIC if xp.any(other) else found
 
     # -- telling ------------------------------------------------------------------------------------------
 
     def _tell(self, found: Array) -> None:
         """Bring the runs of equal marks to the host, unless all are OK."""
         xp = self.arrays
-        if xp.any(found != marks.OK):
+        if xp.any(found != codes.OK):
             starts = np.concatenate([[0], xp.flatnonzero(found[1:] != found[:-1]) + 1])
             self.found.mark_runs(self.shard.lo, starts, self.shard.points, xp.at(found, starts))
 

@@ -17,11 +17,11 @@ from gradproof.execution.executors import Crew, lost
 from gradproof.formats import get_format
 from gradproof.interrupts import interruptible
 from gradproof.sweep.plan import Shard, Target, shards
-from gradproof.sweep.running.attempt import WORK, attempt, judged_fault, told
-from gradproof.sweep.running.facts import facts, foreign, manifest
-from gradproof.sweep.running.folder import Damaged, Folder, place
+from gradproof.sweep.running.environment import environment, foreign, manifest
+from gradproof.sweep.running.folder import DamagedShard, Folder, folder_path
+from gradproof.sweep.running.shard_task import WORK, fault_record, fault_status, run_shard
 
-MERGED: Final = "gradproof.sweep.judging.tally:merged"
+MERGED: Final = "gradproof.sweep.judging.shard_summary:merged"
 STRIKES: Final = 3
 """Workers that a shard may cost before it is given up."""
 RATE_OVER: Final = 30.0
@@ -71,7 +71,7 @@ class Swept:
 
 
 @dataclass(frozen=True)
-class Progress:
+class CampaignProgress:
     """How far a campaign is: bit patterns done and in all, patterns per second, seconds left (None: unknown)."""
 
     done: int
@@ -84,7 +84,7 @@ class Progress:
 class Observer(Protocol):
     """Who wants to know how a campaign is getting on."""
 
-    def advanced(self, progress: Progress) -> None:
+    def advanced(self, progress: CampaignProgress) -> None:
         """A shard is finished, or was before."""
 
     def warned(self, message: str) -> None:
@@ -94,10 +94,10 @@ class Observer(Protocol):
         """A target is done with: ``status`` is that of ``Swept``, or ``searched``."""
 
 
-class Silent:
+class SilentObserver:
     """An observer that does nothing."""
 
-    def advanced(self, progress: Progress) -> None:
+    def advanced(self, progress: CampaignProgress) -> None:
         """Ignore it."""
 
     def warned(self, message: str) -> None:
@@ -149,9 +149,9 @@ def sweep(
         courses = []
         for job in jobs:
             made = manifest(job.target, job.first, job.last, cluster=crew.cluster is not None)
-            folder = Folder(place(job.target, job.first, job.last, root), made, fresh=fresh)
+            folder = Folder(folder_path(job.target, job.first, job.last, root), made, fresh=fresh)
             courses.append(_Course(job, stack.enter_context(folder), shards(job.target, job.first, job.last)))
-        campaign = _Campaign(courses, crew, observer or Silent(), work, merge or _merge(), time_limit)
+        campaign = _Campaign(courses, crew, observer or SilentObserver(), work, merge or _merge(), time_limit)
         with interruptible(), contextlib.suppress(KeyboardInterrupt):
             campaign.run()
         return [campaign.outcome(course) for course in courses]
@@ -235,7 +235,7 @@ class _Campaign:
             course, shard = self.queue.popleft()
             if course.settled is not None:
                 continue
-            future = self.crew.executor.submit(attempt, shard, *self.arguments)
+            future = self.crew.executor.submit(run_shard, shard, *self.arguments)
             self.running[future] = course, shard
             room -= 1
 
@@ -262,11 +262,11 @@ class _Campaign:
             if workers:
                 self._strike(course, shard, why, workers)
             else:
-                self._settle_fault(course, told(fault))
+                self._settle_fault(course, fault_record(fault))
             return
         if "fault" in answer:
             self._settle_fault(course, answer["fault"])
-        elif why := foreign(course.folder.manifest, answer["facts"]):
+        elif why := foreign(course.folder.manifest, answer["environment"]):
             self._settle(
                 self._swept(course, "error", f"a worker is not like this process: {why}", internal=True), course
             )
@@ -274,7 +274,11 @@ class _Campaign:
             self._keep(course, shard, answer)
 
     def _keep(self, course: _Course, shard: Shard, answer: Mapping[str, Any]) -> None:
-        kept = {"result": answer["result"], "seconds": answer["seconds"], "processor": answer["facts"]["processor"]}
+        kept = {
+            "result": answer["result"],
+            "seconds": answer["seconds"],
+            "processor": answer["environment"]["processor"],
+        }
         course.folder.keep(shard, kept)
         course.done.add(shard.index)
         course.finished += shard.points
@@ -307,7 +311,7 @@ class _Campaign:
         try:
             merged = self.merge([answer["result"] for answer in answers])
         except Exception as fault:
-            self._settle_fault(course, told(fault))
+            self._settle_fault(course, fault_record(fault))
         else:
             self._settle(self._swept(course, "swept", result=merged, answers=answers), course)
 
@@ -316,7 +320,7 @@ class _Campaign:
         answers = []
         for shard in course.shards:
             answer = None
-            with contextlib.suppress(Damaged):
+            with contextlib.suppress(DamagedShard):
                 answer = course.folder.read(shard)
             if answer is None:
                 course.done.discard(shard.index)
@@ -327,7 +331,7 @@ class _Campaign:
         return answers if len(answers) == len(course.shards) else None
 
     def _settle_fault(self, course: _Course, fault: Mapping[str, Any]) -> None:
-        status, reason, internal = judged_fault(fault)
+        status, reason, internal = fault_status(fault)
         self._settle(self._swept(course, status, reason, internal=internal), course)
 
     def _settle(self, swept: Swept, course: _Course) -> None:
@@ -363,7 +367,7 @@ class _Campaign:
         rate = self._rate(points) if points else 0.0
         done = sum(c.job.points if c.settled else c.finished for c in self.courses)
         left = (self.total - done) / rate if rate > 0 else None
-        self.observer.advanced(Progress(done, self.total, rate, left, course.job.target))
+        self.observer.advanced(CampaignProgress(done, self.total, rate, left, course.job.target))
 
     def _rate(self, points: int) -> float:
         """Patterns per second lately, with one more shard of ``points``; it counts from the first one finished."""
@@ -384,7 +388,7 @@ def _check_workers(crew: Crew, courses: Sequence[_Course]) -> None:
         if (subject := (target.backend, target.mode, target.file)) in seen:
             continue
         seen.add(subject)
-        answers = crew.cluster.survey(facts, target)
+        answers = crew.cluster.survey(environment, target)
         wrong = [
             f"{address}: {why}" for address, answer in answers.items() if (why := _why(course.folder.manifest, answer))
         ]

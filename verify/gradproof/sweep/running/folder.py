@@ -34,21 +34,21 @@ _MAGIC: Final = "gradproof-shard/1 "
 Manifest = Mapping[str, Any]
 
 
-class Damaged(Exception):
+class DamagedShard(Exception):
     """A shard's file that must not be believed; the message says what is wrong with it, as in ``it is empty``."""
 
 
-def place(target: Target, first: int, last: int, root: Path | None = None) -> Path:
+def folder_path(target: Target, first: int, last: int, root: Path | None = None) -> Path:
     """The folder of one target and range under ``root``: ``silu-torch-cpu-float32-order0-0123abcd``.
 
     The key at its end covers everything that the caller asked for; how the function is defined, as the versions, is in
     the manifest.
     """
-    told = target.to_json()
-    del told["definition"]
+    asked = target.to_json()
+    del asked["definition"]
     if target.file is not None:
-        told["file"] = str(Path(target.file).resolve())
-    key = hashlib.sha256(json.dumps([told, first, last], sort_keys=True).encode()).hexdigest()
+        asked["file"] = str(Path(target.file).resolve())
+    key = hashlib.sha256(json.dumps([asked, first, last], sort_keys=True).encode()).hexdigest()
     name = "".join(c if c.isalnum() or c in "-_.=" else "_" for c in target.id)
     return (DEFAULT if root is None else root) / f"{name[:120]}-{key[:8]}"
 
@@ -125,12 +125,12 @@ class Folder:
         except FileNotFoundError:
             return None
         except OSError as fault:
-            raise Damaged(f"it cannot be read ({fault.strerror or fault})") from None
+            raise DamagedShard(f"it cannot be read ({fault.strerror or fault})") from None
         answer = _unpacked(content)
         if answer.get("sweep") != self._key:
-            raise Damaged("it belongs to another sweep")
+            raise DamagedShard("it belongs to another sweep")
         if (answer.get("index"), answer.get("lo"), answer.get("hi")) != (shard.index, shard.lo, shard.hi):
-            raise Damaged("it holds other bit patterns than its name says")
+            raise DamagedShard("it holds other bit patterns than its name says")
         return answer
 
     def finished(self, shards: Sequence[Shard], warned: Callable[[str], None] | None = None) -> list[Shard]:
@@ -140,7 +140,7 @@ class Folder:
             try:
                 if self.read(shard) is not None:
                     found.append(shard)
-            except Damaged as damage:
+            except DamagedShard as damage:
                 (warned or _warn)(f"{self.file(shard)} is left out: {damage}; its shard is computed again")
         return found
 
@@ -149,26 +149,26 @@ class Folder:
         try:
             write_text(text, path, "sweep", own=True)
         except WriteError as fault:
-            told = f"{path} cannot be written: {fault.why}. {kept}; make room and run the same command again"
-            raise WriteError(told, fault.why) from fault
+            message = f"{path} cannot be written: {fault.why}. {kept}; make room and run the same command again"
+            raise WriteError(message, fault.why) from fault
         except UsageError as fault:
             raise UsageError(f"{fault}. {kept}; mend that and run the same command again") from fault
 
 
 def _unpacked(content: bytes) -> dict[str, Any]:
     if not content:
-        raise Damaged("it is empty")
+        raise DamagedShard("it is empty")
     head, newline, body = content.partition(b"\n")
     if not (newline and head.startswith(_MAGIC.encode())):
-        raise Damaged("it does not begin as a shard does")
+        raise DamagedShard("it does not begin as a shard does")
     if head[len(_MAGIC) :] != hashlib.sha256(body).hexdigest().encode():
-        raise Damaged("its checksum does not match its content")
+        raise DamagedShard("its checksum does not match its content")
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
-        raise Damaged("its content makes no sense")
+        raise DamagedShard("its content makes no sense")
     return answer
 
 

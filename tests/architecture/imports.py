@@ -1,0 +1,230 @@
+"""Reads the imports of a source text, and names those that break a rule of docs/architecture.md.
+
+Works on text, so that the rules can be tried on texts that break them. Imports under ``if TYPE_CHECKING``
+count for the arrows (a type is a dependency) but not for laziness (nothing is imported at run time).
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = {
+    "gradproof": ROOT / "verify",
+    "gradproof_properties": ROOT / "properties",
+    "gradproof_reports": ROOT / "reports",
+}
+
+FRAMEWORKS = ("torch", "jax", "jaxlib")
+
+ROOMS: Mapping[str, frozenset[str]] = {
+    "errors": frozenset(),
+    "text": frozenset(),
+    "interrupts": frozenset(),
+    "files": frozenset({"errors"}),
+    "entry_points": frozenset({"errors"}),
+    "cache": frozenset({"files", "errors"}),
+    "names": frozenset(),
+    "formats": frozenset({"errors"}),
+    "functions": frozenset({"formats", "entry_points", "names", "errors"}),
+    "oracle": frozenset({"functions", "formats", "cache", "errors"}),
+    "measure": frozenset({"oracle", "functions", "formats", "results", "names", "errors"}),
+    "backends": frozenset({"functions", "formats", "cache", "entry_points", "errors"}),
+    "strategies": frozenset({"functions", "formats", "errors"}),
+    "results": frozenset({"files", "errors"}),
+    "execution": frozenset({"errors"}),
+    "sweep": frozenset(
+        {
+            "engine",
+            "execution",
+            "backends",
+            "strategies",
+            "measure",
+            "oracle",
+            "functions",
+            "formats",
+            "results",
+            "files",
+            "text",
+            "interrupts",
+            "errors",
+        }
+    ),
+    "config": frozenset({"formats", "files", "errors"}),
+}
+"""The rooms of the engine that may not know all others, and the rooms each may import."""
+
+OPEN_ROOMS = frozenset({"engine", "plugin", "cli", "__main__"})
+"""The rooms that put the others together."""
+
+REPORTS_MAY_SEE = frozenset({"results", "formats", "cache", "files", "text", "errors"})
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module or name, with how it is reached.
+
+    ``deferred``: inside a function, so it happens on a call. ``typing``: under ``if TYPE_CHECKING``.
+    """
+
+    target: str
+    line: int
+    deferred: bool
+    typing: bool
+
+    @property
+    def top(self) -> str:
+        """The top-level package."""
+        return self.target.partition(".")[0]
+
+
+def imports(text: str) -> list[Import]:
+    """Every import of a source text; ``from a import b`` is ``a.b``, whether b is a module or a name."""
+    return list(_walk(ast.parse(text), deferred=False, typing=False))
+
+
+def _walk(node: ast.AST, *, deferred: bool, typing: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        match child:
+            case ast.Import(names=names):
+                yield from (Import(n.name, child.lineno, deferred, typing) for n in names)
+            case ast.ImportFrom(module=module, names=names, level=level):
+                base = "." * level + (module or "")
+                yield from (Import(f"{base}.{n.name}", child.lineno, deferred, typing) for n in names)
+            case ast.Call(func=func, args=[ast.Constant(value=str(target)), *_]) if _imports_by_name(func):
+                yield Import(target, child.lineno, deferred, typing)
+            case ast.If(test=test, body=body, orelse=orelse) if _is_type_checking(test):
+                yield from _walk(ast.Module(body, []), deferred=deferred, typing=True)
+                yield from _walk(ast.Module(orelse, []), deferred=deferred, typing=typing)
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
+                yield from _walk(child, deferred=True, typing=typing)
+            case _:
+                yield from _walk(child, deferred=deferred, typing=typing)
+
+
+def _imports_by_name(func: ast.expr) -> bool:
+    name = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+    return name in ("import_module", "__import__")
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    return ast.unparse(test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+
+
+def room_of(module: str) -> str | None:
+    """The room of a module of the engine: ``formats`` for ``gradproof.formats.arrays``; None for the root."""
+    parts = module.split(".")
+    if parts[0] != "gradproof" or len(parts) == 1 or parts[1] == "_version":
+        return None
+    return parts[1]
+
+
+def broken_arrows(module: str, text: str) -> list[str]:
+    """What a module imports although its place forbids it, one sentence each."""
+    broken = []
+    for found in imports(text):
+        if found.target.startswith("."):
+            broken.append(f"{module}:{found.line} imports relatively ({found.target}); name the package")
+        elif why := _forbidden(module, found):
+            broken.append(f"{module}:{found.line} imports {found.target}: {why}")
+    return broken
+
+
+def _forbidden(module: str, found: Import) -> str:
+    package, target = module.partition(".")[0], room_of(found.target)
+    if package == "gradproof":
+        if found.top in ("gradproof_properties", "gradproof_reports"):
+            return "the engine finds the packs through entry points and knows none of them"
+        if found.top in FRAMEWORKS and not found.deferred and not found.typing and not _is_backend(module, found):
+            return "a framework is imported by its own backend, or inside a function"
+        allowed = ROOMS.get(room_of(module) or "")
+        if allowed is not None and target not in (None, room_of(module)) and target not in allowed:
+            return f"{room_of(module)} may import {', '.join(sorted(allowed)) or 'no other room'}"
+        if room_of(module) == "results" and found.top == "numpy":
+            return "the results file is read where there is no NumPy"
+    else:
+        if found.top in FRAMEWORKS:
+            return "only a backend imports a framework"
+        if found.top != package and found.top in SOURCES and found.top != "gradproof":
+            return "properties and reports do not know each other"
+        if package == "gradproof_reports" and found.top == "gradproof" and target not in REPORTS_MAY_SEE:
+            return f"a report reads the results file: {', '.join(sorted(REPORTS_MAY_SEE))}"
+    return ""
+
+
+def frameworks_of(module: str) -> set[str]:
+    """The frameworks that a module's name says it is about: ``gradproof.backends.torch.catalogue``, torch."""
+    words = {word for part in module.split(".")[2:] for word in part.split("_")}
+    return words & set(FRAMEWORKS)
+
+
+def _is_backend(module: str, found: Import) -> bool:
+    framework = "jax" if found.top == "jaxlib" else found.top
+    return room_of(module) == "backends" and framework in frameworks_of(module)
+
+
+def file_of(target: str, known: Iterable[str]) -> str:
+    """The module that an import reaches: itself, or the one that holds the name; empty for other packages'."""
+    while target and target not in known:
+        target = target.rpartition(".")[0]
+    return target
+
+
+def circles(texts: Mapping[str, str]) -> list[list[str]]:
+    """Modules that import each other, however indirectly, one sorted list a circle. ``texts``: sources by module.
+
+    Imports inside functions and those for types alone count: a circle stays one when it is put off.
+    """
+    graph = {
+        name: {file_of(i.target, texts) for i in imports(text)} & (set(texts) - {name}) for name, text in texts.items()
+    }
+    reach = {name: set(targets) for name, targets in graph.items()}
+    for middle in graph:
+        for targets in reach.values():
+            if middle in targets:
+                targets |= reach[middle]
+    found = {tuple(sorted(n for n in reach[name] if name in reach[n])) for name in graph if name in reach[name]}
+    return sorted(map(list, found))
+
+
+def private_imports(module: str, text: str, known: Iterable[str]) -> list[str]:
+    """The private names of other folders that a module imports, one sentence each. ``known``: all modules."""
+    broken = []
+    for found in imports(text):
+        home = file_of(found.target.rpartition(".")[0], known)
+        name = found.target.removeprefix(home).lstrip(".")
+        if (
+            home
+            and name.startswith("_")
+            and not name.startswith("__")
+            and home.rpartition(".")[0] != module.rpartition(".")[0]
+        ):
+            broken.append(f"{module}:{found.line} imports {name}, which is private to {home.rpartition('.')[0]}")
+    return broken
+
+
+def classes(text: str) -> list[str]:
+    """The names of the classes that a source text defines."""
+    return [node.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ClassDef)]
+
+
+def repeated_classes(texts: Mapping[str, str]) -> list[str]:
+    """Class names that several places define, one sentence each. ``texts``: sources by module."""
+    homes: dict[str, list[str]] = {}
+    for module, text in texts.items():
+        for name in classes(text):
+            homes.setdefault(name, []).append(module)
+    return [f"{name} is defined in {' and in '.join(found)}" for name, found in homes.items() if len(found) > 1]
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the three packages by dotted name."""
+    found = {}
+    for package, root in SOURCES.items():
+        for file in sorted((root / package).rglob("*.py")):
+            parts = file.relative_to(root).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return found

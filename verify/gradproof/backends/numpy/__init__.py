@@ -1,0 +1,1 @@
+"""NumPy on the CPU: the backend and what it is made of."""

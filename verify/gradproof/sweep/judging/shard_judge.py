@@ -1,0 +1,154 @@
+"""One shard judged chunk by chunk: by the models, by the oracle, and against neighbours and mirror images."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from gradproof.backends.arrays import Arrays
+from gradproof.formats import arrays as fa
+from gradproof.formats.arrays import Bits
+from gradproof.measure.severity import classify
+from gradproof.sweep.judging import codes
+from gradproof.sweep.judging.collect import FELT, Collected
+from gradproof.sweep.judging.modelled import Modelled
+from gradproof.sweep.judging.subject import Subject
+from gradproof.sweep.plan import Shard
+
+CHUNK: Final = 1 << 18
+"""Results asked of the backend at once: enough for a call to be cheap, few enough for a core's caches."""
+PATIENCE: Final = 1 << 20
+"""Inputs of one shard that go to the oracle where a model would do; the rest stays undecided."""
+
+Marks = npt.NDArray[np.uint8]
+
+
+class ShardJudge:
+    """One shard on its way. Its patterns have one sign, so that they are magnitudes in growing order."""
+
+    def __init__(self, subject: Subject, shard: Shard) -> None:
+        self.subject = subject
+        self.shard = shard
+        self.format = fmt = subject.probe.format
+        self.found = Collected(fmt, shard.lo, shard.hi)
+        self.negative = bool(shard.lo & fmt.sign_bit)
+        self.sections = subject.sections(negative=self.negative)
+        self.first, self.last = max(self._magnitude(shard.lo), 1), min(self._magnitude(shard.hi), fmt.max_bits)
+        """The magnitudes that models are for: finite and not 0."""
+        self.modelled = None
+        if fmt.width == 32 and self.first <= self.last:
+            self.modelled = Modelled(
+                subject, self.found, self.first, self.last, negative=self.negative, arrays=self._arrays()
+            )
+
+    def _arrays(self) -> Arrays | None:
+        """Operations where the results are; None for the host."""
+        return None
+
+    def run(self) -> dict[str, Any]:
+        """All of it, chunk by chunk."""
+        before = self._neighbour()
+        for start in range(self.shard.lo, self.shard.hi + 1, CHUNK):
+            stop = min(start + CHUNK, self.shard.hi + 1)
+            before = self._chunk(np.arange(start, stop, dtype=fa.storage(self.format)), before)
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        """The summary, its greatest errors confirmed."""
+        self._confirm()
+        return self.found.to_json(self.modelled.slack) if self.modelled else self.found.to_json()
+
+    def _magnitude(self, bits: int) -> int:
+        return bits & (self.format.sign_bit - 1)
+
+    def _neighbour(self) -> Bits:
+        """The result at the pattern before the first, where the order of the two can be checked."""
+        if not self.sections or not self._magnitude(self.shard.lo):
+            return np.empty(0, fa.storage(self.format))
+        return self.subject.evaluate(np.array([self.shard.lo - 1], fa.storage(self.format)))
+
+    def _chunk(self, bits: Bits, before: Bits) -> Bits:
+        """Judge consecutive patterns; ``before`` is the result at the one before them, and the answer their last."""
+        got = self.subject.evaluate(bits)
+        found = np.zeros(bits.size, np.uint8)
+        start = self._magnitude(int(bits[0]))
+        inside = slice(max(self.first - start, 0), max(self.last + 1 - start, 0)) if self.modelled else slice(0, 0)
+        if self.modelled and got[inside].size:
+            self.modelled.judge(start + inside.start, got[inside], found[inside])
+        for rows in (slice(0, inside.start), slice(inside.stop, bits.size)):
+            if bits[rows].size:
+                found[rows] = self._judge(bits[rows], got[rows])
+        self._decide(bits, got, found)
+        self._order(start, got, before, found)
+        self._symmetry(bits, got, found)
+        self.found.mark(bits, found)
+        return got[-1:]
+
+    # -- by the oracle ------------------------------------------------------------------------------------
+
+    def _judge(self, bits: Bits, got: Bits) -> Marks:
+        """The marks of results that the oracle judges one by one; their errors are added up."""
+        if fa.is_nan(bits, self.format).all():  # half a percent of all patterns, and nothing to ask the oracle
+            if self.subject.order:
+                return np.full(bits.size, codes.UNJUDGED, np.uint8)
+            wrong = ~fa.is_nan(got, self.format)
+            self.found.counts[FELT] += int(wrong.sum())
+            return np.where(wrong, codes.WRONG, codes.OK).astype(np.uint8)
+        reference, judgement = self.subject.judge(bits, got)
+        self.found.judged(bits, got, reference, judgement)
+        return codes.codes_of(judgement, classify(got, reference, judgement, self.format, self.subject.asymptotes))
+
+    def _decide(self, bits: Bits, got: Bits, found: Marks) -> None:
+        """Have the oracle decide what the models left to it."""
+        rows = np.flatnonzero(found == codes.PENDING)
+        taken = rows[: max(PATIENCE - self.found.asked, 0)]
+        found[rows[taken.size :]] = codes.UNDECIDED
+        if taken.size:
+            self.found.asked += taken.size
+            found[taken] = self._judge(bits[taken], got[taken])
+
+    def _confirm(self) -> None:
+        """Have the oracle judge the inputs of the greatest errors, which models know within their bound."""
+        candidates = self.found.candidates()
+        if not candidates:
+            return
+        bits = np.array(list(candidates.values()), fa.storage(self.format))
+        got = self.subject.evaluate(bits)
+        _, judgement = self.subject.judge(bits, got, precise=True)
+        for i, name in enumerate(candidates):
+            error = judgement.unexcused({"m": judgement.m, "abs": judgement.absolute}.get(name, judgement.u))[i]
+            self.found.confirm(name, float(error), int(bits[i]), int(got[i]))
+
+    # -- neighbours and mirror images ---------------------------------------------------------------------
+
+    def _order(self, start: int, got: Bits, before: Bits, found: Marks) -> None:
+        """Flag results that turn against f's direction from the one before them in magnitude."""
+        if not self.sections:
+            return
+        results = np.concatenate([before, got])
+        values = results.view(np.float32) if self.format.width == 32 else fa.values(results, self.format)
+        start -= before.size
+        for low, high, way in self.sections:
+            first, last = max(low - start, 0), min(high - start, values.size - 1)
+            if first < last:
+                one, following = values[first:last], values[first + 1 : last + 1]
+                turned = following < one if way > 0 else following > one
+                if turned.any():
+                    found[np.flatnonzero(turned) + first + 1 - before.size] |= codes.NON_MONOTONE
+
+    def _symmetry(self, bits: Bits, got: Bits, found: Marks) -> None:
+        """Flag results at -x that are not those at x, up to the sign that the function's symmetry asks for."""
+        if not self.subject.parity or not self.negative:
+            return
+        sign = fa.storage(self.format).type(self.format.sign_bit)
+        due = self.subject.evaluate(bits ^ sign)
+        if self.subject.parity < 0:
+            due = due ^ sign
+        rows = np.flatnonzero(got != due)
+        if rows.size:
+            a, b = got[rows], due[rows]
+            zeros = (fa.magnitudes(a, self.format) == 0) & (fa.magnitudes(b, self.format) == 0)
+            nans = fa.is_nan(a, self.format) & fa.is_nan(b, self.format)
+            found[rows[~(zeros | nans)]] |= codes.ASYMMETRIC

@@ -1,0 +1,74 @@
+"""What became of a target as a cell of the results file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import replace
+from typing import Any, Final
+
+from gradproof.execution.processes import WorkerLost
+from gradproof.results.model import Cell, LedgerState
+from gradproof.results.sweeps import TIMED
+from gradproof.sweep.guided.search_worker import SearchOutcome
+from gradproof.sweep.plan import Target
+from gradproof.sweep.results import outcome
+from gradproof.sweep.results.unjudged import unjudged_cell
+from gradproof.sweep.running.campaign import Swept
+from gradproof.sweep.running.shard_task import fault_status
+from gradproof.sweep.targets import Absent
+
+UNANSWERED: Final = {"type": "WorkerLost", "message": "the search was not answered"}
+INTERRUPTED: Final = "not reached: the run was interrupted"
+
+
+States = list[LedgerState]
+
+
+def of_sweep(swept: Swept, workers: int | None = None, executor: Executor | None = None) -> tuple[Cell, States]:
+    """The cell of an exhaustive sweep, whatever became of it, and what became of the ledger's entries.
+
+    ``executor``: who calls code of the user's again, where there is some; this process without.
+    """
+    target = swept.job.target
+    if swept.result is not None:
+        cell, states = _weighed(executor, outcome.swept, target, swept.result)
+        effort = {
+            "seconds": round(swept.seconds, 3),
+            "wall": round(swept.wall, 3),
+            "patterns_per_second": round(swept.finished / swept.seconds) if swept.seconds else None,
+            "workers": workers,
+            "processors": list(swept.processors),
+        }
+        return replace(cell, seconds=round(swept.seconds, 3), measured={**cell.measured, TIMED: effort}), states
+    if swept.status == "stopped":
+        why = f"{INTERRUPTED}; {swept.finished:,} of {swept.job.points:,} inputs are kept"
+        return unjudged_cell(target, "not-run", why), []
+    measured = {"fault": "internal"} if swept.internal else {}
+    return unjudged_cell(target, swept.status, swept.reason, seconds=round(swept.seconds, 3), measured=measured), []
+
+
+def of_search(searched: SearchOutcome, executor: Executor | None = None) -> tuple[Cell, States]:
+    """The cell of a guided search, and what became of the ledger's entries; ``executor`` as for ``of_sweep``."""
+    target = searched.search.target
+    if searched.found is not None:
+        cell, states = _weighed(executor, outcome.at_least, target, searched.found)
+        return replace(cell, seconds=round(searched.seconds, 3)), states
+    status, reason, internal = fault_status(searched.fault or UNANSWERED)
+    return unjudged_cell(target, status, reason, measured={"fault": "internal"} if internal else {}), []
+
+
+def _weighed(
+    executor: Executor | None, weigh: Callable[[Target, Any], tuple[Cell, States]], target: Target, found: Any
+) -> tuple[Cell, States]:
+    if executor is None or target.file is None:
+        return weigh(target, found)
+    try:
+        return executor.submit(weigh, target, found).result()
+    except WorkerLost as lost:
+        return unjudged_cell(target, "error", f"{lost} while what was found was looked at again"), []
+
+
+def of_absent(absent: Absent) -> Cell:
+    """The cell of a target that cannot be swept here."""
+    return unjudged_cell(absent.target, absent.status, absent.reason)

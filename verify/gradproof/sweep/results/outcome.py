@@ -1,0 +1,441 @@
+"""From what was found on every pattern, or by a guided search, to a cell of the results file.
+
+The finite inputs are judged as ``accuracy`` judges them and its entries of the ledger explain them; the infinities and
+the NaNs likewise as ``special-values``. Both must hold, or be known.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from gradproof.engine.certificates import certify_failure, number
+from gradproof.engine.environment import surroundings
+from gradproof.engine.installed import ledger_directories
+from gradproof.engine.ledger import Entry, Ledger, explain
+from gradproof.engine.notes import note
+from gradproof.engine.probe import Probe
+from gradproof.engine.property import Outcome, Violations
+from gradproof.engine.task import Task
+from gradproof.engine.verdict import RECORDED_CONTRACT, sentence
+from gradproof.formats import Format
+from gradproof.formats import arrays as fa
+from gradproof.formats.arrays import Bits
+from gradproof.measure import Judgement
+from gradproof.measure.severity import classify
+from gradproof.results.io import plain
+from gradproof.results.model import SEVERITIES, Cell, Certificate, Evidence, Interval, LedgerState
+from gradproof.results.sweeps import FAILING
+from gradproof.results.sweeps import interval as in_words
+from gradproof.sweep.guided.search_result import SearchResult
+from gradproof.sweep.judging import shard_summary
+from gradproof.sweep.judging.shard_summary import bits_at, key
+from gradproof.sweep.judging.subject import Subject, subject
+from gradproof.sweep.plan import Target, whole
+from gradproof.sweep.results import ranges
+from gradproof.sweep.results.measured import curve, interval, measured
+from gradproof.sweep.results.ranges import Keys
+from gradproof.sweep.results.unjudged import unjudged_cell
+
+REGION: Final = 32
+"""Failing intervals in a certificate; beyond that the smallest gaps are closed."""
+SPREAD: Final = 1 << 12
+"""Inputs of one class that are judged again for the gravest of them, besides the ends of its intervals."""
+NAMED: Final = 3
+"""New intervals that a reason names."""
+
+States = list[LedgerState]
+
+
+@dataclass(frozen=True)
+class JudgedInputs:
+    """Inputs judged again, with what came back; of shape (n,)."""
+
+    bits: Bits
+    got: Bits
+    judgement: Judgement
+    severity: np.ndarray[tuple[int], np.dtype[np.int8]]
+
+    def violations(self) -> Violations:
+        """The failing ones."""
+        bad, j = self.judgement.failing, self.judgement
+        return Violations(
+            self.bits[bad], self.got[bad], j.magnitude[bad], self.severity[bad], j.felt[bad], absolute=j.absolute[bad]
+        )
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What the ledger says of some failing inputs; ``fresh`` are the failing intervals outside its regions."""
+
+    known: str | None
+    states: States
+    fresh: list[shard_summary.KeyInterval]
+    nearest: str
+    """The deviation that lies nearest where not all is known; empty for none."""
+
+
+UNEXPLAINED: Final = Explained(None, [], [], "")
+
+
+@cache
+def installed_ledger() -> Ledger:
+    """The ledgers of the installed packs."""
+    return Ledger.read(ledger_directories())
+
+
+def swept(target: Target, found: Mapping[str, Any], ledger: Ledger | None = None) -> tuple[Cell, States]:
+    """The cell of a sweep whose merged summary is ``found``, and what became of the ledger's entries."""
+    return _Sweep(target, found, installed_ledger() if ledger is None else ledger).verdict()
+
+
+def at_least(target: Target, found: SearchResult, ledger: Ledger | None = None) -> tuple[Cell, States]:
+    """The cell of a guided search, whose largest error is a lower bound, and what became of the ledger's entries."""
+    sub, worst = subject(target), found.worst
+    table = installed_ledger() if ledger is None else ledger
+    cell = unjudged_cell(
+        target,
+        "undecided" if worst is None else "pass",
+        found.statement,
+        evidence=Evidence("sampled", found.points),
+        u_max=None if worst is None or found.mismatched else _finite(worst.u),
+        m_max=None if worst is None or found.mismatched else _finite(worst.m),
+        abs_max=None if worst is None or found.mismatched else _finite(worst.absolute),
+        worst_bits=None if worst is None else sub.probe.format.bits_text(worst.bits),
+        excused=found.excused,
+        measured={"search": _searched(found)},
+    )
+    if worst is None:
+        return cell, []
+    rows = _judged(sub, {w.bits for w in (found.finite, found.mismatched) if w is not None})
+    cell = replace(cell, magnitude=_finite(float(np.nanmax(rows.judgement.unexcused(rows.judgement.magnitude)))))
+    bad = rows.violations()
+    if not len(bad):
+        return cell, []
+    task = _task(sub, target, "accuracy")
+    known = _explain(target, task, bad, table)
+    certificate = certify_failure(task, sub.probe, bad, _source(target), _points(bad, sub.probe.format))
+    reason = f"{found.statement}; {sentence(certificate)}"
+    return _failed(cell, bad, "known" if known.known else "fail", reason, certificate, known.known), known.states
+
+
+def _searched(found: SearchResult) -> dict[str, Any]:
+    document = {
+        "seed": found.seed, "points": found.points, "budget": found.budget, "metric": found.metric,
+        "at_least": found.error, "mismatches": found.mismatches, "undecided": found.undecided,
+        "origin": found.worst.origin if found.worst else None,
+    }  # fmt: skip
+    made: dict[str, Any] = plain(document)
+    return made
+
+
+class _Sweep:
+    """One sweep on its way to a verdict."""
+
+    def __init__(self, target: Target, found: Mapping[str, Any], ledger: Ledger) -> None:
+        self.target = target
+        self.found = found
+        self.ledger = ledger
+        self.subject: Subject = subject(target)
+        self.probe: Probe = self.subject.probe
+        self.format: Format = self.probe.format
+        self.kinds = ranges.kinds(self.format)
+        self.classes = {
+            name: {kind: ranges.within(table["intervals"], self.kinds[kind], target, [name]) for kind in ranges.KINDS}
+            if table["count"]
+            else {}
+            for name, table in found["classes"].items()
+        }
+
+    def verdict(self) -> tuple[Cell, States]:
+        """The cell, and what became of the ledger's entries."""
+        finite, special = self._failing("finite"), self._failing("infinite", "nan")
+        worst = _judged(self.subject, self._greatest() | self._ends(finite) | self._spread())
+        about = self._explained(finite, worst, "accuracy")
+        beyond = self._explained(special, _judged(self.subject, self._ends(special)), "special-values")
+        cell = self._numbers(worst)
+        undecided = self.found["classes"]["undecided"]["count"]
+        if not finite and not special:
+            cell = replace(cell, status="undecided", reason=self._undecided(undecided)) if undecided else cell
+            return cell, self._trusted(about.states)
+        known = all(e.known for e, some in ((about, finite), (beyond, special)) if some)
+        bad = self._violations(finite, special, worst)
+        reference = next((e.known for e in (about, beyond) if e.known), None) if known else None
+        if not finite:
+            cell = replace(cell, reason="; ".join(["every finite input holds", *filter(None, [cell.reason])]))
+        cell = self._failed(cell, bad, "known" if known else "fail", reference, [about, beyond])
+        return cell, self._trusted(about.states) + [s for s in beyond.states if s.state in ("seen", "grown")]
+
+    # -- the inputs ---------------------------------------------------------------------------------------
+
+    def _failing(self, *kinds: str) -> list[shard_summary.KeyInterval]:
+        """The failing intervals among inputs of these kinds."""
+        some = [i for name in FAILING for kind in kinds for i in self.classes[name].get(kind, [])]
+        return shard_summary.touching(sorted(list(i) for i in some))
+
+    def _greatest(self) -> set[int]:
+        return {best["bits"] for best in self.found["greatest"].values() if best}
+
+    def _ends(self, intervals: Sequence[shard_summary.KeyInterval]) -> set[int]:
+        return {bits_at(k, self.format.width) for first, last, _ in intervals for k in (first, last)}
+
+    def _spread(self) -> set[int]:
+        """The ends of the intervals of the graver classes, and inputs spread evenly over the full ones."""
+        chosen: set[int] = set()
+        for name in FAILING[:2]:
+            intervals = self.classes[name].get("finite", [])
+            chosen |= self._ends(intervals)
+            whole_ones = [i for i in intervals if ranges.full(i)]
+            step = max(sum(i[2] for i in whole_ones) // SPREAD, 1)
+            chosen |= {bits_at(k, self.format.width) for a, b, _ in whole_ones for k in range(a, b + 1, step)}
+        return chosen
+
+    def _peaks(self, where: Sequence[Keys], failing: Sequence[shard_summary.KeyInterval]) -> set[int]:
+        """The inputs of the greatest errors in the failing intervals of ``where``: those are swept again."""
+        chosen: set[int] = set()
+        for first, last, _ in failing:
+            for a, b in ((max(first, low), min(last, high)) for low, high in where):
+                if a <= b:
+                    found = [part["greatest"] for part in ranges.again(self.target, a, b)]
+                    chosen |= {best["bits"] for greatest in found for best in greatest.values() if best}
+        return chosen
+
+    # -- the ledger ---------------------------------------------------------------------------------------
+
+    def _explained(self, failing: list[shard_summary.KeyInterval], worst: JudgedInputs, claim: str) -> Explained:
+        """What the entries of one property say of failing intervals.
+
+        An entry explains an interval that lies inside its regions and has no greater error than its ceiling; both are
+        decided on the ends of intervals, the failing inputs next to a region, and the greatest errors.
+        """
+        task = _task(self.subject, self.target, claim)
+        entries = _entries(task, self.target, self.ledger)
+        if not entries:
+            return replace(UNEXPLAINED, fresh=failing)
+        where = [ranges.regions(e.regions, self.format) for e in entries]
+        fresh: list[shard_summary.KeyInterval] = []
+        rows = worst
+        if claim == "accuracy" and failing:
+            every = sorted(region for regions in where for region in regions)
+            gaps = ranges.outside(every, self.format)
+            fresh = ranges.within(failing, gaps, self.target, FAILING)
+            more = self._ends(fresh) | self._greatest() | self._ends(failing) | self._spread()
+            if sum(not e.derived for e in entries) > 1 or not _holds_worst(worst):
+                for regions in where:
+                    more |= self._peaks(regions, failing)
+            rows = _judged(self.subject, more)
+        explained = _explain(self.target, task, rows.violations(), self.ledger)
+        nearest = "" if explained.known else _nearest(entries, fresh or failing, self.format)
+        return replace(explained, known=None if fresh else explained.known, fresh=fresh, nearest=nearest)
+
+    def _trusted(self, states: States) -> States:
+        """An entry is not gone because a part of the format, or another contract, does not show it."""
+        everything = (self.found["lo"], self.found["hi"]) == whole(self.format)
+        if not self.probe.implementation.user and self.probe.contract.name != RECORDED_CONTRACT:
+            return [replace(s, state="not-checked", detail=f"recorded under {RECORDED_CONTRACT}") for s in states]
+        if everything and not self.found["classes"]["undecided"]["count"]:
+            return states
+        return [
+            replace(s, state="not-checked", detail="swept in part") if s.state in ("gone", "stale") else s
+            for s in states
+        ]
+
+    # -- the cell -----------------------------------------------------------------------------------------
+
+    def _numbers(self, worst: JudgedInputs) -> Cell:
+        """A passing cell with everything that was measured."""
+        judgement = worst.judgement
+        wrong = self.classes["wrong-class"].get("finite", [])
+        mismatches: int = self.found["counts"]["mismatched"]
+        none = 0.0 if self.found["counts"]["judged"] else None
+        best = {n: b["value"] if b else none for n, b in self.found["greatest"].items()}
+        greatest = dict.fromkeys(best) if mismatches else best
+        finite = np.flatnonzero(fa.is_finite(worst.bits, self.format) & judgement.judged)
+        magnitude = judgement.unexcused(judgement.magnitude)
+        top = finite[np.argmax(magnitude[finite])] if finite.size else None
+        everything = (self.found["lo"], self.found["hi"]) == whole(self.format)
+        judged = self._judged_points(mismatches)
+        conventions = self.found["counts"]["points"] - judged - self.found["classes"]["undecided"]["count"]
+        return unjudged_cell(
+            self.target,
+            "pass",
+            "" if everything else self._in_part(),
+            evidence=Evidence("exhaustive" if everything else "range", judged),
+            u_max=greatest["u"],
+            m_max=greatest["m"],
+            abs_max=greatest["abs"],
+            worst_bits=None if top is None else self.format.bits_text(int(worst.bits[top])),
+            magnitude=none if top is None else _finite(float(magnitude[top])),
+            excused=self.found["classes"]["excused"]["count"],
+            u_max_flushed=greatest["u"],
+            measured=measured(self.target, self.found, self.classes) | {"conventions": conventions},
+            curve=curve(self.target, self.found, wrong if mismatches else [], mismatches),
+        )
+
+    def _points(self, kind: str) -> int:
+        """Inputs of one kind in the range that was swept."""
+        zero = self.format.sign_bit
+        lo, hi = self.found["lo"], self.found["hi"]
+        parts = [(max(lo, a), min(hi, b)) for a, b in ((0, zero - 1), (zero, 2 * zero - 1))]
+        keys = [sorted(key(p, self.format.width) for p in part) for part in parts if part[0] <= part[1]]
+        overlaps = (min(b, high) - max(a, low) + 1 for a, b in keys for low, high in self.kinds[kind])
+        return sum(n for n in overlaps if n > 0)
+
+    def _judged_points(self, mismatches: int) -> int:
+        """Inputs with a verdict: no conventions (a derivative at a kink or a NaN), and nothing undecided."""
+        beyond = self._points("infinite") + (0 if self.target.order else self._points("nan"))
+        lost = sum(i[2] for k in ("infinite", "nan") for i in self.classes["undecided"].get(k, []))
+        return int(self.found["counts"]["judged"]) + mismatches + beyond - lost
+
+    def _in_part(self) -> str:
+        return f"every pattern of {self.format.bits_text(self.found['lo'])}..{self.format.bits_text(self.found['hi'])}"
+
+    def _undecided(self, count: int) -> str:
+        first = self.found["first_undecided"]
+        where = f", the first at {self.format.decimal(first)}" if first is not None else ""
+        return f"the oracle could not certify {count:,} value(s){where}"
+
+    def _violations(
+        self, finite: list[shard_summary.KeyInterval], special: list[shard_summary.KeyInterval], worst: JudgedInputs
+    ) -> Violations:
+        """The failing rows that a certificate may show: those at finite inputs, where any fails."""
+        if not finite:
+            return _judged(self.subject, self._ends(special)).violations()
+        if _holds_worst(worst):
+            return worst.violations()
+        peaks = self._peaks(self.kinds["finite"], finite)
+        return _judged(self.subject, self._ends(finite) | self._spread() | peaks).violations()
+
+    def _failed(
+        self, cell: Cell, bad: Violations, status: str, known: str | None, explained: Sequence[Explained]
+    ) -> Cell:
+        extra = self._fresh(explained) if status == "fail" else {}
+        cell = replace(cell, measured={**cell.measured, **plain(extra)})
+        said = [f"new: {', '.join(map(in_words, extra['fresh'][:NAMED]))}"] if extra.get("fresh") else []
+        if extra.get("nearest"):
+            said.append(f"nearest in the ledger: {extra['nearest']}")
+        if undecided := self.found["classes"]["undecided"]["count"]:
+            said.append(self._undecided(undecided))
+        if cell.reason:
+            said.append(cell.reason)
+        if not len(bad):
+            why = "a result that fails in its place in the array passes among others; it depends on its neighbours"
+            severity = next(n for n in FAILING if self.found["classes"][n]["count"])
+            severity = severity if severity in SEVERITIES else "small-error"
+            reason = "; ".join([why, *said])
+            return replace(cell, status=status, reason=reason, severity=severity, known_ref=known, magnitude=None)  # type: ignore[arg-type]
+        task = _task(self.subject, self.target, "accuracy")
+        certificate = certify_failure(task, self.probe, bad, _source(self.target), self._region())
+        if about := note(task, self.probe, bad):
+            said.append(about)
+        reason = "; ".join([sentence(certificate), *said])
+        cell = _failed(cell, bad, status, reason, certificate, known)
+        return replace(cell, felt=bool(self.found["counts"]["felt"]) or bool(cell.felt))
+
+    def _fresh(self, explained: Sequence[Explained]) -> dict[str, Any]:
+        """What the ledger does not know, where it knows something: intervals and the nearest deviation."""
+        fresh = [i for e in explained if e.nearest for i in e.fresh]
+        nearest = next((e.nearest for e in explained if e.nearest), "")
+        if not nearest:
+            return {}
+        largest = sorted(fresh, key=lambda i: -i[2])
+        return {"nearest": nearest, "fresh": [interval(i, self.format) for i in largest[:REGION]]}
+
+    def _region(self) -> list[Interval]:
+        """The failing intervals of finite inputs, then of others: the simplest input is of the worst one's kind."""
+        groups = self._failing("finite"), self._failing("infinite", "nan")
+        width = self.format.width
+        return [
+            Interval(
+                number(bits_at(a, width), self.format), number(bits_at(b, width), self.format), b - a + 1, count, True
+            )
+            for group in groups
+            for a, b, count in shard_summary.coarsened(group, REGION)
+        ]
+
+
+def _holds_worst(worst: JudgedInputs) -> bool:
+    """Whether the greatest error of all is that of a failing input."""
+    j = worst.judgement
+    known = np.nan_to_num(j.unexcused(j.magnitude), nan=-1.0, posinf=np.inf)
+    return bool(known.size and j.failing[int(np.argmax(known))])
+
+
+def _judged(sub: Subject, chosen: set[int]) -> JudgedInputs:
+    """These inputs judged again, in the order of their bits."""
+    fmt = sub.probe.format
+    bits = np.array(sorted(chosen), fa.storage(fmt))
+    got = sub.evaluate(bits)
+    reference, judgement = sub.judge(bits, got)
+    return JudgedInputs(bits, got, judgement, classify(got, reference, judgement, fmt, sub.asymptotes))
+
+
+def _entries(task: Task, target: Target, ledger: Ledger) -> list[Entry]:
+    """The ledger's entries for a task; ceilings are errors over the bounds of the contract they were recorded under."""
+    entries = ledger.about(task, surroundings([task.backend]))
+    if target.contract != RECORDED_CONTRACT and not task.implementation.user:
+        return [replace(e, ceiling=math.inf) for e in entries]
+    return entries
+
+
+def _explain(target: Target, task: Task, bad: Violations, ledger: Ledger) -> Explained:
+    outcome = Outcome(Evidence("exhaustive", 0), [bad] if len(bad) else [])
+    entries = _entries(task, target, ledger)
+    known, states = explain(outcome, entries, task, surroundings([task.backend]))
+    return Explained(known, states, [], "")
+
+
+def _nearest(entries: Sequence[Entry], failing: Sequence[shard_summary.KeyInterval], fmt: Format) -> str:
+    """The deviation whose regions lie nearest to the failing intervals, by patterns between them."""
+
+    def distance(entry: Entry) -> int:
+        gaps = (
+            max(a - high, low - b, 0)
+            for low, high in ranges.regions(entry.regions, fmt)
+            for a, b, _ in failing
+        )  # fmt: skip
+        return min(gaps, default=1 << fmt.width)
+
+    return min(entries, key=distance).deviation
+
+
+def _task(sub: Subject, target: Target, claim: str) -> Task:
+    probe = sub.probe
+    return Task(probe.function, probe.implementation, target.backend, target.mode, target.format, target.order, claim)
+
+
+def _source(target: Target) -> str | None:
+    """The user's file for the reproduction command, from where the sweep was called."""
+    if target.file is None:
+        return None
+    file = Path(target.file)
+    return str(file.relative_to(Path.cwd())) if file.is_relative_to(Path.cwd()) else str(file)
+
+
+def _points(bad: Violations, fmt: Format) -> list[Interval]:
+    """Each failing input by itself: a search says nothing about those between."""
+    numbers = [number(int(b), fmt) for b in bad.bits]
+    return [Interval(n, n, 0, 1, False) for n in numbers]
+
+
+def _failed(cell: Cell, bad: Violations, status: str, reason: str, certificate: Certificate, known: str | None) -> Cell:
+    return replace(
+        cell,
+        status=status,  # type: ignore[arg-type]
+        reason=reason,
+        magnitude=_finite(float(bad.magnitude.max())),
+        felt=bool(bad.felt.any()),
+        severity=SEVERITIES[int(bad.severity.min())],
+        certificate=certificate,
+        known_ref=known if status == "known" else None,
+    )
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

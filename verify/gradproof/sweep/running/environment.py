@@ -1,0 +1,108 @@
+"""What a sweep's result rests on besides its target: versions, the user's file, the processor."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from gradproof._version import __version__
+from gradproof.errors import GradproofError
+from gradproof.files.reading import read_bytes
+from gradproof.sweep.plan import SHARD_BITS, Target
+
+PACKAGES: Final = ("numpy", "ml_dtypes", "mpmath", "python-flint", "numba")
+OF_THE_PROCESSOR: Final = frozenset({"cpu_capability", "driver", "device", "capability"})
+"""Entries of ``Backend.versions`` that tell of the hardware, not of what is installed."""
+NAME: Final = "name"
+"""The processor's name: recorded with each shard, and free to change where its capability does not."""
+_ROOMS: Final = ("backends", "formats", "functions", "measure", "oracle", "sweep")
+ANYWHERE: Final = {"simd": "each cluster worker's own"}
+"""What the manifest of a cluster's sweep says in place of one processor."""
+
+
+def manifest(target: Target, first: int, last: int, *, cluster: bool = False) -> dict[str, Any]:
+    """What a run folder must have been made for, to be gone on with: JSON-able, the same for the same sweep.
+
+    Raises UsageError or BackendUnavailable where the backend is not here.
+    """
+    seen = _backend_environment(target.backend, target.mode)
+    processor = {name: text for name, text in seen["processor"].items() if name != NAME}
+    return {
+        "target": target.to_json() | {"file": None if target.file is None else Path(target.file).name},
+        "range": {"first": first, "last": last, "shard_bits": SHARD_BITS},
+        "versions": seen["versions"],
+        "processor": dict(ANYWHERE) if cluster else processor,
+        "file": _digest_of(target.file),
+        "source": _source(),
+    }
+
+
+def environment(target: Target) -> dict[str, Any]:
+    """``versions``, ``processor``, ``file`` (SHA-256 of the user's file) and ``source`` of this process."""
+    own = {"file": _digest_at_first(target.file), "source": _source()}
+    return {**_backend_environment(target.backend, target.mode), **own}
+
+
+def foreign(wanted: Mapping[str, Any], seen: Mapping[str, Any]) -> str:
+    """Why a shard that was worked on under ``seen`` does not belong to the manifest ``wanted``; empty if it does."""
+    if wanted["file"] != seen["file"]:
+        return "the user's file is not the same there, or changed meanwhile"
+    there, here = seen["versions"], wanted["versions"]
+    found = [
+        f"{name} is {there.get(name, 'missing')} there and {here.get(name, 'missing')} here"
+        for name in dict.fromkeys([*here, *there])
+        if there.get(name) != here.get(name)
+    ]
+    return "; ".join(found)
+
+
+@cache
+def _backend_environment(backend_id: str, mode: str) -> dict[str, Any]:
+    from gradproof.backends import get_backend
+    from gradproof.engine.environment import hardware, package_version, processor
+
+    backend = get_backend(backend_id)
+    backend.mode_availability(mode)  # the compiler's version is known once its mode was asked for
+    reported = backend.versions()
+    return {
+        "versions": {
+            "gradproof": __version__,
+            **{name: package_version(name) for name in PACKAGES},
+            **{name: text for name, text in reported.items() if name not in OF_THE_PROCESSOR},
+        },
+        "processor": {
+            "simd": hardware(backend_id),
+            NAME: processor(),
+            **{name: text for name, text in reported.items() if name in OF_THE_PROCESSOR},
+        },
+    }
+
+
+@cache
+def _source() -> str:
+    """A digest of what judges a shard, for those who change it; empty where there is no source, as in a zip file."""
+    package = Path(__file__).parents[2]
+    seen = hashlib.sha256()
+    for file in sorted(file for room in _ROOMS for file in (package / room).rglob("*.py")):
+        content = file.read_bytes()
+        seen.update(f"{file.relative_to(package).as_posix()} {len(content)}:".encode() + content)
+    return seen.hexdigest()
+
+
+@cache
+def _digest_at_first(file: str | None) -> str | None:
+    """``_digest_of`` as this process first found it, when it also imported the file."""
+    return _digest_of(file)
+
+
+def _digest_of(file: str | None) -> str | None:
+    """SHA-256 of a file's content; None for no file. Raises GradproofError where it cannot be read."""
+    if file is None:
+        return None
+    try:
+        return hashlib.sha256(read_bytes(file)).hexdigest()
+    except OSError as fault:
+        raise GradproofError(f"{file} cannot be read: {fault.strerror or fault}") from fault

@@ -1,4 +1,4 @@
-"""The accuracy contracts a cell can be held to (DESIGN section 3)."""
+"""The accuracy contracts a cell can be held to (docs/glossary.md)."""
 
 from __future__ import annotations
 

@@ -280,13 +280,6 @@ class Figure:
 
 
 ClaimVerdict = Literal["holds", "holds except", "does not hold", "partly checked", "not checked"]
-CLAIM_VERDICTS: Final[tuple[ClaimVerdict, ...]] = (
-    "holds",
-    "holds except",
-    "does not hold",
-    "partly checked",
-    "not checked",
-)
 """What a claim can be told; ``results.claims`` has the rules."""
 
 

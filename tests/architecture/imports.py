@@ -178,15 +178,12 @@ def circles(texts: Mapping[str, str]) -> list[list[str]]:
 
     Imports inside functions and those for types alone count: a circle stays one when it is put off.
     """
-    graph = {
-        name: {file_of(i.target, texts) for i in imports(text)} & (set(texts) - {name}) for name, text in texts.items()
-    }
-    reach = {name: set(targets) for name, targets in graph.items()}
-    for middle in graph:
-        for targets in reach.values():
-            if middle in targets:
-                targets |= reach[middle]
-    found = {tuple(sorted(n for n in reach[name] if name in reach[n])) for name in graph if name in reach[name]}
+    reach = {name: {file_of(i.target, texts) for i in imports(text)} - {name, ""} for name, text in texts.items()}
+    for middle in texts:
+        for name in texts:
+            if middle in reach[name]:
+                reach[name] |= reach[middle]
+    found = {tuple(sorted(n for n in reach[name] if name in reach[n])) for name in texts if name in reach[name]}
     return sorted(map(list, found))
 
 
@@ -196,14 +193,15 @@ def private_imports(module: str, text: str, known: Iterable[str]) -> list[str]:
     for found in imports(text):
         home = file_of(found.target.rpartition(".")[0], known)
         name = found.target.removeprefix(home).lstrip(".")
-        if (
-            home
-            and name.startswith("_")
-            and not name.startswith("__")
-            and home.rpartition(".")[0] != module.rpartition(".")[0]
-        ):
-            broken.append(f"{module}:{found.line} imports {name}, which is private to {home.rpartition('.')[0]}")
+        private = home and name.startswith("_") and not name.startswith("__")
+        if private and (folder := _folder(home, known)) != _folder(module, known):
+            broken.append(f"{module}:{found.line} imports {name}, which is private to {folder}")
     return broken
+
+
+def _folder(module: str, known: Iterable[str]) -> str:
+    """The package that a module lies in; a package lies in itself."""
+    return module if any(name.startswith(f"{module}.") for name in known) else module.rpartition(".")[0]
 
 
 def classes(text: str) -> list[str]:

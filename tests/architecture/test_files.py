@@ -22,7 +22,8 @@ CIRCLES = [
 PRIVATE = [
     ("p.a.x", "from p.b.y import _name", "p.a.x:1 imports _name, which is private to p.b"),
     ("p.a.x", "def f():\n    from p.b.y import _name", "p.a.x:2 imports _name, which is private to p.b"),
-    ("p.a.x", "from p.b import _y", "p.a.x:1 imports _y, which is private to p"),
+    ("p.a.x", "from p.b import _y", "p.a.x:1 imports _y, which is private to p.b"),
+    ("p.b.y", "from p.b import _z", ""),
     ("p.a.x", "from p.a.z import _name", ""),
     ("p.a.x", "from p.b.y import name, __version__", ""),
     ("p.a.x", "from other import _name", ""),

@@ -61,6 +61,15 @@ class Names(Generic[T]):
         """What was defined last under each name."""
         return {name: found[-1].thing for name, found in self._defined.items()}
 
+    def elsewhere(self, what: str, name: str) -> str:
+        """What to say to code that means none by ``name`` where another file defines one; empty where none does."""
+        if not (others := self.defined(name)):
+            return ""
+        return (
+            f"unknown {what} {name!r} in this file; {others[-1].place} defines one: import it from there and give it "
+            "instead of its name"
+        )
+
     def enter(self, name: str, new: Defined[T]) -> None:
         """Note what was defined, in place of what its world had under the name."""
         others = [d for d in self.defined(name) if d.world is not new.world]

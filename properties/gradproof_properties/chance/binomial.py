@@ -5,17 +5,10 @@ from __future__ import annotations
 import math
 
 
-def two_sided_p(successes: int, trials: int, probability: float) -> float:
-    """Twice the smaller tail of Binomial(trials, probability) at ``successes``, at most 1.
-
-    Exact probabilities 0 and 1 leave no doubt: p is 1 or 0.
-    """
-    return band_p(successes, trials, probability, probability)
-
-
 def band_p(successes: int, trials: int, least: float, most: float) -> float:
     """The greatest two-sided p-value of ``successes`` under any probability of [least, most].
 
+    It is twice the smaller tail, at most 1. Exact probabilities 0 and 1 leave no doubt: p is 1 or 0.
     Both tails are monotone in the probability, so that the upper one is greatest at ``most`` and the lower one at
     ``least``: a value below a level rejects the whole band at that level.
     """

@@ -45,7 +45,6 @@ from gradproof_properties.studies.network import (
 FORMATS: Final = ("float64", "float32", "float16", "bfloat16")
 WINDOW: Final = 2.0**-7
 """The density of z at 0 is the share of |z| <= WINDOW over 2 WINDOW."""
-SCANS: Final = ("all", "first")
 _HEAD: Final = 1 << 16
 """Seeds of the output layers begin here, above those of hidden layers."""
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from gradproof.cli.console import columns, console, count, figure, text
+from gradproof.cli.console import columns, console, count, text
 from gradproof.cli.outputs import DEFAULTS, RESULTS
 from gradproof.cli.reporting import judged, read
 from gradproof.config import NONE, check_known, effective
 from gradproof.formats import FORMATS, get_format
 from gradproof.results.claims import cells_of, figure_text, in_words, overall
+from gradproof.results.formatting import figure
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gradproof.cli import codes
-from gradproof.cli.console import console, count, figure, text
+from gradproof.cli.console import console, count, text
 from gradproof.cli.failures import gravity
 from gradproof.cli.reporting import read
+from gradproof.results.formatting import figure
 from gradproof.results.sweeps import differences
 
 if TYPE_CHECKING:

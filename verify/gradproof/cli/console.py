@@ -80,11 +80,6 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def figure(value: float | None) -> str:
-    """A measure in four significant digits; ``inf`` for None, which stands for an infinite error."""
-    return "inf" if value is None else f"{value:.4g}"
-
-
 def count(number: int, noun: str) -> str:
     """``1 cell``, ``2 cells``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

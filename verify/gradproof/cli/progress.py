@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gradproof.cli.console import STYLES, count, figure, text
+from gradproof.cli.console import STYLES, count, text
 from gradproof.cli.progress_bar import ProgressBar
+from gradproof.results.formatting import figure
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from gradproof.cli.console import STYLES, columns, console, count, duration, figure, text
+from gradproof.cli.console import STYLES, columns, console, count, duration, text
 from gradproof.cli.sweep_progress import rate
 from gradproof.formats import FORMATS, Format
-from gradproof.results.formatting import weight
+from gradproof.results.formatting import figure, weight
 from gradproof.results.sweeps import CLASSES, FAILING, inputs, worst_input
 from gradproof.sweep.judging.shard_summary import bits_at
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 import shlex
 
@@ -20,7 +19,7 @@ from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
 from gradproof.functions import Function, exact
 from gradproof.oracle import Certified
-from gradproof.results.formatting import in_order
+from gradproof.results.formatting import finite_or_none, in_order
 from gradproof.results.model import Certificate, Enclosure, Interval, Number
 from gradproof.text import storable
 
@@ -93,7 +92,7 @@ def certify_failure(
         return fault(violations.explanation, reproduction(task, None, source, probe.selection))
     if not violations.pointwise:
         return Certificate(
-            number(bits, fmt), number(got, fmt), None, None, [], None, None, None, _finite(magnitude), None,
+            number(bits, fmt), number(got, fmt), None, None, [], None, None, None, finite_or_none(magnitude), None,
             in_order(_plain_region(violations.bits, fmt), number(bits, fmt)), violations.cause or "rounding",
             violations.explanation,
             reproduction(task, bits, source, probe.selection),
@@ -112,10 +111,10 @@ def certify_failure(
         expected=number(expected.bits, fmt) if expected.kind in ("finite", "infinite", "nan") else None,
         enclosure=enclosure(expected),
         neighbours=_neighbours(probe, task.order, bits),
-        u=_finite(u),
-        m=_finite(m),
-        abs_error=_finite(absolute),
-        magnitude=_finite(magnitude),
+        u=finite_or_none(u),
+        m=finite_or_none(m),
+        abs_error=finite_or_none(absolute),
+        magnitude=finite_or_none(magnitude),
         simplest=None if simple is None else number(simple, fmt),
         region=in_order(region, number(bits, fmt)),
         cause=cause,
@@ -230,7 +229,3 @@ def _neighbours(probe: Probe, order: int, bits: int) -> list[dict[str, Number]]:
             row["expected"] = number(due.bits, fmt)
         rows.append(row)
     return rows
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

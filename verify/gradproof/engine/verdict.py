@@ -31,6 +31,7 @@ from gradproof.errors import (
 )
 from gradproof.formats import Format
 from gradproof.functions import Function
+from gradproof.results.formatting import finite_or_none
 from gradproof.results.io import plain
 from gradproof.results.model import SEVERITIES, Cell, Certificate, Evidence, LedgerState
 from gradproof.text import storable
@@ -149,13 +150,13 @@ def _weigh(
         status,
         reason,
         evidence=Evidence(outcome.evidence.kind, int(outcome.evidence.n)),
-        u_max=_finite(outcome.u_max),
-        m_max=_finite(outcome.m_max),
-        abs_max=_finite(outcome.abs_max),
+        u_max=finite_or_none(outcome.u_max),
+        m_max=finite_or_none(outcome.m_max),
+        abs_max=finite_or_none(outcome.abs_max),
         worst_bits=None if outcome.worst_bits is None else fmt.bits_text(outcome.worst_bits),
-        magnitude=_finite(outcome.magnitude),
+        magnitude=finite_or_none(outcome.magnitude),
         excused=outcome.excused,
-        u_max_flushed=_finite(outcome.u_max_flushed),
+        u_max_flushed=finite_or_none(outcome.u_max_flushed),
         measured=plain(outcome.measured),
         curve=outcome.curve,
         known_ref=known if status == "known" else None,
@@ -171,7 +172,7 @@ def _weigh(
     return replace(
         cell,
         reason=certificate.explanation or sentence(certificate),
-        magnitude=_finite(magnitude),
+        magnitude=finite_or_none(magnitude),
         felt=any(bool(v.felt.any()) for v in outcome.violations),
         severity=SEVERITIES[severity],
         certificate=certificate,
@@ -228,7 +229,3 @@ def sentence(certificate: Certificate) -> str:
     due = certificate.expected.decimal if certificate.expected else "a convention"
     error = "a class mismatch" if certificate.u is None else f"{certificate.u:.4g} ulp"
     return f"at {certificate.input.decimal}: got {certificate.got.decimal}, expected {due} ({error})"
-
-
-def _finite(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(value)

@@ -141,10 +141,6 @@ class Format:
         """Whether ``bits`` encode a finite number."""
         return (bits & ~self.sign_bit) <= self.max_bits
 
-    def is_subnormal(self, bits: int) -> bool:
-        """Whether ``bits`` encode a nonzero number below the least normal one."""
-        return 0 < (bits & ~self.sign_bit) < self.min_normal_bits
-
     def value(self, bits: int) -> Fraction:
         """The exact value of finite ``bits`` (both zeros give 0).
 

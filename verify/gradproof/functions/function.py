@@ -1,7 +1,7 @@
 """What a function is, mathematically: pieces over a math context, breakpoints, limits, symmetries.
 
-A definition is a callable ``(m, x, **params)`` where ``m`` is a math context (see ``oracle.context``) and ``x``
-the variable in that context's own number type. The same callable is evaluated by every oracle route.
+A definition is a callable ``(m, x, **params)`` where ``m`` is a math context (docs/oracle.md lists what it offers) and
+``x`` the variable in that context's own number type. The same callable is evaluated by every oracle route.
 """
 
 from __future__ import annotations

@@ -86,11 +86,8 @@ def meant(name: str, worlds: Iterable[World]) -> Function:
     found = _defined.meant(name, worlds)
     if found is not None:
         return found
-    if others := _defined.defined(name):
-        raise UsageError(
-            f"unknown function {name!r} in this file; {others[-1].place} defines one: import it from there and give "
-            "it instead of its name"
-        )
+    if elsewhere := _defined.elsewhere("function", name):
+        raise UsageError(elsewhere)
     raise _unknown(name, _installed())
 
 

@@ -1,4 +1,4 @@
-"""The accuracy contracts a cell can be held to (DESIGN section 3)."""
+"""The accuracy contracts a cell can be held to (docs/glossary.md)."""
 
 from __future__ import annotations
 
@@ -80,11 +80,8 @@ def contract_meant(name: str, worlds: Iterable[World]) -> Contract:
     found = CONTRACTS.get(name) or _defined.meant(name, worlds)
     if found is not None:
         return found
-    if others := _defined.defined(name):
-        raise UsageError(
-            f"unknown contract {name!r} in this file; {others[-1].place} defines one: import it from there and give "
-            "it instead of its name"
-        )
+    if elsewhere := _defined.elsewhere("contract", name):
+        raise UsageError(elsewhere)
     raise _unknown(name, CONTRACTS)
 
 

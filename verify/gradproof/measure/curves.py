@@ -11,6 +11,7 @@ import numpy.typing as npt
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
+from gradproof.results.formatting import finite_or_none
 from gradproof.results.model import Curve
 
 BINS: Final = 512
@@ -37,7 +38,7 @@ def curve(bits: Bits, u: Floats, judged: npt.NDArray[np.bool_], fmt: Format) -> 
     # Every bin holds its upper edge: u = 1/2 is a correct rounding.
     bins = np.searchsorted(np.array(HISTOGRAM_EDGES), errors, side="left")
     counts = np.bincount(bins, minlength=len(HISTOGRAM_EDGES) + 1).tolist() if errors.size else []
-    quantiles = [_finite(q) for q in np.quantile(errors, QUANTILES, method="lower")] if errors.size else []
+    quantiles = [finite_or_none(q) for q in np.quantile(errors, QUANTILES, method="lower")] if errors.size else []
     return Curve(
         lo=str(-limit),
         hi=str(limit),
@@ -45,7 +46,3 @@ def curve(bits: Bits, u: Floats, judged: npt.NDArray[np.bool_], fmt: Format) -> 
         histogram=counts,
         quantiles=quantiles,
     )
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -161,7 +161,7 @@ def _right_as_zero(
 
 
 class _Errors:
-    """|g - y| of n results in whatever unit is asked for, by the rules for overflow and NaN of DESIGN section 3.
+    """|g - y| of n results in whatever unit is asked for, by the rules of ``judge`` for overflow and NaN.
 
     Mantissas and exponents travel apart: y may lie far beyond float64, and so may the unit.
     """

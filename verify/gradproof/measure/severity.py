@@ -1,4 +1,4 @@
-"""How grave a failure is, for sorting: the classes of DESIGN section 3, worst first."""
+"""How grave a failure is, for sorting: the classes of ``results.model.SEVERITIES``, worst first."""
 
 from __future__ import annotations
 

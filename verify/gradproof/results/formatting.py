@@ -24,6 +24,11 @@ def digits(value: float | None, beside: float = 1.0) -> int:
     return next((n for n in range(DIGITS, ALL_DIGITS) if float(f"{value:.{n}g}") != beside), ALL_DIGITS)
 
 
+def finite_or_none(value: float | None) -> float | None:
+    """``value`` as a results file has it: None for infinities and NaN, which JSON does not know."""
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
 def figure(value: float | None, significant: int = DIGITS) -> str:
     """``value`` in so many significant digits; ``inf`` for None, which stands for an infinite error."""
     return "inf" if value is None else f"{value:.{significant}g}"

@@ -46,7 +46,7 @@ CAUSES: Final = (
     "fault",
     "statistics",
 )
-"""Probable causes a certificate can name; README of ``measure`` says how each is recognised."""
+"""Probable causes a certificate can name; ``measure.causes`` says how each is recognised."""
 
 
 _LONG_EXPONENT: Final = re.compile(r"[eE][-+]?[\d_]{5,}")
@@ -94,7 +94,7 @@ class Certificate:
     """What a failure carries, enough for somebody else to check it again.
 
     ``magnitude`` is the error over the bound of the cell (above 1 is a failure; None for infinite).
-    ``u``, ``m`` are in units of the DESIGN's ulp and mixed errors, None where infinite or meaningless. ``region``
+    ``u``, ``m`` are the errors in ulps and mixed (docs/glossary.md), None where infinite or meaningless. ``region``
     begins with the interval that holds the input; see ``results.formatting`` for the rest.
     """
 
@@ -280,13 +280,6 @@ class Figure:
 
 
 ClaimVerdict = Literal["holds", "holds except", "does not hold", "partly checked", "not checked"]
-CLAIM_VERDICTS: Final[tuple[ClaimVerdict, ...]] = (
-    "holds",
-    "holds except",
-    "does not hold",
-    "partly checked",
-    "not checked",
-)
 """What a claim can be told; ``results.claims`` has the rules."""
 
 

@@ -29,6 +29,7 @@ from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
 from gradproof.measure import Judgement
 from gradproof.measure.severity import classify
+from gradproof.results.formatting import finite_or_none
 from gradproof.results.io import plain
 from gradproof.results.model import SEVERITIES, Cell, Certificate, Evidence, Interval, LedgerState
 from gradproof.results.sweeps import FAILING
@@ -104,9 +105,9 @@ def at_least(target: Target, found: SearchResult, ledger: Ledger | None = None) 
         "undecided" if worst is None else "pass",
         found.statement,
         evidence=Evidence("sampled", found.points),
-        u_max=None if worst is None or found.mismatched else _finite(worst.u),
-        m_max=None if worst is None or found.mismatched else _finite(worst.m),
-        abs_max=None if worst is None or found.mismatched else _finite(worst.absolute),
+        u_max=None if worst is None or found.mismatched else finite_or_none(worst.u),
+        m_max=None if worst is None or found.mismatched else finite_or_none(worst.m),
+        abs_max=None if worst is None or found.mismatched else finite_or_none(worst.absolute),
         worst_bits=None if worst is None else sub.probe.format.bits_text(worst.bits),
         excused=found.excused,
         measured={"search": _searched(found)},
@@ -114,7 +115,7 @@ def at_least(target: Target, found: SearchResult, ledger: Ledger | None = None) 
     if worst is None:
         return cell, []
     rows = _judged(sub, {w.bits for w in (found.finite, found.mismatched) if w is not None})
-    cell = replace(cell, magnitude=_finite(float(np.nanmax(rows.judgement.unexcused(rows.judgement.magnitude)))))
+    cell = replace(cell, magnitude=finite_or_none(float(np.nanmax(rows.judgement.unexcused(rows.judgement.magnitude)))))
     bad = rows.violations()
     if not len(bad):
         return cell, []
@@ -271,7 +272,7 @@ class _Sweep:
             m_max=greatest["m"],
             abs_max=greatest["abs"],
             worst_bits=None if top is None else self.format.bits_text(int(worst.bits[top])),
-            magnitude=none if top is None else _finite(float(magnitude[top])),
+            magnitude=none if top is None else finite_or_none(float(magnitude[top])),
             excused=self.found["classes"]["excused"]["count"],
             u_max_flushed=greatest["u"],
             measured=measured(self.target, self.found, self.classes) | {"conventions": conventions},
@@ -429,13 +430,9 @@ def _failed(cell: Cell, bad: Violations, status: str, reason: str, certificate: 
         cell,
         status=status,  # type: ignore[arg-type]
         reason=reason,
-        magnitude=_finite(float(bad.magnitude.max())),
+        magnitude=finite_or_none(float(bad.magnitude.max())),
         felt=bool(bad.felt.any()),
         severity=SEVERITIES[int(bad.severity.min())],
         certificate=certificate,
         known_ref=known if status == "known" else None,
     )
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

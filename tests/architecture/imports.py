@@ -34,7 +34,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "measure": frozenset({"oracle", "functions", "formats", "results", "names", "errors"}),
     "backends": frozenset({"functions", "formats", "cache", "entry_points", "errors"}),
     "strategies": frozenset({"functions", "formats", "errors"}),
-    "results": frozenset({"files", "errors"}),
+    "results": frozenset({"files", "formats", "errors"}),
     "execution": frozenset({"errors"}),
     "sweep": frozenset(
         {

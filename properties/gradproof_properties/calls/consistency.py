@@ -57,6 +57,7 @@ class Consistency(Property):
     )
     source: ClassVar[str] = "pytorch#188382, pytorch#185770: vectors against scalars; pytorch#189801: compiled"
     orders: ClassVar[tuple[int, ...]] = (0, 1, 2)
+    about_calls: ClassVar[bool] = True
     same_in_every_profile: ClassVar[bool] = False
     tries_witnesses: ClassVar[bool] = True
 

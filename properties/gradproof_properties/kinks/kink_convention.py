@@ -52,6 +52,7 @@ class KinkConvention(Property):
     )
     source: ClassVar[str] = "f'(0) chosen as 0, 1 or 0.5; Clarke 1983; Lee, Park, Aiken, ICML 2023"
     orders: ClassVar[tuple[int, ...]] = (1, 2)
+    about_calls: ClassVar[bool] = True
 
     def applies(self, function: Function, order: int) -> bool:
         """Functions with breakpoints."""

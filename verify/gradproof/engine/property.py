@@ -83,6 +83,9 @@ class Property(abc.ABC):
     modes: ClassVar[tuple[str, ...] | None] = None
     """Modes in which the claim is worth checking; None for all."""
 
+    about_calls: ClassVar[bool] = False
+    """Whether the claim compares ways of calling an implementation: layouts, modes, AD paths, formulations."""
+
     same_in_every_profile: ClassVar[bool] = True
     """Whether a deviation that shows in one profile shows in every other: the points are fixed, or the ledger's
     witnesses are among them. Where it is not, only the default and deep profiles can say that one is gone."""

@@ -17,6 +17,7 @@ from gradproof.engine.pool import judges
 from gradproof.engine.selection import Selection
 from gradproof.interrupts import Interrupts, interruptible
 from gradproof.results.claims import judge
+from gradproof.results.findings import findings
 from gradproof.results.model import Cell, LedgerState, RunRecord, RunResult
 from gradproof.text import storable
 
@@ -97,6 +98,7 @@ def _run(selection: Selection, listener: Listener, interrupts: Interrupts) -> Ru
         cells=every,
         ledger=states,
         claims=judge(asked, every),
+        findings=findings(every),
         deviations={name: dict(entry) for name, entry in planned.deviations.items() if name in named},
     )
 

@@ -13,6 +13,8 @@ import numpy as np
 
 from gradproof.engine import certificates
 from gradproof.engine.certificates import certify_failure, reproduction
+from gradproof.engine.clusters import clusters
+from gradproof.engine.healing import accounted_for
 from gradproof.engine.installed import properties
 from gradproof.engine.ledger import Entry, Ledger, Surroundings, explain
 from gradproof.engine.notes import note
@@ -167,6 +169,7 @@ def _weigh(
     certificate = certify_failure(task, probe, worst, source)
     if clause := note(task, probe, worst):
         certificate = replace(certificate, explanation=f"{certificate.explanation or sentence(certificate)}; {clause}")
+    found = clusters(probe, task.order, outcome.violations)
     severity = min(int(v.severity.min()) for v in outcome.violations if len(v))
     magnitude = max(float(v.magnitude.max()) for v in outcome.violations if len(v))
     return replace(
@@ -176,6 +179,8 @@ def _weigh(
         felt=any(bool(v.felt.any()) for v in outcome.violations),
         severity=SEVERITIES[severity],
         certificate=certificate,
+        clusters=found,
+        attributed=None if found else accounted_for(task, probe.selection),
     ), states
 
 

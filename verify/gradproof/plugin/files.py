@@ -16,6 +16,7 @@ from gradproof.errors import GradproofError, UsageError
 from gradproof.plugin.options import FILTERS, Options
 from gradproof.results import RunResult, write_results
 from gradproof.results.claims import judge
+from gradproof.results.findings import findings
 from gradproof.results.keeping import Weight, destinations
 from gradproof.results.model import Cell, LedgerState, RunRecord
 from gradproof.results.rebuild import rebuild
@@ -88,7 +89,9 @@ def assemble(
     found = {key: text for key, text in deviations.items() if key in named}
     # Workers finish in any order; a file should not depend on it.
     ordered = sorted(cells.values(), key=lambda c: (c.implementation, c.id))
-    return RunResult(shard, ordered, states, claims=judge(claims(), ordered), deviations=found)
+    return RunResult(
+        shard, ordered, states, claims=judge(claims(), ordered), deviations=found, findings=findings(ordered)
+    )
 
 
 def write_report(result: RunResult, path: str | os.PathLike[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from gradproof.errors import UsageError
 from gradproof.results.claims import judge
+from gradproof.results.findings import findings
 from gradproof.results.model import Cell, Claim, LedgerState, RunRecord, RunResult, exact_params
 from gradproof.results.sweeps import TIMED
 
@@ -28,8 +29,8 @@ def combine(results: Sequence[RunResult]) -> RunResult:
     * Any other two cells of one key contradict each other: UsageError that names the cell and both statuses.
       Two environments that differ in nothing but versions land here, and are better compared than combined.
     * ``shards`` lists every run that went in; runs that are themselves combinations give their shards.
-    * Claims are judged again by all cells together. Of a claim's definitions the first is kept, as of a
-      deviation's texts.
+    * Claims are judged, and findings derived, again from all cells together. Of a claim's definitions the first is
+      kept, as of a deviation's texts.
     * Ledger states follow ``LEDGER_ORDER``.
 
     Raises UsageError when there is nothing to combine.
@@ -45,7 +46,9 @@ def combine(results: Sequence[RunResult]) -> RunResult:
     for claim in (c for result in results for c in result.claims):
         claims.setdefault(claim.id, claim)
     deviations = {key: text for result in reversed(results) for key, text in result.deviations.items()}
-    return RunResult(_run(shards), merged, _ledger(results), shards, judge(claims.values(), merged), deviations)
+    return RunResult(
+        _run(shards), merged, _ledger(results), shards, judge(claims.values(), merged), deviations, findings(merged)
+    )
 
 
 def _spelt_alike(cells: Iterable[Cell]) -> Iterator[Cell]:

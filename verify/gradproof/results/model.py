@@ -142,6 +142,94 @@ class Curve:
     quantiles: list[float | None]
 
 
+FINDING_KINDS: Final = ("bulk", "tail", "root", "kink", "special", "path", "behaviour")
+"""Where a finding shows, in the order in which findings are read."""
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The gravest of some failing inputs; ``expected`` is None where no single number is due."""
+
+    format: str
+    order: int
+    bits: str
+    got: str
+    expected: str | None
+    u: float | None
+    m: float | None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What computes every result that fails: a formula of gradproof's, or another catalogued function by its name.
+
+    ``encloses`` is the share of the failing results that it encloses, from 0 to 1.
+    """
+
+    id: str
+    text: str
+    encloses: float
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Failing inputs of one cell that are of one kind (``FINDING_KINDS``).
+
+    ``regions`` are intervals of bit patterns, both ends included, from left to right; ``inputs`` of those tried fail.
+    ``magnitude`` is their worst error over the contract's bound, None for an infinite one, ``share`` the median of
+    |got - due| / |due|, None where that is infinite; ``systematic`` if it is nearly the same at all of them.
+    ``baseline`` says how the framework's own function does at the same inputs; None where it has none, or is the one
+    that is judged.
+    """
+
+    kind: str
+    regions: list[list[str]]
+    inputs: int
+    worst: Worst
+    magnitude: float | None
+    share: float | None
+    systematic: bool
+    felt: bool
+    baseline: Literal["same", "worse", "better"] | None = None
+    explanation: Explanation | None = None
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A formula that keeps the contract where the implementation's does not, and its worst error over the bound."""
+
+    formula: str
+    bound: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One fault of one implementation in one mode: where it shows, how badly, and the cells that it accounts for."""
+
+    function: str
+    params: dict[str, Any]
+    implementation: str
+    backend: str
+    device: str
+    mode: str
+    kind: str
+    text: str
+    """The finding in one sentence."""
+    orders: list[int]
+    formats: list[str]
+    regions: dict[str, dict[str, list[list[str]]]]
+    """Format -> order -> intervals of bit patterns; empty where no single input is wrong."""
+    worst: Worst | None
+    magnitude: float | None
+    felt: bool | None
+    explanation: Explanation | None
+    baseline: Literal["same", "worse", "better"] | None
+    advice: Advice | None
+    trace: list[dict[str, Any]] | None
+    known_ref: str | None
+    cells: list[str]
+
+
 def exact_params(params: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     """Parameters by the real numbers they stand for, in the order of their names, for comparing.
 
@@ -204,6 +292,11 @@ class Cell:
     """What the property found besides its verdict: the chosen subgradient, a depth, a probability."""
     curve: Curve | None = None
     seconds: float = 0.0
+    clusters: list[Cluster] = field(default_factory=list)
+    """Of a failing claim about single inputs: the inputs that fail, by kind."""
+    attributed: bool | None = None
+    """Of a failing claim that relates several results: whether it holds once those that are wrong by themselves are
+    replaced by the true values. None where that was not tried."""
 
     @builtins.property  # the field of that name hides the decorator
     def key(self) -> tuple[Any, ...]:
@@ -364,6 +457,8 @@ class RunResult:
     """The claims that were asked about, as they were defined then, each with its verdicts."""
     deviations: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The ledger's deviations that ``known_ref`` names: ``title``, ``reason``, ``upstream``."""
+    findings: list[Finding] = field(default_factory=list)
+    """What is wrong, once for each fault, the one to read first first; derived from ``cells`` (``findings``)."""
 
     def counts(self) -> dict[str, int]:
         """Number of cells per status, every status present."""

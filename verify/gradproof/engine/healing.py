@@ -1,0 +1,108 @@
+"""An implementation with the true values where it is wrong by itself: the experiment that tells causes from effects.
+
+A claim that relates several results fails as well where a single result is wrong. Whether that is all there is to it
+is tried, not guessed: the claim is checked again on results that are right wherever the pointwise judgement found them
+wrong. What then holds was accounted for; what still fails is a fault of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gradproof.backends.base import Backend, Call, Implementation
+from gradproof.engine.installed import properties
+from gradproof.engine.probe import Probe
+from gradproof.engine.selection import Selection
+from gradproof.engine.task import Task
+from gradproof.errors import GradproofError
+from gradproof.formats import Format
+from gradproof.formats import arrays as fa
+from gradproof.formats.arrays import Bits
+
+ORDERS = (0, 1, 2)
+TWIN = "numpy:cpu"
+
+
+def accounted_for(task: Task, selection: Selection) -> bool | None:
+    """Whether the claim of ``task`` holds on the healed implementation; None where that cannot be tried.
+
+    Claims about ways of calling are checked on the backend itself, with each way's results healed. All others are
+    checked on a twin on NumPy whose f, f' and f'' are the implementation's own results, healed: the arithmetic around
+    them is then NumPy's.
+    """
+    claim = properties()[task.property]
+    try:
+        if claim.about_calls:
+            probe: Probe = Probe(task, selection)
+            probe.backend = _Healing(probe)  # type: ignore[assignment]
+        else:
+            probe = _twin(task, selection)
+        outcome = claim.check(probe, task.order)
+    except GradproofError:
+        return None
+    return not any(len(v) for v in outcome.violations) and outcome.evidence.n > 0
+
+
+def healed(probe: Probe, bits: Bits, got: Bits, order: int, suspects: Bits | None = None) -> Bits:
+    """``got`` with the correctly rounded f^(order) at the inputs where ``suspects`` break the contract.
+
+    ``suspects`` are the results that decide, ``got`` itself by default; all of shape (n,).
+    """
+    reference = probe.references(bits)[order]
+    wrong = probe.judge(bits, got if suspects is None else suspects, order, reference).failing
+    return np.where(wrong, reference.rounded, got).astype(got.dtype)
+
+
+class _Healing:
+    """A backend whose every answer is healed where the usual call's answer is wrong."""
+
+    def __init__(self, probe: Probe) -> None:
+        self._probe = probe
+        self._backend: Backend = probe.backend
+        self.id = f"{probe.backend.id} healed"  # what is kept by a backend's id is not this one's
+        self._usual = Call(mode=probe.mode, path=probe.paths[0])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def evaluate(self, implementation: Implementation, bits: Bits, fmt: Format, call: Call) -> Bits:
+        """As ``Backend.evaluate``, healed."""
+        got = self._backend.evaluate(implementation, bits, fmt, call)
+        if implementation is not self._probe.implementation or call.cotangent != 1.0 or not bits.size:
+            return got
+        usual = replace(self._usual, order=call.order)
+        suspects = got if call == usual else self._backend.evaluate(implementation, bits, fmt, usual)
+        return healed(self._probe, bits.ravel(), got.ravel(), call.order, suspects.ravel()).reshape(bits.shape)
+
+
+def _twin(task: Task, selection: Selection) -> Probe:
+    """The probe of the healed implementation on NumPy."""
+    subject = Probe(task, selection)
+    fmt = subject.format
+    known = [order for order in ORDERS if subject.has_derivative(order)]
+
+    def at(order: int) -> Callable[[Any], Any]:
+        def call(x: Any) -> Any:
+            bits = np.ascontiguousarray(x).view(fa.storage(fmt)).ravel()
+            answer = healed(subject, bits, subject.evaluate(bits, order), order)
+            return answer.view(x.dtype).reshape(x.shape)
+
+        return call
+
+    twin = Implementation(
+        function=task.implementation.function,
+        backend=TWIN.partition(":")[0],
+        name=task.implementation.name,
+        call=at(0),
+        params=task.implementation.params,
+        derivatives=tuple(at(order) for order in known[1:]),
+        formats=(task.format,),
+        contract=task.implementation.contract,
+        terms=task.implementation.terms,
+        declared=task.function,
+    )
+    return Probe(replace(task, implementation=twin, backend=TWIN, mode="eager"), selection)

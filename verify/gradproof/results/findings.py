@@ -1,0 +1,326 @@
+"""From cells to findings: one fault, once, with every cell that it accounts for.
+
+Plain data in, plain data out: whoever has the cells of a results file can derive its findings. The intervals of failing
+inputs that touch or overlap on the number line, whatever their format and order, are one finding; a systematic error,
+the same share of the value nearly everywhere, is one by itself. Cells of claims that relate several results belong to
+the findings of the implementation they are about where the experiment said so (``Cell.attributed``); what fails still
+is a finding of its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+from gradproof.formats import FORMATS, Format
+from gradproof.results.formatting import decimal, figure
+from gradproof.results.model import FINDING_KINDS, Advice, Cell, Cluster, Explanation, Finding, Worst, exact_params
+
+FAILING: Final = ("fail", "error", "known")
+PATH: Final = ("consistency",)
+AT_KINKS: Final = ("kink-convention", "fd-jump")
+SEVERAL: Final = 3
+"""Formats that a sentence names; the rest are counted."""
+
+
+@dataclass(eq=False)
+class _Part:
+    """One cluster of one cell, on the number line."""
+
+    cell: Cell
+    cluster: Cluster
+
+    @cached_property
+    def ordinals(self) -> list[tuple[int, int]]:
+        """Closed intervals of inputs; a NaN has none."""
+        return _ordinals(self.cell.format, self.cluster.regions)
+
+    @cached_property
+    def spans(self) -> list[tuple[float, float]]:
+        """The same as numbers."""
+        fmt = FORMATS[self.cell.format]
+        return [(_real(fmt, low), _real(fmt, high)) for low, high in self.ordinals]
+
+    def touches(self, other: _Part) -> bool:
+        """Whether the two overlap or nearly so, or are neighbours in one format."""
+        if any(_meet(a, b) for a, b in itertools.product(self.spans, other.spans)):
+            return True
+        return self.cell.format == other.cell.format and any(
+            theirs[0] - ours[1] == 1 or ours[0] - theirs[1] == 1
+            for ours, theirs in itertools.product(self.ordinals, other.ordinals)
+        )
+
+
+@dataclass
+class _Group:
+    parts: list[_Part]
+    related: list[Cell] = field(default_factory=list)
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Those of the clusters, then those of relations, each once."""
+        return list({id(c): c for c in (*(p.cell for p in self.parts), *self.related)}.values())
+
+
+def findings(cells: Iterable[Cell]) -> list[Finding]:
+    """The findings of ``cells``, the one to read first first: new ones, then by kind, then by size of the error."""
+    subjects: dict[tuple[Any, ...], list[Cell]] = {}
+    for cell in cells:
+        if cell.status in FAILING and cell.measured.get("fault") not in ("internal", "definition"):
+            key = (cell.function, exact_params(cell.params), cell.implementation, cell.backend, cell.device, cell.mode)
+            subjects.setdefault(key, []).append(cell)
+    found = [finding for subject in subjects.values() for finding in _of_one(subject)]
+    return sorted(found, key=_first)
+
+
+def _first(finding: Finding) -> tuple[Any, ...]:
+    size = math.inf if finding.magnitude is None else finding.magnitude
+    return finding.known_ref is not None, FINDING_KINDS.index(finding.kind), not finding.felt, -size
+
+
+def _of_one(cells: Sequence[Cell]) -> list[Finding]:
+    """The findings of one implementation in one mode."""
+    parts = [_Part(cell, c) for cell in cells for c in cell.clusters]
+    groups = _joined(parts)
+    rest: list[Cell] = []
+    for cell in (c for c in cells if not c.clusters):
+        homes = [g for g in groups if cell.attributed and _concerns(g, cell)] or (groups if cell.attributed else [])
+        for home in homes:
+            home.related.append(cell)
+        if not homes:
+            rest.append(cell)
+    return [_of_group(g) for g in groups] + [_of_relation(g) for g in _alike(rest)]
+
+
+def _concerns(group: _Group, cell: Cell) -> bool:
+    """Whether a group has failing inputs in the cell's format, of its order or one below."""
+    return any(p.cell.format == cell.format and p.cell.order <= max(cell.order, 1) for p in group.parts)
+
+
+def _joined(parts: list[_Part]) -> list[_Group]:
+    """Systematic errors that touch, with what else fails among the ordinary inputs of theirs; then what touches."""
+    systematic = _touching([p for p in parts if p.cluster.systematic])
+    rest = []
+    for part in (p for p in parts if not p.cluster.systematic):
+        home = next((g for g in systematic if part.cluster.kind == "bulk" and any(part.touches(p) for p in g)), rest)
+        home.append(part)
+    return [_Group(g) for g in (*systematic, *_touching(rest))]
+
+
+def _touching(parts: Iterable[_Part]) -> list[list[_Part]]:
+    """Parts that touch, directly or by way of others, together."""
+    groups: list[list[_Part]] = []
+    for part in parts:
+        mine = [g for g in groups if any(part.touches(p) for p in g)]
+        groups = [g for g in groups if g not in mine] + [[*itertools.chain.from_iterable(mine), part]]
+    return groups
+
+
+def _alike(cells: Iterable[Cell]) -> list[list[Cell]]:
+    """Cells of one property, or one fault, together, known ones apart."""
+    groups: dict[tuple[object, ...], list[Cell]] = {}
+    for cell in cells:
+        what = cell.measured.get("fault") if cell.status == "error" else cell.property
+        groups.setdefault((what, cell.known_ref), []).append(cell)
+    return list(groups.values())
+
+
+def _of_group(group: _Group) -> Finding:
+    clusters = [p.cluster for p in group.parts]
+    kind = min((c.kind for c in clusters), key=FINDING_KINDS.index)
+    worst = max(
+        (p for p in group.parts if p.cluster.kind == kind),
+        key=lambda p: (p.cluster.felt, math.inf if p.cluster.magnitude is None else p.cluster.magnitude),
+    )
+    regions: dict[str, dict[str, list[list[str]]]] = {}
+    for part in sorted(group.parts, key=lambda p: (list(FORMATS).index(p.cell.format), p.cell.order)):
+        held = regions.setdefault(part.cell.format, {}).setdefault(str(part.cell.order), [])
+        held[:] = _union(part.cell.format, [*held, *part.cluster.regions])
+    judgements = {c.baseline for c in clusters if c.baseline}
+    baseline = next((b for b in ("worse", "same", "better") if b in judgements), None)
+    return _finding(
+        group.cells, kind, _told(group, worst), regions, worst.cluster.worst,
+        None if any(c.magnitude is None for c in clusters) else max(c.magnitude or 0.0 for c in clusters),
+        any(c.felt for c in clusters), _explained(clusters), baseline,
+    )  # fmt: skip
+
+
+def _explained(clusters: Sequence[Cluster]) -> Explanation | None:
+    """The explanation that most of the failing inputs have, with the share of all of them that it encloses."""
+    inputs: dict[str, float] = {}
+    texts: dict[str, str] = {}
+    for c in clusters:
+        if c.explanation is not None:
+            inputs[c.explanation.id] = inputs.get(c.explanation.id, 0.0) + c.explanation.encloses * c.inputs
+            texts[c.explanation.id] = c.explanation.text
+    if not inputs:
+        return None
+    best = max(inputs, key=lambda name: inputs[name])
+    return Explanation(best, texts[best], round(inputs[best] / sum(c.inputs for c in clusters), 6))
+
+
+def _of_relation(cells: list[Cell]) -> Finding:
+    """What no wrong result of a single call accounts for."""
+    first = max(cells, key=lambda c: (bool(c.felt), math.inf if c.magnitude is None else c.magnitude))
+    certificate = first.certificate
+    worst = None
+    if certificate is not None and certificate.input is not None and certificate.got is not None:
+        due = certificate.expected.bits if certificate.expected else None
+        worst = Worst(
+            first.format, first.order, certificate.input.bits, certificate.got.bits, due, certificate.u, certificate.m
+        )
+    if first.status == "error":
+        kind = "behaviour"
+    elif first.property in AT_KINKS:
+        kind = "kink"
+    elif first.property in PATH:
+        kind = "path"
+    else:
+        kind = "bulk" if worst is None or _ordinary(decimal(certificate.input if certificate else None)) else "tail"
+    text = " ".join((first.reason or first.property).split())
+    return _finding(
+        cells, kind, f"{first.property}: {text}" if first.status != "error" else text, {}, worst, first.magnitude,
+        any(bool(c.felt) for c in cells), None, None,
+    )  # fmt: skip
+
+
+def _finding(
+    cells: Sequence[Cell],
+    kind: str,
+    text: str,
+    regions: dict[str, dict[str, list[list[str]]]],
+    worst: Worst | None,
+    magnitude: float | None,
+    felt: bool,
+    explanation: Explanation | None,
+    baseline: Any,
+    advice: Advice | None = None,
+) -> Finding:
+    first = cells[0]
+    known = {c.known_ref for c in cells}
+    return Finding(
+        function=first.function,
+        params=first.params,
+        implementation=first.implementation,
+        backend=first.backend,
+        device=first.device,
+        mode=first.mode,
+        kind=kind,
+        text=text,
+        orders=sorted({c.order for c in cells}),
+        formats=[name for name in FORMATS if name in {c.format for c in cells}],
+        regions=regions,
+        worst=worst,
+        magnitude=magnitude,
+        felt=felt,
+        explanation=explanation,
+        baseline=baseline,
+        advice=advice,
+        trace=None,
+        # Known only where all of it is: one new cell makes it new.
+        known_ref=None if None in known else sorted(str(k) for k in known)[0],
+        cells=[c.id for c in cells],
+    )
+
+
+# -- on the number line --------------------------------------------------------------------------------
+
+
+def _ordinals(name: str, regions: Iterable[Sequence[str]]) -> list[tuple[int, int]]:
+    fmt = FORMATS[name]
+    ends = [[int(bits, 16) for bits in region] for region in regions]
+    return [(fmt.ordinal(a), fmt.ordinal(b)) for a, b in ends if not fmt.is_nan(a)]
+
+
+def _real(fmt: Format, ordinal: int) -> float:
+    bits = fmt.from_ordinal(ordinal)
+    if fmt.is_infinite(bits):
+        return -math.inf if bits & fmt.sign_bit else math.inf
+    return float(fmt.value(bits))
+
+
+def _union(name: str, regions: Sequence[list[str]]) -> list[list[str]]:
+    """Intervals of one format, from left to right, those that touch joined; a NaN last."""
+    fmt = FORMATS[name]
+    joined: list[list[int]] = []
+    for low, high in sorted(_ordinals(name, regions)):
+        if joined and low <= joined[-1][1] + 1:
+            joined[-1][1] = max(joined[-1][1], high)
+        else:
+            joined.append([low, high])
+    nans = sorted({a for a, _ in regions if fmt.is_nan(int(a, 16))})
+    return [[fmt.bits_text(fmt.from_ordinal(end)) for end in pair] for pair in joined] + [[n, n] for n in nans]
+
+
+# -- in words ------------------------------------------------------------------------------------------
+
+
+def _told(group: _Group, worst: _Part) -> str:
+    """The finding in one sentence: what is wrong, how, where, and in which formats."""
+    orders = sorted({p.cell.order for p in group.parts})
+    what = " and ".join("f" + "'" * order for order in orders)
+    systematic = any(p.cluster.systematic for p in group.parts)
+    formats = [name for name in FORMATS if name in {p.cell.format for p in group.parts}]
+    named = ", ".join(formats[:SEVERAL]) + (f" and {len(formats) - SEVERAL} more" if len(formats) > SEVERAL else "")
+    verb = "is" if len(orders) == 1 else "are"
+    return f"{what} {verb} {_how(worst, systematic)} {_where(group)} ({named})"
+
+
+def _how(worst: _Part, systematic: bool) -> str:
+    cluster, fmt = worst.cluster, FORMATS[worst.cell.format]
+    if systematic and cluster.share is not None:
+        return f"wrong by {figure(100 * cluster.share, 2)} %"
+    got = int(cluster.worst.got, 16)
+    if fmt.is_nan(got):
+        return "NaN"
+    if fmt.is_infinite(got):
+        return "infinite"
+    if not got & ~fmt.sign_bit:
+        return "lost (0)"
+    if cluster.share is not None and cluster.share >= 0.01:
+        return f"wrong by {figure(100 * cluster.share, 2)} % and more"
+    return f"off by up to {figure(cluster.worst.u)} ulp"
+
+
+def _where(group: _Group) -> str:
+    """The hulls of all its intervals, the widest first, or the one input."""
+    spans = [s for p in group.parts for s in p.spans]
+    if not spans:
+        return "at NaN"
+    points = sorted({end for span in spans for end in span})
+    if len(points) == 1:
+        return f"at {points[0]:.6g}"
+    hulls = _hulls(spans)
+    shown = " and ".join(f"at {a:.6g}" if a == b else f"on [{a:.6g}, {b:.6g}]" for a, b in hulls[:2])
+    return shown + (f" and {len(hulls) - 2} more intervals" if len(hulls) > 2 else "")
+
+
+def _hulls(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Intervals with those that meet joined, the widest first."""
+    joined: list[tuple[float, float]] = []
+    for span in sorted(spans):
+        if joined and _meet(joined[-1], span):
+            joined[-1] = joined[-1][0], max(joined[-1][1], span[1])
+        else:
+            joined.append(span)
+    return sorted(joined, key=lambda s: -(s[1] - s[0]))
+
+
+def _meet(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether two intervals overlap, or the gap between is small against the numbers on its sides."""
+    first, second = sorted((one, other))
+    if second[0] <= first[1]:
+        return True
+    return second[0] - first[1] <= 0.05 * max(abs(first[1]), abs(second[0]))
+
+
+def _ordinary(text: str) -> bool:
+    try:
+        size = abs(float(text))
+    except ValueError:
+        return False
+    return size <= 2.0**5

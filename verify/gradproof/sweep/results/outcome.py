@@ -18,7 +18,8 @@ import numpy as np
 from gradproof.engine.certificates import certify_failure, number
 from gradproof.engine.environment import surroundings
 from gradproof.engine.installed import ledger_directories
-from gradproof.engine.ledger import Entry, Ledger, explain
+from gradproof.engine.ledger import Ledger, explain
+from gradproof.engine.ledger_entries import Entry
 from gradproof.engine.notes import note
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Violations

@@ -14,7 +14,8 @@ import numpy as np
 from gradproof.engine import certificates
 from gradproof.engine.certificates import certify_failure, reproduction
 from gradproof.engine.installed import properties
-from gradproof.engine.ledger import Entry, Ledger, Surroundings, explain
+from gradproof.engine.ledger import Ledger, Surroundings, explain
+from gradproof.engine.ledger_entries import Entry
 from gradproof.engine.notes import note
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Violations

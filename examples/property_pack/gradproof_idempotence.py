@@ -56,7 +56,7 @@ class Idempotent(gp.Property):
 
 
 def _twice_is_once(function: Function, x: Fraction) -> bool:
-    from gradproof.engine.probe import oracle_of
+    from gradproof.engine.oracles import oracle_of
     from gradproof.formats import get_format
 
     fmt = get_format("float64")

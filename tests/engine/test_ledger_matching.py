@@ -12,7 +12,8 @@ from packaging.specifiers import SpecifierSet
 
 from gradproof.backends.base import Call, Implementation
 from gradproof.backends.numpy.backend import NumpyBackend
-from gradproof.engine.ledger import Deviation, Entry, Ledger, Surroundings
+from gradproof.engine.ledger import Ledger, Surroundings
+from gradproof.engine.ledger_entries import Deviation, Entry
 from gradproof.engine.selection import Selection
 from gradproof.engine.verdict import decide
 from gradproof.errors import UsageError

@@ -13,7 +13,8 @@ from packaging.specifiers import SpecifierSet
 from gradproof.backends.base import Call, Implementation
 from gradproof.backends.numpy.backend import NumpyBackend
 from gradproof.engine import worker
-from gradproof.engine.ledger import Deviation, Entry, Ledger, Surroundings, explain
+from gradproof.engine.ledger import Ledger, Surroundings, explain
+from gradproof.engine.ledger_entries import Deviation, Entry
 from gradproof.engine.property import Outcome, Violations
 from gradproof.engine.run import exit_code, run
 from gradproof.engine.selection import Selection

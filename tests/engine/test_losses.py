@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from packaging.specifiers import SpecifierSet
 
-from gradproof.engine.ledger import Deviation, Entry, Ledger, Surroundings
+from gradproof.engine.ledger import Ledger, Surroundings
+from gradproof.engine.ledger_entries import Deviation, Entry
 from gradproof.engine.losses import Loss, evaluate, names_of
 from gradproof.engine.selection import Selection
 from gradproof.engine.verdict import decide

@@ -17,7 +17,8 @@ from gradproof.backends.base import Implementation
 from gradproof.backends.numpy.catalogue import row
 from gradproof.engine.installed import properties
 from gradproof.engine.ledger import Ledger, Surroundings
-from gradproof.engine.probe import Probe, oracle_of
+from gradproof.engine.oracles import oracle_of
+from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome
 from gradproof.engine.selection import Selection
 from gradproof.engine.task import Task

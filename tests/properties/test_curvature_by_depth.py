@@ -14,7 +14,7 @@ import pytest
 import gradproof as gp
 from gradproof.backends.numpy.space import NumpySpace
 from gradproof.engine.installed import properties
-from gradproof.engine.probe import oracle_of
+from gradproof.engine.oracles import oracle_of
 from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa
 from gradproof.functions import get_function

@@ -8,7 +8,8 @@ import pytest
 
 from gradproof.backends import available_backends
 from gradproof.backends.base import Implementation
-from gradproof.engine.ledger import Entry, Ledger, Surroundings
+from gradproof.engine.ledger import Ledger, Surroundings
+from gradproof.engine.ledger_entries import Entry
 from gradproof.engine.task import Task
 from gradproof.formats import FORMATS, get_format
 from gradproof.functions import CATALOGUE, get_function

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import gradproof as gp
-from gradproof.engine.probe import Probe, oracle_of
+from gradproof.engine.oracles import oracle_of
+from gradproof.engine.probe import Probe
 from gradproof.errors import UsageError
 from gradproof.formats import arrays as fa
 from gradproof.formats import get_format

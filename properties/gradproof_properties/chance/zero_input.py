@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from gradproof.backends import Backend, get_backend
-from gradproof.engine.probe import Probe, oracle_of
+from gradproof.engine.oracles import oracle_of
+from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Property, Violations
 from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa

@@ -26,7 +26,8 @@ import numpy as np
 from gradproof.backends.registry import split_id
 from gradproof.engine.environment import hardware
 from gradproof.engine.installed import properties
-from gradproof.engine.ledger import Deviation, Entry, Ledger, explain
+from gradproof.engine.ledger import Ledger, explain
+from gradproof.engine.ledger_entries import Deviation, Entry
 from gradproof.engine.losses import Loss
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Violations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradproof.engine.ledger import Deviation
+from gradproof.engine.ledger_entries import Deviation
 from gradproof.engine.task import Task
 
 

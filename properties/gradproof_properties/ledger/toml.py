@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from gradproof.engine.ledger import Deviation, Entry
+from gradproof.engine.ledger_entries import Deviation, Entry
 from gradproof.formats import get_format
 
 

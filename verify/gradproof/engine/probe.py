@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
@@ -17,6 +16,7 @@ from gradproof.backends import get_backend
 from gradproof.backends.base import Backend, Call, Implementation, Traits
 from gradproof.backends.process_state import state_kept
 from gradproof.backends.space import Space
+from gradproof.engine.oracles import oracle_of, references_kept
 from gradproof.engine.selection import Budget, Selection
 from gradproof.engine.tabulated import answered
 from gradproof.engine.task import Task
@@ -34,46 +34,6 @@ from gradproof.strategies import conversion_bits, landmark_bits, stratified
 
 SUPREMUM_POINTS = 512
 """Values whose largest stands for a supremum; they may cost a second each."""
-REFERENCE_POINTS = 1 << 20
-"""Inputs whose references are kept in memory, some 150 bytes each: the orders, backends and modes of one function
-start from the same inputs."""
-
-
-class _References:
-    """References by a function's identity, format and inputs; beyond REFERENCE_POINTS the least recently used go."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, str, bytes], list[Reference]] = OrderedDict()
-        self._points = 0
-
-    def at(self, key: tuple[str, str, bytes], compute: Callable[[], list[Reference]]) -> list[Reference]:
-        """What is kept under ``key``, or what ``compute`` answers."""
-        if key in self._kept:
-            self._kept.move_to_end(key)
-        else:
-            self._kept[key] = compute()
-            self._points += _weight(self._kept[key])
-            while len(self._kept) > 1 and self._points > REFERENCE_POINTS:
-                self._points -= _weight(self._kept.popitem(last=False)[1])
-        return self._kept[key]
-
-
-def _weight(references: list[Reference]) -> int:
-    """Points, and what the arrays take beside their content in units of a point."""
-    return len(references[0]) + 32
-
-
-_references = _References()
-
-_oracles: dict[tuple[str, str], Oracle] = {}
-
-
-def oracle_of(function: Function) -> Oracle:
-    """The oracle of a function, one per process and definition."""
-    key = (function.identity, function.label)  # the label for its messages alone: two names may be defined alike
-    if key not in _oracles:
-        _oracles[key] = Oracle(function)
-    return _oracles[key]
 
 
 class Probe:
@@ -169,7 +129,7 @@ class Probe:
         """References of orders 0, 1, 2 at ``bits``; kept for the other orders, backends and modes."""
         digest = hashlib.blake2b(np.ascontiguousarray(bits).tobytes(), digest_size=16).digest()
         key = (self.function.identity, self.format.name, digest)
-        return _references.at(key, lambda: self.oracle.references(bits, self.format))
+        return references_kept.at(key, lambda: self.oracle.references(bits, self.format))
 
     def certified(self, bits: int, order: int) -> Certified:
         """The oracle's answer at one input; of a conversion the exact number with the bits of its one rounding."""

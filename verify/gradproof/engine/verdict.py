@@ -16,7 +16,8 @@ from gradproof.engine.certificates import certify_failure, reproduction
 from gradproof.engine.clusters import clusters
 from gradproof.engine.healing import accounted_for
 from gradproof.engine.installed import properties
-from gradproof.engine.ledger import Entry, Ledger, Surroundings, explain
+from gradproof.engine.ledger import Ledger, Surroundings, explain
+from gradproof.engine.ledger_entries import Entry
 from gradproof.engine.notes import note
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Violations

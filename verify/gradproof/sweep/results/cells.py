@@ -12,7 +12,8 @@ from gradproof.results.model import Cell, LedgerState
 from gradproof.results.sweeps import TIMED
 from gradproof.sweep.guided.search_worker import SearchOutcome
 from gradproof.sweep.plan import Target
-from gradproof.sweep.results import outcome
+from gradproof.sweep.results.outcome import swept_cell
+from gradproof.sweep.results.search_cell import search_cell
 from gradproof.sweep.results.unjudged import unjudged_cell
 from gradproof.sweep.running.campaign import Swept
 from gradproof.sweep.running.shard_task import fault_status
@@ -32,7 +33,7 @@ def of_sweep(swept: Swept, workers: int | None = None, executor: Executor | None
     """
     target = swept.job.target
     if swept.result is not None:
-        cell, states = _weighed(executor, outcome.swept, target, swept.result)
+        cell, states = _weighed(executor, swept_cell, target, swept.result)
         effort = {
             "seconds": round(swept.seconds, 3),
             "wall": round(swept.wall, 3),
@@ -52,7 +53,7 @@ def of_search(searched: SearchOutcome, executor: Executor | None = None) -> tupl
     """The cell of a guided search, and what became of the ledger's entries; ``executor`` as for ``of_sweep``."""
     target = searched.search.target
     if searched.found is not None:
-        cell, states = _weighed(executor, outcome.at_least, target, searched.found)
+        cell, states = _weighed(executor, search_cell, target, searched.found)
         return replace(cell, seconds=round(searched.seconds, 3)), states
     status, reason, internal = fault_status(searched.fault or UNANSWERED)
     return unjudged_cell(target, status, reason, measured={"fault": "internal"} if internal else {}), []

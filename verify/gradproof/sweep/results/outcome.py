@@ -1,4 +1,4 @@
-"""From what was found on every pattern, or by a guided search, to a cell of the results file.
+"""From what was found on every pattern to a cell of the results file.
 
 The finite inputs are judged as ``accuracy`` judges them and its entries of the ledger explain them; the infinities and
 the NaNs likewise as ``special-values``. Both must hold, or be known.
@@ -6,35 +6,26 @@ the NaNs likewise as ``special-values``. Both must hold, or be known.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 
 from gradproof.engine.certificates import certify_failure, number
-from gradproof.engine.environment import surroundings
-from gradproof.engine.installed import ledger_directories
-from gradproof.engine.ledger import Entry, Ledger, explain
+from gradproof.engine.ledger import Ledger
+from gradproof.engine.ledger_entries import Entry
 from gradproof.engine.notes import note
 from gradproof.engine.probe import Probe
-from gradproof.engine.property import Outcome, Violations
-from gradproof.engine.task import Task
+from gradproof.engine.property import Violations
 from gradproof.engine.verdict import RECORDED_CONTRACT, sentence
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits
-from gradproof.measure import Judgement
-from gradproof.measure.severity import classify
 from gradproof.results.formatting import finite_or_none
 from gradproof.results.io import plain
-from gradproof.results.model import SEVERITIES, Cell, Certificate, Evidence, Interval, LedgerState
+from gradproof.results.model import SEVERITIES, Cell, Evidence, Interval
 from gradproof.results.sweeps import FAILING
 from gradproof.results.sweeps import interval as in_words
-from gradproof.sweep.guided.search_result import SearchResult
 from gradproof.sweep.judging import shard_summary
 from gradproof.sweep.judging.shard_summary import bits_at, key
 from gradproof.sweep.judging.subject import Subject, subject
@@ -42,6 +33,19 @@ from gradproof.sweep.plan import Target, whole
 from gradproof.sweep.results import ranges
 from gradproof.sweep.results.measured import curve, interval, measured
 from gradproof.sweep.results.ranges import Keys
+from gradproof.sweep.results.rejudged import (
+    UNEXPLAINED,
+    Explained,
+    JudgedInputs,
+    States,
+    entries_about,
+    explained_by,
+    failed_cell,
+    installed_ledger,
+    judged_again,
+    task_of,
+    user_file,
+)
 from gradproof.sweep.results.unjudged import unjudged_cell
 
 REGION: Final = 32
@@ -51,89 +55,10 @@ SPREAD: Final = 1 << 12
 NAMED: Final = 3
 """New intervals that a reason names."""
 
-States = list[LedgerState]
 
-
-@dataclass(frozen=True)
-class JudgedInputs:
-    """Inputs judged again, with what came back; of shape (n,)."""
-
-    bits: Bits
-    got: Bits
-    judgement: Judgement
-    severity: np.ndarray[tuple[int], np.dtype[np.int8]]
-
-    def violations(self) -> Violations:
-        """The failing ones."""
-        bad, j = self.judgement.failing, self.judgement
-        return Violations(
-            self.bits[bad], self.got[bad], j.magnitude[bad], self.severity[bad], j.felt[bad], absolute=j.absolute[bad]
-        )
-
-
-@dataclass(frozen=True)
-class Explained:
-    """What the ledger says of some failing inputs; ``fresh`` are the failing intervals outside its regions."""
-
-    known: str | None
-    states: States
-    fresh: list[shard_summary.KeyInterval]
-    nearest: str
-    """The deviation that lies nearest where not all is known; empty for none."""
-
-
-UNEXPLAINED: Final = Explained(None, [], [], "")
-
-
-@cache
-def installed_ledger() -> Ledger:
-    """The ledgers of the installed packs."""
-    return Ledger.read(ledger_directories())
-
-
-def swept(target: Target, found: Mapping[str, Any], ledger: Ledger | None = None) -> tuple[Cell, States]:
+def swept_cell(target: Target, found: Mapping[str, Any], ledger: Ledger | None = None) -> tuple[Cell, States]:
     """The cell of a sweep whose merged summary is ``found``, and what became of the ledger's entries."""
     return _Sweep(target, found, installed_ledger() if ledger is None else ledger).verdict()
-
-
-def at_least(target: Target, found: SearchResult, ledger: Ledger | None = None) -> tuple[Cell, States]:
-    """The cell of a guided search, whose largest error is a lower bound, and what became of the ledger's entries."""
-    sub, worst = subject(target), found.worst
-    table = installed_ledger() if ledger is None else ledger
-    cell = unjudged_cell(
-        target,
-        "undecided" if worst is None else "pass",
-        found.statement,
-        evidence=Evidence("sampled", found.points),
-        u_max=None if worst is None or found.mismatched else finite_or_none(worst.u),
-        m_max=None if worst is None or found.mismatched else finite_or_none(worst.m),
-        abs_max=None if worst is None or found.mismatched else finite_or_none(worst.absolute),
-        worst_bits=None if worst is None else sub.probe.format.bits_text(worst.bits),
-        excused=found.excused,
-        measured={"search": _searched(found)},
-    )
-    if worst is None:
-        return cell, []
-    rows = _judged(sub, {w.bits for w in (found.finite, found.mismatched) if w is not None})
-    cell = replace(cell, magnitude=finite_or_none(float(np.nanmax(rows.judgement.unexcused(rows.judgement.magnitude)))))
-    bad = rows.violations()
-    if not len(bad):
-        return cell, []
-    task = _task(sub, target, "accuracy")
-    known = _explain(target, task, bad, table)
-    certificate = certify_failure(task, sub.probe, bad, _source(target), _points(bad, sub.probe.format))
-    reason = f"{found.statement}; {sentence(certificate)}"
-    return _failed(cell, bad, "known" if known.known else "fail", reason, certificate, known.known), known.states
-
-
-def _searched(found: SearchResult) -> dict[str, Any]:
-    document = {
-        "seed": found.seed, "points": found.points, "budget": found.budget, "metric": found.metric,
-        "at_least": found.error, "mismatches": found.mismatches, "undecided": found.undecided,
-        "origin": found.worst.origin if found.worst else None,
-    }  # fmt: skip
-    made: dict[str, Any] = plain(document)
-    return made
 
 
 class _Sweep:
@@ -157,9 +82,9 @@ class _Sweep:
     def verdict(self) -> tuple[Cell, States]:
         """The cell, and what became of the ledger's entries."""
         finite, special = self._failing("finite"), self._failing("infinite", "nan")
-        worst = _judged(self.subject, self._greatest() | self._ends(finite) | self._spread())
+        worst = judged_again(self.subject, self._greatest() | self._ends(finite) | self._spread())
         about = self._explained(finite, worst, "accuracy")
-        beyond = self._explained(special, _judged(self.subject, self._ends(special)), "special-values")
+        beyond = self._explained(special, judged_again(self.subject, self._ends(special)), "special-values")
         cell = self._numbers(worst)
         undecided = self.found["classes"]["undecided"]["count"]
         if not finite and not special:
@@ -215,8 +140,8 @@ class _Sweep:
         An entry explains an interval that lies inside its regions and has no greater error than its ceiling; both are
         decided on the ends of intervals, the failing inputs next to a region, and the greatest errors.
         """
-        task = _task(self.subject, self.target, claim)
-        entries = _entries(task, self.target, self.ledger)
+        task = task_of(self.subject, self.target, claim)
+        entries = entries_about(task, self.target, self.ledger)
         if not entries:
             return replace(UNEXPLAINED, fresh=failing)
         where = [ranges.regions(e.regions, self.format) for e in entries]
@@ -230,8 +155,8 @@ class _Sweep:
             if sum(not e.derived for e in entries) > 1 or not _holds_worst(worst):
                 for regions in where:
                     more |= self._peaks(regions, failing)
-            rows = _judged(self.subject, more)
-        explained = _explain(self.target, task, rows.violations(), self.ledger)
+            rows = judged_again(self.subject, more)
+        explained = explained_by(self.target, task, rows.violations(), self.ledger)
         nearest = "" if explained.known else _nearest(entries, fresh or failing, self.format)
         return replace(explained, known=None if fresh else explained.known, fresh=fresh, nearest=nearest)
 
@@ -307,11 +232,11 @@ class _Sweep:
     ) -> Violations:
         """The failing rows that a certificate may show: those at finite inputs, where any fails."""
         if not finite:
-            return _judged(self.subject, self._ends(special)).violations()
+            return judged_again(self.subject, self._ends(special)).violations()
         if _holds_worst(worst):
             return worst.violations()
         peaks = self._peaks(self.kinds["finite"], finite)
-        return _judged(self.subject, self._ends(finite) | self._spread() | peaks).violations()
+        return judged_again(self.subject, self._ends(finite) | self._spread() | peaks).violations()
 
     def _failed(
         self, cell: Cell, bad: Violations, status: str, known: str | None, explained: Sequence[Explained]
@@ -331,12 +256,12 @@ class _Sweep:
             severity = severity if severity in SEVERITIES else "small-error"
             reason = "; ".join([why, *said])
             return replace(cell, status=status, reason=reason, severity=severity, known_ref=known, magnitude=None)  # type: ignore[arg-type]
-        task = _task(self.subject, self.target, "accuracy")
-        certificate = certify_failure(task, self.probe, bad, _source(self.target), self._region())
+        task = task_of(self.subject, self.target, "accuracy")
+        certificate = certify_failure(task, self.probe, bad, user_file(self.target), self._region())
         if about := note(task, self.probe, bad):
             said.append(about)
         reason = "; ".join([sentence(certificate), *said])
-        cell = _failed(cell, bad, status, reason, certificate, known)
+        cell = failed_cell(cell, bad, status, reason, certificate, known)
         return replace(cell, felt=bool(self.found["counts"]["felt"]) or bool(cell.felt))
 
     def _fresh(self, explained: Sequence[Explained]) -> dict[str, Any]:
@@ -368,30 +293,6 @@ def _holds_worst(worst: JudgedInputs) -> bool:
     return bool(known.size and j.failing[int(np.argmax(known))])
 
 
-def _judged(sub: Subject, chosen: set[int]) -> JudgedInputs:
-    """These inputs judged again, in the order of their bits."""
-    fmt = sub.probe.format
-    bits = np.array(sorted(chosen), fa.storage(fmt))
-    got = sub.evaluate(bits)
-    reference, judgement = sub.judge(bits, got)
-    return JudgedInputs(bits, got, judgement, classify(got, reference, judgement, fmt, sub.asymptotes))
-
-
-def _entries(task: Task, target: Target, ledger: Ledger) -> list[Entry]:
-    """The ledger's entries for a task; ceilings are errors over the bounds of the contract they were recorded under."""
-    entries = ledger.about(task, surroundings([task.backend]))
-    if target.contract != RECORDED_CONTRACT and not task.implementation.user:
-        return [replace(e, ceiling=math.inf) for e in entries]
-    return entries
-
-
-def _explain(target: Target, task: Task, bad: Violations, ledger: Ledger) -> Explained:
-    outcome = Outcome(Evidence("exhaustive", 0), [bad] if len(bad) else [])
-    entries = _entries(task, target, ledger)
-    known, states = explain(outcome, entries, task, surroundings([task.backend]))
-    return Explained(known, states, [], "")
-
-
 def _nearest(entries: Sequence[Entry], failing: Sequence[shard_summary.KeyInterval], fmt: Format) -> str:
     """The deviation whose regions lie nearest to the failing intervals, by patterns between them."""
 
@@ -404,35 +305,3 @@ def _nearest(entries: Sequence[Entry], failing: Sequence[shard_summary.KeyInterv
         return min(gaps, default=1 << fmt.width)
 
     return min(entries, key=distance).deviation
-
-
-def _task(sub: Subject, target: Target, claim: str) -> Task:
-    probe = sub.probe
-    return Task(probe.function, probe.implementation, target.backend, target.mode, target.format, target.order, claim)
-
-
-def _source(target: Target) -> str | None:
-    """The user's file for the reproduction command, from where the sweep was called."""
-    if target.file is None:
-        return None
-    file = Path(target.file)
-    return str(file.relative_to(Path.cwd())) if file.is_relative_to(Path.cwd()) else str(file)
-
-
-def _points(bad: Violations, fmt: Format) -> list[Interval]:
-    """Each failing input by itself: a search says nothing about those between."""
-    numbers = [number(int(b), fmt) for b in bad.bits]
-    return [Interval(n, n, 0, 1, False) for n in numbers]
-
-
-def _failed(cell: Cell, bad: Violations, status: str, reason: str, certificate: Certificate, known: str | None) -> Cell:
-    return replace(
-        cell,
-        status=status,  # type: ignore[arg-type]
-        reason=reason,
-        magnitude=finite_or_none(float(bad.magnitude.max())),
-        felt=bool(bad.felt.any()),
-        severity=SEVERITIES[int(bad.severity.min())],
-        certificate=certificate,
-        known_ref=known if status == "known" else None,
-    )

@@ -38,7 +38,7 @@ SEEDED = [
         "functions may import",
     ),
     ("gradproof.results.model", "import numpy as np", "no NumPy"),
-    ("gradproof.results.model", "from gradproof.formats import Format", "results may import errors, files"),
+    ("gradproof.results.model", "from gradproof.measure import judge", "results may import errors, files, formats"),
     ("gradproof.oracle.oracle", "from ..engine import probe", "name the package"),
     ("gradproof_reports.html", "from gradproof.engine.run import run", "reads the results file"),
     ("gradproof_reports.html", "import gradproof", "reads the results file"),

@@ -18,6 +18,7 @@ from gradproof.results.model import RunResult
 from tests.reports.synthetic import run
 
 SMALL = run(functions=2)
+UNIONS = (types.UnionType, typing.Union)
 
 
 def test_a_result_read_back_is_equal_to_the_one_written(tmp_path: Path) -> None:
@@ -80,7 +81,7 @@ def test_the_schema_lets_null_stand_exactly_where_the_model_does() -> None:
     for name, definition in schema()["$defs"].items():
         hints = typing.get_type_hints(shape_of(name))
         for field, rule in definition["properties"].items():
-            kinds = typing.get_args(hints[field]) if isinstance(hints[field], types.UnionType) else ()
+            kinds = typing.get_args(hints[field]) if typing.get_origin(hints[field]) in UNIONS else ()
             text = json.dumps(rule)
             nullable = field not in ("quantiles", "measured") and ('"null"' in text or "null]" in text)
             assert nullable == (type(None) in kinds), (name, field)

@@ -24,6 +24,7 @@ from gradproof.interrupts import interruptible
 COMMANDS: Final = {
     "run": ("gradproof.cli.run", "Check the catalogue on the frameworks of this machine."),
     "check": ("gradproof.cli.run", "Check what your files register."),
+    "explain": ("gradproof.cli.explain", "What is wrong with one implementation, fault by fault."),
     "list": ("gradproof.cli.listing", "Functions, backends, properties, formats, implementations."),
     "doctor": ("gradproof.cli.doctor", "What is here, what is missing, and what it would take."),
     "sweep": ("gradproof.cli.sweep", "Judge every bit pattern of a format, or of a range."),

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from gradproof.cli.console import STYLES, count, text
-from gradproof.formats import FORMATS
 from gradproof.results.formatting import SHOWN, digits, figure, in_order, over_bound
-from gradproof.results.model import SEVERITIES, exact_params
+from gradproof.results.model import SEVERITIES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,34 +28,21 @@ def failing(result: RunResult) -> list[Cell]:
     return sorted((c for c in result.cells if c.status in FAILING), key=gravity)
 
 
-def grouped(cells: Iterable[Cell]) -> list[list[Cell]]:
-    """Cells of one implementation, order and cause together, so that one mistake is told once."""
-    groups: dict[tuple[object, ...], list[Cell]] = {}
-    for cell in cells:
-        cause = cell.certificate.cause if cell.certificate else cell.reason
-        params = exact_params(cell.params)
-        place = (cell.backend, cell.device, cell.mode, cell.order)
-        groups.setdefault((cell.function, params, cell.implementation, *place, cause), []).append(cell)
-    return list(groups.values())
-
-
-def show(out: Console, group: list[Cell]) -> None:
-    """The first cell of a group with its certificate, and where else the same shows."""
-    cell = group[0]
+def show(out: Console, cell: Cell) -> None:
+    """A failing cell with its certificate."""
     felt = {True: ", felt in training", False: ", not felt in training", None: ""}[cell.felt]
     out.print(text((cell.id, "bold"), "  ", (f"{cell.severity or cell.status}{felt}", STYLES[cell.status])))
-    _row(out, "of", cell.implementation)
+    print_row(out, "of", cell.implementation)
     if cell.certificate is None:
-        _row(out, "what", cell.reason)
+        print_row(out, "what", cell.reason)
     else:
         _certificate(out, cell, cell.certificate)
-    if len(group) > 1:
-        _row(out, "also", f"{count(len(group) - 1, 'more cell')}: {_others(group[1:])}")
     if cell.certificate is not None:
-        _row(out, "repeat", cell.certificate.reproduce)
+        print_row(out, "repeat", cell.certificate.reproduce)
 
 
-def _row(out: Console, name: str, value: str) -> None:
+def print_row(out: Console, name: str, value: str) -> None:
+    """One line of what is known of a failure, under its heading."""
     out.print(text((f"  {name:<9} ", "dim"), " ".join(value.split())))
 
 
@@ -71,15 +56,15 @@ def _certificate(out: Console, cell: Cell, found: Certificate) -> None:
         enough = digits(found.magnitude)
         parts = [f"u = {figure(found.u, enough)}, m = {figure(found.m, enough)}"] if found.expected is not None else []
         parts.append(f"{over_bound(found.magnitude)} of {cell.contract!r}")
-        _row(out, "error", ", ".join(parts))
+        print_row(out, "error", ", ".join(parts))
     for place, interval in enumerate(in_order(found.region, found.input)[:SHOWN]):
-        _row(out, "" if place else "region", interval_text(interval))
+        print_row(out, "" if place else "region", interval_text(interval))
     if len(found.region) > SHOWN:
-        _row(out, "", f"and {count(len(found.region) - SHOWN, 'more interval')}")
+        print_row(out, "", f"and {count(len(found.region) - SHOWN, 'more interval')}")
     if found.simplest is not None and found.input is not None and found.simplest.bits != found.input.bits:
-        _row(out, "simplest", number_text(found.simplest))
+        print_row(out, "simplest", number_text(found.simplest))
     shown = f": {found.explanation}" if found.explanation else ""
-    _row(out, "cause", f"{found.cause}{shown}")
+    print_row(out, "cause", f"{found.cause}{shown}")
 
 
 def number_text(number: Number) -> str:
@@ -96,12 +81,3 @@ def interval_text(interval: Interval) -> str:
         return f"{ends}: {count(interval.failing, 'input')} failed"
     kind = "inputs" if interval.exhaustive else "tried inputs"
     return f"{ends}: {interval.failing} of {interval.tried} {kind} fail"
-
-
-def _others(cells: Iterable[Cell]) -> str:
-    """``accuracy f64, f16; taylor f32``."""
-    formats: dict[str, list[str]] = {}
-    for cell in cells:
-        short = FORMATS[cell.format].short if cell.format in FORMATS else cell.format
-        formats.setdefault(cell.property, []).append(short)
-    return "; ".join(f"{name} {', '.join(shorts)}" for name, shorts in formats.items())

@@ -243,7 +243,7 @@ def _cell(out: Console, task: Task, selection: Selection, files: tuple[str, ...]
     if cell.status == "unsupported":
         raise Unsupported(cell.reason)
     if cell.status in ("fail", "error", "known"):
-        show(out, [cell])
+        show(out, cell)
     else:
         out.print(cell_line(cell))
     return cell.status in ("fail", "error", "known")

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final
 from gradproof.cli import codes
 from gradproof.cli.claims import verdict_counts
 from gradproof.cli.console import STYLES, console, count, duration, text
-from gradproof.cli.failures import failing, grouped, show
+from gradproof.cli.failures import failing, show
+from gradproof.cli.findings import show_finding
 from gradproof.cli.outputs import DEFAULTS, RESULTS
 from gradproof.results.claims import overall
+from gradproof.results.findings import findings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,19 +50,22 @@ def summarise(result: RunResult, code: int, written: Written, *, verbose: bool =
 
 
 def _failures(out: Console, result: RunResult, verbose: bool) -> None:
+    """What is wrong, once for each fault; with ``verbose`` every failing cell after it."""
+    new = [f for f in result.findings or findings(result.cells) if f.known_ref is None]
     cells = failing(result)
     if not cells:
         return
-    groups = [[cell] for cell in cells] if verbose else grouped(cells)
-    out.print(text((f"New failures: {count(len(cells), 'cell')}, the worst first", "bold red")))
-    shown = groups if verbose else groups[:SHOWN]
-    for group in shown:
+    heading = f"{count(len(new), 'finding')} from {count(len(cells), 'failing cell')}, the one to read first first"
+    out.print(text((heading, "bold red")))
+    for finding in new if verbose else new[:SHOWN]:
         out.print()
-        show(out, group)
-    if len(groups) > len(shown):
-        left = sum(len(g) for g in groups[len(shown) :])
+        show_finding(out, finding, cells)
+    if len(new) > SHOWN and not verbose:
         out.print()
-        out.print(text(f"... and {count(left, 'more cell')}; see the results file or the report"))
+        out.print(text(f"... and {count(len(new) - SHOWN, 'more finding')}; see the results file or the report"))
+    for cell in cells if verbose else ():
+        out.print()
+        show(out, cell)
     out.print()
 
 

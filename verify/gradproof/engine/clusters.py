@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from gradproof.engine.baseline import baseline
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Violations
 from gradproof.engine.regions import spans
@@ -15,7 +16,7 @@ from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
 from gradproof.measure.judge import Judgement
 from gradproof.results.formatting import ORDINARY
-from gradproof.results.model import FINDING_KINDS, Cluster, Worst
+from gradproof.results.model import FINDING_KINDS, FailingInputs, WorstInput
 
 MOST: Final = 4096
 """Failing inputs of a kind that are looked at for roots; more are thinned out evenly."""
@@ -36,7 +37,7 @@ COMMON: Final = 0.8
 Mask = npt.NDArray[np.bool_]
 
 
-def clusters(probe: Probe, order: int, found: Sequence[Violations]) -> list[Cluster]:
+def clusters(probe: Probe, order: int, found: Sequence[Violations]) -> list[FailingInputs]:
     """The inputs at which f^(order) itself is wrong, by kind, the kinds in the order of ``FINDING_KINDS``.
 
     * ``special``: NaN, the infinities, zeros, subnormal numbers, and numbers from a quarter of the greatest on.
@@ -140,7 +141,7 @@ def _near_roots(probe: Probe, order: int, bits: Bits) -> Mask:
 
 def _cluster(
     probe: Probe, order: int, kind: str, bits: Bits, got: Bits, judged: Judgement, shares: Floats, *, systematic: bool
-) -> Cluster:
+) -> FailingInputs:
     fmt = probe.format
     # An infinite error is the gravest; among equals the input of the least size is the simplest to think about.
     size = np.nan_to_num(np.abs(fa.values(bits, fmt)), nan=np.inf)
@@ -149,11 +150,11 @@ def _cluster(
     due = probe.certified(int(bits[worst]), order)
     regions = [[fmt.bits_text(fmt.from_ordinal(end)) for end in ends] for ends in _intervals(probe, bits)]
     regions += [[fmt.bits_text(int(nan))] * 2 for nan in bits[fa.is_nan(bits, fmt)][:1]]
-    return Cluster(
+    return FailingInputs(
         kind=kind,
         regions=regions,
         inputs=int(bits.size),
-        worst=Worst(
+        worst=WorstInput(
             fmt.name, order, fmt.bits_text(int(bits[worst])), fmt.bits_text(int(got[worst])),
             fmt.bits_text(due.bits) if due.kind in ("finite", "infinite", "nan") else None,
             _finite(judged.u[worst]), _finite(judged.m[worst]),
@@ -162,6 +163,7 @@ def _cluster(
         share=_median(shares),
         systematic=systematic,
         felt=bool(judged.felt.any()),
+        baseline=baseline(probe, order, bits, errors),
     )  # fmt: skip
 
 

@@ -18,11 +18,22 @@ from typing import Any, Final
 
 from gradproof.formats import FORMATS, Format
 from gradproof.results.formatting import decimal, figure
-from gradproof.results.model import FINDING_KINDS, Advice, Cell, Cluster, Explanation, Finding, Worst, exact_params
+from gradproof.results.model import (
+    FINDING_KINDS,
+    Advice,
+    Cell,
+    Explanation,
+    FailingInputs,
+    Finding,
+    WorstInput,
+    exact_params,
+)
 
 FAILING: Final = ("fail", "error", "known")
 PATH: Final = ("consistency",)
 AT_KINKS: Final = ("kink-convention", "fd-jump")
+SPREAD: Final = 0.25
+"""How much the share of a systematic error may differ between cells."""
 SEVERAL: Final = 3
 """Formats that a sentence names; the rest are counted."""
 
@@ -32,7 +43,7 @@ class _Part:
     """One cluster of one cell, on the number line."""
 
     cell: Cell
-    cluster: Cluster
+    cluster: FailingInputs
 
     @cached_property
     def ordinals(self) -> list[tuple[int, int]]:
@@ -78,20 +89,23 @@ def findings(cells: Iterable[Cell]) -> list[Finding]:
 
 
 def _first(finding: Finding) -> tuple[Any, ...]:
-    size = math.inf if finding.magnitude is None else finding.magnitude
-    return finding.known_ref is not None, FINDING_KINDS.index(finding.kind), not finding.felt, -size
+    return finding.known_ref is not None, FINDING_KINDS.index(finding.kind), not finding.felt, -_size(finding.magnitude)
+
+
+def _size(magnitude: float | None) -> float:
+    return math.inf if magnitude is None else magnitude
 
 
 def _of_one(cells: Sequence[Cell]) -> list[Finding]:
     """The findings of one implementation in one mode."""
     parts = [_Part(cell, c) for cell in cells for c in cell.clusters]
-    groups = _joined(parts)
+    groups = sorted(_joined(parts), key=lambda g: _first(_of_group(g)))
     rest: list[Cell] = []
     for cell in (c for c in cells if not c.clusters):
-        homes = [g for g in groups if cell.attributed and _concerns(g, cell)] or (groups if cell.attributed else [])
-        for home in homes:
-            home.related.append(cell)
-        if not homes:
+        homes = [g for g in groups if _concerns(g, cell)] or groups
+        if cell.attributed and homes:
+            homes[0].related.append(cell)
+        else:
             rest.append(cell)
     return [_of_group(g) for g in groups] + [_of_relation(g) for g in _alike(rest)]
 
@@ -104,11 +118,19 @@ def _concerns(group: _Group, cell: Cell) -> bool:
 def _joined(parts: list[_Part]) -> list[_Group]:
     """Systematic errors that touch, with what else fails among the ordinary inputs of theirs; then what touches."""
     systematic = _touching([p for p in parts if p.cluster.systematic])
-    rest = []
+    rest: list[_Part] = []
     for part in (p for p in parts if not p.cluster.systematic):
-        home = next((g for g in systematic if part.cluster.kind == "bulk" and any(part.touches(p) for p in g)), rest)
+        home = next((g for g in systematic if any(_alike_in_size(part, p) for p in g)), rest)
         home.append(part)
     return [_Group(g) for g in (*systematic, *_touching(rest))]
+
+
+def _alike_in_size(part: _Part, systematic: _Part) -> bool:
+    """Whether a part is off by a systematic error's share, in the same order, or lies among its ordinary inputs."""
+    ours, theirs = part.cluster.share, systematic.cluster.share
+    known = part.cell.order == systematic.cell.order and ours is not None and theirs is not None
+    same = known and abs(ours - theirs) <= SPREAD * theirs  # type: ignore[operator]
+    return same or (part.cluster.kind == "bulk" and part.touches(systematic))
 
 
 def _touching(parts: Iterable[_Part]) -> list[list[_Part]]:
@@ -132,9 +154,10 @@ def _alike(cells: Iterable[Cell]) -> list[list[Cell]]:
 def _of_group(group: _Group) -> Finding:
     clusters = [p.cluster for p in group.parts]
     kind = min((c.kind for c in clusters), key=FINDING_KINDS.index)
-    worst = max(
+    # Of the lowest order: what is wrong with f is wrong with its derivatives too.
+    worst = min(
         (p for p in group.parts if p.cluster.kind == kind),
-        key=lambda p: (p.cluster.felt, math.inf if p.cluster.magnitude is None else p.cluster.magnitude),
+        key=lambda p: (p.cell.order, not p.cluster.felt, -_size(p.cluster.magnitude)),
     )
     regions: dict[str, dict[str, list[list[str]]]] = {}
     for part in sorted(group.parts, key=lambda p: (list(FORMATS).index(p.cell.format), p.cell.order)):
@@ -149,7 +172,7 @@ def _of_group(group: _Group) -> Finding:
     )  # fmt: skip
 
 
-def _explained(clusters: Sequence[Cluster]) -> Explanation | None:
+def _explained(clusters: Sequence[FailingInputs]) -> Explanation | None:
     """The explanation that most of the failing inputs have, with the share of all of them that it encloses."""
     inputs: dict[str, float] = {}
     texts: dict[str, str] = {}
@@ -165,12 +188,12 @@ def _explained(clusters: Sequence[Cluster]) -> Explanation | None:
 
 def _of_relation(cells: list[Cell]) -> Finding:
     """What no wrong result of a single call accounts for."""
-    first = max(cells, key=lambda c: (bool(c.felt), math.inf if c.magnitude is None else c.magnitude))
+    first = max(cells, key=lambda c: (bool(c.felt), _size(c.magnitude)))
     certificate = first.certificate
     worst = None
     if certificate is not None and certificate.input is not None and certificate.got is not None:
         due = certificate.expected.bits if certificate.expected else None
-        worst = Worst(
+        worst = WorstInput(
             first.format, first.order, certificate.input.bits, certificate.got.bits, due, certificate.u, certificate.m
         )
     if first.status == "error":
@@ -193,7 +216,7 @@ def _finding(
     kind: str,
     text: str,
     regions: dict[str, dict[str, list[list[str]]]],
-    worst: Worst | None,
+    worst: WorstInput | None,
     magnitude: float | None,
     felt: bool,
     explanation: Explanation | None,
@@ -262,7 +285,8 @@ def _union(name: str, regions: Sequence[list[str]]) -> list[list[str]]:
 def _told(group: _Group, worst: _Part) -> str:
     """The finding in one sentence: what is wrong, how, where, and in which formats."""
     orders = sorted({p.cell.order for p in group.parts})
-    what = " and ".join("f" + "'" * order for order in orders)
+    *others, last = ("f" + "'" * order for order in orders)
+    what = f"{', '.join(others)} and {last}" if others else last
     systematic = any(p.cluster.systematic for p in group.parts)
     formats = [name for name in FORMATS if name in {p.cell.format for p in group.parts}]
     named = ", ".join(formats[:SEVERAL]) + (f" and {len(formats) - SEVERAL} more" if len(formats) > SEVERAL else "")

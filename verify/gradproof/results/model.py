@@ -147,7 +147,7 @@ FINDING_KINDS: Final = ("bulk", "tail", "root", "kink", "special", "path", "beha
 
 
 @dataclass(frozen=True)
-class Worst:
+class WorstInput:
     """The gravest of some failing inputs; ``expected`` is None where no single number is due."""
 
     format: str
@@ -172,7 +172,7 @@ class Explanation:
 
 
 @dataclass(frozen=True)
-class Cluster:
+class FailingInputs:
     """Failing inputs of one cell that are of one kind (``FINDING_KINDS``).
 
     ``regions`` are intervals of bit patterns, both ends included, from left to right; ``inputs`` of those tried fail.
@@ -185,7 +185,7 @@ class Cluster:
     kind: str
     regions: list[list[str]]
     inputs: int
-    worst: Worst
+    worst: WorstInput
     magnitude: float | None
     share: float | None
     systematic: bool
@@ -219,7 +219,7 @@ class Finding:
     formats: list[str]
     regions: dict[str, dict[str, list[list[str]]]]
     """Format -> order -> intervals of bit patterns; empty where no single input is wrong."""
-    worst: Worst | None
+    worst: WorstInput | None
     magnitude: float | None
     felt: bool | None
     explanation: Explanation | None
@@ -277,7 +277,7 @@ class Cell:
     abs_max: float | None = None
     worst_bits: str | None = None
     magnitude: float | None = None
-    """Worst error over the bound; None when nothing was measured or the error is infinite."""
+    """WorstInput error over the bound; None when nothing was measured or the error is infinite."""
     felt: bool | None = None
     """Whether the failure breaks the ``training`` contract as well; None where nothing failed."""
     severity: str | None = None
@@ -292,7 +292,7 @@ class Cell:
     """What the property found besides its verdict: the chosen subgradient, a depth, a probability."""
     curve: Curve | None = None
     seconds: float = 0.0
-    clusters: list[Cluster] = field(default_factory=list)
+    clusters: list[FailingInputs] = field(default_factory=list)
     """Of a failing claim about single inputs: the inputs that fail, by kind."""
     attributed: bool | None = None
     """Of a failing claim that relates several results: whether it holds once those that are wrong by themselves are
@@ -392,7 +392,7 @@ class ClaimException:
     modes: list[str]
     cells: int
     magnitude: float | None = None
-    """Worst error over the bound; None where it is infinite or was not measured."""
+    """WorstInput error over the bound; None where it is infinite or was not measured."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import csv
 import os
 from pathlib import Path
 
-from gradproof.results import RunResult
+from gradproof.extend import RunResult
 
 COLUMNS = (
     "function", "implementation", "backend", "device", "mode", "format", "order", "property", "status", "magnitude",

@@ -6,11 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 
-from gradproof.files.writing import write_text
-from gradproof.results.claims import in_words, overall
-from gradproof.results.model import Cell, PlaceVerdict, RunResult
-from gradproof.results.sweeps import PROPERTY, lines, short, statement
-from gradproof.text import visible
+from gradproof.extend import Cell, PlaceVerdict, RunResult, claim_verdicts, sweeps, visible, write_text
 from gradproof_reports.summary import (
     CAUSE_WORDS,
     DEFINITION_M,
@@ -52,7 +48,7 @@ def _lines(result: RunResult) -> Iterator[str]:
     yield from _by_backend(result)
     yield from _claims(result)
     yield from _failures(failing(result))
-    yield from _sweeps([c for c in result.cells if c.property == PROPERTY and c.evidence.n])
+    yield from _sweeps([c for c in result.cells if c.property == sweeps.PROPERTY and c.evidence.n])
     known = [c for c in result.cells if c.status == "known"]
     if known:
         yield "\n## Known deviations\n"
@@ -87,7 +83,7 @@ def _claims(result: RunResult) -> Iterator[str]:
     yield "|---|" + "---|" * len(places)
     unasked = []
     for claim in result.claims:
-        if overall(claim) == "not checked":
+        if claim_verdicts.overall(claim) == "not checked":
             unasked.append(claim.id)
             continue
         shown = [_verdicts([v for v in claim.verdicts if f"{v.backend}:{v.device}" == place]) for place in places]
@@ -102,7 +98,7 @@ def _verdicts(verdicts: list[PlaceVerdict]) -> str:
     for v in sorted(verdicts, key=lambda v: format_rank(v.format)):
         several = sum(w.format == v.format for w in verdicts) > 1
         mode = f" {'/'.join(v.modes)}" if several else ""
-        formats.setdefault(in_words(v), []).append(short_format(v.format) + mode)
+        formats.setdefault(claim_verdicts.in_words(v), []).append(short_format(v.format) + mode)
     if len(formats) == 1:
         return _text(next(iter(formats)))
     return _text("; ".join(f"{', '.join(names)}: {words}" for words, names in formats.items())) or "–"
@@ -132,11 +128,11 @@ def _sweeps(cells: list[Cell]) -> Iterator[str]:
     if not cells:
         return
     yield "\n## Sweeps\n"
-    yield from (f"{_text(text)}\n" for text in unique(statement(c) for c in cells))
+    yield from (f"{_text(text)}\n" for text in unique(sweeps.statement(c) for c in cells))
     for c in cells[:SHOWN]:
         least = "at least " if c.evidence.kind == "sampled" else ""
         yield f"- **{_text(c.id)}**: {STATUS_WORDS[c.status]}; {least}{_text(_maxima(c))}"
-        yield from (f"  - {_text(line)}" for line in lines(c) or [c.reason])
+        yield from (f"  - {_text(line)}" for line in sweeps.lines(c) or [c.reason])
     if len(cells) > SHOWN:
         yield f"\nand {len(cells) - SHOWN} more: see the HTML report or the results file."
 
@@ -145,7 +141,7 @@ def _maxima(cell: Cell) -> str:
     """``u 2e7 at -89.0532, m 1e5 at ...``; without an input where the file has none."""
     found = cell.measured.get("maxima", {})
     values = {"u": ("u", cell.u_max), "m": ("m", cell.m_max), "abs": ("absolute", cell.abs_max)}
-    at = {name: f" at {short(best['input']['decimal'])}" for name, best in found.items()}
+    at = {name: f" at {sweeps.short(best['input']['decimal'])}" for name, best in found.items()}
     return ", ".join(
         f"{word} {figure(v)}{at.get(name, '') if v is not None else ''}" for name, (word, v) in values.items()
     )

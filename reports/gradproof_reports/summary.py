@@ -6,8 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any, Final
 
-from gradproof.formats import FORMATS
-from gradproof.results.model import SEVERITIES, Cell, RunResult, shown
+from gradproof.extend import FORMATS, SEVERITIES, Cell, RunResult, function_text
 
 FAILING: Final = ("fail", "error")
 """Statuses that make a run red."""
@@ -85,7 +84,7 @@ def counts_line(result: RunResult) -> str:
 
 def function_label(cell: Cell) -> str:
     """``elu(alpha=1.0)``: the function with its parameters."""
-    return shown(cell.function, cell.params)
+    return function_text(cell.function, cell.params)
 
 
 def column_label(cell: Cell) -> str:

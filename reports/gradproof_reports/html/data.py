@@ -11,10 +11,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from gradproof.cache import entries
-from gradproof.formats import FORMATS
-from gradproof.results import sweeps
-from gradproof.results.model import Cell, Curve, RunResult
+from gradproof.extend import FORMATS, Cell, Curve, RunResult, cache_entries, sweeps
 from gradproof_reports.html.curves import grid, grid_key
 from gradproof_reports.html.pages import Page
 from gradproof_reports.html.states import STATES, classify
@@ -100,7 +97,7 @@ def drawing_library() -> Markup:
     drawn, so that opening costs nothing. Kept in the cache folder. Raises ImportError without that package.
     """
     key = {"drawing library": version("vl-convert-python"), "script": EMBEDDING}
-    return Markup(entries.kept("drawing", key, _bundle).decode())
+    return Markup(cache_entries.kept("drawing", key, _bundle).decode())
 
 
 def _bundle() -> bytes:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from gradproof.results.model import Cell, Certificate, RunResult
+from gradproof.extend import Cell, Certificate, RunResult
 from gradproof_reports.html.curves import WIDTH, sparkline
 from gradproof_reports.html.states import State, classify, step
 from gradproof_reports.summary import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from gradproof.results.model import STATUSES, Cell
+from gradproof.extend import STATUSES, Cell
 from gradproof_reports.html.pages import Page
 from gradproof_reports.html.states import RANK, State, classify, step
 from gradproof_reports.summary import PRIMES, figure, format_rank, short_format, unique

@@ -10,10 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from gradproof.files.writing import write_text
-from gradproof.results.formatting import in_order
-from gradproof.results.model import Certificate, Interval, RunResult
-from gradproof.text import visible
+from gradproof.extend import Certificate, Interval, RunResult, in_order, visible, write_text
 from gradproof_reports.html import claims, data, failures, matrix, states
 from gradproof_reports.html.pages import pages, slugs
 from gradproof_reports.summary import (

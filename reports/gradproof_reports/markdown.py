@@ -6,20 +6,30 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 
-from gradproof.extend import Cell, PlaceVerdict, RunResult, claim_verdicts, sweeps, visible, write_text
+from gradproof.extend import (
+    Cell,
+    PlaceVerdict,
+    RunResult,
+    claim_verdicts,
+    kernel_origins,
+    sweeps,
+    visible,
+    with_origin,
+    write_text,
+)
 from gradproof_reports.summary import (
     CAUSE_WORDS,
     DEFINITION_M,
     DEFINITION_U,
     PRIMES,
     STATUS_WORDS,
-    column_label,
     counts_line,
     duration,
     failing,
     figure,
     format_rank,
     function_label,
+    place_label,
     short_format,
     unique,
     verdict,
@@ -67,8 +77,8 @@ def _by_backend(result: RunResult) -> Iterator[str]:
     statuses = ("pass", "fail", "error", "known", "undecided", "unsupported", "not-run")
     yield "| backend | " + " | ".join(STATUS_WORDS[s] for s in statuses) + " |"
     yield "|---|" + "---:|" * len(statuses)
-    for place in unique(column_label(c) for c in result.cells):
-        cells: list[str] = [c.status for c in result.cells if column_label(c) == place]
+    for place in unique(place_label(c) for c in result.cells):
+        cells: list[str] = [c.status for c in result.cells if place_label(c) == place]
         yield f"| {_text(place)} | " + " | ".join(str(cells.count(s)) for s in statuses) + " |"
 
 
@@ -79,7 +89,8 @@ def _claims(result: RunResult) -> Iterator[str]:
         return
     places = unique(f"{v.backend}:{v.device}" for v in verdicts)
     yield "\n## Claims\n"
-    yield "| claim | " + " | ".join(map(_text, places)) + " |"
+    whose = kernel_origins(result.cells)
+    yield "| claim | " + " | ".join(_text(with_origin(place, whose.get(place, ""))) for place in places) + " |"
     yield "|---|" + "---|" * len(places)
     unasked = []
     for claim in result.claims:
@@ -112,7 +123,7 @@ def _failures(cells: list[Cell]) -> Iterator[str]:
     yield "|---|---:|---|---|---|---|"
     for c in cells[:SHOWN]:
         cause = CAUSE_WORDS.get(c.certificate.cause, c.certificate.cause) if c.certificate else ""
-        name = f"{function_label(c)}{PRIMES[c.order]} {column_label(c)} {c.format} {c.property}"
+        name = f"{function_label(c)}{PRIMES[c.order]} {place_label(c)} {c.format} {c.property}"
         size = "" if c.status == "error" else figure(c.magnitude)
         row: Iterable[str] = (
             _text(name), size, _text(c.severity or c.status), _text(cause), "yes" if c.felt else "no",

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any, Final
 
-from gradproof.extend import FORMATS, SEVERITIES, Cell, RunResult, function_text
+from gradproof.extend import FORMATS, SEVERITIES, Cell, RunResult, function_text, kernel_origin, with_origin
 
 FAILING: Final = ("fail", "error")
 """Statuses that make a run red."""
@@ -91,6 +91,11 @@ def column_label(cell: Cell) -> str:
     """``torch:cuda``, with the mode where it is not eager: ``jax:cpu compiled``."""
     name = f"{cell.backend}:{cell.device}"
     return name if cell.mode == "eager" else f"{name} {cell.mode}"
+
+
+def place_label(cell: Cell) -> str:
+    """As ``column_label``, with whose implementation it is where the backend's name would mislead."""
+    return with_origin(column_label(cell), kernel_origin(cell.implementation))
 
 
 def short_format(name: str) -> str:

@@ -126,7 +126,7 @@ def test_every_installed_format_is_written(quiet: pytest.Pytester, monkeypatch: 
     asked = ("lines=a=1.txt", "html=b.html", "./c=d.html", "lines=e.txt")
     result = quiet.runpytest(*(f"--gradproof-report={one}" for one in asked))
     result.stdout.fnmatch_lines(["report: a=1.txt", "report: b.html", "report: c=d.html", "report: e.txt"])
-    assert [path for _, path in page.given] == [str(quiet.path / name) for name in ("b.html", "./c=d.html")]
+    assert [path for _, path in page.given] == [f"{quiet.path}/{name}" for name in ("b.html", "./c=d.html")]
     assert [path for _, path in lines.given] == [str(quiet.path / name) for name in ("a=1.txt", "e.txt")]
     assert {len(found.cells) for found, _ in (*page.given, *lines.given)} == {1}
 

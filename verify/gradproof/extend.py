@@ -101,6 +101,7 @@ if TYPE_CHECKING:
     from gradproof.results import sweeps
     from gradproof.results.formatting import in_order
     from gradproof.results.keeping import Weight
+    from gradproof.results.labels import kernel_origin, kernel_origins, with_origin
     from gradproof.results.model import (
         SEVERITIES,
         STATUSES,
@@ -227,8 +228,11 @@ _HOMES: Final = {
     "claim_verdicts": "gradproof.results:claims",
     "function_text": "gradproof.results.model:shown",
     "in_order": "gradproof.results.formatting",
+    "kernel_origin": "gradproof.results.labels",
+    "kernel_origins": "gradproof.results.labels",
     "sweeps": "gradproof.results",
     "visible": "gradproof.text",
+    "with_origin": "gradproof.results.labels",
     "write_text": "gradproof.files.writing",
     # studies
     "Output": "gradproof.cli.outputs",
@@ -364,6 +368,8 @@ __all__ = [
     "in_order",
     "installed_properties",
     "interruptible",
+    "kernel_origin",
+    "kernel_origins",
     "landmark_bits",
     "landmark_ordinals",
     "layouts",
@@ -386,6 +392,7 @@ __all__ = [
     "turning_points",
     "undecided",
     "visible",
+    "with_origin",
     "write_text",
 ]
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from gradproof.extend import FORMATS, Cell, Curve, RunResult, cache_entries, sweeps
+from gradproof.extend import FORMATS, Cell, Curve, RunResult, cache_entries, kernel_origin, sweeps
 from gradproof_reports.html.curves import grid, grid_key
 from gradproof_reports.html.pages import Page
 from gradproof_reports.html.states import STATES, classify
@@ -33,7 +33,14 @@ def payload(result: RunResult, found: dict[str, Page], stale: set[str]) -> dict[
     return {
         "results": result.to_json(),
         "pages": [
-            {"slug": p.slug, "family": p.family, "title": p.title, "series": p.series, "cells": p.indices}
+            {
+                "slug": p.slug,
+                "family": p.family,
+                "title": p.title,
+                "series": p.series,
+                "origin": kernel_origin(p.cells[0].implementation),
+                "cells": p.indices,
+            }
             for p in found.values()
         ],
         "states": [classify(c, stale).key for c in result.cells],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from gradproof.cli.console import STYLES, count, text
 from gradproof.formats import FORMATS
 from gradproof.results.formatting import SHOWN, digits, figure, in_order, over_bound
+from gradproof.results.labels import kernel_origin, with_origin
 from gradproof.results.model import SEVERITIES, exact_params
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def show(out: Console, group: list[Cell]) -> None:
     cell = group[0]
     felt = {True: ", felt in training", False: ", not felt in training", None: ""}[cell.felt]
     out.print(text((cell.id, "bold"), "  ", (f"{cell.severity or cell.status}{felt}", STYLES[cell.status])))
-    _row(out, "of", cell.implementation)
+    _row(out, "of", with_origin(cell.implementation, kernel_origin(cell.implementation)))
     if cell.certificate is None:
         _row(out, "what", cell.reason)
     else:

@@ -1,6 +1,7 @@
 """A report format: one line of CSV per cell.
 
-Installed, ``gradproof report results.json --write csv cells.csv`` writes it.
+Installed, it is written by ``--report csv=cells.csv`` of ``gradproof run``, ``check``, ``sweep``, ``report`` and
+``combine``, and by ``pytest --gradproof-report csv=cells.csv``.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,13 @@ def test_every_name_is_what_lives_at_its_home(name: str) -> None:
     there = getattr(importlib.import_module(module), attribute)
     assert value is there
     assert dir(extend).count(name) == 1
+
+
+def test_the_page_for_those_who_extend_names_all_of_it_and_nothing_else() -> None:
+    page = (ROOT / "docs" / "extending.md").read_text("utf-8")
+    heads = [line.partition("|")[2].partition("|")[0] for line in page.splitlines() if line.startswith("|")]
+    named = {name for head in heads for name in re.findall(r"`(\w+)`", head)}
+    assert named == set(extend.__all__)
 
 
 def test_an_unknown_name_is_no_attribute() -> None:

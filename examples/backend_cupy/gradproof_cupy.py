@@ -13,21 +13,22 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gradproof.backends import traits as probing
-from gradproof.backends.base import Availability, Backend, Call, Implementation, Traits, padded
-from gradproof.backends.chains import reverse_passes, rows_of
-from gradproof.backends.contract import (
-    called,
-    check_offered,
-    check_shape,
-    check_unchanged,
-    handed_in,
-    unless_user,
-    wrong,
+from gradproof.extend import (
+    Availability,
+    Backend,
+    Bits,
+    Call,
+    Format,
+    Implementation,
+    Traits,
+    Unsupported,
+    call_checks,
+    padded,
+    reverse_passes,
+    rows_of,
 )
-from gradproof.errors import Unsupported
-from gradproof.formats import Format
-from gradproof.formats.arrays import Bits, storage
+from gradproof.extend import arrays as fa
+from gradproof.extend import traits as probing
 
 DISTRIBUTIONS = ("cupy-cuda13x", "cupy-cuda12x", "cupy")
 
@@ -100,11 +101,11 @@ class CupyBackend(Backend):
 
     def evaluate(self, implementation: Implementation, bits: Bits, fmt: Format, call: Call) -> Bits:
         """Values, and the derivatives that were handed in."""
-        check_offered(implementation, fmt, call.order)
-        subject = handed_in(implementation, call.order)
+        call_checks.check_offered(implementation, fmt, call.order)
+        subject = call_checks.handed_in(implementation, call.order)
         if bits.size == 0:
-            return np.asarray(bits, storage(fmt)).copy()
-        lanes = padded(np.asarray(bits, storage(fmt)))
+            return np.asarray(bits, fa.storage(fmt)).copy()
+        lanes = padded(np.asarray(bits, fa.storage(fmt)))
         x = self._array(lanes, fmt)
         y = self._called(subject, x, lanes, fmt)
         return _bits(y, fmt)[: bits.size].reshape(bits.shape)
@@ -118,11 +119,11 @@ class CupyBackend(Backend):
         self, implementation: Implementation, weights: Sequence[float], bits: Bits, fmt: Format
     ) -> tuple[list[Bits], list[Bits]]:
         """Products of the derivative handed in, in reverse order."""
-        check_offered(implementation, fmt, 1)
-        first = handed_in(implementation, 1)
+        call_checks.check_offered(implementation, fmt, 1)
+        first = call_checks.handed_in(implementation, 1)
         if not weights:
             return [], []
-        lanes, size, depth = padded(np.asarray(bits, storage(fmt))), bits.size, len(weights)
+        lanes, size, depth = padded(np.asarray(bits, fa.storage(fmt))), bits.size, len(weights)
         scale = [self._cupy.asarray(w, fmt.name) for w in weights]
         hidden, inputs, slopes = self._array(lanes, fmt), [], []
         for w in scale:
@@ -149,7 +150,7 @@ class CupyBackend(Backend):
         return self._traits[fmt.name]
 
     def _array(self, bits: Bits, fmt: Format) -> Any:
-        return self._cupy.asarray(np.array(bits, storage(fmt), order="C").view(np.dtype(fmt.name)))
+        return self._cupy.asarray(np.array(bits, fa.storage(fmt), order="C").view(np.dtype(fmt.name)))
 
     def _called(self, implementation: Implementation, x: Any, lanes: Bits, fmt: Format) -> Any:
         def synchronised(x: Any) -> Any:
@@ -157,20 +158,20 @@ class CupyBackend(Backend):
             self._cupy.cuda.get_current_stream().synchronize()
             return y
 
-        y = called(implementation, synchronised, x, unless_user(implementation, _lacks))
+        y = call_checks.called(implementation, synchronised, x, call_checks.unless_user(implementation, _lacks))
         if not isinstance(y, self._cupy.ndarray):
-            raise wrong("wrong-type", implementation, "a", "a cupy.ndarray", type(y).__name__)
-        check_shape(implementation, y.shape, x.shape)
+            raise call_checks.wrong("wrong-type", implementation, "a", "a cupy.ndarray", type(y).__name__)
+        call_checks.check_shape(implementation, y.shape, x.shape)
         if y.dtype != x.dtype:
             if not implementation.user:
                 raise Unsupported(f"{implementation.name} answers {x.dtype} with {y.dtype}")
-            raise wrong("wrong-format", implementation, "dtype", str(x.dtype), str(y.dtype))
-        check_unchanged(implementation, lanes, _bits(x, fmt))
+            raise call_checks.wrong("wrong-format", implementation, "dtype", str(x.dtype), str(y.dtype))
+        call_checks.check_unchanged(implementation, lanes, _bits(x, fmt))
         return y
 
 
 def _bits(values: Any, fmt: Format) -> Bits:
-    return np.ascontiguousarray(values.get()).view(storage(fmt))
+    return np.ascontiguousarray(values.get()).view(fa.storage(fmt))
 
 
 def _installed(distribution: str) -> bool:

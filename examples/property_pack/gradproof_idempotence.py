@@ -11,11 +11,8 @@ from typing import ClassVar
 import numpy as np
 
 import gradproof as gp
-from gradproof.engine.probe import Probe
-from gradproof.formats import arrays as fa
-from gradproof.functions import Function
-from gradproof.measure.severity import LARGE_ERROR
-from gradproof.results.model import Evidence
+from gradproof.extend import LARGE_ERROR, Evidence, Function, Probe
+from gradproof.extend import arrays as fa
 
 PLACES = tuple(Fraction(k, 8) for k in range(-80, 81))
 
@@ -56,8 +53,7 @@ class Idempotent(gp.Property):
 
 
 def _twice_is_once(function: Function, x: Fraction) -> bool:
-    from gradproof.engine.oracles import oracle_of
-    from gradproof.formats import get_format
+    from gradproof.extend import get_format, oracle_of
 
     fmt = get_format("float64")
     once = oracle_of(function).certified(fmt.round(x), fmt, 0)

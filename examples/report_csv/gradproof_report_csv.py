@@ -1,6 +1,7 @@
 """A report format: one line of CSV per cell.
 
-Installed, ``gradproof report results.json --write csv cells.csv`` writes it.
+Installed, it is written by ``--report csv=cells.csv`` of ``gradproof run``, ``check``, ``sweep``, ``report`` and
+``combine``, and by ``pytest --gradproof-report csv=cells.csv``.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import csv
 import os
 from pathlib import Path
 
-from gradproof.results import RunResult
+from gradproof.extend import RunResult
 
 COLUMNS = (
     "function", "implementation", "backend", "device", "mode", "format", "order", "property", "status", "magnitude",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gradproof.engine.property import Property
+    from gradproof.extend import Property
 
 
 def properties() -> tuple[Property, ...]:

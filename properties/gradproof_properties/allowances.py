@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradproof.engine.probe import Probe
-from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits, Floats
-from gradproof.measure import Contract
-from gradproof.oracle import Reference
+from gradproof.extend import Bits, Contract, Floats, Probe, Reference
+from gradproof.extend import arrays as fa
 from gradproof_properties import flushing
 
 

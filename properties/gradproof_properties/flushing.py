@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from gradproof.backends.base import Traits
-from gradproof.engine.probe import Probe
-from gradproof.formats import Format
+from gradproof.extend import Format, Probe, Traits
 
 
 def flushes(traits: Traits) -> bool:

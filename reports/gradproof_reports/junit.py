@@ -6,10 +6,7 @@ import os
 import re
 from xml.etree import ElementTree as ET
 
-from gradproof.files.writing import write_text
-from gradproof.results import sweeps
-from gradproof.results.model import Cell, RunResult
-from gradproof.text import visible
+from gradproof.extend import Cell, RunResult, sweeps, visible, write_text
 from gradproof_reports.summary import figure
 
 # What XML 1.0 cannot hold at all, escaped or not.

@@ -6,24 +6,30 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 
-from gradproof.files.writing import write_text
-from gradproof.results.claims import in_words, overall
-from gradproof.results.model import Cell, PlaceVerdict, RunResult
-from gradproof.results.sweeps import PROPERTY, lines, short, statement
-from gradproof.text import visible
+from gradproof.extend import (
+    Cell,
+    PlaceVerdict,
+    RunResult,
+    claim_verdicts,
+    kernel_origins,
+    sweeps,
+    visible,
+    with_origin,
+    write_text,
+)
 from gradproof_reports.summary import (
     CAUSE_WORDS,
     DEFINITION_M,
     DEFINITION_U,
     PRIMES,
     STATUS_WORDS,
-    column_label,
     counts_line,
     duration,
     failing,
     figure,
     format_rank,
     function_label,
+    place_label,
     short_format,
     unique,
     verdict,
@@ -52,7 +58,7 @@ def _lines(result: RunResult) -> Iterator[str]:
     yield from _by_backend(result)
     yield from _claims(result)
     yield from _failures(failing(result))
-    yield from _sweeps([c for c in result.cells if c.property == PROPERTY and c.evidence.n])
+    yield from _sweeps([c for c in result.cells if c.property == sweeps.PROPERTY and c.evidence.n])
     known = [c for c in result.cells if c.status == "known"]
     if known:
         yield "\n## Known deviations\n"
@@ -71,8 +77,8 @@ def _by_backend(result: RunResult) -> Iterator[str]:
     statuses = ("pass", "fail", "error", "known", "undecided", "unsupported", "not-run")
     yield "| backend | " + " | ".join(STATUS_WORDS[s] for s in statuses) + " |"
     yield "|---|" + "---:|" * len(statuses)
-    for place in unique(column_label(c) for c in result.cells):
-        cells: list[str] = [c.status for c in result.cells if column_label(c) == place]
+    for place in unique(place_label(c) for c in result.cells):
+        cells: list[str] = [c.status for c in result.cells if place_label(c) == place]
         yield f"| {_text(place)} | " + " | ".join(str(cells.count(s)) for s in statuses) + " |"
 
 
@@ -83,11 +89,12 @@ def _claims(result: RunResult) -> Iterator[str]:
         return
     places = unique(f"{v.backend}:{v.device}" for v in verdicts)
     yield "\n## Claims\n"
-    yield "| claim | " + " | ".join(map(_text, places)) + " |"
+    whose = kernel_origins(result.cells)
+    yield "| claim | " + " | ".join(_text(with_origin(place, whose.get(place, ""))) for place in places) + " |"
     yield "|---|" + "---|" * len(places)
     unasked = []
     for claim in result.claims:
-        if overall(claim) == "not checked":
+        if claim_verdicts.overall(claim) == "not checked":
             unasked.append(claim.id)
             continue
         shown = [_verdicts([v for v in claim.verdicts if f"{v.backend}:{v.device}" == place]) for place in places]
@@ -102,7 +109,7 @@ def _verdicts(verdicts: list[PlaceVerdict]) -> str:
     for v in sorted(verdicts, key=lambda v: format_rank(v.format)):
         several = sum(w.format == v.format for w in verdicts) > 1
         mode = f" {'/'.join(v.modes)}" if several else ""
-        formats.setdefault(in_words(v), []).append(short_format(v.format) + mode)
+        formats.setdefault(claim_verdicts.in_words(v), []).append(short_format(v.format) + mode)
     if len(formats) == 1:
         return _text(next(iter(formats)))
     return _text("; ".join(f"{', '.join(names)}: {words}" for words, names in formats.items())) or "–"
@@ -116,7 +123,7 @@ def _failures(cells: list[Cell]) -> Iterator[str]:
     yield "|---|---:|---|---|---|---|"
     for c in cells[:SHOWN]:
         cause = CAUSE_WORDS.get(c.certificate.cause, c.certificate.cause) if c.certificate else ""
-        name = f"{function_label(c)}{PRIMES[c.order]} {column_label(c)} {c.format} {c.property}"
+        name = f"{function_label(c)}{PRIMES[c.order]} {place_label(c)} {c.format} {c.property}"
         size = "" if c.status == "error" else figure(c.magnitude)
         row: Iterable[str] = (
             _text(name), size, _text(c.severity or c.status), _text(cause), "yes" if c.felt else "no",
@@ -132,11 +139,11 @@ def _sweeps(cells: list[Cell]) -> Iterator[str]:
     if not cells:
         return
     yield "\n## Sweeps\n"
-    yield from (f"{_text(text)}\n" for text in unique(statement(c) for c in cells))
+    yield from (f"{_text(text)}\n" for text in unique(sweeps.statement(c) for c in cells))
     for c in cells[:SHOWN]:
         least = "at least " if c.evidence.kind == "sampled" else ""
         yield f"- **{_text(c.id)}**: {STATUS_WORDS[c.status]}; {least}{_text(_maxima(c))}"
-        yield from (f"  - {_text(line)}" for line in lines(c) or [c.reason])
+        yield from (f"  - {_text(line)}" for line in sweeps.lines(c) or [c.reason])
     if len(cells) > SHOWN:
         yield f"\nand {len(cells) - SHOWN} more: see the HTML report or the results file."
 
@@ -145,7 +152,7 @@ def _maxima(cell: Cell) -> str:
     """``u 2e7 at -89.0532, m 1e5 at ...``; without an input where the file has none."""
     found = cell.measured.get("maxima", {})
     values = {"u": ("u", cell.u_max), "m": ("m", cell.m_max), "abs": ("absolute", cell.abs_max)}
-    at = {name: f" at {short(best['input']['decimal'])}" for name, best in found.items()}
+    at = {name: f" at {sweeps.short(best['input']['decimal'])}" for name, best in found.items()}
     return ", ".join(
         f"{word} {figure(v)}{at.get(name, '') if v is not None else ''}" for name, (word, v) in values.items()
     )

@@ -6,8 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any, Final
 
-from gradproof.formats import FORMATS
-from gradproof.results.model import SEVERITIES, Cell, RunResult, shown
+from gradproof.extend import FORMATS, SEVERITIES, Cell, RunResult, function_text, kernel_origin, with_origin
 
 FAILING: Final = ("fail", "error")
 """Statuses that make a run red."""
@@ -85,13 +84,18 @@ def counts_line(result: RunResult) -> str:
 
 def function_label(cell: Cell) -> str:
     """``elu(alpha=1.0)``: the function with its parameters."""
-    return shown(cell.function, cell.params)
+    return function_text(cell.function, cell.params)
 
 
 def column_label(cell: Cell) -> str:
     """``torch:cuda``, with the mode where it is not eager: ``jax:cpu compiled``."""
     name = f"{cell.backend}:{cell.device}"
     return name if cell.mode == "eager" else f"{name} {cell.mode}"
+
+
+def place_label(cell: Cell) -> str:
+    """As ``column_label``, with whose implementation it is where the backend's name would mislead."""
+    return with_origin(column_label(cell), kernel_origin(cell.implementation))
 
 
 def short_format(name: str) -> str:

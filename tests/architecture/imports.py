@@ -9,7 +9,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = {
@@ -57,8 +59,11 @@ ROOMS: Mapping[str, frozenset[str]] = {
 }
 """The rooms of the engine that may not know all others, and the rooms each may import."""
 
-OPEN_ROOMS = frozenset({"engine", "plugin", "cli", "__main__"})
+OPEN_ROOMS = frozenset({"engine", "plugin", "cli", "__main__", "extend"})
 """The rooms that put the others together."""
+
+SURFACE = "gradproof.extend"
+"""What packs import beside ``gradproof`` itself, and what the engine does not."""
 
 REPORTS_MAY_SEE = frozenset({"results", "formats", "cache", "files", "text", "errors"})
 
@@ -122,6 +127,41 @@ def room_of(module: str) -> str | None:
     return parts[1]
 
 
+def table(text: str, name: str) -> Any:
+    """The value of a module's constant ``name``, a literal, as its source text has it."""
+    for node in ast.parse(text).body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=found)], value=value) if found == name:
+                return ast.literal_eval(value)
+            case ast.AnnAssign(target=ast.Name(id=found), value=ast.expr() as value) if found == name:
+                return ast.literal_eval(value)
+    raise LookupError(name)
+
+
+@cache
+def homes() -> dict[str, str]:
+    """The names of ``gradproof.extend``, each with the dotted name of what it stands for."""
+    listed: dict[str, str] = table((SOURCES["gradproof"] / "gradproof" / "extend.py").read_text("utf-8"), "_HOMES")
+    return {name: f"{home.partition(':')[0]}.{home.partition(':')[2] or name}" for name, home in listed.items()}
+
+
+@cache
+def public_names() -> frozenset[str]:
+    """What ``gradproof`` itself offers."""
+    return frozenset(table((SOURCES["gradproof"] / "gradproof" / "__init__.py").read_text("utf-8"), "__all__"))
+
+
+def past_the_surface(found: Import) -> str:
+    """Why a pack may not import ``found``; empty where it may."""
+    _, _, rest = found.target.partition(".")
+    if found.top != "gradproof" or found.target in ("gradproof", SURFACE) or rest in public_names():
+        return ""
+    if found.target.startswith(f"{SURFACE}."):
+        name = found.target.removeprefix(f"{SURFACE}.")
+        return "" if name in homes() else f"{SURFACE} has no {name}"
+    return f"packs and examples import from gradproof and {SURFACE} alone"
+
+
 def broken_arrows(module: str, text: str) -> list[str]:
     """What a module imports although its place forbids it, one sentence each."""
     broken = []
@@ -140,6 +180,8 @@ def _forbidden(module: str, found: Import) -> str:
             return "the engine finds the packs through entry points and knows none of them"
         if found.top in FRAMEWORKS and not found.deferred and not found.typing and not _is_backend(module, found):
             return "a framework is imported by its own backend, or inside a function"
+        if target == "extend" and room_of(module) != "extend":
+            return "the engine imports a name where it lives"
         allowed = ROOMS.get(room_of(module) or "")
         if allowed is not None and target not in (None, room_of(module)) and target not in allowed:
             return f"{room_of(module)} may import {', '.join(sorted(allowed)) or 'no other room'}"
@@ -150,7 +192,10 @@ def _forbidden(module: str, found: Import) -> str:
             return "only a backend imports a framework"
         if found.top != package and found.top in SOURCES and found.top != "gradproof":
             return "properties and reports do not know each other"
-        if package == "gradproof_reports" and found.top == "gradproof" and target not in REPORTS_MAY_SEE:
+        if why := past_the_surface(found):
+            return why
+        home = homes().get(found.target.removeprefix(f"{SURFACE}."), found.target)
+        if package == "gradproof_reports" and found.top == "gradproof" and room_of(home) not in REPORTS_MAY_SEE:
             return f"a report reads the results file: {', '.join(sorted(REPORTS_MAY_SEE))}"
     return ""
 

@@ -25,6 +25,9 @@ def loaded_by(code: str) -> set[str]:
     ("code", "unwanted"),
     [
         ("import gradproof", HEAVY + ENGINE),
+        ("import gradproof.extend", (*HEAVY, *ENGINE, "click", "rich", "jsonschema")),
+        ("from gradproof.extend import Cell, RunResult, claim_verdicts, visible, write_text", HEAVY + ENGINE),
+        ("from gradproof.extend import Backend, Format, Probe, Property, arrays", ("torch", "jax")),
         ("import gradproof.plugin.pytest_plugin", HEAVY + ENGINE),
         ("import gradproof.results.model", HEAVY + ENGINE),
         ("import gradproof.errors, gradproof.formats", HEAVY + ENGINE),
@@ -44,6 +47,7 @@ def test_a_heavy_import_would_be_seen() -> None:
     assert {"numpy", "gradproof.formats"} <= loaded_by("import gradproof.formats.arrays")
 
 
-def test_no_framework_is_loaded_by_listing_the_public_names() -> None:
-    code = "import gradproof\nfor name in gradproof.__all__: getattr(gradproof, name)"
+@pytest.mark.parametrize("module", ["gradproof", "gradproof.extend"])
+def test_no_framework_is_loaded_by_listing_the_public_names(module: str) -> None:
+    code = f"import {module} as public\nfor name in public.__all__: getattr(public, name)"
     assert not loaded_by(code) & {"torch", "jax"}

@@ -178,7 +178,7 @@ def test_two_outputs_cannot_share_standard_output(gradproof: Invoke) -> None:
 
 
 def test_two_reports_of_one_kind_go_to_two_places(gradproof: Invoke, folder: Path, results: Path) -> None:
-    both = ("--write", "markdown", "a.md", "--write", "markdown", "b.md")
+    both = ("--report", "markdown=a.md", "--markdown", "b.md")
     assert gradproof("report", "given.json", *both).exit_code == 0
     assert (folder / "a.md").read_text("utf-8") == (folder / "b.md").read_text("utf-8")
 

@@ -50,7 +50,8 @@ def test_a_contradiction_is_refused(gradproof: Invoke, two: tuple[str, str], fol
 
 
 @pytest.mark.parametrize(
-    ("kind", "sign"), [("html", "<html"), ("markdown", "numpy:cpu | 2 |"), ("junit", "<testsuite")]
+    ("kind", "sign"),
+    [("html", "<html"), ("markdown", "numpy:cpu (gradproof's reference kernels) | 2 |"), ("junit", "<testsuite")],
 )
 def test_several_files_make_one_report(
     gradproof: Invoke, two: tuple[str, str], folder: Path, kind: str, sign: str

@@ -100,7 +100,7 @@ def test_a_property_pack_of_one_file(installed: Make, tmp_path: Path) -> None:
 def test_a_report_format(installed: Make, tmp_path: Path) -> None:
     run = installed("report_csv")
     found = judged(run, tmp_path, "--backend", "numpy:cpu", "--function", "relu", "--property", "accuracy")
-    done = run("report", str(tmp_path / "results.json"), "--write", "csv", str(tmp_path / "cells.csv"))
+    done = run("report", str(tmp_path / "results.json"), "--report", f"csv={tmp_path / 'cells.csv'}")
     assert done.returncode == 0, done.stderr
     with (tmp_path / "cells.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

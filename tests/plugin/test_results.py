@@ -84,19 +84,23 @@ def test_a_path_that_cannot_be_written_is_an_error_of_usage(quiet: pytest.Pytest
 class Writer:
     """An entry point of the group gradproof.reports that notes what it is given."""
 
-    name = "html"
     value = "a writer of this test"
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "html") -> None:
+        self.name = name
         self.given: list[tuple[Any, str]] = []
 
     def load(self) -> Any:
         return lambda result, path: self.given.append((result, os.fspath(path)))
 
 
+def install(monkeypatch: pytest.MonkeyPatch, *writers: Writer) -> None:
+    monkeypatch.setattr("gradproof.cli.outputs.enabled_entry_points", lambda group: writers)
+
+
 def test_the_report_is_written_by_the_entry_point(quiet: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = Writer()
-    monkeypatch.setattr("gradproof.plugin.files.enabled_entry_points", lambda group: [writer])
+    install(monkeypatch, writer)
     quiet.makepyfile(RELU)
     result = quiet.runpytest("--gradproof-report", "page.html")
     result.stdout.fnmatch_lines(["report: page.html"])
@@ -108,10 +112,73 @@ def test_the_report_is_written_by_the_entry_point(quiet: pytest.Pytester, monkey
 def test_without_a_writer_of_reports_the_reason_is_told(
     quiet: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gradproof.plugin.files.enabled_entry_points", lambda group: [])
+    install(monkeypatch)
     quiet.makepyfile(one_cell(RIGHT))
     result = quiet.runpytest("--gradproof-report", "page.html")
-    result.stdout.fnmatch_lines(["report not written: expected a writer called 'html' in *"])
+    result.stderr.fnmatch_lines(["*unknown report format 'html' for --gradproof-report; known: none installed"])
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_every_installed_format_is_written(quiet: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    page, lines = Writer(), Writer("lines")
+    install(monkeypatch, page, lines)
+    quiet.makepyfile(one_cell(RIGHT))
+    asked = ("lines=a=1.txt", "html=b.html", "./c=d.html", "lines=e.txt")
+    result = quiet.runpytest(*(f"--gradproof-report={one}" for one in asked))
+    result.stdout.fnmatch_lines(["report: a=1.txt", "report: b.html", "report: c=d.html", "report: e.txt"])
+    assert [path for _, path in page.given] == [f"{quiet.path}/{name}" for name in ("b.html", "./c=d.html")]
+    assert [path for _, path in lines.given] == [str(quiet.path / name) for name in ("a=1.txt", "e.txt")]
+    assert {len(found.cells) for found, _ in (*page.given, *lines.given)} == {1}
+
+
+def test_the_settings_name_reports_and_the_command_line_replaces_them_by_format(
+    quiet: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, lines = Writer(), Writer("lines")
+    install(monkeypatch, page, lines)
+    quiet.makepyfile(one_cell(RIGHT))
+    quiet.makeini("[pytest]\ngradproof_report =\n    page.html\n    lines=a b.txt\n")
+    quiet.runpytest("--gradproof-report", "lines=other.txt").stdout.fnmatch_lines(["report: page.html"])
+    assert [path for _, path in lines.given] == [str(quiet.path / "other.txt")]
+    result = quiet.runpytest("--gradproof-report", "html=none")
+    result.stdout.fnmatch_lines(["report: a b.txt"])
+    result.stdout.no_fnmatch_line("report: page.html")
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (("liness=a",), "unknown report format 'liness' for --gradproof-report; did you mean 'lines'[?]"),
+        (("lines=",), "expected FORMAT=PATH, such as html=report.html, for --gradproof-report, got 'lines='"),
+        (("lines=-",), "expected a file to write for lines, got '-', which is pytest's own output"),
+        (("json=a",), "expected the format of a report for --gradproof-report, got 'json': see --gradproof-json"),
+        (
+            ("lines=a", "html=./a"),
+            "expected a path of its own for --gradproof-report html, got '*', which *lines names too",
+        ),
+    ],
+)
+def test_a_report_that_cannot_be_is_refused_before_anything_is_judged(
+    quiet: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, asked: tuple[str, ...], says: str
+) -> None:
+    install(monkeypatch, Writer(), Writer("lines"))
+    quiet.makepyfile(one_cell(RIGHT))
+    result = quiet.runpytest(*(f"--gradproof-report={one}" for one in asked))
+    result.stderr.fnmatch_lines([f"*{says}*"])
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_a_writer_that_raises_is_told_and_costs_no_other_file(
+    quiet: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, page = Writer("broken"), Writer()
+    monkeypatch.setattr(broken, "load", lambda: lambda result, path: 1 / 0)
+    install(monkeypatch, broken, page)
+    quiet.makepyfile(one_cell(RIGHT))
+    result = quiet.runpytest("--gradproof-report", "broken=a.txt", "--gradproof-report", "b.html")
+    result.stdout.fnmatch_lines(["report not written: broken to a.txt: ZeroDivisionError: *"])
+    assert len(page.given) == 1
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
 
 
 def test_two_workers_find_what_one_process_finds(quiet: pytest.Pytester) -> None:

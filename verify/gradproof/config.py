@@ -22,11 +22,13 @@ TABLE: Final = "tool.gradproof"
 PREFIX: Final = "GRADPROOF_"
 NONE: Final = "none"
 """What switches a default output off, as in ``--html none``."""
+SHORTHANDS: Final = ("html", "junit", "markdown")
+"""Reports with a setting of their own: ``--html PATH`` is ``--report html=PATH``."""
 
 SWITCHES: Final = ("GRADPROOF_CACHE_DIR", "GRADPROOF_NO_PLUGINS", "GRADPROOF_TRACEBACK")
 """Environment variables that are no settings of a run."""
 
-Kind = Literal["names", "integers", "name", "integer", "number", "path"]
+Kind = Literal["names", "integers", "name", "integer", "number", "path", "reports"]
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Setting:
     @property
     def repeatable(self) -> bool:
         """Whether it holds several values."""
-        return self.kind in ("names", "integers")
+        return self.kind in ("names", "integers", "reports")
 
 
 SETTINGS: Final[tuple[Setting, ...]] = (
@@ -83,6 +85,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("html", "path", "Write the report as one HTML file; - and none as for --json.", "PATH"),
     Setting("junit", "path", "Write JUnit XML.", "PATH"),
     Setting("markdown", "path", "Write a Markdown summary.", "PATH"),
+    Setting("report", "reports", "Write a report in any installed format; PATH as for --json.", "FORMAT=PATH"),
 )  # fmt: skip
 """Every setting of ``run`` and ``check``, in the order ``--help`` shows them."""
 
@@ -107,11 +110,36 @@ def effective(
     was expected, what came and where.
     """
     found = from_file(nearest_pyproject(start or Path.cwd()))
-    found |= from_environment(os.environ if environ is None else environ)
-    for name, value in given.items():
-        if value is not None and value != ():
-            found[name] = Value(parse(BY_NAME[name], value, f"--{name}"), "command line")
+    found = _over(found, from_environment(os.environ if environ is None else environ))
+    typed = {
+        name: Value(parse(BY_NAME[name], value, f"--{name}"), "command line")
+        for name, value in given.items()
+        if value is not None and value != ()
+    }
+    return _over(found, typed)
+
+
+def _over(below: Mapping[str, Value], above: Mapping[str, Value]) -> dict[str, Value]:
+    """``above`` over ``below``. Each format of a report counts by itself, whichever of its two settings names it."""
+    none = Value((), "")
+    mine = above.get("report", none)
+    formats = {format_and_path(item)[0] for item in mine.value} | {name for name in SHORTHANDS if name in above}
+    found = {name: value for name, value in below.items() if name not in SHORTHANDS or name not in formats}
+    kept = below.get("report", none)
+    others = tuple(item for item in kept.value if format_and_path(item)[0] not in formats)
+    found |= above
+    if others or mine.value:
+        origins = [value.origin for value, used in ((kept, others), (mine, mine.value)) if used]
+        found["report"] = Value((*others, *mine.value), "; ".join(origins))
+    else:
+        found.pop("report", None)
     return found
+
+
+def format_and_path(text: str) -> tuple[str, str]:
+    """The two sides of ``FORMAT=PATH``; a path may have more of the signs."""
+    name, _, path = text.partition("=")
+    return name.strip(), path
 
 
 def nearest_pyproject(start: Path) -> Path | None:
@@ -141,10 +169,20 @@ def from_file(file: Path | None) -> dict[str, Value]:
         check_known(key, BY_NAME, "key", f" in [{TABLE}] of {file}")
         setting = BY_NAME[key]
         parsed = parse(setting, value, f"{key!r} in [{TABLE}] of {file}")
-        if setting.kind == "path" and parsed not in (NONE, STDOUT):
-            parsed = os.path.join(file.parent, parsed)  # noqa: PTH118  # a Path would drop the end that names a folder
+        if setting.kind == "path":
+            parsed = _beside(file, parsed)
+        elif setting.kind == "reports":
+            split = map(format_and_path, parsed)
+            parsed = tuple(f"{name}={_beside(file, path)}" for name, path in split)
         found[key] = Value(parsed, f"[{TABLE}] of {file}")
     return found
+
+
+def _beside(file: Path, path: str) -> str:
+    """A path of the settings file, which counts from its folder."""
+    if path in (NONE, STDOUT):
+        return path
+    return os.path.join(file.parent, path)  # noqa: PTH118  # a Path would drop the end that names a folder
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, Value]:
@@ -158,9 +196,10 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Value]:
         if not variable.startswith(PREFIX) or variable in SWITCHES or not text.strip():
             continue
         if variable in known:
-            found[known[variable].name] = Value(
-                parse(known[variable], text, f"the environment variable {variable}"),
-                f"environment {variable}",
+            setting = known[variable]
+            value = _items(text) if setting.kind == "reports" else text
+            found[setting.name] = Value(
+                parse(setting, value, f"the environment variable {variable}"), f"environment {variable}"
             )
         elif near := difflib.get_close_matches(variable, [*known, *SWITCHES], n=1, cutoff=0.85):
             raise UsageError(f"unknown environment variable {variable!r}; did you mean {near[0]!r}?")
@@ -170,8 +209,11 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Value]:
 def parse(setting: Setting, value: Any, where: str) -> Any:
     """``value`` (text, a list of texts, or what TOML made of it) as the setting's type.
 
-    Names and integers come as tuples, paths as text. Raises UsageError naming ``where``.
+    Names and integers come as tuples, paths as text, reports as a tuple of texts ``FORMAT=PATH``. Raises UsageError
+    naming ``where``.
     """
+    if setting.kind == "reports":
+        return tuple(_report(item, where) for item in (value if isinstance(value, list | tuple) else [value]))
     if setting.repeatable:
         one = _name if setting.kind == "names" else _integer
         return tuple(dict.fromkeys(one(setting, item, value, where) for item in _items(value)))
@@ -232,6 +274,12 @@ def _path(setting: Setting, item: Any, value: Any, where: str) -> str:
     if isinstance(item, str) and item:
         return item
     raise _wrong(f"a path in quotes, {STDOUT!r} or {NONE!r}", value, where)
+
+
+def _report(item: Any, where: str) -> str:
+    if isinstance(item, str) and all(format_and_path(item)):
+        return item
+    raise _wrong("FORMAT=PATH, such as html=report.html,", item, where)
 
 
 def _wrong(expected: str, value: Any, where: str) -> UsageError:

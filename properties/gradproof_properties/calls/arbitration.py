@@ -8,14 +8,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Violations
-from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits, Floats
-from gradproof.measure import Judgement
-from gradproof.measure.severity import WRONG_BRANCH, WRONG_CLASS, classify
-from gradproof.oracle import Reference
-from gradproof.oracle.reference import UNDECIDED, UNDEFINED
+from gradproof.extend import (
+    UNDECIDED,
+    UNDEFINED,
+    WRONG_BRANCH,
+    WRONG_CLASS,
+    Bits,
+    Floats,
+    Judgement,
+    Probe,
+    Reference,
+    Violations,
+    classify,
+)
+from gradproof.extend import arrays as fa
 from gradproof_properties.allowances import allowance
 
 Mask = npt.NDArray[np.bool_]

@@ -8,23 +8,28 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gradproof.backends.base import Call
-from gradproof.backends.layouts import ALL_TAILS, LAYOUTS, copies
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Outcome, Property, Violations
-from gradproof.errors import ImplementationFault, Unsupported
-from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits
-from gradproof.measure.severity import FAULT
-from gradproof.results.model import Evidence
-from gradproof.strategies import landmark_bits
+from gradproof.extend import (
+    FAULT,
+    Bits,
+    Call,
+    Evidence,
+    ImplementationFault,
+    Outcome,
+    Probe,
+    Property,
+    Unsupported,
+    Violations,
+    landmark_bits,
+    layouts,
+)
+from gradproof.extend import arrays as fa
 from gradproof_properties.calls.arbitration import Answers, arbitrated
 from gradproof_properties.calls.cotangents import nonlinear
 
 POINTS = {"quick": 1024, "default": 2304, "deep": 1 << 14}
 """Inputs of a cell, by profile; those given to one call each, and those in short arrays, are the first of them."""
 SCALARS = {"quick": 32, "default": 128, "deep": 1024}
-TAILS = {"quick": 136, "default": ALL_TAILS, "deep": ALL_TAILS}
+TAILS = {"quick": 136, "default": layouts.ALL_TAILS, "deep": layouts.ALL_TAILS}
 """136 inputs make arrays of 1 to 16 elements, which is a vector of 512 bits in float32; ALL_TAILS make 1 to 64."""
 SLOW = 4
 """A call that is differentiated costs up to ten times as much: so many times fewer inputs in the last two, which
@@ -100,7 +105,7 @@ def ways(probe: Probe, order: int) -> tuple[str, ...]:
     is what is compiled for each shape, in few layouts where that is dear.
     """
     offered = probe.backend.layouts(probe.implementation, probe.format, order)
-    found = [name for name in LAYOUTS if name in offered and name != "contiguous"]
+    found = [name for name in layouts.LAYOUTS if name in offered and name != "contiguous"]
     if order and "forward" in probe.paths:
         found.append("forward")
     if probe.mode != "eager":
@@ -178,7 +183,7 @@ class _Comparison:
 
     def _large(self) -> None:
         """Every answer that any copy of an input gets is judged, each once: threads may have different faults."""
-        many, which = copies(self.bits)
+        many, which = layouts.copies(self.bits)
         got = self._answer(many, layout="large")
         others = np.flatnonzero(got != self.first[which])
         rows, distinct = np.unique(np.stack([which[others], got[others].astype(np.int64)]), axis=1)
@@ -224,7 +229,7 @@ class _Comparison:
         except Unsupported as why:
             self.skipped[way] = str(why)
         except ImplementationFault as fault:
-            described = f"{way} ({LAYOUTS[way]})" if way in LAYOUTS else way
+            described = f"{way} ({layouts.LAYOUTS[way]})" if way in layouts.LAYOUTS else way
             if fault.kind in ("timed-out", "changed-process"):
                 raise ImplementationFault(fault.kind, f"{described}: {fault}") from fault
             self.figures[way] = {"fault": fault.kind}

@@ -8,14 +8,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Violations
-from gradproof.formats import Format
-from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits, Floats
-from gradproof.measure.contracts import TRAINING
-from gradproof.measure.severity import LARGE_ERROR, LOST_SIGNAL, WRONG_CLASS
-from gradproof.oracle.reference import FINITE
+from gradproof.extend import (
+    FINITE,
+    LARGE_ERROR,
+    LOST_SIGNAL,
+    TRAINING,
+    WRONG_CLASS,
+    Bits,
+    Floats,
+    Format,
+    Probe,
+    Violations,
+)
+from gradproof.extend import arrays as fa
 from gradproof_properties import flushing
 from gradproof_properties.allowances import allowance
 

@@ -12,11 +12,8 @@ from typing import Final
 
 import numpy as np
 
-from gradproof.backends.space import Array, Space
-from gradproof.engine.probe import Probe
-from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits, Floats
-from gradproof.oracle.reference import FINITE
+from gradproof.extend import FINITE, Array, Bits, Floats, Probe, Space
+from gradproof.extend import arrays as fa
 from gradproof_properties.allowances import allowance
 from gradproof_properties.chains.exact_chain import Mask
 from gradproof_properties.flushing import least

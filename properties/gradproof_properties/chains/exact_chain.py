@@ -14,15 +14,21 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from gradproof.backends.base import Traits
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Violations
-from gradproof.formats import Format
-from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits, Floats, Ints
-from gradproof.measure.severity import LARGE_ERROR, LOST_SIGNAL, WRONG_CLASS
-from gradproof.oracle import pairs
-from gradproof.oracle.reference import FINITE
+from gradproof.extend import (
+    FINITE,
+    LARGE_ERROR,
+    LOST_SIGNAL,
+    WRONG_CLASS,
+    Bits,
+    Floats,
+    Format,
+    Ints,
+    Probe,
+    Traits,
+    Violations,
+    pairs,
+)
+from gradproof.extend import arrays as fa
 from gradproof_properties.allowances import allowance
 from gradproof_properties.flushing import flushes
 

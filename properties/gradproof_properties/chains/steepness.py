@@ -9,11 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from gradproof.formats import FLOAT64
-from gradproof.formats.arrays import Floats
-from gradproof.functions import Function
-from gradproof.oracle import Oracle
-from gradproof.oracle.reference import FINITE
+from gradproof.extend import FINITE, FLOAT64, Floats, Function, Oracle
 
 REACH: Final = 32.0
 """Between -REACH and REACH the first cells are equal; beyond they are binades, as far as float64 goes."""

@@ -7,12 +7,8 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Outcome, Property, Violations
-from gradproof.formats import Format
-from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits
-from gradproof.results.model import Evidence
+from gradproof.extend import Bits, Evidence, Format, Outcome, Probe, Property, Violations
+from gradproof.extend import arrays as fa
 from gradproof_properties.chains.exact_chain import (
     ChainRun,
     Mask,

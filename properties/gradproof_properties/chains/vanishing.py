@@ -9,17 +9,25 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Outcome, Property, Violations
-from gradproof.errors import Unsupported
-from gradproof.formats import Format
-from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits, Floats
-from gradproof.functions import Function
-from gradproof.measure.severity import LARGE_ERROR, LOST_SIGNAL, WRONG_BRANCH, WRONG_CLASS
-from gradproof.oracle.reference import FINITE
-from gradproof.oracle.shape import linear_pieces
-from gradproof.results.model import Evidence
+from gradproof.extend import (
+    FINITE,
+    LARGE_ERROR,
+    LOST_SIGNAL,
+    WRONG_BRANCH,
+    WRONG_CLASS,
+    Bits,
+    Evidence,
+    Floats,
+    Format,
+    Function,
+    Outcome,
+    Probe,
+    Property,
+    Unsupported,
+    Violations,
+    linear_pieces,
+)
+from gradproof.extend import arrays as fa
 from gradproof_properties.allowances import allowance
 from gradproof_properties.chains import dead_units
 from gradproof_properties.chains.exact_chain import ChainRun, Mask, digits, run, wrong_products

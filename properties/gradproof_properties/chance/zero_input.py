@@ -11,17 +11,26 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from gradproof.backends import Backend, get_backend
-from gradproof.engine.oracles import oracle_of
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Outcome, Property, Violations
-from gradproof.formats import Format, get_format
-from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits, Floats, Ints
-from gradproof.functions import Function
-from gradproof.measure import Judgement
-from gradproof.measure.severity import WRONG_BRANCH, classify
-from gradproof.results.model import Evidence
+from gradproof.extend import (
+    WRONG_BRANCH,
+    Backend,
+    Bits,
+    Evidence,
+    Floats,
+    Format,
+    Function,
+    Ints,
+    Judgement,
+    Outcome,
+    Probe,
+    Property,
+    Violations,
+    classify,
+    get_backend,
+    get_format,
+    oracle_of,
+)
+from gradproof.extend import arrays as fa
 from gradproof_properties.chance.binomial import band_p
 from gradproof_properties.chance.zero_probability import (
     PreActivation,

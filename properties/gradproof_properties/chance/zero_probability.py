@@ -14,8 +14,7 @@ from itertools import product
 
 import numpy as np
 
-from gradproof.formats import Format
-from gradproof.formats.arrays import Ints
+from gradproof.extend import Format, Ints
 
 # -- integers, where sums are exact ------------------------------------------------------------------------
 

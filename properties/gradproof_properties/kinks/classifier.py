@@ -7,8 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from gradproof.engine.probe import Probe
-from gradproof.formats.arrays import Floats
+from gradproof.extend import Floats, Probe
 from gradproof_properties.kinks.differences import gaps, jump_of, over, step_near, value_is_right
 
 WIDER = (1, 4, 16)

@@ -8,14 +8,8 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from gradproof.engine.probe import Probe
-from gradproof.formats import Format
-from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits, Floats
-from gradproof.functions import Function
-from gradproof.measure.contracts import STABLE
-from gradproof.oracle.joints import may_be_equal
-from gradproof.oracle.reference import FINITE
+from gradproof.extend import FINITE, STABLE, Bits, Floats, Format, Function, Probe, may_be_equal
+from gradproof.extend import arrays as fa
 from gradproof_properties.allowances import allowance
 
 STEPS_ACROSS = 8

@@ -8,12 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Outcome, Property, Violations
-from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits, Floats
-from gradproof.measure.severity import LARGE_ERROR, WRONG_BRANCH
-from gradproof.results.model import Evidence
+from gradproof.extend import LARGE_ERROR, WRONG_BRANCH, Bits, Evidence, Floats, Outcome, Probe, Property, Violations
+from gradproof.extend import arrays as fa
 from gradproof_properties.kinks.classifier import (
     CLASSES,
     DISCONTINUITY,

@@ -8,20 +8,28 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gradproof.backends.base import Call, Implementation
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Outcome, Property, Violations
-from gradproof.errors import Unsupported
-from gradproof.formats import Format
-from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits
-from gradproof.functions import Function
-from gradproof.measure.severity import WRONG_BRANCH, WRONG_CLASS
-from gradproof.oracle import Certified, Reference
-from gradproof.oracle.certify import undecided
-from gradproof.oracle.dyadic import Dyadic
-from gradproof.oracle.reference import BY_EXACT, ReferenceRow
-from gradproof.results.model import Evidence
+from gradproof.extend import (
+    BY_EXACT,
+    WRONG_BRANCH,
+    WRONG_CLASS,
+    Bits,
+    Call,
+    Certified,
+    Dyadic,
+    Evidence,
+    Format,
+    Function,
+    Implementation,
+    Outcome,
+    Probe,
+    Property,
+    Reference,
+    ReferenceRow,
+    Unsupported,
+    Violations,
+    undecided,
+)
+from gradproof.extend import arrays as fa
 from gradproof_properties.allowances import allowance
 
 COTANGENTS = (0.0, -1.0, 2.0**-6, 2.0**6)

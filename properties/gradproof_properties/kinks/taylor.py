@@ -12,18 +12,24 @@ from typing import Any, ClassVar
 import numpy as np
 from hypothesis import strategies as st
 
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Outcome, Property, Violations
-from gradproof.engine.search import search
-from gradproof.formats import Format
-from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits, Floats
-from gradproof.functions import Function
-from gradproof.measure.severity import LARGE_ERROR, WRONG_CLASS
-from gradproof.oracle.pairs import two_product, two_sum
-from gradproof.oracle.reference import FINITE
-from gradproof.results.model import Evidence
-from gradproof.strategies import batches
+from gradproof.extend import (
+    FINITE,
+    LARGE_ERROR,
+    WRONG_CLASS,
+    Bits,
+    Evidence,
+    Floats,
+    Format,
+    Function,
+    Outcome,
+    Probe,
+    Property,
+    Violations,
+    batches,
+    pairs,
+    search,
+)
+from gradproof.extend import arrays as fa
 from gradproof_properties.allowances import allowance
 from gradproof_properties.kinks.differences import NO_SLOPE, jump_of, over, value_is_right
 
@@ -273,9 +279,9 @@ def _expanded(end: Floats, value: Floats, slope: Floats, z: Floats, x: Floats) -
     largest = np.maximum(np.maximum(np.abs(end), np.abs(value)), np.abs(slope))
     down = np.where(largest > 2.0**900, 2.0**-200, 1.0)
     end, value, slope = end * down, value * down, slope * down
-    difference, difference_low = two_sum(end, -value)
-    h, h_low = two_sum(z, -x)
-    product, product_low = two_product(slope, h)
+    difference, difference_low = pairs.two_sum(end, -value)
+    h, h_low = pairs.two_sum(z, -x)
+    product, product_low = pairs.two_product(slope, h)
     remainder = (difference - product) + (difference_low - product_low - slope * h_low)
     rounding = 2.0**-100 * (np.abs(difference) + np.abs(product)) + 2.0**-52 * np.abs(remainder)
     return remainder / down, np.where(np.isfinite(remainder), rounding, 0.0) / down

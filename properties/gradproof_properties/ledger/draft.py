@@ -23,23 +23,33 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.backends.registry import split_id
-from gradproof.engine.environment import hardware
-from gradproof.engine.installed import properties
-from gradproof.engine.ledger import Ledger, explain
-from gradproof.engine.ledger_entries import Deviation, Entry
-from gradproof.engine.losses import Loss
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Outcome, Violations
-from gradproof.engine.regions import spans
-from gradproof.engine.selection import PROFILES, Budget, Selection
-from gradproof.engine.task import Task
-from gradproof.engine.worker import WorkerState, prepare
-from gradproof.errors import ImplementationFault, Unsupported
-from gradproof.files.writing import write_text
-from gradproof.formats import Format, get_format
-from gradproof.formats import arrays as fa
-from gradproof.measure.causes import probable_cause
+from gradproof.extend import (
+    PROFILES,
+    Budget,
+    Deviation,
+    Entry,
+    Format,
+    ImplementationFault,
+    Ledger,
+    Loss,
+    Outcome,
+    Probe,
+    Selection,
+    Task,
+    Unsupported,
+    Violations,
+    WorkerState,
+    explain_outcome,
+    failing_spans,
+    get_format,
+    hardware,
+    installed_properties,
+    prepare_worker,
+    probable_cause,
+    split_id,
+    write_text,
+)
+from gradproof.extend import arrays as fa
 from gradproof_properties.ledger import directory
 from gradproof_properties.ledger.reasons import deviation_for
 from gradproof_properties.ledger.toml import document
@@ -63,7 +73,7 @@ def draft(
     ``witnesses`` are inputs to try beside the property's own, of the one format of ``selection``.
     """
     lossy = Ledger(losses=losses)
-    state = prepare(replace(selection, use_ledger=False, jobs=0))
+    state = prepare_worker(replace(selection, use_ledger=False, jobs=0))
     entries: list[Entry] = []
     deviations: dict[str, Deviation] = {}
     for group in state.plan.groups:
@@ -80,7 +90,7 @@ def _draft_task(
 ) -> tuple[Entry, Deviation] | None:
     probe = Probe(task, selection, witnesses)
     try:
-        outcome = properties()[task.property].check(probe, task.order)
+        outcome = installed_properties()[task.property].check(probe, task.order)
     except (Unsupported, ImplementationFault):
         return None
     found = [v for v in outcome.violations if len(v)]
@@ -90,7 +100,7 @@ def _draft_task(
         found += [v for seed in SURVEY_SEEDS if found for v in _survey(task, selection, seed, SURVEY)]
     if not found:
         return None
-    known, _ = explain(
+    known, _ = explain_outcome(
         Outcome(outcome.evidence, found), lossy.about(task, state.surroundings), task, state.surroundings
     )
     if known is not None:
@@ -123,7 +133,7 @@ def _survey(task: Task, selection: Selection, seed: int, budget: Budget) -> list
     """What the same check finds on other inputs, for a region that does not depend on one sample."""
     probe = Probe(task, replace(selection, seed=seed))
     probe.budget = budget
-    return [v for v in properties()[task.property].check(probe, task.order).violations if len(v)]
+    return [v for v in installed_properties()[task.property].check(probe, task.order).violations if len(v)]
 
 
 def _cause(task: Task, probe: Probe, found: Sequence[Violations]) -> str:
@@ -154,7 +164,7 @@ def _regions(bits: Any, probe: Probe, *, sampled: bool) -> tuple[tuple[int, int]
         failing = fa.ordinals(bits[~nan], fmt)
         base = probe.base_points
         tried = fa.ordinals(base[fa.is_finite(base, fmt)], fmt)
-        for span in spans(tried, failing):
+        for span in failing_spans(tried, failing):
             low, high = _padded(span.low, span.high, fmt) if sampled else (span.low, span.high)
             sides = [(low, high)]
             if sampled and (probe.function.odd or probe.function.even):  # the sample met one side by luck

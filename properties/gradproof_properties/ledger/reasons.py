@@ -6,8 +6,7 @@ function, order and cause, with the generic reason of that cause: a maintainer r
 
 from __future__ import annotations
 
-from gradproof.engine.ledger_entries import Deviation
-from gradproof.engine.task import Task
+from gradproof.extend import Deviation, Task
 from gradproof_properties.ledger import rules_jax, rules_numpy, rules_torch
 from gradproof_properties.ledger.rule import Rule
 

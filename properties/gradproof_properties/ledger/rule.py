@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradproof.engine.ledger_entries import Deviation
-from gradproof.engine.task import Task
+from gradproof.extend import Deviation, Task
 
 
 @dataclass(frozen=True)

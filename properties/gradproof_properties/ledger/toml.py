@@ -7,8 +7,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from gradproof.engine.ledger_entries import Deviation, Entry
-from gradproof.formats import get_format
+from gradproof.extend import Deviation, Entry, get_format
 
 
 def document(deviations: Iterable[Deviation], entries: Iterable[Entry]) -> str:

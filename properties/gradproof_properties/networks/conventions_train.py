@@ -8,17 +8,23 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from gradproof.engine.oracles import oracle_of
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Outcome, Property, Violations
-from gradproof.errors import Unsupported
-from gradproof.formats import Format, get_format
-from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits
-from gradproof.functions import Function
-from gradproof.measure.contracts import TRAINING
-from gradproof.measure.severity import WRONG_BRANCH, WRONG_CLASS
-from gradproof.results.model import Evidence
+from gradproof.extend import (
+    TRAINING,
+    WRONG_BRANCH,
+    WRONG_CLASS,
+    Bits,
+    Evidence,
+    Format,
+    Function,
+    Outcome,
+    Probe,
+    Property,
+    Unsupported,
+    Violations,
+    get_format,
+    oracle_of,
+)
+from gradproof.extend import arrays as fa
 from gradproof_properties.flushing import flushes
 from gradproof_properties.networks.forced_step import NAMES, Forced, Kink
 from gradproof_properties.networks.optimisers import LINEAR, RULES

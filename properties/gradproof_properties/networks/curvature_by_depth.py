@@ -11,18 +11,27 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gradproof.backends.space import Space
-from gradproof.engine.oracles import oracle_of
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Outcome, Property, Violations
-from gradproof.errors import Unsupported
-from gradproof.formats import Format
-from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits, Floats, Ints
-from gradproof.functions import Function
-from gradproof.measure.contracts import STABLE
-from gradproof.measure.severity import LARGE_ERROR, SMALL_ERROR, WRONG_BRANCH, WRONG_CLASS
-from gradproof.results.model import Evidence
+from gradproof.extend import (
+    LARGE_ERROR,
+    SMALL_ERROR,
+    STABLE,
+    WRONG_BRANCH,
+    WRONG_CLASS,
+    Bits,
+    Evidence,
+    Floats,
+    Format,
+    Function,
+    Ints,
+    Outcome,
+    Probe,
+    Property,
+    Space,
+    Unsupported,
+    Violations,
+    oracle_of,
+)
+from gradproof.extend import arrays as fa
 from gradproof_properties.flushing import flushes
 from gradproof_properties.networks.sawtooth import Hinge, Lattice, hinge, lattice, rounds_nothing
 

@@ -16,12 +16,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from gradproof.backends import get_backend
-from gradproof.backends.space import Array, Space
-from gradproof.errors import Unsupported
-from gradproof.formats import Format, get_format
-from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits
+from gradproof.extend import Array, Bits, Format, Space, Unsupported, get_backend, get_format
+from gradproof.extend import arrays as fa
 
 CURVATURE: Final = 4
 RATES: Final = tuple(Fraction(n, 4) for n in (1, 2, 4, 6, 8, 10))

@@ -9,9 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from gradproof.engine.probe import Probe
-from gradproof.formats.arrays import Bits, Floats
-from gradproof.measure.contracts import STABLE
+from gradproof.extend import STABLE, Bits, Floats, Probe
 from gradproof_properties.flushing import least
 from gradproof_properties.networks.trajectories import HIDDEN, INPUTS, ROWS, Data, Gradient, KinkChoice, same
 

@@ -10,13 +10,21 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from gradproof.backends.space import Array, Space
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Violations
-from gradproof.errors import Unsupported
-from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits, Floats
-from gradproof.measure.severity import LARGE, LARGE_ERROR, LOST_SIGNAL, SMALL_ERROR, WRONG_CLASS
+from gradproof.extend import (
+    LARGE,
+    LARGE_ERROR,
+    LOST_SIGNAL,
+    SMALL_ERROR,
+    WRONG_CLASS,
+    Array,
+    Bits,
+    Floats,
+    Probe,
+    Space,
+    Unsupported,
+    Violations,
+)
+from gradproof.extend import arrays as fa
 from gradproof_properties.flushing import least
 from gradproof_properties.networks.hessians import (
     HessianProduct,

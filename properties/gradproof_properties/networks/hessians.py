@@ -13,12 +13,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from gradproof.engine.probe import Probe
-from gradproof.formats import Format
-from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Floats
-from gradproof.oracle import Reference, pairs
-from gradproof.oracle.reference import FINITE
+from gradproof.extend import FINITE, Floats, Format, Probe, Reference, pairs
+from gradproof.extend import arrays as fa
 from gradproof_properties.allowances import allowance
 
 REACH: Final = 8.0

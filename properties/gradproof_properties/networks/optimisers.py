@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gradproof.backends.space import Array, Space
+from gradproof.extend import Array, Space
 from gradproof_properties.networks.two_layer import Pointwise
 
 State = tuple[Array, ...]

@@ -20,12 +20,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from gradproof.formats import Format
-from gradproof.formats.arrays import Floats, Ints
-from gradproof.functions import Function
-from gradproof.oracle import Oracle
-from gradproof.oracle.exact_route import derivatives
-from gradproof.oracle.shape import linear_pieces
+from gradproof.extend import Floats, Format, Function, Ints, Oracle, exact_derivatives, linear_pieces
 
 SHIFTS: Final = (Fraction(0), Fraction(1, 2), Fraction(1))
 WEIGHTS: Final = (Fraction(2), Fraction(-4), Fraction(2))
@@ -95,7 +90,7 @@ def _scale(reach: Fraction | float) -> Fraction:
 
 def _line(function: Function, piece: int, kink: Fraction) -> tuple[Fraction, Fraction] | None:
     """Value and slope at the kink of a linear piece; None of another."""
-    value, slope = derivatives(function, piece, kink)[:2]
+    value, slope = exact_derivatives(function, piece, kink)[:2]
     if value is None or slope is None or not linear_pieces(function)[piece]:
         return None
     return value, slope

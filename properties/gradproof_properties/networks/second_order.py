@@ -7,15 +7,20 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gradproof.backends.space import FORWARD_OVER_REVERSE, Space
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Outcome, Property, Violations
-from gradproof.errors import Unsupported
-from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Floats
-from gradproof.measure.severity import WRONG_CLASS
-from gradproof.oracle.shape import linear_pieces
-from gradproof.results.model import Evidence
+from gradproof.extend import (
+    FORWARD_OVER_REVERSE,
+    WRONG_CLASS,
+    Evidence,
+    Floats,
+    Outcome,
+    Probe,
+    Property,
+    Space,
+    Unsupported,
+    Violations,
+    linear_pieces,
+)
+from gradproof.extend import arrays as fa
 from gradproof_properties.allowances import allowance
 from gradproof_properties.networks.hessian_studies import BY_HAND, HessianResult, NetworkStudy, UnitStudy
 

@@ -16,17 +16,27 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Outcome, Property, Violations
-from gradproof.formats import Format
-from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits, Floats, Ints
-from gradproof.measure.contracts import TRAINING
-from gradproof.measure.severity import LARGE, LARGE_ERROR, SMALL_ERROR, WRONG_BRANCH, WRONG_CLASS
-from gradproof.oracle import Reference
-from gradproof.oracle.reference import FINITE
-from gradproof.oracle.shape import turning_points
-from gradproof.results.model import Evidence
+from gradproof.extend import (
+    FINITE,
+    LARGE,
+    LARGE_ERROR,
+    SMALL_ERROR,
+    TRAINING,
+    WRONG_BRANCH,
+    WRONG_CLASS,
+    Bits,
+    Evidence,
+    Floats,
+    Format,
+    Ints,
+    Outcome,
+    Probe,
+    Property,
+    Reference,
+    Violations,
+    turning_points,
+)
+from gradproof.extend import arrays as fa
 from gradproof_properties.allowances import allowance
 from gradproof_properties.kinks.differences import jump_of
 from gradproof_properties.networks.flat_direction import DescentTrial, descend

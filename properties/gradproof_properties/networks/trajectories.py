@@ -11,12 +11,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from gradproof.backends.base import Backend
-from gradproof.backends.space import Array, Space
-from gradproof.engine.probe import Probe
-from gradproof.formats import Format
-from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits
+from gradproof.extend import Array, Backend, Bits, Format, Probe, Space
+from gradproof.extend import arrays as fa
 from gradproof_properties.networks.optimisers import RULES, Optimisers, State
 from gradproof_properties.networks.two_layer import TwoLayer, unit
 

@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gradproof.backends.base import Implementation
-from gradproof.backends.space import Array, Program, Space
+from gradproof.extend import Array, Implementation, Program, Space
 
 Pointwise = Callable[[Array], Array]
 """f, f' or f'' at every element of an array; shape kept."""

@@ -9,15 +9,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Outcome, Violations
-from gradproof.errors import UsageError
-from gradproof.formats import arrays as fa
-from gradproof.measure.severity import WRONG_BRANCH
-from gradproof.oracle import Oracle
-from gradproof.oracle.dyadic import Dyadic
-from gradproof.oracle.reference import FINITE
-from gradproof.results.model import Evidence
+from gradproof.extend import FINITE, WRONG_BRANCH, Dyadic, Evidence, Oracle, Outcome, Probe, UsageError, Violations
+from gradproof.extend import arrays as fa
 from gradproof_properties.shapes.line import Line, turning_brackets
 from gradproof_properties.shapes.order import directions_along
 from gradproof_properties.shapes.symmetries import EVEN, EXPONENTS, ODD, counterexample, enclosed

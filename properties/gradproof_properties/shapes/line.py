@@ -11,16 +11,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Violations
-from gradproof.formats import Format
-from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits, Floats, Ints
-from gradproof.measure.contracts import TRAINING
-from gradproof.oracle import Oracle, Reference
-from gradproof.oracle.reference import FINITE
-from gradproof.oracle.shape import Bracket, turning_points
-from gradproof.strategies.landmarks import landmark_ordinals
+from gradproof.extend import (
+    FINITE,
+    TRAINING,
+    Bits,
+    Bracket,
+    Floats,
+    Format,
+    Ints,
+    Oracle,
+    Probe,
+    Reference,
+    Violations,
+    landmark_ordinals,
+    turning_points,
+)
+from gradproof.extend import arrays as fa
 from gradproof_properties.allowances import allowance
 from gradproof_properties.kinks.differences import over
 

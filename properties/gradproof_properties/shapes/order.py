@@ -10,11 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Violations
-from gradproof.formats.arrays import Floats, Ints
-from gradproof.measure.severity import LARGE_ERROR
-from gradproof.oracle import Oracle
+from gradproof.extend import LARGE_ERROR, Floats, Ints, Oracle, Probe, Violations
 from gradproof_properties.kinks.differences import over
 from gradproof_properties.shapes.line import Line, Mask, results_along, turning_brackets, violations_at
 

@@ -10,18 +10,28 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Outcome, Property, Violations
-from gradproof.errors import GradproofError, ImplementationFault, Unsupported
-from gradproof.formats import Format
-from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits, Floats, Ints
-from gradproof.measure.contracts import TRAINING
-from gradproof.measure.severity import LARGE_ERROR, WRONG_BRANCH, WRONG_CLASS
-from gradproof.oracle import Oracle
-from gradproof.oracle.reference import FINITE
-from gradproof.oracle.shape import extent
-from gradproof.results.model import Evidence
+from gradproof.extend import (
+    FINITE,
+    LARGE_ERROR,
+    TRAINING,
+    WRONG_BRANCH,
+    WRONG_CLASS,
+    Bits,
+    Evidence,
+    Floats,
+    Format,
+    GradproofError,
+    ImplementationFault,
+    Ints,
+    Oracle,
+    Outcome,
+    Probe,
+    Property,
+    Unsupported,
+    Violations,
+    extent,
+)
+from gradproof.extend import arrays as fa
 from gradproof_properties import flushing
 from gradproof_properties.allowances import allowance
 from gradproof_properties.kinks.differences import NO_NUMBERS, jump_of, over, value_is_right

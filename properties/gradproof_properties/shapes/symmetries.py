@@ -10,8 +10,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Final
 
-from gradproof.formats import FLOAT64
-from gradproof.oracle import Oracle
+from gradproof.extend import FLOAT64, Oracle
 
 Interval = tuple[Fraction, Fraction]
 

@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from gradproof.cli import codes
-from gradproof.cli.console import columns, console, count, duration, text
-from gradproof.cli.options import backends as backend_ids
-from gradproof.cli.outputs import Output, Written, prepare
-from gradproof.errors import UsageError
-from gradproof.files.writing import write_text
-from gradproof.interrupts import interruptible
-from gradproof.results.keeping import Weight
+from gradproof.extend import (
+    Output,
+    UsageError,
+    Weight,
+    Written,
+    chosen_backends,
+    exit_codes,
+    interruptible,
+    prepare_outputs,
+    terminal,
+    write_text,
+)
 
 if TYPE_CHECKING:
     from gradproof_properties.studies.mnist import Images
@@ -97,7 +101,7 @@ def relu_at_zero(
     from gradproof_properties.studies import mnist, relu_at_zero
 
     wanted = [] if json_path is None else [Output("json", json_path)]
-    outputs = prepare(wanted, [] if data is None else [data], {"json": _write})
+    outputs = prepare_outputs(wanted, [] if data is None else [data], {"json": _write})
     plan = relu_at_zero.StudyPlan(
         _backends(named), tuple(dict.fromkeys(formats)) or ("float32",), seed=seed, **settings
     )
@@ -112,8 +116,8 @@ def relu_at_zero(
         weight = Weight(found, not result.stopped, result.stopped == interrupted)
         written = outputs.write_sparing(_document(result, used), weight)
         _print(result, used, written)
-    code = codes.OK if found else codes.NOTHING
-    return written.code(codes.INTERRUPTED if result.stopped == interrupted else code)
+    code = exit_codes.OK if found else exit_codes.NOTHING
+    return written.code(exit_codes.INTERRUPTED if result.stopped == interrupted else code)
 
 
 def _write(document: dict[str, Any], path: str) -> None:
@@ -122,11 +126,11 @@ def _write(document: dict[str, Any], path: str) -> None:
 
 def _backends(named: tuple[str, ...]) -> tuple[str, ...]:
     """Ids of the backends asked for, or of the first that is here; UsageError where one is not."""
-    from gradproof.backends import availability
+    from gradproof.extend import availability
 
     if not named:
         return (next(i for i in ("torch:cpu", "jax:cpu", "numpy:cpu") if availability(i).available),)
-    ids = backend_ids(named, ())
+    ids = chosen_backends(named, ())
     for name in ids:
         state = availability(name)
         if not state.available:
@@ -152,8 +156,7 @@ def _progress(plan: StudyPlan) -> Callable[[Measured], None]:
 
 def _document(result: Result, images: Images) -> dict[str, Any]:
     """The file: everything that somebody needs to check or to repeat it."""
-    from gradproof.backends import get_backend
-    from gradproof.engine.environment import environment
+    from gradproof.extend import environment, get_backend
 
     return {
         "schema": SCHEMA,
@@ -172,10 +175,10 @@ HEAD: Final = (
 
 
 def _print(result: Result, images: Images, written: Written) -> None:
-    out = console()
-    columns(out, HEAD, [_cells(row) for row in result.rows])
+    out = terminal.console()
+    terminal.columns(out, HEAD, [_cells(row) for row in result.rows])
     for line in ("", *_notes(result, images), *written.lines()):
-        out.print(text(line))
+        out.print(terminal.text(line))
 
 
 def _notes(result: Result, images: Images) -> list[str]:
@@ -187,10 +190,11 @@ def _notes(result: Result, images: Images) -> list[str]:
         f"{low:.2g} in {fmt}" if low == high else f"{low:.2g} to {high:.2g} in {fmt}"
         for fmt, (low, high) in published.RATES.items()
     )
-    data = f"{shown['source']}, {count(shown['rows'], 'row')}, {100 * shown['nonzero_share']:.1f} % of the pixels not 0"
+    rows = terminal.count(shown["rows"], "row")
+    data = f"{shown['source']}, {rows}, {100 * shown['nonzero_share']:.1f} % of the pixels not 0"
     hit = "the first layer's gradient differs between f'(0) = 0 and f'(0) = 1 in some batch"
     notes = [
-        f"data: {data}; batches of {plan.batch}, seed {plan.seed}, {duration(result.seconds)}",
+        f"data: {data}; batches of {plan.batch}, seed {plan.seed}, {terminal.duration(result.seconds)}",
         f"hit: {hit}; depths of one width share their initialisations",
         "intervals: Clopper-Pearson (share), Garwood (P)",
         f"published: {published.SOURCE}; P derived from it: {rates}",

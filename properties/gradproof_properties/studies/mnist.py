@@ -18,8 +18,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from gradproof.errors import UsageError
-from gradproof.formats.arrays import Ints
+from gradproof.extend import Ints, UsageError
 
 SIDE: Final = 28
 PIXELS: Final = SIDE * SIDE

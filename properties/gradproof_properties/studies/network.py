@@ -14,10 +14,8 @@ from typing import Final
 
 import numpy as np
 
-from gradproof.backends.space import Array, Space
-from gradproof.formats import FLOAT32, Format
-from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits, Floats, Ints
+from gradproof.extend import FLOAT32, Array, Bits, Floats, Format, Ints, Space
+from gradproof.extend import arrays as fa
 
 CLASSES: Final = 10
 BIASES: Final = ("column", "added")

@@ -22,11 +22,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from gradproof.backends import Backend, get_backend
-from gradproof.backends.space import Array, Space
-from gradproof.formats import FLOAT32, Format, get_format
-from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits
+from gradproof.extend import FLOAT32, Array, Backend, Bits, Format, Space, get_backend, get_format
+from gradproof.extend import arrays as fa
 from gradproof_properties.chance.intervals import CONFIDENCE, rate_interval, share_interval
 from gradproof_properties.studies import published
 from gradproof_properties.studies.mnist import PIXELS, Images

@@ -6,13 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradproof.engine.pointwise import Pointwise
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Outcome, Property
-from gradproof.engine.search import search
-from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits
-from gradproof.strategies import batches
+from gradproof.extend import Bits, Outcome, Pointwise, Probe, Property, batches, search
+from gradproof.extend import arrays as fa
 
 MISMATCH_SCORE = 64.0
 """What a class mismatch is worth to the search, in doublings of the error."""

@@ -6,13 +6,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gradproof.engine.pointwise import Pointwise
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Outcome, Property, Violations
-from gradproof.formats import Format
-from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits
-from gradproof.measure.conversion import FAULTS, converted, fault_text, faults, severities
+from gradproof.extend import Bits, Format, Outcome, Pointwise, Probe, Property, Violations, conversion
+from gradproof.extend import arrays as fa
 
 
 class Conversion(Property):
@@ -36,7 +31,7 @@ class Conversion(Property):
         bits = fa.distinct(np.concatenate([probe.base_points, np.array(probe.witnesses, fa.storage(source))]))
         got = probe.evaluate(bits, order)
         judgement = probe.judge(bits, got, order)
-        severity = severities(bits, got, judgement, source, target)
+        severity = conversion.severities(bits, got, judgement, source, target)
         points = Pointwise(probe, order)
         points.add_judged(bits, got, judgement, severity)
         outcome = points.outcome(exhaustive=source.is_16_bit)
@@ -49,21 +44,25 @@ class Conversion(Property):
 
 def _by_fault(failing: Violations, source: Format, target: Format) -> list[Violations]:
     """The failing rows, those with one fault together and told by it."""
-    kinds, between = faults(failing.bits, failing.got, source, target)
-    return [_chosen(failing, kinds == fault, fault, target, between) for fault in FAULTS if (kinds == fault).any()]
+    kinds, between = conversion.faults(failing.bits, failing.got, source, target)
+    return [
+        _chosen(failing, kinds == fault, fault, target, between)
+        for fault in conversion.FAULTS
+        if (kinds == fault).any()
+    ]
 
 
 def _chosen(rows: Violations, chosen: Any, fault: str, target: Format, between: str) -> Violations:
     return Violations(
         rows.bits[chosen], rows.got[chosen], rows.magnitude[chosen], rows.severity[chosen], rows.felt[chosen],
-        fault_text(fault, target, between), FAULTS[fault][0],
+        conversion.fault_text(fault, target, between), conversion.FAULTS[fault][0],
     )  # fmt: skip
 
 
 def _recorded(bits: Bits, got: Bits, source: Format, target: Format) -> dict[str, str]:
     """What finite numbers beyond the target, the infinities and the signs of zeros became."""
     x, g = fa.values(bits, source), fa.values(got, source)
-    beyond = np.isfinite(x) & ~np.isfinite(fa.values(converted(bits, source, target), source))
+    beyond = np.isfinite(x) & ~np.isfinite(fa.values(conversion.converted(bits, source, target), source))
     zero = g == 0
     kept = bool((np.signbit(g) == np.signbit(x))[zero].all())
     return {

@@ -9,17 +9,23 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from gradproof.engine.pointwise import Pointwise
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Outcome, Property, Violations
-from gradproof.formats import Format
-from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits
-from gradproof.functions import Function
-from gradproof.measure import Judgement
-from gradproof.measure.severity import LARGE_ERROR, LOST_SIGNAL, WRONG_CLASS
-from gradproof.oracle import Oracle
-from gradproof.results.model import Evidence
+from gradproof.extend import (
+    LARGE_ERROR,
+    LOST_SIGNAL,
+    WRONG_CLASS,
+    Bits,
+    Evidence,
+    Format,
+    Function,
+    Judgement,
+    Oracle,
+    Outcome,
+    Pointwise,
+    Probe,
+    Property,
+    Violations,
+)
+from gradproof.extend import arrays as fa
 from gradproof_properties.allowances import allowance
 from gradproof_properties.shapes.order import excess_behind
 

@@ -6,13 +6,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gradproof.engine.pointwise import Pointwise
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Outcome, Property, Violations
-from gradproof.formats import Format
-from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits
-from gradproof.measure.severity import WRONG_BRANCH
+from gradproof.extend import WRONG_BRANCH, Bits, Format, Outcome, Pointwise, Probe, Property, Violations
+from gradproof.extend import arrays as fa
 from gradproof_properties.shapes.declarations import false_limit, misdeclared
 
 

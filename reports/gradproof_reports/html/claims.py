@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
-from gradproof.results.claims import AGAINST, cells_of, figure_text, in_words, overall
-from gradproof.results.model import Basis, Cell, Claim, ClaimException, PlaceVerdict, RunResult
+from gradproof.extend import Basis, Cell, Claim, ClaimException, PlaceVerdict, RunResult, claim_verdicts
 from gradproof_reports.html.failures import known_anchor
 from gradproof_reports.html.states import STATES, State, classify
 from gradproof_reports.summary import PRIMES, format_rank, short_format, unique
@@ -137,7 +136,7 @@ def _view(claim: Claim, result: RunResult, at: dict[int, str]) -> View:
     figures = [(f.label, _figures(f.label, places, formats)) for f in claim.figures]
     return View(
         claim=claim,
-        mark=mark(overall(claim), every),
+        mark=mark(claim_verdicts.overall(claim), every),
         basis=basis,
         formats=[short_format(f) for f in formats],
         rows=rows,
@@ -156,7 +155,10 @@ def _figures(
     """
     found = []
     for name, verdicts in places:
-        texts = [figure_text(verdicts[f].figures[label]) if _has(verdicts.get(f), label) else "" for f in formats]
+        texts = [
+            claim_verdicts.figure_text(verdicts[f].figures[label]) if _has(verdicts.get(f), label) else ""
+            for f in formats
+        ]
         if any(texts):
             found.append((name, texts))
     same = len(found) > 1 and all(texts == found[0][1] for _, texts in found)
@@ -195,7 +197,7 @@ def _slot(verdict: PlaceVerdict | None) -> Slot | None:
         mark(verdict.verdict, verdict.exceptions),
         against if verdict.verdict == "holds except" else 0,
         verdict.counts.get("undecided", 0),
-        f"{_place(verdict)} {verdict.format}: {in_words(verdict)}{tried}",
+        f"{_place(verdict)} {verdict.format}: {claim_verdicts.in_words(verdict)}{tried}",
         f"#matrix?q={query}" + ("&s=fail,error,known" if against else ""),
     )
 
@@ -203,11 +205,11 @@ def _slot(verdict: PlaceVerdict | None) -> Slot | None:
 def _lines(claim: Claim, result: RunResult, at: dict[int, str]) -> list[ExceptionLine]:
     """New failures first, then known deviations, most cells first."""
     groups: dict[tuple[str, bool, str], list[Cell]] = {}
-    against = [c for c in result.cells if c.status in AGAINST]
+    against = [c for c in result.cells if c.status in claim_verdicts.AGAINST]
     for v in claim.verdicts:
         for e in v.exceptions:
             key = (_place(v), e.status == "known", e.deviation)
-            groups.setdefault(key, []).extend(cells_of(claim, v, against, e))
+            groups.setdefault(key, []).extend(claim_verdicts.cells_of(claim, v, against, e))
     lines = []
     for (place, known, ref), cells in groups.items():
         links: dict[str, dict[str, str]] = {}

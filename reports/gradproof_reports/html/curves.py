@@ -10,8 +10,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from gradproof.formats import FORMATS, Format
-from gradproof.results.model import Curve
+from gradproof.extend import FORMATS, Curve, Format
 
 EMPTY: Final = 254
 MISMATCH: Final = 255

@@ -11,10 +11,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from gradproof.cache import entries
-from gradproof.formats import FORMATS
-from gradproof.results import sweeps
-from gradproof.results.model import Cell, Curve, RunResult
+from gradproof.extend import FORMATS, Cell, Curve, RunResult, cache_entries, kernel_origin, sweeps
 from gradproof_reports.html.curves import grid, grid_key
 from gradproof_reports.html.pages import Page
 from gradproof_reports.html.states import STATES, classify
@@ -36,7 +33,14 @@ def payload(result: RunResult, found: dict[str, Page], stale: set[str]) -> dict[
     return {
         "results": result.to_json(),
         "pages": [
-            {"slug": p.slug, "family": p.family, "title": p.title, "series": p.series, "cells": p.indices}
+            {
+                "slug": p.slug,
+                "family": p.family,
+                "title": p.title,
+                "series": p.series,
+                "origin": kernel_origin(p.cells[0].implementation),
+                "cells": p.indices,
+            }
             for p in found.values()
         ],
         "states": [classify(c, stale).key for c in result.cells],
@@ -100,7 +104,7 @@ def drawing_library() -> Markup:
     drawn, so that opening costs nothing. Kept in the cache folder. Raises ImportError without that package.
     """
     key = {"drawing library": version("vl-convert-python"), "script": EMBEDDING}
-    return Markup(entries.kept("drawing", key, _bundle).decode())
+    return Markup(cache_entries.kept("drawing", key, _bundle).decode())
 
 
 def _bundle() -> bytes:

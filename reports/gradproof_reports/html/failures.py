@@ -9,17 +9,17 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from gradproof.results.model import Cell, Certificate, RunResult
+from gradproof.extend import Cell, Certificate, RunResult
 from gradproof_reports.html.curves import WIDTH, sparkline
 from gradproof_reports.html.states import State, classify, step
 from gradproof_reports.summary import (
     CAUSE_WORDS,
     FAILING,
     PRIMES,
-    column_label,
     figure,
     function_label,
     gravity,
+    place_label,
     short_format,
     unique,
 )
@@ -133,7 +133,7 @@ def silent(result: RunResult) -> list[tuple[str, str, str, int]]:
     counts: dict[tuple[str, str, str], int] = {}
     for cell in result.cells:
         if cell.status in ("not-run", "unsupported"):
-            key = (cell.status, column_label(cell), cell.reason or "no reason given")
+            key = (cell.status, place_label(cell), cell.reason or "no reason given")
             counts[key] = counts.get(key, 0) + 1
     return sorted(((*key, n) for key, n in counts.items()), key=lambda row: (row[0], -row[3], row[1]))
 
@@ -172,7 +172,7 @@ def _maker(result: RunResult, slugs: dict[int, str]) -> Callable[[int], Failure]
             slug=slug,
             anchor=slug if first else "",
             state=classify(cell),
-            where=column_label(cell),
+            where=place_label(cell),
             format=short_format(cell.format),
             prime="f" + PRIMES[cell.order],
             figure=figure(cell.magnitude) if cell.status in ("fail", "known") else "",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from gradproof.results.model import STATUSES, Cell
+from gradproof.extend import STATUSES, Cell, kernel_origins
 from gradproof_reports.html.pages import Page
 from gradproof_reports.html.states import RANK, State, classify, step
 from gradproof_reports.summary import PRIMES, figure, format_rank, short_format, unique
@@ -66,6 +66,8 @@ class Head:
     span: int
     edge: bool
     """Whether a new backend begins here."""
+    note: str = ""
+    """Whose implementations the columns hold, where the label would mislead."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +95,10 @@ def build(found: dict[str, Page], stale: Collection[str]) -> Matrix:
         block = rows.setdefault(page.row, {})
         line = block.setdefault(page.order, [None] * len(columns))
         line[at[(*page.column, page.format)]] = entry(page, stale)
+    whose = kernel_origins(cell for page in found.values() for cell in page.cells)
     first = unique(label for label, _ in rows)  # an implementation's variants follow their function
     return Matrix(
-        _heads([f"{c[0]}:{c[1]}" for c in columns], columns),
+        [replace(h, note=whose.get(h.label, "")) for h in _heads([f"{c[0]}:{c[1]}" for c in columns], columns)],
         _heads([f"{c[0]}:{c[1]} {c[2]}" for c in columns], columns, last_word=True),
         [Head(short_format(c[3]), 1, i == 0 or columns[i - 1][:3] != c[:3]) for i, c in enumerate(columns)],
         [

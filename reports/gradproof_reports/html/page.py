@@ -10,10 +10,16 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from gradproof.files.writing import write_text
-from gradproof.results.formatting import in_order
-from gradproof.results.model import Certificate, Interval, RunResult
-from gradproof.text import visible
+from gradproof.extend import (
+    Certificate,
+    Interval,
+    RunResult,
+    in_order,
+    kernel_origins,
+    visible,
+    with_origin,
+    write_text,
+)
 from gradproof_reports.html import claims, data, failures, matrix, states
 from gradproof_reports.html.pages import pages, slugs
 from gradproof_reports.summary import (
@@ -61,6 +67,7 @@ def render_html(result: RunResult) -> str:
         "claims": claims.claims(result, at),
         "absent": claims.absent(result),
         "places": places,
+        "labels": {place: with_origin(place, whose) for place, whose in kernel_origins(result.cells).items()},
         "properties": rows,
         "matrix": matrix.build(found, stale),
         "states": list(states.STATES.values()),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote
 
-from gradproof.results.model import Cell, RunResult
+from gradproof.extend import Cell, RunResult
 from gradproof_reports.summary import column_label, function_label, unique
 
 SAFE: Final = "()=,.-+:~"  # readable in an address bar, and no part of any markup

@@ -6,8 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from gradproof.results import sweeps
-from gradproof.results.model import Cell, LedgerState
+from gradproof.extend import Cell, LedgerState, sweeps
 
 
 @dataclass(frozen=True)

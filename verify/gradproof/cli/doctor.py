@@ -12,6 +12,7 @@ from gradproof.cli.console import console, count, text
 from gradproof.cli.probing import backend_facts
 from gradproof.entry_points import enabled_entry_points, loaded
 from gradproof.errors import UsageError
+from gradproof.results.labels import catalogue_origin, with_origin
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -166,11 +167,12 @@ def _facts(out: Console, facts: dict[str, Any]) -> None:
 
 
 def _backend(out: Console, name: str, row: dict[str, Any]) -> None:
+    shown = with_origin(name, catalogue_origin(name))
     if not row["available"]:
-        out.print(text(f"  {name:<11} ", ("missing", "yellow"), f"    {row['reason']}"))
+        out.print(text(f"  {shown:<11} ", ("missing", "yellow"), f"    {row['reason']}"))
         return
     versions = ", ".join(f"{k} {' '.join(str(v).split())}" for k, v in row["versions"].items())
-    out.print(text(f"  {name:<11} ", ("available", "green"), f"  {versions}"))
+    out.print(text(f"  {shown:<11} ", ("available", "green"), f"  {versions}"))
     out.print(text((f"  {'':<11} ", ""), f"           {_traits(row['traits'])}"))
     for fmt, reason in row["unusable_formats"].items():
         out.print(text(" " * 25, "cannot calculate in ", (fmt, "yellow"), f": {reason}"))

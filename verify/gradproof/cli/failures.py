@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from gradproof.cli.console import STYLES, count, text
 from gradproof.results.formatting import SHOWN, digits, figure, in_order, over_bound
+from gradproof.results.labels import kernel_origin, with_origin
 from gradproof.results.model import SEVERITIES
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def show(out: Console, cell: Cell) -> None:
     """A failing cell with its certificate."""
     felt = {True: ", felt in training", False: ", not felt in training", None: ""}[cell.felt]
     out.print(text((cell.id, "bold"), "  ", (f"{cell.severity or cell.status}{felt}", STYLES[cell.status])))
-    print_row(out, "of", cell.implementation)
+    print_row(out, "of", with_origin(cell.implementation, kernel_origin(cell.implementation)))
     if cell.certificate is None:
         print_row(out, "what", cell.reason)
     else:

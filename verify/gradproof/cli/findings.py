@@ -10,6 +10,7 @@ from gradproof.cli.console import count, text
 from gradproof.cli.failures import gravity, print_row
 from gradproof.formats import FORMATS
 from gradproof.results.formatting import SHOWN, digits, figure, over_bound
+from gradproof.results.labels import kernel_origin, with_origin
 from gradproof.results.model import shown as function_text
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def show_finding(out: Console, finding: Finding, cells: Sequence[Cell]) -> None:
     felt = {True: ", felt in training", False: ", not felt in training", None: ""}[finding.felt]
     place = f"{finding.backend}:{finding.device}" + (f", {finding.mode}" if finding.mode != "eager" else "")
     function = function_text(finding.function, finding.params)
-    out.print(text((f"{finding.implementation}", "bold"), f" as {function} on {place}  ", (finding.kind + felt, "red")))
+    subject = with_origin(finding.implementation, kernel_origin(finding.implementation))
+    out.print(text((subject, "bold"), f" as {function} on {place}  ", (finding.kind + felt, "red")))
     print_row(out, "what", finding.text)
     first = _first(finding, mine)
     if finding.worst is not None:

@@ -10,6 +10,7 @@ import click
 
 from gradproof.cli.console import columns, console
 from gradproof.config import check_known
+from gradproof.results.labels import catalogue_origin, kernel_origin, with_origin
 
 Rows = list[dict[str, Any]]
 
@@ -130,7 +131,17 @@ def list_command(what: str, as_json: bool) -> None:
         rows, shown = KINDS[kind]
         if number:
             out.print()
-        columns(out, [c.replace("_", " ") for c in shown], [[_cell(row[c]) for c in shown] for row in rows()])
+        table = [[_cell(row[c]) for c in shown] for row in map(_shown, rows())]
+        columns(out, [c.replace("_", " ") for c in shown], table)
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as a table has it: with whose the implementations are where the backend's name would mislead."""
+    if "backend" in row:
+        return row | {"backend": with_origin(row["backend"], kernel_origin(row["name"]))}
+    if "default_modes" in row:
+        return row | {"name": with_origin(row["name"], catalogue_origin(row["name"]))}
+    return row
 
 
 def _plain(value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from gradproof.config import SETTINGS, Value, check_known
+from gradproof.config import BY_NAME, SETTINGS, Setting, Value, check_known
 from gradproof.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,14 +23,29 @@ def run_options(command: F) -> F:
     )
     command = click.option("-q", "--quiet", is_flag=True, help="Say nothing until the summary.")(command)
     for setting in reversed(SETTINGS):
-        command = click.option(
-            f"--{setting.name}",
-            setting.key,
-            multiple=setting.repeatable,
-            metavar=setting.metavar,
-            help=setting.help + (" Repeatable." if setting.repeatable else ""),
-        )(command)
+        command = _option(setting)(command)
     return command
+
+
+def written_options(*names: str) -> Callable[[F], F]:
+    """Add the options of these settings, each of which names a file to write."""
+
+    def add(command: F) -> F:
+        for name in reversed(names):
+            command = _option(BY_NAME[name])(command)
+        return command
+
+    return add
+
+
+def _option(setting: Setting) -> Callable[[F], F]:
+    return click.option(
+        f"--{setting.name}",
+        setting.key,
+        multiple=setting.repeatable,
+        metavar=setting.metavar,
+        help=setting.help + (" Repeatable." if setting.repeatable else ""),
+    )
 
 
 def given_options(options: Mapping[str, Any]) -> dict[str, Any]:

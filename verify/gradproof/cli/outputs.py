@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gradproof.cli import codes
 from gradproof.cli.console import say, trace
-from gradproof.config import NONE, check_known
+from gradproof.config import BY_NAME, NONE, SHORTHANDS, check_known, format_and_path, parse
 from gradproof.entry_points import REMEDY, described, enabled_entry_points, loaded
 from gradproof.errors import GradproofError, UsageError, WriteError
 from gradproof.files.destinations import STDOUT, Destination, destination
@@ -28,17 +28,31 @@ Writer = Callable[[Any, str], Any]
 
 RESULTS: Final = "json"
 """The one output that is no report: the results file itself."""
-REPORTS: Final = ("html", "junit", "markdown")
+REPORT: Final = "--report"
+"""The option that writes a report of any format."""
 DEFAULTS: Final = {"json": "results.json", "html": "report.html"}
 """What ``run`` writes when nothing else is said."""
 
 
 @dataclass(frozen=True)
 class Output:
-    """One file to write; ``kind`` is ``json`` or the name of a report's entry point. ``-`` is standard output."""
+    """One file to write; ``kind`` is ``json`` or the name of a report's entry point. ``-`` is standard output.
+
+    ``asked`` is the option that names it, ``--html`` or ``--report csv``; ``--`` and the kind where it is empty.
+    """
 
     kind: str
     path: str
+    asked: str = ""
+
+    @property
+    def option(self) -> str:
+        """The option that names it, without the path."""
+        return self.asked or f"--{self.kind}"
+
+    def __str__(self) -> str:
+        """As it is typed: ``--html a.html``, ``--report csv=a.csv``."""
+        return f"{self.option}{'=' if ' ' in self.option else ' '}{self.path}"
 
 
 @dataclass
@@ -63,7 +77,7 @@ class Written:
     def code(self, code: int) -> int:
         """The exit code of a command that would end with ``code``, once what could not be written is said."""
         for output, fault in self.failed:
-            say(f"error: --{output.kind} {output.path} could not be written: {_why(fault)}")
+            say(f"error: {output} could not be written: {_why(fault)}")
             trace(fault)
         return codes.INTERNAL if self.failed else code
 
@@ -131,22 +145,45 @@ class Outputs:
             self._stdout.flush()
 
 
-def chosen(values: Mapping[str, str], defaults: Mapping[str, str] | None = None) -> list[Output]:
-    """The outputs of ``values`` over ``defaults``, by kind; ``none`` switches one off."""
-    merged = {**(defaults or {}), **values}
-    return [Output(kind, merged[kind]) for kind in (RESULTS, *REPORTS) if merged.get(kind, NONE) != NONE]
+def chosen(
+    values: Mapping[str, str], reports: Sequence[str] = (), defaults: Mapping[str, str] | None = None
+) -> list[Output]:
+    """The outputs of ``values``, by kind, and of ``reports`` (``FORMAT=PATH``), over ``defaults``.
+
+    ``none`` switches one off, and a default gives way to any report of its kind. Raises UsageError for results among
+    the reports.
+    """
+    named = [(name, path, f"{REPORT} {name}") for name, path in map(format_and_path, reports)]
+    if any(name == RESULTS for name, *_ in named):
+        raise UsageError(
+            f"expected the format of a report for {REPORT}, got {RESULTS!r}; --json writes the results file"
+        )
+    merged = {k: v for k, v in (defaults or {}).items() if k not in [name for name, *_ in named]} | dict(values)
+    asked = [(kind, merged[kind], "") for kind in (RESULTS, *SHORTHANDS) if kind in merged]
+    return [Output(*one) for one in (*asked, *named) if one[1] != NONE]
+
+
+def chosen_by(options: Mapping[str, Any], defaults: Mapping[str, str] | None = None) -> list[Output]:
+    """The outputs that a command's own options name, over ``defaults``; settings from elsewhere are left out."""
+    values = {kind: options[kind] for kind in (RESULTS, *SHORTHANDS) if options.get(kind)}
+    return chosen(values, parse(BY_NAME["report"], options["report"], REPORT), defaults)
 
 
 def prepare(
-    outputs: Sequence[Output], inputs: Iterable[str] = (), writers: Mapping[str, Writer] | None = None
+    outputs: Sequence[Output],
+    inputs: Iterable[str] = (),
+    writers: Mapping[str, Writer] | None = None,
+    *,
+    replacing: str = "",
 ) -> Outputs:
     """The outputs with their writers, once every path is known to be writable.
 
     A run of an hour must not fail in its last second, so this comes first. ``inputs`` are files that the command
-    reads. ``writers`` are those of a command with files of its own, by kind. Raises UsageError that names the path and
-    why it cannot be written: two outputs at one place, however the paths are spelled, one in place of an input, a
-    folder; or the report that nobody offers.
+    reads; an output of the kind ``replacing`` may take the place of one. ``writers`` are those of a command with files
+    of its own, by kind. Raises UsageError that names the report that nobody offers; or the path and why it cannot be
+    written: two outputs at one place, however the paths are spelled, one in place of an input, a folder.
     """
+    writers = writers or {output.kind: writer(output.kind) for output in outputs}
     read = {}
     for path in inputs:
         with contextlib.suppress(OSError, ValueError):  # whoever reads it says what is wrong with it
@@ -155,19 +192,19 @@ def prepare(
     places = {}
     for output in outputs:
         found = places[output] = checked(output)
-        if found.key in read:
+        if found.key in read and output.kind != replacing:
             raise UsageError(
-                f"expected a path of its own for --{output.kind}, got {output.path!r}, which is the input "
+                f"expected a path of its own for {output.option}, got {output.path!r}, which is the input "
                 f"{read[found.key]!r}; it would be overwritten"
             )
         if found.key in taken:
+            other = taken[found.key]
             raise UsageError(
-                f"expected a path of its own for --{output.kind}, got {output.path!r}, which "
-                f"--{taken[found.key].kind} {taken[found.key].path} names too"
+                f"expected a path of its own for {output.option}, got {output.path!r}, which {other} names too"
             )
         if not _is_null(found):
             taken[found.key] = output
-    return Outputs(outputs, writers or {output.kind: writer(output.kind) for output in outputs}, places)
+    return Outputs(outputs, writers, places)
 
 
 def checked(output: Output) -> Destination:
@@ -178,7 +215,7 @@ def checked(output: Output) -> Destination:
         return try_destination(output.path)
     except (OSError, ValueError) as fault:  # ValueError: a path with a null character
         why = getattr(fault, "strerror", None) or str(fault)
-    raise UsageError(f"expected a file to write for --{output.kind}, but {output.path} cannot be written: {why}")
+    raise UsageError(f"expected a file to write for {output.option}, but {output.path} cannot be written: {why}")
 
 
 def _is_null(found: Destination) -> bool:

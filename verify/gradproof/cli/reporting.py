@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gradproof.cli import codes, outputs
 from gradproof.cli.console import console, count, text
+from gradproof.cli.options import written_options
+from gradproof.config import SHORTHANDS
 
 if TYPE_CHECKING:
     from gradproof.results import RunResult
@@ -17,32 +19,17 @@ if TYPE_CHECKING:
 
 @click.command("report", epilog="Example: gradproof report numpy.json torch.json --html all.html --junit all.xml")
 @click.argument("results", nargs=-1, required=True, metavar="RESULTS.json...")
-@click.option("--html", metavar="PATH", help="Write one HTML file (the default: report.html).")
-@click.option("--markdown", metavar="PATH", help="Write Markdown.")
-@click.option("--junit", metavar="PATH", help="Write JUnit XML.")
-@click.option(
-    "--write",
-    "others",
-    nargs=2,
-    multiple=True,
-    metavar="NAME PATH",
-    help="Write another installed format. Repeatable.",
-)
-def report_command(
-    results: tuple[str, ...],
-    html: str | None,
-    markdown: str | None,
-    junit: str | None,
-    others: tuple[tuple[str, str], ...],
-) -> int:
-    """Make reports from results files; several are combined first.
+@written_options(*SHORTHANDS, "report")
+@click.option("--write", "others", nargs=2, multiple=True, hidden=True)  # how --report was called before
+def report_command(results: tuple[str, ...], others: tuple[tuple[str, str], ...], **options: Any) -> int:
+    """Make reports from results files; several are combined first. Without a format: report.html.
 
     Nothing is checked again: a report can be made on another machine, later. `-` is standard input, and standard
     output where a path is written to.
     """
-    named = {"html": html, "markdown": markdown, "junit": junit}
-    chosen = [outputs.Output(kind, path) for kind, path in [*named.items(), *others] if path]
-    chosen = chosen or [outputs.Output("html", outputs.DEFAULTS["html"])]
+    options["report"] = (*options["report"], *map("=".join, others))
+    default = {} if any(options.values()) else {"html": outputs.DEFAULTS["html"]}
+    chosen = outputs.chosen_by(options, default)
     prepared = outputs.prepare(chosen, results)
     result = judged(read(results))
     return _report_combined(results, result, prepared.write(result), stderr=prepared.on_stdout)
@@ -50,15 +37,16 @@ def report_command(
 
 @click.command("combine", epilog="Example: gradproof combine numpy.json torch.json --json all.json")
 @click.argument("results", nargs=-1, required=True, metavar="IN.json...")
-@click.option("--json", "path", required=True, metavar="OUT.json", help="The file to write.")
-def combine_command(results: tuple[str, ...], path: str) -> int:
-    """Combine results files of different cells into one.
+@click.option("--json", required=True, metavar="OUT.json", help="The file to write.")
+@written_options(*SHORTHANDS, "report")
+def combine_command(results: tuple[str, ...], **options: Any) -> int:
+    """Combine results files of different cells into one, with reports of all of them.
 
     A cell that one file judged and another did not run is kept as judged. Two verdicts on one cell contradict
     each other: an error; `gradproof compare` is for two runs of the same cells. `-` is standard input or output.
     """
     # One of the inputs may be the output: what it holds, the union holds too.
-    prepared = outputs.prepare([outputs.Output(outputs.RESULTS, path)])
+    prepared = outputs.prepare(outputs.chosen_by(options), results, replacing=outputs.RESULTS)
     result = judged(read(results))
     return _report_combined(results, result, prepared.write(result), stderr=prepared.on_stdout)
 

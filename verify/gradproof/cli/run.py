@@ -9,7 +9,7 @@ import click
 
 from gradproof.cli import codes, outputs
 from gradproof.cli.options import given_options, run_options, selection
-from gradproof.config import effective
+from gradproof.config import SHORTHANDS, effective
 from gradproof.interrupts import interruptible
 
 
@@ -46,7 +46,8 @@ def check_command(files: tuple[str, ...], **options: Any) -> int:
 def _judge(options: Mapping[str, Any], files: tuple[str, ...], defaults: Mapping[str, str]) -> int:
     settings = effective(given_options(options))
     chosen = outputs.chosen(
-        {kind: settings[kind].value for kind in (outputs.RESULTS, *outputs.REPORTS) if kind in settings},
+        {kind: settings[kind].value for kind in (outputs.RESULTS, *SHORTHANDS) if kind in settings},
+        settings["report"].value if "report" in settings else (),
         defaults,
     )
     made = selection(settings, files)

@@ -13,6 +13,7 @@ from gradproof.cli.findings import show_finding
 from gradproof.cli.outputs import DEFAULTS, RESULTS
 from gradproof.results.claims import overall
 from gradproof.results.findings import findings
+from gradproof.results.labels import kernel_origins, place_of, with_origin
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,11 +43,18 @@ def summarise(result: RunResult, code: int, written: Written, *, verbose: bool =
         words += [(f"{counts[status]} {status}", STYLES[status] if counts[status] else "dim"), ", "]
     out.print(text(*words[:-1]))
     profile = result.run.settings.get("profile", "?")
-    out.print(text(f"{duration(result.run.seconds)}, profile {profile}, seed {result.run.seed}"))
+    out.print(text(f"{duration(result.run.seconds)}, profile {profile}, seed {result.run.seed}{_judged_on(result)}"))
     for line in written.lines():
         out.print(text(line))
     _claims(out, result, written.files)
     out.print(_verdict(result, code))
+
+
+def _judged_on(result: RunResult) -> str:
+    """``, on numpy:cpu (gradproof's reference kernels), torch:cpu``: the places of the cells that were judged."""
+    judged = [cell for cell in result.cells if cell.status not in ("not-run", "unsupported")]
+    places = ", ".join(with_origin(place, whose) for place, whose in kernel_origins(judged).items())
+    return f", on {places}" if places else ""
 
 
 def _failures(out: Console, result: RunResult, verbose: bool) -> None:
@@ -145,7 +153,7 @@ def _claims(out: Console, result: RunResult, files: Sequence[str]) -> None:
 def _tally(cells: Iterable[Cell]) -> list[tuple[tuple[str, str], int]]:
     tally: dict[tuple[str, str], int] = {}
     for cell in cells:
-        key = f"{cell.backend}:{cell.device}", " ".join(cell.reason.split())
+        key = place_of(cell), " ".join(cell.reason.split())
         tally[key] = tally.get(key, 0) + 1
     return sorted(tally.items(), key=lambda item: -item[1])
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gradproof.cli import codes, outputs
-from gradproof.config import BY_NAME, parse
+from gradproof.cli.options import written_options
+from gradproof.config import BY_NAME, SHORTHANDS, parse
 from gradproof.errors import UsageError
 from gradproof.interrupts import interruptible
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from gradproof.sweep.targets import Wanted
 
 REPEATABLE: Final = ("backend", "format", "order", "mode")
-WRITTEN: Final = ("json", "html", "markdown")
 
 
 @click.command(
@@ -40,9 +40,7 @@ WRITTEN: Final = ("json", "html", "markdown")
 @click.option("--fresh", is_flag=True, help="Start again, and forget the finished shards of this sweep.")
 @click.option("--seed", metavar="N", help="Seed of a guided search.")
 @click.option("--points", metavar="N", help="Inputs that a guided search may try.")
-@click.option("--json", metavar="PATH", help=BY_NAME["json"].help)
-@click.option("--html", metavar="PATH", help=BY_NAME["html"].help)
-@click.option("--markdown", metavar="PATH", help=BY_NAME["markdown"].help)
+@written_options(outputs.RESULTS, *SHORTHANDS, "report")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing until the summary.")
 def sweep_command(**options: Any) -> int:
     """Judge every bit pattern of a format, or of a range of them.
@@ -57,7 +55,7 @@ def sweep_command(**options: Any) -> int:
     Exits 0 when every input passes, 1 on a failure, 2 when interrupted, 3 on an internal error, 4 on wrong usage,
     5 when nothing ran.
     """
-    chosen = outputs.chosen({kind: options[kind] for kind in WRITTEN if options[kind]})
+    chosen = outputs.chosen_by(options)
     wanted, means = _wanted(options), _means(options)
     prepared = outputs.prepare(chosen, options["names"])
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import datetime
-import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gradproof.cli.outputs import RESULTS, writer
 from gradproof.engine.installed import claims
 from gradproof.engine.selection import DEFAULT_SEED
-from gradproof.entry_points import enabled_entry_points, loaded
-from gradproof.errors import GradproofError, UsageError
+from gradproof.errors import GradproofError
 from gradproof.plugin.options import FILTERS, Options
-from gradproof.results import RunResult, write_results
+from gradproof.results import RunResult
 from gradproof.results.claims import judge
 from gradproof.results.findings import findings
 from gradproof.results.keeping import Weight, destinations
@@ -39,19 +37,21 @@ def write_files(
     done: list[str] = []
     failed: list[str] = []
     result = assemble(verdicts, headers, options, complete=complete, started=started)
-    wanted = {name: path for name in ("json", "report") if (path := options.path(name)) is not None}
-    reports = [path for name, path in wanted.items() if name != "json"]
-    where = destinations(Weight.of(result, interrupted=not complete), wanted.get("json"), reports)
-    for name, path in wanted.items():
-        what, write = {"json": ("results", write_results), "report": ("report", write_report)}[name]
+    results = next((path for name, path in options.files if name == RESULTS), None)
+    reports = [path for name, path in options.files if name != RESULTS]
+    where = destinations(Weight.of(result, interrupted=not complete), results, reports)
+    for name, path in options.files:
+        what = "results" if name == RESULTS else "report"
         to = where[path]
         kept = "" if to == path else f"; {_relative(path, root)} holds more and is kept"
         try:
             if to is not None:
-                write(result, to)
+                writer(name)(result, to)
             done.append(f"{what}: {'nothing was judged' if to is None else _relative(to, root)}{kept}")
         except GradproofError as fault:
             failed.append(f"{what} not written: {fault}")
+        except Exception as fault:  # of a writer that another package brought
+            failed.append(f"{what} not written: {name} to {_relative(path, root)}: {type(fault).__name__}: {fault}")
     return done, failed
 
 
@@ -92,19 +92,6 @@ def assemble(
     return RunResult(
         shard, ordered, states, claims=judge(claims(), ordered), deviations=found, findings=findings(ordered)
     )
-
-
-def write_report(result: RunResult, path: str | os.PathLike[str]) -> None:
-    """Write the HTML report by the writer of the entry-point group ``gradproof.reports``.
-
-    Raises UsageError where no writer of HTML is installed, or when ``path`` cannot be written.
-    """
-    for point in enabled_entry_points("gradproof.reports"):
-        if point.name == "html":
-            write: Callable[[RunResult, str | os.PathLike[str]], None] = loaded(point)
-            write(result, path)
-            return
-    raise UsageError("expected a writer called 'html' in the entry-point group gradproof.reports, got none")
 
 
 def _settings(options: Options) -> dict[str, Any]:

@@ -39,7 +39,6 @@ SINGLE = {
     "seed": "seed of the sampled checks, an integer",
     "time-limit": "seconds that one call of an implementation may take (default: 60)",
     "json": "write the results file to this path",
-    "report": "write the HTML report to this path",
 }
 KINDS: dict[str, Any] = {"seed": int, "time-limit": float}
 
@@ -60,9 +59,12 @@ def add_options(parser: pytest.Parser) -> None:
         parser.addini(f"gradproof_{name}", text, type="args", default=[])
     for name, text in SINGLE.items():
         extra = {"choices": PROFILES} if name == "profile" else {"type": KINDS.get(name, str)}
-        metavar = "PATH" if name in ("json", "report") else name.upper()
+        metavar = "PATH" if name == "json" else name.upper()
         group.addoption(f"--gradproof-{name}", metavar=metavar, help=text, **extra)
         parser.addini(_ini(name), text, default="")
+    text = "write a report of this installed format (html, markdown, junit, ...) to PATH; PATH alone is for html"
+    group.addoption("--gradproof-report", action="append", metavar="FORMAT=PATH", help=text + "; repeatable")
+    parser.addini("gradproof_report", text, type="linelist", default=[])
     text = "fail, instead of skipping, cells whose backend is missing: NAME (on cpu) or NAME:DEVICE"
     group.addoption("--gradproof-require-backend", action="append", metavar="NAME", help=text + "; repeatable")
     parser.addini("gradproof_require_backend", text, type="args", default=[])
@@ -106,14 +108,37 @@ class Options:
         """Whether any option keeps cells out."""
         return any(self.several(f.name) for f in FILTERS)
 
-    def path(self, name: str) -> str | None:
-        """Where to write ``json`` or ``report``, as text: a path that ends in a separator names a folder.
+    @property
+    def files(self) -> list[tuple[str, str]]:
+        """What to write and where: ``json`` or a report's format, and a path; one that ends in a separator is a folder.
 
-        Relative paths start where pytest was called for an option, at the root directory for the file's.
+        Relative paths start where pytest was called for an option, at the root directory for the file's. ``none``
+        switches one off; what the command line says of a format replaces what the file says. Raises ValueError for a
+        report without a path or of the format ``json``, and for ``-``: standard output is pytest's own.
         """
-        given = self.single(name)
-        base = self.config.invocation_params.dir if given.explicit else self.config.rootpath
-        return os.path.join(base, given.value) if given.value else None  # noqa: PTH118  # see above
+        here, root = self.config.invocation_params.dir, self.config.rootpath
+        results = self.single("json")
+        asked = [("json", results.value, here if results.explicit else root)] if results.value else []
+        typed = [_format_and_path(text) for text in self.config.getoption("gradproof_report") or ()]
+        set_there = [_format_and_path(text) for text in self.config.getini("gradproof_report") if text]
+        asked += [(*one, root) for one in set_there if one[0] not in [name for name, _ in typed]]
+        asked += [(*one, here) for one in typed]
+        if any(name == "json" for name, *_ in (*typed, *set_there)):
+            raise ValueError("expected the format of a report for --gradproof-report, got 'json': see --gradproof-json")
+        for name, path, _ in asked:
+            if path == "-":
+                raise ValueError(f"expected a file to write for {name}, got '-', which is pytest's own output")
+        return [(name, os.path.join(base, path)) for name, path, base in asked if path != "none"]  # noqa: PTH118
+
+
+def _format_and_path(text: str) -> tuple[str, str]:
+    """The two sides of ``FORMAT=PATH``; ``html`` for a path alone, which may have the sign behind a dot or a slash."""
+    name, sign, path = text.partition("=")
+    if not sign or any(mark in name for mark in "./\\"):
+        return "html", text
+    if not (name.strip() and path):
+        raise ValueError(f"expected FORMAT=PATH, such as html=report.html, for --gradproof-report, got {text!r}")
+    return name.strip(), path
 
 
 def _ini(name: str) -> str:

@@ -35,12 +35,25 @@ def pytest_configure(config: pytest.Config) -> None:
     undecided = config.getini("gradproof_undecided")
     if undecided not in UNDECIDED:
         raise pytest.UsageError(f"gradproof_undecided: expected fail, skip or pass, got {undecided!r}")
+    _check_files(Options(config))
     config.pluginmanager.register(Recorder(config), "gradproof-recorder")
     # Before Hypothesis' own plugin looks the profile up, and only for those who ask for one of ours.
     if str(config.getoption("--hypothesis-profile", None) or "").startswith("gradproof-"):
         from gradproof.plugin.profiles import register_profiles
 
         register_profiles()
+
+
+def _check_files(options: Options) -> None:
+    """Refuse what cannot be written before anything is judged; only a session that wants a report looks closer."""
+    try:
+        wanted = any(name != "json" for name, _ in options.files)
+    except ValueError as fault:
+        raise pytest.UsageError(str(fault)) from None
+    if wanted:
+        from gradproof.plugin.outputs import check_files
+
+        check_files(options)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

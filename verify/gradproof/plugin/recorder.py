@@ -47,7 +47,7 @@ class Recorder:
     @property
     def wants_file(self) -> bool:
         """Whether a results file or a report is asked for."""
-        return bool(self.options.path("json") or self.options.path("report"))
+        return bool(self.options.files)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the verdicts out of a report that carries some; what failed is kept for the next session at once."""

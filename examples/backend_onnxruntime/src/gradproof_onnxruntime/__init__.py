@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradproof.backends import traits as probing
-from gradproof.backends.base import Availability, Backend, Call, Implementation, Traits, padded
-from gradproof.errors import Unsupported
-from gradproof.formats import Format
-from gradproof.formats.arrays import Bits, storage
+from gradproof.extend import Availability, Backend, Bits, Call, Format, Implementation, Traits, Unsupported, padded
+from gradproof.extend import arrays as fa
+from gradproof.extend import traits as probing
 
 if TYPE_CHECKING:
     from gradproof_onnxruntime.sessions import Sessions
@@ -73,16 +71,16 @@ class OnnxRuntimeBackend(Backend):
         if call.order:
             raise Unsupported(f"ONNX Runtime has no AD, so there is no derivative of {implementation.name}")
         if bits.size == 0:
-            return np.asarray(bits, storage(fmt)).copy()
-        lanes = padded(np.asarray(bits, storage(fmt)))
+            return np.asarray(bits, fa.storage(fmt)).copy()
+        lanes = padded(np.asarray(bits, fa.storage(fmt)))
         result = self._sessions.applied(implementation, _array(lanes, fmt))
-        answer: Bits = result.view(storage(fmt))[: bits.size].reshape(bits.shape)
+        answer: Bits = result.view(fa.storage(fmt))[: bits.size].reshape(bits.shape)
         return answer
 
     def dot(self, x: Bits, w: Bits, bias: Bits | None, fmt: Format) -> Bits:
         """``ReduceSum(x * w) + bias``."""
         arrays = [_array(a, fmt) for a in (x, w, *(() if bias is None else (bias,)))]
-        return self._sessions.dot(arrays).view(storage(fmt))
+        return self._sessions.dot(arrays).view(fa.storage(fmt))
 
     def chain(
         self, implementation: Implementation, weights: Sequence[float], bits: Bits, fmt: Format
@@ -94,7 +92,7 @@ class OnnxRuntimeBackend(Backend):
         """FTZ and DAZ of a product."""
         if fmt.name not in self._traits:
             self._traits[fmt.name] = probing.probe(
-                lambda a, b: self._sessions.product(_array(a, fmt), _array(b, fmt)).view(storage(fmt)), fmt
+                lambda a, b: self._sessions.product(_array(a, fmt), _array(b, fmt)).view(fa.storage(fmt)), fmt
             )
         return self._traits[fmt.name]
 
@@ -104,4 +102,4 @@ class OnnxRuntimeBackend(Backend):
 
 
 def _array(bits: Bits, fmt: Format) -> Any:
-    return np.array(bits, storage(fmt), order="C").view(np.dtype(fmt.name))
+    return np.array(bits, fa.storage(fmt), order="C").view(np.dtype(fmt.name))

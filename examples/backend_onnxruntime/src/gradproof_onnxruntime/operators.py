@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gradproof.backends.base import Implementation
+from gradproof.extend import Implementation
 from gradproof_onnxruntime.sessions import Graph
 
 Build = Callable[[Graph, str], str]

@@ -9,8 +9,7 @@ import numpy as np
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from gradproof.backends.base import Implementation
-from gradproof.errors import ImplementationFault, Unsupported
+from gradproof.extend import Implementation, ImplementationFault, Unsupported
 
 OPSET = 20
 """The first with Gelu; ONNX Runtime 1.17 and later know it."""

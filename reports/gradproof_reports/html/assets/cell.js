@@ -103,7 +103,7 @@
     const parts = [
       el("p.crumbs", null, el("a", { href: "#matrix" }, "← All cells")),
       el("h1", null, title),
-      el("p.sub", null, `${page.series}, ${cell.format}, order ${cell.order}; ${cell.implementation}; contract ${cell.contract}`),
+      el("p.sub", null, `${page.series}${page.origin ? ` (${page.origin})` : ""}, ${cell.format}, order ${cell.order}; ${cell.implementation}; contract ${cell.contract}`),
       switches(data, page, cell),
       series.length > 0 && el("section.panel", null,
         el("div.head", null, el("h2", null, "Error over the whole line"), el("div.seg", { role: "group", "aria-label": "Horizontal axis" }, choose("ordinal", "floats"), choose("log", "log |x|"))),

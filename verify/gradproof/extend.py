@@ -1,0 +1,417 @@
+"""What property packs, backends, functions, studies, ledgers and report formats may import: all of it, in one place.
+
+``gradproof`` itself is for those who check their code; this module is for those who extend the checks. The packs that
+come with gradproof, and its examples, import from the two and from nothing else. docs/extending.md lists the names
+by task, and says which of them stay. Each is imported on first use, so that ``import gradproof.extend`` costs next to
+nothing: no NumPy, no framework.
+
+Functions: ``Function`` and what makes one, with the contracts that it can be held to.
+
+Numbers: formats (``Format``), and arrays of their bit patterns (``Bits``): the module ``arrays`` has the operations.
+
+Properties: subclass ``Property``; ``check`` gets a ``Probe`` (one implementation beside its oracle) and answers with an
+``Outcome``, which holds the ``Violations``, as severe as the constants say, and the ``Evidence``. ``Pointwise`` is the
+base of those that judge input by input.
+
+The oracle: certified values (``Certified``; ``Reference`` for many at once), their exact numbers (``Dyadic``), double-
+doubles (``pairs``), and what it knows of a function as a whole.
+
+Backends: subclass ``Backend``. ``call_checks`` holds an implementation to what it must return, ``traits`` probes how
+subnormal numbers fare, ``layouts`` and ``Space`` are for claims about calls and about networks.
+
+Reports: a callable (result, path) that reads a ``RunResult`` and nothing else. None of these names loads NumPy.
+
+Studies: what a command needs to take options, to write files and to end like the others.
+
+Ledgers: judging without one, and what an entry says.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from gradproof.backends import availability, get_backend, layouts, traits
+    from gradproof.backends import contract as call_checks
+    from gradproof.backends.arrays import Arrays
+    from gradproof.backends.base import Availability, Backend, Call, Implementation, Traits, padded
+    from gradproof.backends.chains import reverse_passes, rows_of
+    from gradproof.backends.registry import split_id
+    from gradproof.backends.settings import FrameworkSetting
+    from gradproof.backends.space import FORWARD_OVER_REVERSE, Array, Program, Space
+    from gradproof.cache import entries as cache_entries
+    from gradproof.cli import codes as exit_codes
+    from gradproof.cli import console as terminal
+    from gradproof.cli.options import backends as chosen_backends
+    from gradproof.cli.outputs import Output, Written
+    from gradproof.cli.outputs import prepare as prepare_outputs
+    from gradproof.engine.environment import environment, hardware
+    from gradproof.engine.installed import properties as installed_properties
+    from gradproof.engine.ledger import Ledger
+    from gradproof.engine.ledger import explain as explain_outcome
+    from gradproof.engine.ledger_entries import Deviation, Entry
+    from gradproof.engine.losses import Loss
+    from gradproof.engine.oracles import oracle_of
+    from gradproof.engine.pointwise import Pointwise
+    from gradproof.engine.probe import Probe
+    from gradproof.engine.property import Outcome, Property, Violations
+    from gradproof.engine.regions import spans as failing_spans
+    from gradproof.engine.search import search
+    from gradproof.engine.selection import PROFILES, Budget, Selection
+    from gradproof.engine.task import Task
+    from gradproof.engine.worker import WorkerState
+    from gradproof.engine.worker import prepare as prepare_worker
+    from gradproof.errors import GradproofError, ImplementationFault, Unsupported, UsageError
+    from gradproof.files.writing import write_text
+    from gradproof.formats import (
+        BFLOAT16,
+        FLOAT8_E4M3FN,
+        FLOAT8_E5M2,
+        FLOAT16,
+        FLOAT32,
+        FLOAT64,
+        FORMATS,
+        Format,
+        arrays,
+        get_format,
+    )
+    from gradproof.formats.arrays import Bits, Floats, Ints
+    from gradproof.functions import Function, exact, function, get_function, piecewise
+    from gradproof.interrupts import interruptible
+    from gradproof.measure import Contract, Judgement, contract, conversion
+    from gradproof.measure.causes import probable_cause
+    from gradproof.measure.contracts import STABLE, TRAINING
+    from gradproof.measure.severity import (
+        FAULT,
+        LARGE,
+        LARGE_ERROR,
+        LOST_SIGNAL,
+        SMALL_ERROR,
+        WRONG_BRANCH,
+        WRONG_CLASS,
+        classify,
+    )
+    from gradproof.oracle import Certified, Dyadic, Oracle, Reference, pairs
+    from gradproof.oracle.certify import undecided
+    from gradproof.oracle.exact_route import derivatives as exact_derivatives
+    from gradproof.oracle.joints import may_be_equal
+    from gradproof.oracle.reference import BY_EXACT, FINITE, UNDECIDED, UNDEFINED, ReferenceRow
+    from gradproof.oracle.shape import Bracket, extent, linear_pieces, turning_points
+    from gradproof.results import claims as claim_verdicts
+    from gradproof.results import sweeps
+    from gradproof.results.formatting import in_order
+    from gradproof.results.keeping import Weight
+    from gradproof.results.labels import kernel_origin, kernel_origins, with_origin
+    from gradproof.results.model import (
+        SEVERITIES,
+        STATUSES,
+        Basis,
+        Cell,
+        Certificate,
+        Claim,
+        ClaimException,
+        Curve,
+        Evidence,
+        Interval,
+        LedgerState,
+        PlaceVerdict,
+        RunResult,
+    )
+    from gradproof.results.model import shown as function_text
+    from gradproof.strategies import batches, landmark_bits, landmark_ordinals
+    from gradproof.text import visible
+
+_HOMES: Final = {
+    # functions
+    "Contract": "gradproof.measure",
+    "Function": "gradproof.functions",
+    "GradproofError": "gradproof.errors",
+    "UsageError": "gradproof.errors",
+    "contract": "gradproof.measure",
+    "exact": "gradproof.functions",
+    "function": "gradproof.functions",
+    "get_function": "gradproof.functions",
+    "piecewise": "gradproof.functions",
+    # numbers
+    "BFLOAT16": "gradproof.formats",
+    "Bits": "gradproof.formats.arrays",
+    "FLOAT16": "gradproof.formats",
+    "FLOAT32": "gradproof.formats",
+    "FLOAT64": "gradproof.formats",
+    "FLOAT8_E4M3FN": "gradproof.formats",
+    "FLOAT8_E5M2": "gradproof.formats",
+    "FORMATS": "gradproof.formats",
+    "Floats": "gradproof.formats.arrays",
+    "Format": "gradproof.formats",
+    "Ints": "gradproof.formats.arrays",
+    "arrays": "gradproof.formats",
+    "get_format": "gradproof.formats",
+    # properties
+    "Evidence": "gradproof.results.model",
+    "FAULT": "gradproof.measure.severity",
+    "ImplementationFault": "gradproof.errors",
+    "Judgement": "gradproof.measure",
+    "LARGE": "gradproof.measure.severity",
+    "LARGE_ERROR": "gradproof.measure.severity",
+    "LOST_SIGNAL": "gradproof.measure.severity",
+    "Outcome": "gradproof.engine.property",
+    "Pointwise": "gradproof.engine.pointwise",
+    "Probe": "gradproof.engine.probe",
+    "Property": "gradproof.engine.property",
+    "SMALL_ERROR": "gradproof.measure.severity",
+    "STABLE": "gradproof.measure.contracts",
+    "TRAINING": "gradproof.measure.contracts",
+    "Task": "gradproof.engine.task",
+    "Unsupported": "gradproof.errors",
+    "Violations": "gradproof.engine.property",
+    "WRONG_BRANCH": "gradproof.measure.severity",
+    "WRONG_CLASS": "gradproof.measure.severity",
+    "batches": "gradproof.strategies",
+    "classify": "gradproof.measure.severity",
+    "conversion": "gradproof.measure",
+    "landmark_bits": "gradproof.strategies",
+    "landmark_ordinals": "gradproof.strategies",
+    "search": "gradproof.engine.search",
+    # the oracle
+    "BY_EXACT": "gradproof.oracle.reference",
+    "Bracket": "gradproof.oracle.shape",
+    "Certified": "gradproof.oracle",
+    "Dyadic": "gradproof.oracle",
+    "FINITE": "gradproof.oracle.reference",
+    "Oracle": "gradproof.oracle",
+    "Reference": "gradproof.oracle",
+    "ReferenceRow": "gradproof.oracle.reference",
+    "UNDECIDED": "gradproof.oracle.reference",
+    "UNDEFINED": "gradproof.oracle.reference",
+    "exact_derivatives": "gradproof.oracle.exact_route:derivatives",
+    "extent": "gradproof.oracle.shape",
+    "linear_pieces": "gradproof.oracle.shape",
+    "may_be_equal": "gradproof.oracle.joints",
+    "oracle_of": "gradproof.engine.oracles",
+    "pairs": "gradproof.oracle",
+    "turning_points": "gradproof.oracle.shape",
+    "undecided": "gradproof.oracle.certify",
+    # backends
+    "Array": "gradproof.backends.space",
+    "Arrays": "gradproof.backends.arrays",
+    "Availability": "gradproof.backends.base",
+    "Backend": "gradproof.backends.base",
+    "Call": "gradproof.backends.base",
+    "FORWARD_OVER_REVERSE": "gradproof.backends.space",
+    "FrameworkSetting": "gradproof.backends.settings",
+    "Implementation": "gradproof.backends.base",
+    "Program": "gradproof.backends.space",
+    "Space": "gradproof.backends.space",
+    "Traits": "gradproof.backends.base",
+    "availability": "gradproof.backends",
+    "call_checks": "gradproof.backends:contract",
+    "get_backend": "gradproof.backends",
+    "layouts": "gradproof.backends",
+    "padded": "gradproof.backends.base",
+    "reverse_passes": "gradproof.backends.chains",
+    "rows_of": "gradproof.backends.chains",
+    "traits": "gradproof.backends",
+    # reports
+    "Basis": "gradproof.results.model",
+    "Cell": "gradproof.results.model",
+    "Certificate": "gradproof.results.model",
+    "Claim": "gradproof.results.model",
+    "ClaimException": "gradproof.results.model",
+    "Curve": "gradproof.results.model",
+    "Interval": "gradproof.results.model",
+    "LedgerState": "gradproof.results.model",
+    "PlaceVerdict": "gradproof.results.model",
+    "RunResult": "gradproof.results.model",
+    "SEVERITIES": "gradproof.results.model",
+    "STATUSES": "gradproof.results.model",
+    "cache_entries": "gradproof.cache:entries",
+    "claim_verdicts": "gradproof.results:claims",
+    "function_text": "gradproof.results.model:shown",
+    "in_order": "gradproof.results.formatting",
+    "kernel_origin": "gradproof.results.labels",
+    "kernel_origins": "gradproof.results.labels",
+    "sweeps": "gradproof.results",
+    "visible": "gradproof.text",
+    "with_origin": "gradproof.results.labels",
+    "write_text": "gradproof.files.writing",
+    # studies
+    "Output": "gradproof.cli.outputs",
+    "Weight": "gradproof.results.keeping",
+    "Written": "gradproof.cli.outputs",
+    "chosen_backends": "gradproof.cli.options:backends",
+    "environment": "gradproof.engine.environment",
+    "exit_codes": "gradproof.cli:codes",
+    "interruptible": "gradproof.interrupts",
+    "prepare_outputs": "gradproof.cli.outputs:prepare",
+    "terminal": "gradproof.cli:console",
+    # ledgers
+    "Budget": "gradproof.engine.selection",
+    "Deviation": "gradproof.engine.ledger_entries",
+    "Entry": "gradproof.engine.ledger_entries",
+    "Ledger": "gradproof.engine.ledger",
+    "Loss": "gradproof.engine.losses",
+    "PROFILES": "gradproof.engine.selection",
+    "Selection": "gradproof.engine.selection",
+    "WorkerState": "gradproof.engine.worker",
+    "explain_outcome": "gradproof.engine.ledger:explain",
+    "failing_spans": "gradproof.engine.regions:spans",
+    "hardware": "gradproof.engine.environment",
+    "installed_properties": "gradproof.engine.installed:properties",
+    "prepare_worker": "gradproof.engine.worker:prepare",
+    "probable_cause": "gradproof.measure.causes",
+    "split_id": "gradproof.backends.registry",
+}
+"""Where each name lives: the module or package that holds it, with its name there where that is another."""
+
+__all__ = [
+    "BFLOAT16",
+    "BY_EXACT",
+    "FAULT",
+    "FINITE",
+    "FLOAT8_E4M3FN",
+    "FLOAT8_E5M2",
+    "FLOAT16",
+    "FLOAT32",
+    "FLOAT64",
+    "FORMATS",
+    "FORWARD_OVER_REVERSE",
+    "LARGE",
+    "LARGE_ERROR",
+    "LOST_SIGNAL",
+    "PROFILES",
+    "SEVERITIES",
+    "SMALL_ERROR",
+    "STABLE",
+    "STATUSES",
+    "TRAINING",
+    "UNDECIDED",
+    "UNDEFINED",
+    "WRONG_BRANCH",
+    "WRONG_CLASS",
+    "Array",
+    "Arrays",
+    "Availability",
+    "Backend",
+    "Basis",
+    "Bits",
+    "Bracket",
+    "Budget",
+    "Call",
+    "Cell",
+    "Certificate",
+    "Certified",
+    "Claim",
+    "ClaimException",
+    "Contract",
+    "Curve",
+    "Deviation",
+    "Dyadic",
+    "Entry",
+    "Evidence",
+    "Floats",
+    "Format",
+    "FrameworkSetting",
+    "Function",
+    "GradproofError",
+    "Implementation",
+    "ImplementationFault",
+    "Interval",
+    "Ints",
+    "Judgement",
+    "Ledger",
+    "LedgerState",
+    "Loss",
+    "Oracle",
+    "Outcome",
+    "Output",
+    "PlaceVerdict",
+    "Pointwise",
+    "Probe",
+    "Program",
+    "Property",
+    "Reference",
+    "ReferenceRow",
+    "RunResult",
+    "Selection",
+    "Space",
+    "Task",
+    "Traits",
+    "Unsupported",
+    "UsageError",
+    "Violations",
+    "Weight",
+    "WorkerState",
+    "Written",
+    "arrays",
+    "availability",
+    "batches",
+    "cache_entries",
+    "call_checks",
+    "chosen_backends",
+    "claim_verdicts",
+    "classify",
+    "contract",
+    "conversion",
+    "environment",
+    "exact",
+    "exact_derivatives",
+    "exit_codes",
+    "explain_outcome",
+    "extent",
+    "failing_spans",
+    "function",
+    "function_text",
+    "get_backend",
+    "get_format",
+    "get_function",
+    "hardware",
+    "in_order",
+    "installed_properties",
+    "interruptible",
+    "kernel_origin",
+    "kernel_origins",
+    "landmark_bits",
+    "landmark_ordinals",
+    "layouts",
+    "linear_pieces",
+    "may_be_equal",
+    "oracle_of",
+    "padded",
+    "pairs",
+    "piecewise",
+    "prepare_outputs",
+    "prepare_worker",
+    "probable_cause",
+    "reverse_passes",
+    "rows_of",
+    "search",
+    "split_id",
+    "sweeps",
+    "terminal",
+    "traits",
+    "turning_points",
+    "undecided",
+    "visible",
+    "with_origin",
+    "write_text",
+]
+
+if not TYPE_CHECKING:  # to a type checker a name that is not listed does not exist
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'gradproof.extend' has no attribute {name!r}")
+        from importlib import import_module
+
+        home, _, original = _HOMES[name].partition(":")
+        module = import_module(home)
+        try:
+            value = getattr(module, original or name)
+        except AttributeError:  # a module that nobody has imported yet
+            value = import_module(f"{home}.{original or name}")
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

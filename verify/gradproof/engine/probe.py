@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from gradproof.backends import get_backend
+from gradproof.backends import get_backend, namespaces
 from gradproof.backends.base import Backend, Call, Implementation, Traits
 from gradproof.backends.process_state import state_kept
 from gradproof.backends.space import Space
@@ -96,6 +96,7 @@ class Probe:
         self.oracle: Oracle = oracle_of(task.function)
         self.witnesses = witnesses
         self.selection = selection
+        namespaces.accept()
         self.seed = zlib.crc32(f"{selection.seed}/{task.function.label}/{task.format}".encode())
 
     # -- the implementation ----------------------------------------------------------------------------

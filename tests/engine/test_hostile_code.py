@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gradproof.engine import userfiles
+from gradproof.engine import pool, userfiles
 from gradproof.engine.run import exit_code, run
 from gradproof.engine.selection import Selection
 from gradproof.errors import UsageError
@@ -118,6 +118,42 @@ def test_rubbish_on_the_line_is_an_error_of_who_wrote_it(tmp_path: Path) -> None
     cell = each(tmp_path, {"writes": body})["writes"]
     assert (cell.status, cell.measured["fault"]) == ("error", "crashed")
     assert "something else than the worker wrote on its line" in cell.reason
+
+
+def test_rubbish_on_every_line_makes_nobody_else_speak(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    body = """for fd in range(3, 100):
+        try:
+            os.write(fd, b"rubbish\\n" * 50)
+        except OSError:
+            pass
+    return np.maximum(x, 0)"""
+    cell = each(tmp_path, {"writes": body})["writes"]
+    assert (cell.status, cell.measured["fault"]) == ("error", "crashed")
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_check_that_hangs_outside_of_a_call_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a definition, say, which is no call of the implementation's: CELL_LIMIT is around everything."""
+    monkeypatch.setattr(pool, "CELL_LIMIT", 3.0)
+    monkeypatch.setattr(pool, "CALLS_PER_CELL", 1)
+    text = """
+def endless(m, x):
+    while Path(__file__).with_name("judging").exists():
+        pass
+    return x + 0
+
+@gp.implements(gp.function("hostile_endless", oracle=endless), backend="numpy", formats=["float16"])
+def of_an_endless_definition(x):
+    Path(__file__).with_name("judging").touch()
+    return x
+"""
+    result = checked(tmp_path, text + RIGHT.format(name="right"))
+    cells = {c.implementation.removeprefix("subject:"): c for c in result.cells}
+    assert cells["right"].status == "pass"
+    assert (cells["of_an_endless_definition"].status, cells["of_an_endless_definition"].measured["fault"]) == (
+        "error", "timed-out",
+    )  # fmt: skip
+    assert "no answer within 3 seconds" in cells["of_an_endless_definition"].reason
 
 
 SWAPS = {

@@ -85,6 +85,14 @@ def test_a_new_failure_exits_1_and_is_named(gradproof: Invoke, folder: Path) -> 
     assert gradproof("compare", head, base).exit_code == 1  # tanh fails the other way round
 
 
+def test_lines_name_the_implementation_where_there_are_several(gradproof: Invoke, folder: Path) -> None:
+    cells = [replace(cell("pass", 0.1), implementation=name) for name in ("mine", "yours")]
+    base = written(folder / "base.json", *cells)
+    head = written(folder / "head.json", cells[0], replace(cells[1], status="fail", magnitude=5.0))
+    said = gradproof("compare", base, head).stdout
+    assert "relu-torch-cpu-float32-order0-accuracy of yours  pass (0.1) -> fail (5)" in said
+
+
 def test_what_only_became_better_exits_0(gradproof: Invoke, folder: Path) -> None:
     base = written(folder / "base.json", cell("fail", 9.0))
     head = written(folder / "head.json", cell("pass", 0.3), cell("pass", 0.3, "tanh"))

@@ -348,6 +348,7 @@ NESTED = "[" * 100_000 + "]" * 100_000
         (MEASURED, '"measured":7', "measured: expected dict, got 7"),
         (MEASURED, '"measured":{"classes":{"wrong-class":{}}}', "measured"),
         ('"order":', '"order":7,"x":', "order: expected 0, 1 or 2, got 7"),
+        ('"magnitude":', '"magnitude":-0.5,"x":', "magnitude: expected no number below 0, got -0.5"),
         ('"curve":{', '"curve":7,"x":{', "curve: expected dict, got 7"),
         ('"lo":"', '"lo":"one","x":"', "expected a whole number as text, got 'one'"),
         ('"hi":"', '"hi":"-99999","x":"', "expected lo of at most hi"),
@@ -375,6 +376,19 @@ def test_every_command_refuses_it(gradproof: Invoke, results: Path, command: tup
     results.with_name("bad.json").write_text(text.replace('"seconds":', '"seconds":NaN,"x":'), encoding="utf-8")
     assert gradproof(*command, "bad.json").exit_code == 4
     assert names(results.parent) == ["bad.json", "given.json"]
+
+
+@pytest.mark.parametrize("command", [("claims",), ("report",), ("combine", "--json", "new"), ("compare", "given.json")])
+def test_every_command_refuses_two_cells_of_one_key(gradproof: Invoke, results: Path, command: tuple[str, ...]) -> None:
+    document = json.loads(results.read_text("utf-8"))
+    first = document["cells"][0]
+    document["cells"].append(first | {"status": "pass", "params": {k: str(v) for k, v in first["params"].items()}})
+    results.with_name("bad.json").write_text(json.dumps(document), encoding="utf-8")
+    done = gradproof(*command, "bad.json")
+    assert done.exit_code == 4, done.output
+    last = len(document["cells"]) - 1
+    assert f"document.cells[{last}]: expected one cell for {read_results(results).cells[0].id} (" in done.stderr
+    assert "got a second to [0]" in done.stderr
 
 
 @pytest.mark.parametrize("key", ["seed", "max-seconds", "json", "format"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -43,8 +44,8 @@ CHECK = ("check", "endless.py", "--order", "0", "--property", "accuracy", "--jso
 UNDER_WAY = "relu-numpy-cpu-float16-order0-accuracy"
 
 
-def signalled(folder: Path, *signals: signal.Signals, jobs: str = "1") -> tuple[int, str]:
-    """Exit code and stdout of a check that gets ``signals``, one right after the other, once its first cell passed."""
+def signalled(folder: Path, *signals: signal.Signals, jobs: str = "1", gap: float = 0.0) -> tuple[int, str]:
+    """Exit code and stdout of a check that gets ``signals``, ``gap`` seconds apart, once its first cell passed."""
     (folder / "endless.py").write_text(ENDLESS, encoding="utf-8")
     running = subprocess.Popen(
         [sys.executable, "-m", "gradproof", *CHECK, "--jobs", jobs],
@@ -55,8 +56,48 @@ def signalled(folder: Path, *signals: signal.Signals, jobs: str = "1") -> tuple[
         assert UNDER_WAY in next(line for line in running.stderr if line.startswith("pass"))
         for number in signals:
             running.send_signal(number)
+            time.sleep(gap)
         said, _ = running.communicate(timeout=100)
     return running.returncode, said
+
+
+INTERRUPTING = """
+import atexit, os, signal, sys
+from importlib.abc import MetaPathFinder
+from gradproof.cli import main
+
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+
+class Interrupts(MetaPathFinder):
+    def find_spec(self, name, *_):
+        if name == sys.argv[1]:
+            {act}
+
+sys.meta_path.insert(0, Interrupts())
+atexit.register(interrupt)
+main(sys.argv[2:])
+"""
+"""The command line, interrupted where it imports a module, and once more on its way out."""
+
+
+@pytest.mark.parametrize("act", ["interrupt()", "exec('interrupt(); len([])')"])
+@pytest.mark.parametrize("module", ["click", "gradproof.cli.run", "gradproof.engine.run", "numpy"])
+def test_an_interrupt_while_modules_are_imported_and_one_on_the_way_out(folder: Path, module: str, act: str) -> None:
+    (folder / "mine.py").write_text(RIGHT, encoding="utf-8")
+    (folder / "interrupting.py").write_text(INTERRUPTING.format(act=act), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "interrupting.py", module, "check", "mine.py", "--jobs", "0"],
+        cwd=folder, capture_output=True, text=True, check=False, timeout=100,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_interrupts_until_the_process_has_ended_are_one(folder: Path) -> None:
+    code, said = signalled(folder, *[signal.SIGINT] * 40, gap=0.03)
+    assert (code, statuses(folder / "results.json")) == (2, ["pass", "not-run"])
+    assert "written: results.json, r.html" in said
 
 
 def statuses(file: Path) -> list[str]:

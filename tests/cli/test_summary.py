@@ -10,7 +10,7 @@ import pytest
 from gradproof.cli import codes
 from gradproof.cli.failures import failing, gravity
 from gradproof.cli.outputs import Written
-from gradproof.cli.progress import cell_line
+from gradproof.cli.progress import cell_line, shared_ids
 from gradproof.cli.summary import SHOWN, summarise
 from gradproof.results import Cell, RunResult
 from gradproof.results.model import LedgerState, RunRecord
@@ -120,3 +120,16 @@ def test_a_line_of_progress_shows_the_error_that_counts_and_says_what_is_excused
     line = cell_line(cell(status="pass", magnitude=0.25, excused=3)).plain
     assert line.endswith("error/bound 0.25 (3 points excused: this backend flushes subnormal numbers)")
     assert cell_line(cell(status="pass", magnitude=0.25)).plain.endswith("error/bound 0.25")
+
+
+def test_a_line_says_when_a_result_is_of_the_wrong_class() -> None:
+    """An infinity for the largest number is as far from it as the bound allows to be."""
+    line = cell_line(cell(status="fail", magnitude=1.0, severity="wrong-class", reason="at 3e38: got inf")).plain
+    assert line.endswith("error/bound 1, wrong class  at 3e38: got inf")
+
+
+def test_a_line_names_the_implementation_where_several_have_one_identifier() -> None:
+    mine, yours, other = cell(implementation="mine"), cell(implementation="yours"), cell("tanh", implementation="mine")
+    assert shared_ids([mine, yours, other]) == {mine.id}
+    assert f"{mine.id} of mine" in cell_line(mine, named=True).plain
+    assert "of mine" not in cell_line(other).plain

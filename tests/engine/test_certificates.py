@@ -232,3 +232,21 @@ def test_the_command_shows_the_failure_again(claim: str, tmp_path: Path) -> None
     assert arguments[0] == "gradproof"
     result = CliRunner().invoke(program, arguments[1:])
     assert result.exit_code == 1, result.output
+
+
+def test_a_zero_that_begins_among_the_normal_numbers_has_one_cause_wherever_it_is_looked_at(tmp_path: Path) -> None:
+    """exp(-x) overflows before the result is subnormal; the simplest input lies where it would be."""
+    file = tmp_path / "saturating.py"
+    file.write_text(
+        "import numpy as np\nimport gradproof as gp\n\n"
+        '@gp.implements("silu", backend="numpy", formats=["float32"])\n'
+        "def mine(x):\n    with np.errstate(all='ignore'):\n"
+        "        return np.where(x < -1e30, np.float32(-0.0), x / (1 + np.exp(-x)))\n"
+    )
+    (found,) = run(Selection(files=(str(file),), properties=("accuracy",), orders=(0,), profile="quick", jobs=0)).cells
+    assert found.certificate is not None
+    assert found.certificate.cause == "early-saturation"
+    assert found.certificate.simplest is not None
+    assert found.certificate.simplest.decimal == "-96.0"
+    result = CliRunner().invoke(program, shlex.split(found.certificate.reproduce)[1:])
+    assert "early-saturation (probable)" in result.output

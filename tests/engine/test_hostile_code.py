@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gradproof.engine import userfiles
+from gradproof.engine import pool, userfiles
 from gradproof.engine.run import exit_code, run
 from gradproof.engine.selection import Selection
 from gradproof.errors import UsageError
@@ -120,6 +120,42 @@ def test_rubbish_on_the_line_is_an_error_of_who_wrote_it(tmp_path: Path) -> None
     assert "something else than the worker wrote on its line" in cell.reason
 
 
+def test_rubbish_on_every_line_makes_nobody_else_speak(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    body = """for fd in range(3, 100):
+        try:
+            os.write(fd, b"rubbish\\n" * 50)
+        except OSError:
+            pass
+    return np.maximum(x, 0)"""
+    cell = each(tmp_path, {"writes": body})["writes"]
+    assert (cell.status, cell.measured["fault"]) == ("error", "crashed")
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_check_that_hangs_outside_of_a_call_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a definition, say, which is no call of the implementation's: CELL_LIMIT is around everything."""
+    monkeypatch.setattr(pool, "CELL_LIMIT", 3.0)
+    monkeypatch.setattr(pool, "CALLS_PER_CELL", 1)
+    text = """
+def endless(m, x):
+    while Path(__file__).with_name("judging").exists():
+        pass
+    return x + 0
+
+@gp.implements(gp.function("hostile_endless", oracle=endless), backend="numpy", formats=["float16"])
+def of_an_endless_definition(x):
+    Path(__file__).with_name("judging").touch()
+    return x
+"""
+    result = checked(tmp_path, text + RIGHT.format(name="right"))
+    cells = {c.implementation.removeprefix("subject:"): c for c in result.cells}
+    assert cells["right"].status == "pass"
+    assert (cells["of_an_endless_definition"].status, cells["of_an_endless_definition"].measured["fault"]) == (
+        "error", "timed-out",
+    )  # fmt: skip
+    assert "no answer within 3 seconds" in cells["of_an_endless_definition"].reason
+
+
 SWAPS = {
     "gone": "os.remove(__file__)",
     "other": "Path(__file__).write_text(Path(__file__).read_text().replace('def right', 'def also_right'))",
@@ -201,6 +237,86 @@ def test_what_one_call_changes_the_next_callable_does_not_meet(tmp_path: Path) -
             continue
         assert (cells[name].status, cells[name].measured["fault"]) == ("error", "changed-settings")
         assert says in cells[name].reason
+
+
+REBINDS = {
+    "rebinds_abs": ("np.abs = lambda x, **more: x * 0", "numpy.abs"),
+    "rebinds_isnan": ("np.isnan = np.isinf", "numpy.isnan"),
+    "rebinds_any": ("np.any = lambda *a, **k: False; np.flatnonzero = lambda x: x[:0]", "numpy.any, numpy.flatnonzero"),
+    "deletes": ("del np.where", "numpy.where"),
+    "deep": ("np._core.umath.isfinite = lambda x: x == x", "numpy._core.umath.isfinite"),
+    "rounds": ("import math; math.frexp = lambda x: (x, 0)", "math.frexp"),
+    "builtin": ("import builtins; builtins.max = lambda *a, **k: 0", "builtins.max"),
+    "generators": ("import builtins; builtins.next = lambda *a: None", "builtins.next"),
+    "hides": ("np.isinstance = lambda *a: True", "numpy.isinstance"),
+}
+
+
+def test_names_that_judging_rests_on_are_put_back_and_the_call_is_told(tmp_path: Path) -> None:
+    """What is wrong stays wrong behind each of them: with np.abs a zero, every error was 0."""
+    text = "MAXIMUM = np.maximum\n"
+    for name, (act, _) in REBINDS.items():
+        text += f"\n@implements\ndef {name}(x):\n    {act}\n    return MAXIMUM(x, 0)\n"
+        text += f"\n@implements\ndef wrong_after_{name}(x):\n    return MAXIMUM(x, 0) * x.dtype.type(1.25)\n"
+        text += RIGHT.format(name=f"right_after_{name}")
+    cells = {c.implementation.removeprefix("subject:"): c for c in checked(tmp_path, text).cells}
+    for name, (_, says) in REBINDS.items():
+        assert (cells[name].status, cells[name].measured["fault"]) == ("error", "changed-process"), name
+        assert f"subject:{name} changed {says}; expected these names to stay" in cells[name].reason
+        assert (cells[f"wrong_after_{name}"].status, cells[f"right_after_{name}"].status) == ("fail", "pass")
+
+
+TORCH_REBINDS = {
+    "function": ("torch.sigmoid = torch.relu", "torch.sigmoid"),
+    "functional": ("torch.nn.functional.silu = torch.relu", "torch.nn.functional.silu"),
+    "method": ("torch.Tensor.__mul__ = lambda a, b: a", "torch.Tensor.__mul__"),
+    "module": ("torch.nn.SiLU.forward = lambda self, x: x", "torch.nn.SiLU.forward"),
+}
+JAX_REBINDS = {
+    "jax_numpy": ("jnp.tanh = jnp.sin", "jax.numpy.tanh"),
+    "jax_nn": ("jax.nn.silu = jax.nn.relu", "jax.nn.silu"),
+    "jax_lax": ("jax.lax.tanh = jax.lax.sin", "jax.lax.tanh"),
+}
+
+
+@pytest.mark.parametrize(
+    ("head", "backend", "rebinds"),
+    [
+        pytest.param("import torch", "torch:cpu", TORCH_REBINDS, marks=pytest.mark.framework("torch")),
+        pytest.param("import jax, jax.numpy as jnp", "jax:cpu", JAX_REBINDS, marks=pytest.mark.framework("jax")),
+    ],
+)
+def test_so_are_those_of_the_frameworks(
+    head: str, backend: str, rebinds: dict[str, tuple[str, str]], tmp_path: Path
+) -> None:
+    text = f"{head}\n"
+    for name, (act, _) in rebinds.items():
+        text += f"""
+@gp.implements("relu", backend="{backend}", formats=["float16"])
+def {name}(x):
+    {act}
+    return x * (x > 0)
+"""
+    result = checked(tmp_path, text, time_limit=30.0, modes=("eager",))
+    found = {c.implementation.removeprefix("subject:"): c for c in result.cells}
+    for name, (_, says) in rebinds.items():
+        assert f"subject:{name} changed {says}; expected these names to stay" in found[name].reason
+
+
+@pytest.mark.framework("torch")
+def test_a_framework_that_the_file_is_the_first_to_import_is_known_as_it_was(tmp_path: Path) -> None:
+    text = "import torch\ntorch.sigmoid = torch.relu\n" + RIGHT.format(name="right")
+    with pytest.raises(
+        UsageError, match=r"the import of .*subject\.py changed torch\.sigmoid; expected these names to"
+    ):
+        checked(tmp_path, text)
+
+
+def test_a_file_may_change_its_own_modules_and_add_names(tmp_path: Path) -> None:
+    (tmp_path / "beside.py").write_text("def half(x):\n    return x\n")
+    text = "import beside\nbeside.half = abs\nnp.float = float\n"
+    text += "\n@implements\ndef adds(x):\n    np.mine = beside.half = max\n    return np.maximum(x, 0)\n"
+    assert [c.status for c in checked(tmp_path, text).cells] == ["pass"]
 
 
 QUIET = {

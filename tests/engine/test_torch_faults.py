@@ -144,6 +144,12 @@ FAULTS = {
     "function mode": ("entered(Doubling)", "changed-settings", "torch's function modes from 0 to 1"),
     "dispatch mode": ("entered(Refusing)", "changed-settings", "torch's dispatch modes from 0 to 1"),
     "dual level": ("lambda x: (exp(x), forward_ad.enter_dual_level())[0]", "changed-settings", "level of forward AD"),
+    "functorch": ("lambda x: (exp(x), torch._C._functorch._vmap_increment_nesting(3, 'error'))[0]",
+                  "changed-settings", "torch's levels of functorch from 0 to 1"),
+    "saved tensors": ("entered(lambda: torch.autograd.graph.saved_tensors_hooks(lambda x: x * 0, lambda x: x))",
+                      "changed-settings", "torch's hooks on saved tensors from none to a pair"),
+    "no saved tensors": ("entered(lambda: torch.autograd.graph.disable_saved_tensors_hooks('never'))",
+                         "changed-settings", "hooks on saved tensors from none to none, and no others (never)"),
     "autocast": ("entered(lambda: torch.autocast('cpu'))", "changed-settings", "torch's autocast from (False, "),
     "inference": ("entered(torch.inference_mode)", "changed-process", "inference mode cannot be put back"),
     "subclass": ("lambda x: exp(x).as_subclass(Subclass)", "wrong-type", "returned a Subclass"),
@@ -157,6 +163,13 @@ def test_each_fault_is_a_verdict_of_its_own(tmp_path: Path) -> None:
     told = {name: (c.measured.get("fault"), c.reason) for (name, _), c in found.items() if name in FAULTS}
     assert {name: kind for name, (kind, _) in told.items()} == {name: kind for name, (_, kind, _) in FAULTS.items()}
     assert [name for name, (_, _, says) in FAULTS.items() if says not in told[name][1]] == []
+
+
+def test_derivatives_that_come_later_meet_no_hooks_nor_levels(tmp_path: Path) -> None:
+    names = ("functorch", "saved tensors", "no saved tensors")
+    found = cells(tmp_path, {name: FAULTS[name][0] for name in names}, (0, 1))
+    assert {found[name, 1].measured["fault"] for name in names} == {"changed-settings"}
+    assert found["last", 1].status == "pass"
 
 
 def test_what_a_backward_changes_is_put_back_too(tmp_path: Path) -> None:
@@ -179,6 +192,28 @@ def test_a_derivative_that_got_lost_is_said_to_be_cut_off(tmp_path: Path) -> Non
     assert {found[name, 0].status for name in calls} == {"pass"}
     assert {found[name, 1].severity for name in calls} == {"lost-signal"}
     assert [name for name in calls if "cut off from its input, by detach" not in found[name, 1].reason] == []
+
+
+CLAMPED = """
+import torch
+import gradproof as gp
+
+one = gp.function("always_one", oracle=gp.piecewise(lambda m, x: 1 + 0 * x, 1, lambda m, x: 1 + 0 * x), smooth={1: 2})
+
+@gp.implements(one, backend="torch:cpu", formats=["float32"])
+def clamped(x):
+    return torch.clamp(x, 1.0, 1.0)
+"""
+
+
+def test_a_slope_that_is_0_where_it_should_be_is_not_said_to_be_cut_off(tmp_path: Path) -> None:
+    file = tmp_path / "subject.py"
+    file.write_text(CLAMPED)
+    selection = Selection(files=(str(file),), properties=("accuracy",), orders=(1,), profile="quick", jobs=1)
+    (cell,) = run(selection).cells
+    assert cell.status == "fail"
+    assert "at 1.0: got 1.0, expected 0.0" in cell.reason
+    assert "cut off" not in cell.reason
 
 
 def test_a_wrong_backward_is_an_error_and_no_lost_connection(tmp_path: Path) -> None:

@@ -40,6 +40,17 @@ def test_a_limit_that_python_swallows_is_told_again(monkeypatch: pytest.MonkeyPa
     assert swallowed == 2
 
 
+def test_an_alarm_of_the_blocks_own_is_no_limit_and_puts_off_none() -> None:
+    if not hasattr(signal, "setitimer"):
+        pytest.skip("no interval timers on this platform")
+    with time_limit(60.0, "impatient"):
+        signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+        time.sleep(0.05)
+    with pytest.raises(ImplementationFault, match="endless did not return"), time_limit(0.2, "endless"):  # noqa: PT012
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        time.sleep(5)
+
+
 @pytest.mark.usefixtures("_alarm")
 def test_an_alarm_that_was_set_before_stays_set() -> None:
     with time_limit(60.0, "nothing"):

@@ -77,6 +77,12 @@ def test_an_incomplete_run_spares_what_holds_more(
     assert where(result(now, complete=False), file, interrupted=interrupted) == to
 
 
+def test_a_report_goes_beside_with_its_results_also_where_there_was_none(file: str) -> None:
+    earlier(file, 3, complete=True)
+    Path(file).with_name("report.html").unlink()
+    assert where(result(5, complete=False), file, interrupted=True) == "results.partial.json"
+
+
 def test_a_complete_run_that_judged_nothing_spares_what_was_judged(file: str) -> None:
     earlier(file, 1, complete=True)
     assert where(result(0, complete=True), file) is None

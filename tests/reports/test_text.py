@@ -108,7 +108,9 @@ def hostile() -> RunResult:
     made = poisoned(seeded, RunResult)
     run_ = dataclasses.replace(made.run, started="2026-01-01T00:00:00+00:00")
     assert {c.status for c in made.cells} == {c.status for c in whole.cells}
-    return dataclasses.replace(made, run=run_)
+    # No two cells may be of one key.
+    cells = [dataclasses.replace(c, implementation=f"{i} {c.implementation}") for i, c in enumerate(made.cells)]
+    return dataclasses.replace(made, run=run_, cells=cells)
 
 
 @pytest.fixture(scope="module")

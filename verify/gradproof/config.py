@@ -68,7 +68,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("order", "integers", "0 the value, 1 the first derivative, 2 the second.", "N", "orders"),
     Setting("function", "names", "A function, see `gradproof list functions`.", "NAME", "functions"),
     Setting("property", "names", "A claim, see `gradproof list properties`.", "ID", "properties"),
-    Setting("mode", "names", "eager or compiled.", "MODE", "modes"),
+    Setting("mode", "names", "eager, compiled or autocast (PyTorch).", "MODE", "modes"),
     Setting(
         "contract", "name", "The accuracy a cell is held to: faithful, stable (default) or training.", "NAME",
         "contract", ("faithful", "stable", "training"),

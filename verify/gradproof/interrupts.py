@@ -24,7 +24,7 @@ class Interrupts:
 
     A signal raises KeyboardInterrupt while there is work that may be given up; others within ONCE seconds do nothing,
     later ones raise again, since code of others may swallow the first. After ``finish`` the first one does nothing, and
-    later ones raise: writing into a pipe may wait without end.
+    later ones raise: writing into a pipe may wait without end. After ``end`` none does anything.
     """
 
     def __init__(self) -> None:
@@ -32,6 +32,7 @@ class Interrupts:
         """Whether somebody asked to end."""
         self._heeded: float | None = None
         self._working = True
+        self._ended = False
 
     def finish(self) -> None:
         """From here on what was found is put together and written: one signal more does not end that."""
@@ -42,9 +43,20 @@ class Interrupts:
         if self.asked:
             raise KeyboardInterrupt
 
+    def end(self) -> None:
+        """The process is about to end, and its exit status is known: no signal of these changes that any more."""
+        self._ended = True
+        for number in _handled(self):
+            signal.signal(number, signal.SIG_IGN)
+        # CPython dies of SIGINT instead of exiting where the last text that was executed (as dataclasses do) was left
+        # by a KeyboardInterrupt, whoever caught it.
+        exec("")
+
     def heard(self, number: int, frame: FrameType | None) -> None:
         """The handler."""
         now, last, self.asked = time.monotonic(), self._heeded, True
+        if self._ended:
+            return
         if last is not None and now - last < ONCE:
             return
         self._heeded = now
@@ -60,7 +72,8 @@ def interruptible() -> Iterator[Interrupts]:
     """Inside, the signals are those of one ``Interrupts``; within another such block, of the outer one.
 
     In the main thread only, as Python has it: elsewhere nothing is ever heard. A signal that this process was told to
-    ignore (``nohup``, a background job) stays ignored.
+    ignore (``nohup``, a background job) stays ignored. Afterwards the handlers are those from before, but for
+    ``Interrupts.end``.
     """
     global _active
     if _active is not None or threading.current_thread() is not threading.main_thread():
@@ -74,6 +87,12 @@ def interruptible() -> Iterator[Interrupts]:
             signal.signal(number, mine.heard)
         yield mine
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number in _handled(mine):
+            signal.signal(number, before[number])
         _active = None
+
+
+def _handled(interrupts: Interrupts) -> list[int]:
+    """The signals that are handled by ``interrupts``."""
+    numbers = (getattr(signal, name) for name in SIGNALS if hasattr(signal, name))
+    return [number for number in numbers if signal.getsignal(number) == interrupts.heard]

@@ -25,6 +25,12 @@ def spoiled() -> bool:
     return _spoiled
 
 
+def spoil() -> None:
+    """Say that a call left something changed in this process that cannot be put back."""
+    global _spoiled
+    _spoiled = True
+
+
 @contextmanager
 def settings_kept(implementation: Implementation, settings: Mapping[str, FrameworkSetting]) -> Iterator[None]:
     """Around one call: put back what it changed, and raise the fault ``changed-settings`` that names it.
@@ -49,7 +55,6 @@ def _put_back(
     implementation: Implementation, settings: Mapping[str, FrameworkSetting], before: Mapping[str, Any]
 ) -> str:
     """Put back every setting that is not as ``before``, and tell which; the fault where one stays changed."""
-    global _spoiled
     changes: list[str] = []
     stuck: list[str] = []
     for name, setting in settings.items():
@@ -61,7 +66,7 @@ def _put_back(
         if setting.get() != before[name]:
             stuck.append(name)
     if stuck:
-        _spoiled = True
+        spoil()
         raise ImplementationFault(
             "changed-process",
             f"{implementation.name} changed {', '.join(changes)}, and {', '.join(stuck)} cannot be put back: its "

@@ -83,16 +83,22 @@ class Program(click.Group):
         """Run and exit: every error becomes one line on stderr and an exit code of ``codes``."""
         if instruction := os.environ.get(COMPLETION):
             sys.exit(shell_complete(self, {}, prog_name or "gradproof", COMPLETION, instruction))
-        with lasting():
+        with lasting(), interruptible() as interrupts:
             try:
-                with _plain_warnings(), interruptible():
+                with _plain_warnings():
                     code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
             except BaseException as fault:
-                code = _report_fault(fault)
+                code = _report_fault(_interrupt(fault) if interrupts.asked else fault)
             if why := flushed():
                 say(f"error: standard output could not be written: {why}")
                 code = codes.INTERNAL
         sys.exit(code if isinstance(code, int) else codes.OK)
+
+
+def _interrupt(fault: BaseException) -> BaseException:
+    """What ``fault`` means once somebody asked to end: an import that is broken off raises whatever it likes."""
+    ours = isinstance(fault, click.exceptions.Exit | WriteError)
+    return fault if ours else KeyboardInterrupt()
 
 
 def _report_fault(fault: BaseException) -> int:

@@ -11,6 +11,7 @@ import click
 from gradproof.cli import codes
 from gradproof.cli.console import console, count, text
 from gradproof.cli.failures import gravity
+from gradproof.cli.progress import shared_ids
 from gradproof.cli.reporting import read
 from gradproof.results.formatting import figure
 from gradproof.results.sweeps import differences
@@ -115,6 +116,7 @@ def compare_command(base: str, head: str, verbose: bool) -> int:
     """
     before, after = read([base]), read([head])
     found = changes(before, after)
+    shared = shared_ids([*before.cells, *after.cells])
     out = console()
     for kind in CLASSES:
         some = sorted((c for c in found if c.kind == kind), key=lambda c: gravity(c.cell))
@@ -122,7 +124,8 @@ def compare_command(base: str, head: str, verbose: bool) -> int:
             continue
         out.print(text((f"{kind}: {count(len(some), 'cell')}", "bold red" if kind in REGRESSIONS else "bold")))
         for change in some if verbose else some[:SHOWN]:
-            out.print(text(f"  {change.cell.id}  {_cell_text(change.base)} -> {_cell_text(change.head)}"))
+            of = f" of {change.cell.implementation}" if change.cell.id in shared else ""
+            out.print(text(f"  {change.cell.id}{of}  {_cell_text(change.base)} -> {_cell_text(change.head)}"))
             if change.base is not None and change.head is not None:
                 for line in differences(change.base, change.head):
                     out.print(text(f"    {line}"))
@@ -131,10 +134,10 @@ def compare_command(base: str, head: str, verbose: bool) -> int:
         out.print()
     tally = [f"{sum(c.kind == kind for c in found)} {kind}" for kind in CLASSES]
     out.print(text(", ".join(tally)))
-    shared = _say_what_only_one_has(out, before, after)
+    common = _say_what_only_one_has(out, before, after)
     if any(c.kind in REGRESSIONS for c in found):
         return codes.FAILED
-    return codes.OK if shared else codes.NOTHING
+    return codes.OK if common else codes.NOTHING
 
 
 def _say_what_only_one_has(out: Console, base: RunResult, head: RunResult) -> int:

@@ -120,7 +120,7 @@ class Outputs:
         done = Written()
         for output in self.outputs:
             path = (where or {}).get(output.path, output.path)
-            if path != output.path:
+            if path != output.path and Path(output.path).exists():
                 done.kept.append((output.path, path))
             if path is None:
                 continue

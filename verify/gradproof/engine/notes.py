@@ -29,7 +29,7 @@ def note(task: Task, probe: Probe, violations: Violations) -> str:
     """A clause about the callable that gave ``violations``, or nothing.
 
     It says when another call with the same inputs gives other bits, and when a derivative by AD is 0 at every input
-    that was tried.
+    that was tried, and should not be.
     """
     if not task.implementation.user or task.property not in REPEATED or not violations.pointwise:
         return ""
@@ -40,7 +40,8 @@ def note(task: Task, probe: Probe, violations: Violations) -> str:
             other = np.flatnonzero(_differ(got, again, probe.format))
             if other.size:
                 return _unsteady(bits, got, again, int(other[0]), probe.format)
-        if task.order and "given" not in probe.paths and _zero_everywhere(probe, task.order):
+        derived = task.order and "given" not in probe.paths
+        if derived and not np.any(fa.values(got, probe.format)) and _zero_everywhere(probe, task.order):
             return CUT_OFF
     except GradproofError as fault:
         return f"another call ended otherwise: {fault}"
@@ -62,6 +63,9 @@ def _unsteady(bits: Bits, got: Bits, again: Bits, at: int, fmt: Format) -> str:
 
 
 def _zero_everywhere(probe: Probe, order: int) -> bool:
+    """Whether f^(order) comes out as 0 all over the format, while the exact values do not."""
     base = probe.base_points
     some = base[:: max(1, base.size // POINTS)]
-    return not np.any(fa.values(probe.evaluate(some, order), probe.format))
+    if np.any(fa.values(probe.evaluate(some, order), probe.format)):
+        return False
+    return bool(np.any(np.nan_to_num(probe.references(some)[order].values)))

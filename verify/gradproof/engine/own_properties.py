@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
+from gradproof.backends.namespaces import names_kept
 from gradproof.engine.installed import define_property
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Property, Violations
@@ -168,7 +169,7 @@ class _Own(Property):
     def _asked(self, x: Any, y: Any, extras: Mapping[str, Any], limit: float) -> Any:
         what = f"the check of property {self.id!r}"
         try:
-            with time_limit(limit, what):
+            with time_limit(limit, what), names_kept(what):
                 given = self._good(x.copy(), y.copy(), **extras)
                 if isinstance(given, np.ma.MaskedArray):
                     raise TypeError("it answered with a masked array; expected one bool per input")

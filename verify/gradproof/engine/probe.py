@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from gradproof.backends import get_backend
+from gradproof.backends import get_backend, namespaces
 from gradproof.backends.base import Backend, Call, Implementation, Traits
 from gradproof.backends.process_state import state_kept
 from gradproof.backends.space import Space
@@ -20,7 +20,7 @@ from gradproof.engine.oracles import oracle_of, references_kept
 from gradproof.engine.selection import Budget, Selection
 from gradproof.engine.tabulated import answered
 from gradproof.engine.task import Task
-from gradproof.errors import Unsupported
+from gradproof.errors import ImplementationFault, Unsupported
 from gradproof.execution.timelimit import time_limit
 from gradproof.formats import BFLOAT16, Format, get_format
 from gradproof.formats import arrays as fa
@@ -32,6 +32,9 @@ from gradproof.measure.conversion import converted, fault_text, faults, judge_co
 from gradproof.oracle import Certified, Oracle, Reference
 from gradproof.strategies import conversion_bits, landmark_bits, stratified
 
+EARLY = "early-saturation"
+INWARDS = 63 / 64
+"""Steps, by which an input is multiplied, in which a saturated tail is gone back to where it begins."""
 SUPREMUM_POINTS = 512
 """Values whose largest stands for a supremum; they may cost a second each."""
 
@@ -56,6 +59,7 @@ class Probe:
         self.oracle: Oracle = oracle_of(task.function)
         self.witnesses = witnesses
         self.selection = selection
+        namespaces.accept()
         self.seed = zlib.crc32(f"{selection.seed}/{task.function.label}/{task.format}".encode())
 
     # -- the implementation ----------------------------------------------------------------------------
@@ -143,10 +147,30 @@ class Probe:
     def cause(self, bits: int, got: int, order: int, due: Certified, u: float) -> str:
         """The probable cause of one failure: of a conversion in words, else one of ``results.model.CAUSES``."""
         if self.target is None:
-            return probable_cause(self.oracle, self.format, order, bits, got, due, u)
+            cause = probable_cause(self.oracle, self.format, order, bits, got, due, u)
+            return EARLY if cause == "flush" and self._saturated_before(bits, order) else cause
         dtype = fa.storage(self.format)
         found, between = faults(np.array([bits], dtype), np.array([got], dtype), self.format, self.target)
         return fault_text(str(found[0]), self.target, between)
+
+    def _saturated_before(self, bits: int, order: int) -> bool:
+        """Whether the zero at ``bits`` goes on from where normal numbers are due: not for being subnormal."""
+        fmt = self.format
+        if not fmt.is_finite(bits):
+            return False
+        inwards = float(fmt.value(bits)) * INWARDS ** np.arange(1, 65, dtype=np.float64)
+        near = fa.round_by_quantum(np.asarray(inwards, np.float64), fmt)
+        normal = np.abs(self.references(near)[order].values) >= 2 * float(fmt.min_normal)
+        if not normal.any():
+            return False
+        at = int(near[np.flatnonzero(normal)[0]])
+        point = np.array([at], near.dtype)
+        try:
+            got = self.evaluate(point, order)
+        except (ImplementationFault, Unsupported):
+            return False
+        u = float(self.judge(point, got, order).u[0])
+        return probable_cause(self.oracle, fmt, order, at, int(got[0]), self.certified(at, order), u) == EARLY
 
     def judge(self, bits: Bits, got: Bits, order: int, reference: Reference | None = None) -> Judgement:
         """Errors of ``got`` = f^(order)(``bits``) under the cell's contract and the backend's traits.

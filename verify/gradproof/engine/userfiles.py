@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Final, NoReturn
 
 from gradproof.backends.base import Implementation
+from gradproof.backends.namespaces import names_kept
 from gradproof.backends.process_state import arithmetic_kept
 from gradproof.engine.implementations import collect, named_in
 from gradproof.engine.markers import marked_in
@@ -41,7 +42,8 @@ def load(path: str, pinned: str | None = None, limit: float = 0.0) -> list[Imple
         raise UsageError(f"expected a Python file, got {path!r}, which {why}")
     modules: list[ModuleType] = []
     try:
-        with time_limit(limit, f"the import of {path}"), arithmetic_kept(f"the import of {path}"):
+        what = f"the import of {path}"
+        with time_limit(limit, what), arithmetic_kept(what), names_kept(what):
             found = collect(lambda: modules.append(_import(file)))
     except ImplementationFault as late:
         raise UsageError(str(late)) from late

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gradproof.backends import namespaces
 from gradproof.engine import certificates
 from gradproof.engine.certificates import certify_failure, reproduction
 from gradproof.engine.clusters import clusters
@@ -72,8 +73,12 @@ def decide(
     except GradproofError as error:
         cell, states = _ended(task, error, source, selection), []
     except Exception as bug:  # a property's own fault must not take the rest of the run with it
-        reason = f"the check itself raised {type(bug).__name__}: {bug}"
-        cell, states = task.cell("error", reason, measured={"fault": "internal"}), []
+        states = []
+        if (fault := namespaces.untold()) is not None:
+            cell = errored(task, fault, source, selection)
+        else:
+            reason = f"the check itself raised {type(bug).__name__}: {bug}"
+            cell = task.cell("error", reason, measured={"fault": "internal"})
     made = replace(cell, contract=contract, seconds=round(time.perf_counter() - started, 4))
     return storable(made), states
 

@@ -12,6 +12,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, MutableSequence
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, Final, TextIO
 
@@ -112,8 +113,18 @@ def _stand_apart() -> None:
         signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # a process in the background may write to the terminal
     with contextlib.suppress(OSError):
         os.dup2(2, 1)
+    _leave_tracker()
     if sys.stderr is not None:
         sys.stdout = Printed(sys.stderr)
+
+
+def _leave_tracker() -> None:
+    """Give up the line to the parent's tracker of shared memory, which calls could write on; one's own starts anew."""
+    tracker = getattr(resource_tracker, "_resource_tracker", None)
+    if isinstance(number := getattr(tracker, "_fd", None), int):
+        tracker._fd = None  # type: ignore[union-attr]
+        with contextlib.suppress(OSError):
+            os.close(number)
 
 
 def _end_with_parent() -> None:

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, Final
 
 from gradproof.files.reading import shortened
-from gradproof.results.model import Cell, Curve, Number
+from gradproof.results.model import Cell, Certificate, ClaimException, Curve, Number, RunResult
 from gradproof.results.sweeps import PROPERTY
 
 _BITS: Final = re.compile("0x[0-9a-f]{1,16}")
@@ -29,7 +29,11 @@ def breach(value: object) -> str:
         case Curve():
             return _curve(value)
         case Cell():
-            return _cell(value)
+            return _magnitude(value.magnitude) or _cell(value)
+        case Certificate() | ClaimException():
+            return _magnitude(value.magnitude)
+        case RunResult():
+            return _twice(value.cells)
     return ""
 
 
@@ -57,6 +61,21 @@ def _bins(text: str, where: str) -> str:
         base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return f"{where}: expected base64, got {shortened(text)}"
+    return ""
+
+
+def _magnitude(value: float | None) -> str:
+    return f".magnitude: expected no number below 0, got {value}" if value is not None and value < 0 else ""
+
+
+def _twice(cells: list[Cell]) -> str:
+    """Two verdicts for one thing: a reader that goes by the key would take the last."""
+    first: dict[tuple[Any, ...], int] = {}
+    for index, cell in enumerate(cells):
+        if (before := first.setdefault(cell.key, index)) != index:
+            return (
+                f".cells[{index}]: expected one cell for {cell.id} ({cell.implementation}), got a second to [{before}]"
+            )
     return ""
 
 

@@ -44,13 +44,16 @@ def destinations(run: Weight, results: str | None, reports: Sequence[str]) -> di
 
     A complete run that judged something replaces what is there. Any other spares an earlier results file with more
     verdicts, and an interrupted one every complete file: its files go beside those, as ``results.partial.json``
-    (``results.partial-2.json`` and so on where that holds more too). Reports of an earlier run are spared where its
-    results file is, and where nothing tells how much they hold. A run that judged nothing has no partial result.
+    (``results.partial-2.json`` and so on where that holds more too). All reports go where the results file goes; those
+    of an earlier run are spared too where nothing tells how much they hold. A run that judged nothing has no partial
+    result.
     """
     paths = [*([results] if results else []), *reports]
     there = [path for path in paths if _is_there(path)]
     if (run.complete and run.verdicts) or (results in there and not run.is_less_than(results)):
         there = []
+    if results in there:
+        there = paths  # a report of this run tells of the results beside, also where there is none yet
     beside: Mapping[str, str | None] = _beside(run, there, results) if run.verdicts else dict.fromkeys(there)
     return {path: beside.get(path, path) for path in paths}
 

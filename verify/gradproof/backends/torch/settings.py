@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -14,6 +15,9 @@ from torch.utils import _python_dispatch
 from torch.utils._device import DeviceContext
 
 from gradproof.backends.settings import FrameworkSetting
+
+_autograd: Final = torch._C._autograd
+_functorch: Final = torch._C._functorch
 
 
 def _set_device(device: Any) -> None:
@@ -40,6 +44,33 @@ def _leave_forward_ad(before: int) -> None:
         forward_ad.exit_dual_level()
 
 
+@dataclass(frozen=True)
+class _Hooks:
+    """What saved tensors go through: the hooks that were entered last, and why there may be none."""
+
+    pair: tuple[Any, Any] | None
+    refused: str | None
+
+    def __str__(self) -> str:
+        said = "none" if self.pair is None else "a pair"
+        return said if self.refused is None else f"{said}, and no others ({self.refused})"
+
+
+def _saved_tensors_hooks() -> _Hooks:
+    return _Hooks(
+        _autograd._top_saved_tensors_default_hooks(True), _autograd._saved_tensors_hooks_get_disabled_error_message()
+    )
+
+
+def _leave_hooks(before: _Hooks) -> None:
+    while (pair := _autograd._top_saved_tensors_default_hooks(True)) is not None and pair != before.pair:
+        _autograd._pop_saved_tensors_default_hooks()
+    if before.refused is None:
+        _autograd._saved_tensors_hooks_enable()
+    else:
+        _autograd._saved_tensors_hooks_disable(before.refused)
+
+
 def _cannot(before: Any) -> None:
     """What is entered by a guard in C++ ends with that guard, wherever the user keeps it."""
 
@@ -60,6 +91,10 @@ SETTINGS: Final = {
         ),
     ),
     "torch's inference mode": FrameworkSetting(torch.is_inference_mode_enabled, _cannot),
+    "torch's levels of functorch": FrameworkSetting(
+        _functorch.get_dynamic_layer_stack_depth, _functorch.pop_dynamic_layer_stack_and_undo_to_depth
+    ),
+    "torch's hooks on saved tensors": FrameworkSetting(_saved_tensors_hooks, _leave_hooks),
     "torch's level of forward AD": FrameworkSetting(lambda: forward_ad._current_level, _leave_forward_ad),
     "torch's detection of anomalies": FrameworkSetting(
         lambda: (torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()),

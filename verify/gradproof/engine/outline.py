@@ -19,6 +19,7 @@ from gradproof.engine.selection import Selection
 from gradproof.engine.verdict import broken
 from gradproof.errors import ImplementationFault
 from gradproof.results.model import Cell
+from gradproof.results.not_run import NotRun, worded
 
 Place = tuple[int, int]
 """A group, and a cell in it."""
@@ -34,9 +35,9 @@ class Planned:
     reproduce: str
     """The command that judges it again."""
 
-    def cell(self, status: str, reason: str) -> Cell:
-        """The cell with a verdict that takes no judging."""
-        return replace(self.blank, status=status, reason=reason)  # type: ignore[arg-type]
+    def not_run(self, why: NotRun, subject: object = "") -> Cell:
+        """The cell without a verdict, and why."""
+        return replace(self.blank, status="not-run", reason=worded(why, subject), why=why)
 
     def broken(self, fault: ImplementationFault) -> Cell:
         """The cell of an implementation that broke its contract so that nobody was left to say so."""

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 from gradproof.engine import userfiles, worker
 from gradproof.engine.outline import Outline, Place, outline
 from gradproof.engine.selection import Selection
-from gradproof.errors import SPOILING, CacheWarning, GradproofError, ImplementationFault, UsageError
+from gradproof.errors import SPOILING, CacheWarning, Fault, GradproofError, ImplementationFault, UsageError
 from gradproof.execution.executors import cpus
 from gradproof.execution.processes import Processes, WorkerLost
 from gradproof.results.model import Cell, LedgerState
@@ -197,7 +197,7 @@ class Workers:
                 return
             following = self._lost(group, lost, take)
         except (ImplementationFault, UsageError) as fault:  # another plan, or none, from what was a plan before
-            kind = fault.kind if isinstance(fault, ImplementationFault) else "changed-file"
+            kind = fault.kind if isinstance(fault, ImplementationFault) else Fault.CHANGED_FILE
             self._give_up(ImplementationFault(kind, f"a worker process could not go on: {fault}"), take)
             return
         self._submit(group, following)

@@ -15,9 +15,11 @@ from gradproof.engine.installed import claims
 from gradproof.engine.outline import Outline, Place
 from gradproof.engine.pool import judges
 from gradproof.engine.selection import Selection
+from gradproof.errors import Fault
 from gradproof.interrupts import Interrupts, interruptible
 from gradproof.results.claims import judge
 from gradproof.results.model import Cell, LedgerState, RunRecord, RunResult
+from gradproof.results.not_run import NotRun
 from gradproof.text import storable
 
 
@@ -73,13 +75,14 @@ def _run(selection: Selection, listener: Listener, interrupts: Interrupts) -> Ru
         deadline = None if selection.max_seconds is None else clock + selection.max_seconds
         try:
             finished = judging.judge(take, deadline)
-            reason = f"not reached within --max-seconds {selection.max_seconds}"
+            why = NotRun.DEADLINE
             interrupts.finish()
         except KeyboardInterrupt:
-            finished, reason = False, "not reached: the run was interrupted"
+            finished, why = False, NotRun.INTERRUPTED
             interrupts.finish()
     places = planned.places()
-    left = [planned.at(place).cell("not-run", reason) for place in places if place not in cells]
+    within = selection.max_seconds if why is NotRun.DEADLINE else ""
+    left = [planned.at(place).not_run(why, within) for place in places if place not in cells]
     shard = RunRecord(
         environment=environment(),
         backends={name: dict(entry) for name, entry in planned.backends.items()},
@@ -113,8 +116,8 @@ def exit_code(result: RunResult) -> int:
     """
     counts = result.counts()
     judged = sum(counts[s] for s in ("pass", "fail", "known", "error"))
-    interrupted = any(c.reason.startswith("not reached: the run was interrupted") for c in result.cells)
-    if any(c.measured.get("fault") == "internal" for c in result.cells):
+    interrupted = any(c.why is NotRun.INTERRUPTED for c in result.cells)
+    if any(c.measured.get("fault") == Fault.INTERNAL for c in result.cells):
         return 3
     if interrupted:
         return 2

@@ -17,7 +17,7 @@ from gradproof.backends.base import Implementation
 from gradproof.backends.process_state import arithmetic_kept
 from gradproof.engine.implementations import collect, named_in
 from gradproof.engine.markers import marked_in
-from gradproof.errors import ImplementationFault, UsageError, is_ours
+from gradproof.errors import Fault, ImplementationFault, UsageError, is_ours
 from gradproof.execution.processes import Processes, WorkerLost
 from gradproof.execution.timelimit import time_limit
 from gradproof.files.reading import read_bytes
@@ -35,7 +35,7 @@ def load(path: str, pinned: str | None = None, limit: float = 0.0) -> list[Imple
     """
     file = Path(path)
     if pinned not in (None, digest_of(path)):
-        raise ImplementationFault("changed-file", f"{path} was changed, or is gone, since the run began")
+        raise ImplementationFault(Fault.CHANGED_FILE, f"{path} was changed, or is gone, since the run began")
     if not file.is_file():
         why = "is no regular file" if file.exists() else "does not exist"
         raise UsageError(f"expected a Python file, got {path!r}, which {why}")

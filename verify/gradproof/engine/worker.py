@@ -23,9 +23,10 @@ from gradproof.engine.selection import Selection
 from gradproof.engine.task import Task
 from gradproof.engine.userfiles import load
 from gradproof.engine.verdict import decide
-from gradproof.errors import SPOILING, CacheWarning, ImplementationFault
+from gradproof.errors import SPOILING, CacheWarning, Fault, ImplementationFault
 from gradproof.execution.work import report, retire
 from gradproof.results.model import Cell, LedgerState
+from gradproof.results.not_run import NotRun
 
 RELEASE_AFTER = 16
 """Groups after which backends drop compiled code: JAX keeps some 14 MB of it per function and format, part of which
@@ -137,7 +138,8 @@ def judge_group(wanted: str, group: int, first: int, given_up: GivenUp) -> int:
     assert state is not None
     if digest(state.plan) != wanted:
         raise ImplementationFault(
-            "changed-file", "what the files register is not what it was when the run began; let them be while it runs"
+            Fault.CHANGED_FILE,
+            "what the files register is not what it was when the run began; let them be while it runs",
         )
     tasks = state.plan.groups[group].tasks
     for index in range(first, len(tasks)):
@@ -174,8 +176,4 @@ def _pass_on_warnings() -> None:
 
 def gave_up(task: Task) -> Cell:
     """The cell of a task that is not tried, because its implementation hung before."""
-    return task.cell(
-        "not-run",
-        f"{task.implementation.name} hung in an earlier cell, or its process ended there or could not go on; it was "
-        "not called again",
-    )
+    return task.not_run(NotRun.GAVE_UP, task.implementation.name)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Final
 
-from gradproof.errors import ImplementationFault
+from gradproof.errors import Fault, ImplementationFault
 from gradproof.execution.clock import Clock
 
 MOST_SECONDS: Final = 86400.0
@@ -57,7 +57,7 @@ def _alarm(seconds: float, what: str) -> Iterator[None]:
 
     def ring(_signal: int, _frame: FrameType | None) -> None:
         if not done:
-            raise ImplementationFault("timed-out", f"{what} did not return within {seconds:g} seconds")
+            raise ImplementationFault(Fault.TIMED_OUT, f"{what} did not return within {seconds:g} seconds")
 
     before = signal.signal(signal.SIGALRM, ring)
     heard = signal.pthread_sigmask(signal.SIG_BLOCK, ())

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Final, Literal
 
+from gradproof.results.not_run import NotRun
+
 SCHEMA: Final = "gradproof-results/1"
 
 Status = Literal["pass", "fail", "known", "undecided", "unsupported", "not-run", "error"]
@@ -204,6 +206,8 @@ class Cell:
     """What the property found besides its verdict: the chosen subgradient, a depth, a probability."""
     curve: Curve | None = None
     seconds: float = 0.0
+    why: NotRun | None = None
+    """Of a cell that is ``not-run``: why, for programs; None where nobody said, as in files of older versions."""
 
     @builtins.property  # the field of that name hides the decorator
     def key(self) -> tuple[Any, ...]:
@@ -313,13 +317,14 @@ class ClaimException:
 class Unjudged:
     """Cells of a claim without a verdict: how many of one property and status, and the commonest reason.
 
-    ``cells`` is 0 where the results hold no cell of that property at all.
+    ``cells`` is 0 where the results hold no cell of that property at all, or none of ``functions``.
     """
 
     property: str
     status: Literal["undecided", "unsupported", "not-run"]
     reason: str
     cells: int
+    functions: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

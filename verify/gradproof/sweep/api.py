@@ -19,10 +19,10 @@ from gradproof.execution.timelimit import MOST_SECONDS
 from gradproof.formats import get_format
 from gradproof.interrupts import Interrupts, interruptible
 from gradproof.results.model import Cell, LedgerState, RunRecord, RunResult
+from gradproof.results.not_run import NotRun
 from gradproof.sweep.guided import search_worker
 from gradproof.sweep.plan import Target
 from gradproof.sweep.results import cells
-from gradproof.sweep.results.unjudged import unjudged_cell
 from gradproof.sweep.running.campaign import Observer, SilentObserver, Swept, sweep
 from gradproof.sweep.targets import DEFAULT_FORMAT, SweepPlan, Wanted, plan
 from gradproof.text import storable
@@ -156,7 +156,7 @@ def _conducted(
         observer.warned(remark)
     rows, states = _worked(planned, means, workers, observer, interrupts)
     rows += [TargetResult(a.target, cells.of_absent(a)) for a in planned.absent]
-    complete = not any(row.cell.reason.startswith(cells.INTERRUPTED) for row in rows)
+    complete = not any(row.cell.why is NotRun.INTERRUPTED for row in rows)
     run = _run(wanted, planned, means, started, round(time.monotonic() - clock, 3), complete)
     found = RunResult(
         run=run,
@@ -193,11 +193,7 @@ def _worked(
             rows.append(TargetResult(r.search.target, cell))
             states += seen
     ended = {s.search for s in searched}
-    rows += [
-        TargetResult(s.target, unjudged_cell(s.target, "not-run", cells.INTERRUPTED))
-        for s in planned.searches
-        if s not in ended
-    ]
+    rows += [TargetResult(s.target, cells.interrupted(s.target)) for s in planned.searches if s not in ended]
     return rows, states
 
 

@@ -80,7 +80,7 @@ def test_an_interrupt_exits_2_and_keeps_what_was_reached(folder: Path) -> None:
 def test_what_is_nobodys_mistake_exits_3_in_one_line(
     gradproof: Invoke, monkeypatch: pytest.MonkeyPatch, fault: BaseException, told: str
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise fault
 
     monkeypatch.setattr("gradproof.engine.run.run", broken)
@@ -91,7 +91,7 @@ def test_what_is_nobodys_mistake_exits_3_in_one_line(
 
 
 def test_the_traceback_is_there_for_the_asking(gradproof: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("seeded")
 
     monkeypatch.setattr("gradproof.engine.run.run", broken)

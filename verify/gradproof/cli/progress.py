@@ -33,6 +33,11 @@ class RunProgress(ProgressBar):
         """Show how much there is to do."""
         self.show(total=plan.tasks)
 
+    def note(self, message: str) -> None:
+        """Say one line that is about the run as a whole."""
+        if not self.quiet:
+            self.out.print(text(message))
+
     def judged(self, cell: Cell, done: int, total: int) -> None:
         """Show one verdict."""
         self._failed += cell.status in ("fail", "error")

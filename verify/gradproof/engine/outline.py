@@ -17,7 +17,7 @@ from gradproof.engine.ledger import Ledger
 from gradproof.engine.plan import Plan
 from gradproof.engine.selection import Selection
 from gradproof.engine.verdict import broken
-from gradproof.errors import ImplementationFault
+from gradproof.errors import SPOILING, Fault, ImplementationFault
 from gradproof.results.model import Cell
 from gradproof.results.not_run import NotRun, worded
 
@@ -38,6 +38,11 @@ class Planned:
     def not_run(self, why: NotRun, subject: object = "") -> Cell:
         """The cell without a verdict, and why."""
         return replace(self.blank, status="not-run", reason=worded(why, subject), why=why)
+
+    def ends(self, cell: Cell) -> bool:
+        """Whether the implementation is not called again after the verdict ``cell`` on it."""
+        fault = cell.measured.get("fault")
+        return fault in SPOILING or (self.user and fault == Fault.CRASHED)
 
     def broken(self, fault: ImplementationFault) -> Cell:
         """The cell of an implementation that broke its contract so that nobody was left to say so."""

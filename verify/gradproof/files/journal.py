@@ -92,13 +92,12 @@ class Journal:
             self._stream = None
 
     def remove(self) -> None:
-        """The work is done: drop the journal, and the folders around it that are empty then."""
+        """The work is done: drop the journal, and the folder if nothing else is in it."""
         self.close()
         with contextlib.suppress(OSError):
-            self.file.unlink()
+            self.file.unlink(missing_ok=True)
             (self.folder / LOCK).unlink()
             self.folder.rmdir()
-            self.folder.parent.rmdir()
 
     def _open(self, manifest: Manifest, end: int) -> None:
         self.close()

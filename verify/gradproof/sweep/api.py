@@ -54,9 +54,7 @@ class Means:
     points: int | None = None
 
     def __post_init__(self) -> None:
-        named = [n for n in ("executor", "workers", "cluster") if getattr(self, n) is not None]
-        if len(named) > 1:
-            raise UsageError(f"expected one of executor, workers and cluster, got {' and '.join(named)}")
+        executors.check_alone(executor=self.executor, workers=self.workers, cluster=self.cluster)
         for name in ("in_flight", "workers", "points", "seed"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, int):
@@ -237,13 +235,10 @@ def _remark(planned: SweepPlan) -> str:
 @contextlib.contextmanager
 def crew(means: Means, workers: int | None = None) -> Iterator[executors.Crew]:
     """Who works on the shards: ``workers`` processes where nobody else is named."""
-    if means.executor is not None:
-        number = means.in_flight or executors.cpus()
-        yield executors.Crew(means.executor, lambda: number)
-    elif means.cluster is not None:
-        with executors.cluster(means.cluster) as found:
-            yield found
-    else:
+    with executors.elsewhere(means.executor, means.in_flight, means.cluster) as given:
+        if given is not None:
+            yield given
+            return
         with executors.local(workers, means.time_limit) as found:
             yield found
 

@@ -222,6 +222,20 @@ def test_a_changed_file_of_the_users_is_not_taken_up(tmp_path: Path) -> None:
     assert "is not the same: files mine.py is" in said
 
 
+WRONG = MINE.replace("np.maximum(x, 0)", "np.where(x > 3, x, x.dtype.type(0))")
+
+
+def test_failures_come_back_with_their_certificates(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(WRONG)
+    more = {"files": (str(file),), "functions": (), "properties": (), "orders": (), "jobs": 1}
+    expected, everything, _ = tiny(tmp_path / "whole", **more)
+    assert expected.counts()["fail"] > 3
+    tiny(tmp_path / "run", after=len(everything) // 2, **more)
+    again, *_ = tiny(tmp_path / "run", **more)
+    assert text(again) == text(expected)
+
+
 HANGING = (
     MINE
     + """

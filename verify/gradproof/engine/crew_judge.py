@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from gradproof.engine import unit
@@ -61,8 +62,11 @@ class CrewJudge:
 
     def __init__(self, selection: Selection, crew: Crew) -> None:
         self._crew = crew
-        pinned = tuple((path, digest_of(path)) for path in selection.files)
+        pinned = tuple((str(Path(path).resolve()), digest_of(path)) for path in selection.files)
         self._asked = unit.Asked(selection, pinned, cell_limit(selection) if crew.cluster else None)
+        for path, digest in pinned:
+            if not digest:  # nor by any worker that is told to
+                raise UsageError(f"expected a Python file, got {path!r}, which cannot be read")
         answer = self._described()
         if "fault" in answer:
             raise _error(answer["fault"])
@@ -131,7 +135,7 @@ class CrewJudge:
         """UsageError unless every worker of a cluster has what the first one has."""
         if self._crew.cluster is None:
             return
-        answers = self._crew.cluster.survey(surroundings_of, self._backends, self._asked.selection.files)
+        answers = self._crew.cluster.survey(surroundings_of, self._backends, self._asked.files)
         wrong = [f"{address}: {why}" for address, answer in answers.items() if (why := self._why(answer))]
         if wrong:
             raise UsageError(f"the workers of the cluster must have what is installed here: {'; '.join(wrong)}")

@@ -18,9 +18,9 @@ from gradproof.engine.judged import record
 from gradproof.engine.outline import Outline, outline
 from gradproof.engine.provenance import surroundings_of
 from gradproof.engine.selection import Selection
-from gradproof.engine.userfiles import IMPORT_LIMIT
+from gradproof.engine.userfiles import IMPORT_LIMIT, digest_of
 from gradproof.engine.worker import GivenUp, WorkerState, prepare
-from gradproof.errors import Fault, ImplementationFault
+from gradproof.errors import Fault, ImplementationFault, UsageError
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,14 @@ class Asked:
 
     selection: Selection
     pinned: tuple[tuple[str, str], ...]
-    """The user's files, each with the digest that it must have there."""
+    """Where each of the user's files lies, from the root, with the digest that it must have there."""
     cell_limit: float | None = None
     """Seconds after which a process ends itself over a cell, for executors that do not end it."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Where the user's files lie."""
+        return tuple(path for path, _ in self.pinned)
 
 
 _alone = threading.Lock()
@@ -43,10 +48,15 @@ def describe(asked: Asked) -> dict[str, Any]:
     """``outline``, and the ``surroundings`` that it was made in; or ``fault``."""
     with _alone:
         try:
+            for path, digest in asked.pinned:
+                if digest_of(path) != digest:
+                    raise UsageError(
+                        f"{path} {'is not the same' if digest_of(path) else 'cannot be read'} for a worker"
+                    )
             state = _state(asked)
             made: Outline = outline(state.plan, state.ledger, state.selection)
             backends = [name for name, entry in made.backends.items() if entry["available"]]
-            return {"outline": made, "surroundings": surroundings_of(backends, asked.selection.files)}
+            return {"outline": made, "surroundings": surroundings_of(backends, asked.files)}
         except Exception as fault:
             return {"fault": fault_of(fault)}
 
@@ -58,7 +68,7 @@ def judge(
     answer: dict[str, Any] = {"records": []}
     with _alone:
         try:
-            answer["surroundings"] = surroundings_of(backends, asked.selection.files)
+            answer["surroundings"] = surroundings_of(backends, asked.files)
             cells = _state(asked).judge_group(plan, group, indices, GivenUp(given_up))
             while (judged := _next(cells, asked.cell_limit)) is not None:
                 answer["records"].append(record(judged))
@@ -83,7 +93,10 @@ def _state(asked: Asked) -> WorkerState:
     if _prepared is None or _prepared[0] != asked:
         limit = max(IMPORT_LIMIT, asked.selection.time_limit)
         with _ending_after(asked.cell_limit):
-            _prepared = asked, prepare(asked.selection, dict(asked.pinned), limit)
+            given = asked.selection.files
+            pinned = {file: digest for file, (_, digest) in zip(given, asked.pinned, strict=True)}
+            at = dict(zip(given, asked.files, strict=True))
+            _prepared = asked, prepare(asked.selection, pinned, limit, at)
     return _prepared[1]
 
 

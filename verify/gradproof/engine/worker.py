@@ -92,17 +92,23 @@ class WorkerState:
                 get_backend(name).release()
 
 
-def prepare(selection: Selection, pinned: Mapping[str, str] | None = None, import_limit: float = 0.0) -> WorkerState:
+def prepare(
+    selection: Selection,
+    pinned: Mapping[str, str] | None = None,
+    import_limit: float = 0.0,
+    at: Mapping[str, str] | None = None,
+) -> WorkerState:
     """Load the user's files, plan, and read the ledger. Raises UsageError for any of them.
 
-    ``pinned``: digests that the files must have (``userfiles.digest_of``), else ImplementationFault.
+    ``pinned``: digests that the files must have (``userfiles.digest_of``), else ImplementationFault. ``at``: where they
+    lie, if not where the selection says.
     """
     implementations = None
     if selection.files:
         implementations = []
         for path in selection.files:
             report(Importing(path))
-            implementations += load(path, (pinned or {}).get(path), import_limit)
+            implementations += load(path, (pinned or {}).get(path), import_limit, at=(at or {}).get(path))
         report(Importing(None))
     made = plan(selection, implementations)
     ids = sorted({task.backend for group in made.groups for task in group.tasks})

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+SPELLINGS: Final = {"jobs": ("--workers",)}
+"""What else settings are called on the command line."""
+
 WORK: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("--resume", {"is_flag": True, "help": "Take up the cells that an earlier run of the same left."}),
     ("--folder", {"metavar": "PATH", "help": "Where finished cells are kept meanwhile; default .gradproof/runs."}),
@@ -35,6 +38,7 @@ def run_options(command: F) -> F:
     for setting in reversed(SETTINGS):
         command = click.option(
             f"--{setting.name}",
+            *SPELLINGS.get(setting.name, ()),
             setting.key,
             multiple=setting.repeatable,
             metavar=setting.metavar,

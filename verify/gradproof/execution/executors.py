@@ -86,7 +86,7 @@ def local(workers: int | None = None, time_limit: float | None = TIME_LIMIT) -> 
     workers below 0 or beyond all use (``check_workers``).
     """
     number = cpus() if workers is None else workers
-    check_workers("--workers", number)
+    check_workers("--jobs", number)
     if number == 0:
         yield Crew(LocalExecutor(), lambda: 1)
         return
@@ -156,7 +156,7 @@ class Cluster:
         except Exception as fault:  # distributed raises OSError, its own CommClosedError, TimeoutError, RuntimeError
             raise ClusterLost(
                 f"the cluster's scheduler does not answer any more ({type(fault).__name__}: {fault}); what is finished "
-                "is kept: run the same again when it is back"
+                "is kept: run the same again when it is back, run and check with --resume"
             ) from fault
 
     def survey(self, call: Callable[..., Any], *args: Any) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class Means:
     cluster: str | None = None
     folder: Path | None = None
     fresh: bool = False
-    time_limit: float | None = executors.TIME_LIMIT
+    shard_limit: float | None = executors.TIME_LIMIT
     seed: int | None = None
     points: int | None = None
 
@@ -59,14 +59,14 @@ class Means:
             value = getattr(self, name)
             if value is not None and not isinstance(value, int):
                 raise UsageError(f"expected a whole number for {name}, got {value!r}")
-        for name in ("in_flight", "points", "time_limit"):
+        for name in ("in_flight", "points", "shard_limit"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise UsageError(f"expected {name} above 0, got {value}")
-        if self.time_limit is not None and self.time_limit > MOST_SECONDS:
-            raise UsageError(f"expected time_limit of at most {MOST_SECONDS:g}, or None, got {self.time_limit}")
+        if self.shard_limit is not None and self.shard_limit > MOST_SECONDS:
+            raise UsageError(f"expected shard_limit of at most {MOST_SECONDS:g}, or None, got {self.shard_limit}")
         if self.workers is not None:
-            executors.check_workers("--workers", self.workers)
+            executors.check_workers("--jobs", self.workers)
 
 
 def run_sweep(
@@ -85,7 +85,7 @@ def run_sweep(
     cluster: str | None = None,
     folder: str | Path | None = None,
     fresh: bool = False,
-    time_limit: float | None = executors.TIME_LIMIT,
+    shard_limit: float | None = executors.TIME_LIMIT,
     seed: int | None = None,
     points: int | None = None,
     observer: Observer | None = None,
@@ -104,7 +104,7 @@ def run_sweep(
     executor of threads gains nothing. A script that uses worker processes needs ``if __name__ == "__main__":``.
 
     Finished shards are kept under ``folder`` (``.gradproof/sweeps``); the same call again goes on where it stopped,
-    ``fresh`` starts again. ``time_limit``: seconds that one shard may take before its worker is ended (not those of
+    ``fresh`` starts again. ``shard_limit``: seconds that one shard may take before its worker is ended (not those of
     ``executor``, nor this process); None for any number. The result does not depend on who worked on what.
 
     Raises UsageError for what exists nowhere, and a run folder of other versions or in use; WriteError for a full disk.
@@ -129,7 +129,7 @@ def run_sweep(
         cluster=cluster,
         folder=None if folder is None else Path(folder),
         fresh=fresh,
-        time_limit=time_limit,
+        shard_limit=shard_limit,
         seed=seed,
         points=points,
     )
@@ -176,7 +176,7 @@ def _worked(
     with crew(means, workers) as working:
         own = None if workers is None else working.executor
         swept = sweep(
-            planned.jobs, working, root=means.folder, fresh=means.fresh, observer=observer, time_limit=means.time_limit
+            planned.jobs, working, root=means.folder, fresh=means.fresh, observer=observer, time_limit=means.shard_limit
         )
         searched: list[search_worker.SearchOutcome] = []
         if not any(s.status == "stopped" for s in swept):
@@ -239,7 +239,7 @@ def crew(means: Means, workers: int | None = None) -> Iterator[executors.Crew]:
         if given is not None:
             yield given
             return
-        with executors.local(workers, means.time_limit) as found:
+        with executors.local(workers, means.shard_limit) as found:
             yield found
 
 

@@ -17,7 +17,7 @@ import gradproof as gp
 from gradproof.cli.app import program
 from gradproof.engine import crew_judge, unit
 from gradproof.errors import GradproofError, OracleDisagreement, UsageError
-from gradproof.execution.executors import Crew
+from gradproof.execution.executors import ClusterLost, Crew
 from gradproof.execution.processes import Processes
 from gradproof.results.io import dumps
 from gradproof.results.model import RunResult
@@ -178,6 +178,32 @@ def test_a_contradiction_of_the_oracle_ends_the_run(tmp_path: Path, monkeypatch:
     monkeypatch.setattr("gradproof.engine.worker.decide", contradict)
     with executor("threads") as made, pytest.raises(OracleDisagreement, match="at x = 2"):
         gp.run(**ASKED, executor=made, folder=tmp_path)
+
+
+class Gone:
+    """A cluster whose scheduler is lost after two looks at it."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def __call__(self) -> int:
+        self.looks += 1
+        if self.looks > 2:
+            raise ClusterLost("what is finished is kept")
+        return 1
+
+
+def test_a_lost_scheduler_ends_the_run_and_what_is_finished_is_taken_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alone: str
+) -> None:
+    crew = Crew(ThreadPoolExecutor(1), Gone())
+    with monkeypatch.context() as patched:
+        patched.setattr("gradproof.engine.api.elsewhere", lambda *_: contextlib.nullcontext(crew))
+        with pytest.raises(ClusterLost):
+            gp.run(**ASKED, folder=tmp_path)
+    said: list[str] = []
+    assert text(gp.run(**ASKED, jobs=0, folder=tmp_path, resume=True, say=said.append)) == alone
+    assert said[0].startswith("resumed: ")
 
 
 @pytest.mark.parametrize(

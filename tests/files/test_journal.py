@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gradproof.errors import CacheWarning, UsageError
 from gradproof.files.journal import JOURNAL, Journal, read, taken_up
@@ -46,6 +48,24 @@ def test_cut_off_at_any_byte_only_the_unfinished_record_is_lost(folder: Path) ->
         kept, why = found(folder)
         assert kept == RECORDS[: max(0, sum(e <= end for e in ends) - 1)]
         assert why == ""
+
+
+@given(where=st.floats(0, 1, exclude_max=True), byte=st.integers(0, 255), cut=st.booleans())
+def test_whatever_one_byte_becomes_nothing_wrong_is_believed(
+    tmp_path_factory: pytest.TempPathFactory, where: float, byte: int, cut: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("any") / "run"
+    with Journal(folder) as journal:
+        journal.begin(MADE_BY)
+        for record in RECORDS:
+            journal.append(record)
+    content = bytearray((folder / JOURNAL).read_bytes())
+    content[int(where * len(content))] = byte
+    (folder / JOURNAL).write_bytes(content[: int(where * len(content)) + 1] if cut else content)
+    held = read(folder / JOURNAL)
+    assert held.manifest in (None, MADE_BY)
+    assert all(record in RECORDS for record in held.records)
+    assert len(held.records) + 2 >= len(RECORDS) or cut or held.manifest is None
 
 
 def test_writing_goes_on_behind_a_torn_record(folder: Path) -> None:

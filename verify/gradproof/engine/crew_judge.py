@@ -18,8 +18,9 @@ from typing import Any, Final
 from gradproof.engine import unit
 from gradproof.engine.judged import Judged, recorded
 from gradproof.engine.outline import Outline, Place
-from gradproof.engine.provenance import foreign, own_versions, source, surroundings_of
+from gradproof.engine.provenance import foreign, own_versions, surroundings_of
 from gradproof.engine.selection import Selection
+from gradproof.engine.sources import source
 from gradproof.engine.userfiles import digest_of
 from gradproof.errors import (
     BackendUnavailable,

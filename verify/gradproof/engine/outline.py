@@ -16,6 +16,7 @@ from gradproof.engine.environment import backend_table
 from gradproof.engine.ledger import Ledger
 from gradproof.engine.plan import Plan
 from gradproof.engine.selection import Selection
+from gradproof.engine.sources import source
 from gradproof.engine.verdict import broken
 from gradproof.errors import SPOILING, Fault, ImplementationFault
 from gradproof.results.model import Cell
@@ -60,6 +61,8 @@ class Outline:
     deviations: Mapping[str, Mapping[str, Any]]
     """Title, reason and upstream of every deviation that the ledger, or the user, knows."""
     digest: str
+    source: str = ""
+    """A digest of what judges (``sources.source``)."""
 
     @property
     def tasks(self) -> int:
@@ -97,6 +100,7 @@ def outline(plan: Plan, ledger: Ledger, selection: Selection) -> Outline:
             for d in ledger.deviations.values()
         },
         digest=digest(plan),
+        source=source(),
     )
 
 

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Iterable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from gradproof._version import __version__
 from gradproof.backends import get_backend
 from gradproof.engine.environment import PACKAGES, package_version, processor_text
-from gradproof.engine.installed import ledger_directories, properties
 from gradproof.engine.outline import Outline
 from gradproof.engine.selection import Selection
+from gradproof.engine.sources import source
 from gradproof.engine.userfiles import digest_of
 from gradproof.files.manifests import key
 from gradproof.text import storable
 
 ANYWHERE: Final = "each worker's own"
 """What the manifest of a run on other machines says in place of one processor."""
-_PACKAGE: Final = Path(__file__).parents[1]
-_READ: Final = (".py", ".toml", ".json")
 
 
 def asked(selection: Selection) -> dict[str, Any]:
@@ -56,7 +52,7 @@ def manifest(selection: Selection, outline: Outline, *, anywhere: bool = False) 
         "plan": outline.digest,
         "files": {storable(Path(f).name): digest_of(f) for f in selection.files},
         "versions": {**own_versions(), **{name: entry["versions"] for name, entry in here.items()}},
-        "source": source(),
+        "source": outline.source,
         "processor": ANYWHERE if anywhere else traits,
     }
 
@@ -101,27 +97,3 @@ def own_versions() -> dict[str, str]:
         "python": ".".join(map(str, sys.version_info[:3])),
         **{name: package_version(name) for name in PACKAGES},
     }
-
-
-@cache
-def source() -> str:
-    """A digest of what judges: gradproof's source, the property packs' and the ledgers; for those who change them."""
-    places = {_PACKAGE: "gradproof"}
-    for offered in properties().values():
-        name = type(offered).__module__.partition(".")[0]
-        file = getattr(sys.modules.get(name), "__file__", None)
-        if file and Path(file).name == "__init__.py":  # a module without a package is the user's file
-            places[Path(file).parent] = name
-    for number, folder in enumerate(ledger_directories()):
-        places.setdefault(folder, f"ledger {number}")
-    return digest_of_source(places)
-
-
-def digest_of_source(places: Mapping[Path, str]) -> str:
-    """SHA-256 of the files in folders, each known by a name; what is not there, as in a zip file, counts as nothing."""
-    seen = hashlib.sha256()
-    for folder, name in sorted(places.items(), key=lambda item: item[1]):
-        for file in sorted(f for f in folder.rglob("*") if f.suffix in _READ):
-            content = file.read_bytes()
-            seen.update(f"{name}/{file.relative_to(folder).as_posix()} {len(content)}:".encode() + content)
-    return seen.hexdigest()

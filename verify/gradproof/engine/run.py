@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import os
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -66,8 +64,6 @@ def run(
 def _run(
     selection: Selection, listener: Listener, interrupts: Interrupts, store: Store | None, crew: Crew | None
 ) -> RunResult:
-    # Hypothesis would leave a .hypothesis folder where the user stands; inherited by the worker processes.
-    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir()) / "gradproof-hypothesis"))
     started = datetime.datetime.now(datetime.UTC)
     clock = time.monotonic()
     asked = claims()  # read first: a run of an hour must not fail on a claim's file in its last second

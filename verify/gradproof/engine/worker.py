@@ -6,9 +6,12 @@ deterministic, so that a place names the same cell on both sides (``outline``).
 
 from __future__ import annotations
 
+import os
+import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gradproof.backends import get_backend
@@ -103,6 +106,8 @@ def prepare(
     ``pinned``: digests that the files must have (``userfiles.digest_of``), else ImplementationFault. ``at``: where they
     lie, if not where the selection says.
     """
+    # Hypothesis would leave a .hypothesis folder where the user, or a worker elsewhere, stands.
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir()) / "gradproof-hypothesis"))
     implementations = None
     if selection.files:
         implementations = []

@@ -17,6 +17,8 @@ from gradproof.engine.userfiles import digest_of
 from gradproof.files.manifests import key
 from gradproof.text import storable
 
+OF_THE_PROCESSOR: Final = frozenset({"cpu_capability", "driver", "device", "capability"})
+"""Entries of ``Backend.versions`` that tell of the hardware, not of what is installed."""
 ANYWHERE: Final = "each worker's own"
 """What the manifest of a run on other machines says in place of one processor."""
 
@@ -39,19 +41,26 @@ def asked(selection: Selection) -> dict[str, Any]:
 
 
 def key_of(selection: Selection) -> str:
-    """Names the runs of one selection: a digest of what was asked, and of where the user's files lie."""
-    return key({"asked": asked(selection), "files": [storable(str(Path(f).resolve())) for f in selection.files]})[:16]
+    """Names the runs of one selection: a digest of what was asked, and of where the user's files lie.
+
+    How they are written counts too: it stands in the commands that repeat a failure.
+    """
+    files = [[storable(f), storable(str(Path(f).resolve()))] for f in selection.files]
+    return key({"asked": asked(selection), "files": files})[:16]
 
 
 def manifest(selection: Selection, outline: Outline, *, anywhere: bool = False) -> dict[str, Any]:
     """All that the verdicts of a run follow from, JSON-able. ``anywhere``: workers may have other processors."""
     here = {name: entry for name, entry in outline.backends.items() if entry["available"]}
-    traits = {name: {"hardware": entry["hardware"], "traits": entry["traits"]} for name, entry in here.items()}
+    traits = {
+        name: {"hardware": entry["hardware"], "traits": entry["traits"], **of_the_processor(entry["versions"])}
+        for name, entry in here.items()
+    }
     return {
         "settings": asked(selection),
         "plan": outline.digest,
         "files": {storable(Path(f).name): digest_of(f) for f in selection.files},
-        "versions": {**own_versions(), **{name: entry["versions"] for name, entry in here.items()}},
+        "versions": {**own_versions(), **{name: installed(entry["versions"]) for name, entry in here.items()}},
         "source": outline.source,
         "processor": ANYWHERE if anywhere else traits,
     }
@@ -63,7 +72,7 @@ def surroundings_of(backends: Iterable[str], files: Iterable[str]) -> dict[str, 
     Raises BackendUnavailable for a backend that is not here.
     """
     return {
-        "versions": {**own_versions(), **{name: get_backend(name).versions() for name in backends}},
+        "versions": {**own_versions(), **{name: installed(get_backend(name).versions()) for name in backends}},
         "source": source(),
         "files": {path: digest_of(path) for path in files},
         "processor": processor_text(),
@@ -78,6 +87,16 @@ def foreign(wanted: Mapping[str, Any], seen: Mapping[str, Any]) -> str:
     if found := version_differences(wanted["versions"], seen["versions"]):
         return found
     return "" if wanted["source"] == seen["source"] else "another source of gradproof"
+
+
+def installed(versions: Mapping[str, str]) -> dict[str, str]:
+    """What ``Backend.versions`` says of software."""
+    return {name: text for name, text in versions.items() if name not in OF_THE_PROCESSOR}
+
+
+def of_the_processor(versions: Mapping[str, str]) -> dict[str, str]:
+    """What it says of the hardware."""
+    return {name: text for name, text in versions.items() if name in OF_THE_PROCESSOR}
 
 
 def version_differences(here: Mapping[str, Any], there: Mapping[str, Any]) -> str:

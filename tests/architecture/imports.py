@@ -185,7 +185,7 @@ def circles(texts: Mapping[str, str]) -> list[list[str]]:
     for middle in graph:
         for targets in reach.values():
             if middle in targets:
-                targets |= reach[middle]
+                targets.update(reach[middle])
     found = {tuple(sorted(n for n in reach[name] if name in reach[n])) for name in graph if name in reach[name]}
     return sorted(map(list, found))
 

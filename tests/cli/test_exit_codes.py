@@ -80,7 +80,7 @@ def test_an_interrupt_exits_2_and_keeps_what_was_reached(folder: Path) -> None:
 def test_what_is_nobodys_mistake_exits_3_in_one_line(
     gradproof: Invoke, monkeypatch: pytest.MonkeyPatch, fault: BaseException, told: str
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise fault
 
     monkeypatch.setattr("gradproof.engine.run.run", broken)
@@ -91,7 +91,7 @@ def test_what_is_nobodys_mistake_exits_3_in_one_line(
 
 
 def test_the_traceback_is_there_for_the_asking(gradproof: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("seeded")
 
     monkeypatch.setattr("gradproof.engine.run.run", broken)
@@ -133,6 +133,11 @@ def test_a_call_that_exits_is_no_passed_check(folder: Path) -> None:
     [
         (["--time-limit", "0"], "expected --time-limit above 0 and at most 86400, got 0"),
         (["--time-limit", "nan"], "expected --time-limit above 0"),
+        (["--workers", "1000"], "expected --jobs of at least 0 and at most"),
+        (["--jobs", "-1"], "expected jobs of at least 0"),
+        (["--seed", str(1 << 63)], "expected --seed as a whole number from 0"),
+        (["--max-seconds", "nan"], "expected --max-seconds above 0"),
+        (["--profile", "thorough"], "expected one of quick, default, deep"),
         (["--time-limit", "1e18"], "expected --time-limit above 0"),
         (["--jobs", "1000000"], "expected --jobs of at least 0 and at most"),
         (["--max-seconds", "inf"], "expected --max-seconds above 0"),

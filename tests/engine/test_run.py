@@ -15,6 +15,7 @@ from gradproof.engine.selection import Selection
 from gradproof.errors import Unsupported
 from gradproof.formats import Format
 from gradproof.results.model import Cell, LedgerState, RunRecord, RunResult
+from gradproof.results.not_run import NotRun
 from gradproof.results.validate import validate
 from tests.properties.stubs import Offer
 
@@ -108,18 +109,21 @@ def test_settings_name_files_without_their_folders(tmp_path: Any) -> None:
 
 def result_of(*cells: tuple[str, str, dict[str, Any]], states: tuple[str, ...] = ()) -> RunResult:
     listed = [
-        Cell("relu", {}, "n", "numpy", "cpu", "eager", "float16", i, "accuracy", status, reason, measured=measured)  # type: ignore[arg-type]
-        for i, (status, reason, measured) in enumerate(cells)
+        Cell("relu", {}, "n", "numpy", "cpu", "eager", "float16", i, "accuracy", status, reason, **more)  # type: ignore[arg-type]
+        for i, (status, reason, more) in enumerate(cells)
     ]
     ledger = [LedgerState("e", "d", state) for state in states]  # type: ignore[arg-type]
     return RunResult(RunRecord({}, {}, {}, 0, "", 0.0, True), listed, ledger)
 
 
-def cell(status: str, reason: str = "", **measured: Any) -> tuple[str, str, dict[str, Any]]:
-    return status, reason, measured
+def cell(
+    status: str, reason: str = "", *, why: NotRun | None = None, **measured: Any
+) -> tuple[str, str, dict[str, Any]]:
+    return status, reason, {"why": why, "measured": measured}
 
 
-INTERRUPTED = cell("not-run", "not reached: the run was interrupted")
+INTERRUPTED = cell("not-run", "whatever the words are", why=NotRun.INTERRUPTED)
+SAID = cell("not-run", "not reached: the run was interrupted", why=NotRun.SKIPPED)
 INTERNAL = cell("error", "the check itself raised", fault="internal")
 
 
@@ -137,6 +141,7 @@ INTERNAL = cell("error", "the check itself raised", fault="internal")
         (result_of(cell("known"), states=("grown",)), 1),
         (result_of(cell("pass"), INTERRUPTED), 2),
         (result_of(cell("fail"), INTERRUPTED), 2),
+        (result_of(cell("pass"), SAID), 0),
         (result_of(cell("fail"), INTERNAL, INTERRUPTED), 3),
         (result_of(), 5),
         (result_of(cell("undecided")), 5),

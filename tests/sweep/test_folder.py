@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from gradproof.errors import UsageError, WriteError
+from gradproof.files.locks import LOCK
 from gradproof.sweep.plan import Target, shards
-from gradproof.sweep.running.folder import LOCK, MANIFEST, DamagedShard, Folder, folder_path
+from gradproof.sweep.running.folder import MANIFEST, DamagedShard, Folder, folder_path
 
 TARGET = Target("silu", (), "torch.nn.functional.silu", "torch:cpu", "eager", "float32", 0, "stable")
 SHARDS = shards(TARGET, 0, (4 << 24) - 1)

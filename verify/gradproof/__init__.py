@@ -12,6 +12,7 @@ from gradproof._version import __version__
 
 if TYPE_CHECKING:
     from gradproof.backends.base import Backend, Implementation
+    from gradproof.engine.api import run
     from gradproof.engine.implementations import implements
     from gradproof.engine.known import known
     from gradproof.engine.own_properties import property  # noqa: A004  the vocabulary's word, used as gp.property
@@ -40,6 +41,7 @@ _HOMES = {
     "known": "gradproof.engine.known",
     "piecewise": "gradproof.functions",
     "property": "gradproof.engine.own_properties",
+    "run": "gradproof.engine.api",
     "run_sweep": "gradproof.sweep.api",
 }
 
@@ -62,6 +64,7 @@ __all__ = [
     "known",
     "piecewise",
     "property",
+    "run",
     "run_sweep",
 ]
 

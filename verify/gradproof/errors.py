@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Final
 
 
@@ -37,13 +38,29 @@ class Unsupported(GradproofError):
     """The backend or the implementation does not offer this (format, order, path); the message says why."""
 
 
-class ImplementationFault(GradproofError):
-    """An implementation broke its contract.
+class Fault(StrEnum):
+    """What ends a check without a number: ``measured["fault"]`` of a cell that is an ``error``."""
 
-    ``kind`` is one of ``raised``, ``wrong-type``, ``wrong-shape``, ``wrong-format``, ``wrong-device``,
-    ``wrote-input``, ``changed-settings``, ``changed-process`` (so that it cannot go on), ``changed-file``,
-    ``timed-out``, ``crashed``.
-    """
+    RAISED = "raised"
+    WRONG_TYPE = "wrong-type"
+    WRONG_SHAPE = "wrong-shape"
+    WRONG_FORMAT = "wrong-format"
+    WRONG_DEVICE = "wrong-device"
+    WROTE_INPUT = "wrote-input"
+    CHANGED_SETTINGS = "changed-settings"
+    CHANGED_PROCESS = "changed-process"
+    """So that the process cannot go on."""
+    CHANGED_FILE = "changed-file"
+    TIMED_OUT = "timed-out"
+    CRASHED = "crashed"
+    DEFINITION = "definition"
+    """The oracle cannot evaluate the user's definition of the function."""
+    INTERNAL = "internal"
+    """gradproof's own, or a property's; no fault of the implementation."""
+
+
+class ImplementationFault(GradproofError):
+    """An implementation broke its contract; ``kind`` is a ``Fault``, but neither ``definition`` nor ``internal``."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -53,7 +70,7 @@ class ImplementationFault(GradproofError):
         return type(self), (self.kind, str(self))
 
 
-SPOILING: Final = ("timed-out", "changed-process")
+SPOILING: Final = (Fault.TIMED_OUT, Fault.CHANGED_PROCESS)
 """Kinds of faults after which a process is not used again: an import cut short would be another's fault later."""
 
 

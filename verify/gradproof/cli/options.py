@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -16,12 +16,25 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+SPELLINGS: Final = {"jobs": ("--workers",)}
+"""What else settings are called on the command line."""
+
+WORK: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
+    ("--resume", {"is_flag": True, "help": "Take up the cells that an earlier run of the same left."}),
+    ("--folder", {"metavar": "PATH", "help": "Where finished cells are kept meanwhile; default .gradproof/runs."}),
+    ("--cluster", {"metavar": "ADDRESS", "help": "Judge on the Dask distributed scheduler at this address."}),
+)
+"""Options of one call, which no file sets."""
+
+
 def run_options(command: F) -> F:
-    """Add one option per setting, and how much to say."""
+    """Add one option per setting, who works and where finished cells are kept, and how much to say."""
     command = click.option("-v", "--verbose", is_flag=True, help="Say more: every cell as it is judged, every group.")(
         command
     )
     command = click.option("-q", "--quiet", is_flag=True, help="Say nothing until the summary.")(command)
+    for name, settings in reversed(WORK):
+        command = click.option(name, **settings)(command)
     for setting in reversed(SETTINGS):
         command = _option(setting)(command)
     return command
@@ -41,6 +54,7 @@ def written_options(*names: str) -> Callable[[F], F]:
 def _option(setting: Setting) -> Callable[[F], F]:
     return click.option(
         f"--{setting.name}",
+        *SPELLINGS.get(setting.name, ()),
         setting.key,
         multiple=setting.repeatable,
         metavar=setting.metavar,

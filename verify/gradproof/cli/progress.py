@@ -38,6 +38,11 @@ class RunProgress(ProgressBar):
         self.show(total=plan.tasks)
         self._shared = shared_ids(plan.at(place).blank for place in plan.places())
 
+    def note(self, message: str) -> None:
+        """Say one line that is about the run as a whole."""
+        if not self.quiet:
+            self.out.print(text(message))
+
     def judged(self, cell: Cell, done: int, total: int) -> None:
         """Show one verdict."""
         self._failed += cell.status in ("fail", "error")

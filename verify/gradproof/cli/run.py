@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 
 from gradproof.cli import codes, outputs
+from gradproof.cli.console import count
 from gradproof.cli.options import given_options, run_options, selection
 from gradproof.config import SHORTHANDS, effective
 from gradproof.interrupts import interruptible
@@ -24,6 +26,9 @@ def run_command(**options: Any) -> int:
     Prints a summary and writes results.json and report.html into the current folder (`--html none` keeps one
     from being written). Settings also come from [tool.gradproof] in pyproject.toml and from
     GRADPROOF_<OPTION>.
+
+    Every cell is kept as it is judged until the results are written: the same command with --resume goes on where an
+    earlier run was stopped or killed, to the same results.
 
     Exits 0 when there is nothing but passes and known deviations, 1 on a new failure, 2 when interrupted, 3
     on an internal error, 4 on wrong usage, 5 when nothing ran.
@@ -56,14 +61,26 @@ def _judge(options: Mapping[str, Any], files: tuple[str, ...], defaults: Mapping
     from gradproof.cli.progress import RunProgress
     from gradproof.cli.summary import summarise
     from gradproof.engine.run import exit_code, run
+    from gradproof.engine.store import Store
+    from gradproof.execution.executors import check_alone, elsewhere
     from gradproof.results.keeping import Weight
 
-    with prepared.stdout_kept(), interruptible() as interrupts:
-        with RunProgress(quiet=options["quiet"], verbose=options["verbose"]) as progress:
-            result = run(made, progress)
+    cluster = options["cluster"]
+    check_alone(jobs=options["jobs"], cluster=cluster)
+    progress = RunProgress(quiet=options["quiet"], verbose=options["verbose"])
+    root = Path(options["folder"]) if options["folder"] else None
+    store = Store(made, root=root, resume=options["resume"], anywhere=cluster is not None, say=progress.note)
+    with prepared.stdout_kept(), interruptible() as interrupts, store:
+        with elsewhere(None, None, cluster) as crew, progress:
+            result = run(made, progress, store=store, crew=crew)
         interrupts.finish()
         code = exit_code(result)
         # Written before anything is printed: a full disk behind stdout must not cost the results.
         written = prepared.write_sparing(result, Weight.of(result, interrupted=code == codes.INTERRUPTED))
+        if result.run.complete and not written.failed:
+            store.discard()
+        elif store.kept:
+            kept = count(store.kept, "finished cell")
+            progress.note(f"{kept} kept; the same command with --resume goes on from there")
         summarise(result, code, written, verbose=options["verbose"])
     return written.code(code)

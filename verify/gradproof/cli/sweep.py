@@ -33,9 +33,15 @@ REPEATABLE: Final = ("backend", "format", "order", "mode")
 @click.option("--mode", multiple=True, metavar="MODE", help="eager (default) or compiled. Repeatable.")
 @click.option("--implementation", metavar="NAME", help="Only the implementation of this name.")
 @click.option("--contract", metavar="NAME", help=BY_NAME["contract"].help)
-@click.option("--workers", metavar="N", help="Worker processes; default one per processor (two for a GPU). 0: in here.")
+@click.option(
+    "--jobs",
+    "--workers",
+    "jobs",
+    metavar="N",
+    help="Worker processes; default one per processor (two for a GPU). 0: in here.",
+)
 @click.option("--cluster", metavar="ADDRESS", help="Work on the Dask distributed scheduler at this address instead.")
-@click.option("--time-limit", metavar="S", help="Seconds that one shard may take; default 3600, 0 for any number.")
+@click.option("--shard-limit", metavar="S", help="Seconds that one shard may take; default 3600, 0 for any number.")
 @click.option("--folder", metavar="PATH", help="Where finished shards are kept; default .gradproof/sweeps.")
 @click.option("--fresh", is_flag=True, help="Start again, and forget the finished shards of this sweep.")
 @click.option("--seed", metavar="N", help="Seed of a guided search.")
@@ -103,13 +109,13 @@ def _means(options: dict[str, Any]) -> Means:
     from gradproof.sweep.api import Means
 
     return Means(
-        workers=_whole(options, "workers"),
+        workers=_whole(options, "jobs"),
         cluster=options["cluster"],
         folder=Path(options["folder"]) if options["folder"] else None,
         fresh=options["fresh"],
         seed=_whole(options, "seed"),
         points=_whole(options, "points", least=1),
-        time_limit=_time_limit(options["time_limit"]),
+        shard_limit=_shard_limit(options["shard_limit"]),
     )
 
 
@@ -122,12 +128,12 @@ def _whole(options: dict[str, Any], key: str, least: int = 0) -> int | None:
     return number
 
 
-def _time_limit(given: str | None) -> float | None:
+def _shard_limit(given: str | None) -> float | None:
     """Seconds that a shard may take; None for any number, which the command line calls 0."""
     from gradproof.execution.executors import TIME_LIMIT
     from gradproof.execution.timelimit import MOST_SECONDS
 
-    seconds: float = TIME_LIMIT if given is None else parse(BY_NAME["time-limit"], given, "--time-limit")
+    seconds: float = TIME_LIMIT if given is None else parse(BY_NAME["time-limit"], given, "--shard-limit")
     if not 0 <= seconds <= MOST_SECONDS:
-        raise UsageError(f"expected --time-limit of at least 0 and at most {MOST_SECONDS:g}, got {seconds:g}")
+        raise UsageError(f"expected --shard-limit of at least 0 and at most {MOST_SECONDS:g}, got {seconds:g}")
     return seconds or None

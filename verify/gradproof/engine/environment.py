@@ -61,6 +61,11 @@ def processor() -> str:
     return _cpuinfo("model name") or platform.processor() or platform.machine()
 
 
+def processor_text() -> str:
+    """The processor and its vector instructions, by which machines of a cluster are told apart."""
+    return f"{processor()}, {simd_level()}"
+
+
 def _cpuinfo(field: str) -> str:
     try:
         with Path("/proc/cpuinfo").open(encoding="utf-8") as info:

@@ -16,9 +16,11 @@ from gradproof.engine.environment import backend_table
 from gradproof.engine.ledger import Ledger
 from gradproof.engine.plan import Plan
 from gradproof.engine.selection import Selection
+from gradproof.engine.sources import source
 from gradproof.engine.verdict import broken
-from gradproof.errors import ImplementationFault
+from gradproof.errors import SPOILING, Fault, ImplementationFault
 from gradproof.results.model import Cell
+from gradproof.results.not_run import NotRun, worded
 
 Place = tuple[int, int]
 """A group, and a cell in it."""
@@ -34,9 +36,14 @@ class Planned:
     reproduce: str
     """The command that judges it again."""
 
-    def cell(self, status: str, reason: str) -> Cell:
-        """The cell with a verdict that takes no judging."""
-        return replace(self.blank, status=status, reason=reason)  # type: ignore[arg-type]
+    def not_run(self, why: NotRun, subject: object = "") -> Cell:
+        """The cell without a verdict, and why."""
+        return replace(self.blank, status="not-run", reason=worded(why, subject), why=why)
+
+    def ends(self, cell: Cell) -> bool:
+        """Whether the implementation is not called again after the verdict ``cell`` on it."""
+        fault = cell.measured.get("fault")
+        return fault in SPOILING or (self.user and fault == Fault.CRASHED)
 
     def broken(self, fault: ImplementationFault) -> Cell:
         """The cell of an implementation that broke its contract so that nobody was left to say so."""
@@ -54,6 +61,8 @@ class Outline:
     deviations: Mapping[str, Mapping[str, Any]]
     """Title, reason and upstream of every deviation that the ledger, or the user, knows."""
     digest: str
+    source: str = ""
+    """A digest of what judges (``sources.source``)."""
 
     @property
     def tasks(self) -> int:
@@ -91,6 +100,7 @@ def outline(plan: Plan, ledger: Ledger, selection: Selection) -> Outline:
             for d in ledger.deviations.values()
         },
         digest=digest(plan),
+        source=source(),
     )
 
 

@@ -13,7 +13,7 @@ from gradproof.backends.namespaces import names_kept
 from gradproof.engine.installed import define_property
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Property, Violations
-from gradproof.errors import ImplementationFault, UsageError, is_ours
+from gradproof.errors import Fault, ImplementationFault, UsageError, is_ours
 from gradproof.execution.timelimit import time_limit
 from gradproof.formats import arrays as fa
 from gradproof.functions import Function
@@ -177,10 +177,10 @@ class _Own(Property):
         except (Exception, SystemExit) as error:
             if isinstance(error, ImplementationFault) and is_ours(error):
                 raise
-            raise ImplementationFault("raised", f"{what} raised {type(error).__name__}: {error}") from error
+            raise ImplementationFault(Fault.RAISED, f"{what} raised {type(error).__name__}: {error}") from error
         if answer.dtype != np.bool_ or answer.shape != x.shape:
             raise ImplementationFault(
-                "wrong-type",
+                Fault.WRONG_TYPE,
                 f"{what} returned {answer.dtype} of shape {answer.shape}, expected one bool per input, of shape "
                 f"{x.shape}",
             )

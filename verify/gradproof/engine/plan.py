@@ -16,12 +16,9 @@ from gradproof.errors import BackendUnavailable, UsageError
 from gradproof.formats import DEFAULT_FORMATS, FORMATS, get_format, wider_formats
 from gradproof.functions import CATALOGUE, Function, all_functions
 from gradproof.results.model import Cell, Evidence
+from gradproof.results.not_run import NotRun, worded
 
 ORDERS = (0, 1, 2)
-LEFT_TO_DEFAULT = (
-    "left to the default profile: whole networks are compiled anew for every format; "
-    "name the property or the format to have it in quick"
-)
 
 
 @dataclass
@@ -73,10 +70,10 @@ def plan(selection: Selection, implementations: Sequence[Implementation] | None 
     for task in _tasks(selection, chosen, ids, implementations):
         backend = get_backend(task.backend)
         if implementations is None and _left_to_default(task, selection, backend):
-            settled.append(task.cell("not-run", LEFT_TO_DEFAULT))
+            settled.append(task.not_run(NotRun.LEFT_TO_DEFAULT))
             continue
         if not (state := backend.mode_availability(task.mode)).available:
-            settled.append(task.cell("not-run", state.reason))
+            settled.append(task.not_run(NotRun.MISSING_COMPILER, state.reason))
             continue
         if task.order and "given" in backend.paths(task.implementation):
             have = len(task.implementation.derivatives)
@@ -241,5 +238,6 @@ def _absent(
                         if (not selection.orders or order in selection.orders) and claim.concerns(function, order):
                             yield Cell(
                                 function.name, dict(function.params), implementation, name, device, "eager",
-                                fmt, order, claim.id, "not-run", reason,
+                                fmt, order, claim.id, "not-run", worded(NotRun.MISSING_BACKEND, reason),
+                                why=NotRun.MISSING_BACKEND,
                             )  # fmt: skip

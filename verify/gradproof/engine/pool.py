@@ -8,26 +8,22 @@ from __future__ import annotations
 import queue
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from gradproof.engine import userfiles, worker
+from gradproof.engine.crew_judge import CrewJudge, cell_limit
+from gradproof.engine.judged import Judged
 from gradproof.engine.outline import Outline, Place, outline
 from gradproof.engine.selection import Selection
-from gradproof.errors import SPOILING, CacheWarning, GradproofError, ImplementationFault, UsageError
-from gradproof.execution.executors import cpus
+from gradproof.errors import CacheWarning, Fault, GradproofError, ImplementationFault, UsageError
+from gradproof.execution.executors import Crew, cpus
 from gradproof.execution.processes import Processes, WorkerLost
-from gradproof.results.model import Cell, LedgerState
 
-OnCell = Callable[[Place, Cell, list[LedgerState]], None]
-
-CELL_LIMIT: Final = 600.0
-"""Seconds that one cell may take."""
-CALLS_PER_CELL: Final = 40
-"""A user's cell may take this many times the limit of one call, where that is more."""
+OnCell = Callable[[Judged], None]
 
 
 class Judges(Protocol):
@@ -35,19 +31,22 @@ class Judges(Protocol):
 
     outline: Outline
 
-    def judge(self, take: OnCell, deadline: float | None) -> bool:
+    def judge(self, take: OnCell, deadline: float | None, done: Mapping[Place, Judged]) -> bool:
         """Hand every cell to ``take`` as it is judged; False when the deadline (monotonic seconds) passed first.
 
-        Raises OracleDisagreement, and what ``take`` raises.
+        ``done`` were judged before. Raises OracleDisagreement, and what ``take`` raises.
         """
 
 
 @contextmanager
-def judges(selection: Selection) -> Iterator[Judges]:
-    """Those that ``selection.jobs`` asks for; without workers user code still gets one. Ended at the end.
+def judges(selection: Selection, crew: Crew | None = None) -> Iterator[Judges]:
+    """``crew``, or those that ``selection.jobs`` asks for; without workers user code still gets one. Ended at the end.
 
     Raises UsageError for what cannot be planned, GradproofError when no worker can be started.
     """
+    if crew is not None:
+        yield CrewJudge(selection, crew)
+        return
     jobs = cpus() if selection.jobs is None else selection.jobs
     if not jobs and not selection.files:
         yield LocalJudge(selection)
@@ -67,13 +66,15 @@ class LocalJudge:
         self._state = worker.prepare(selection)
         self.outline = outline(self._state.plan, self._state.ledger, selection)
 
-    def judge(self, take: OnCell, deadline: float | None) -> bool:
+    def judge(self, take: OnCell, deadline: float | None, done: Mapping[Place, Judged]) -> bool:
         """See ``Judges``."""
         for g, group in enumerate(self._state.plan.groups):
             for i, task in enumerate(group.tasks):
+                if (g, i) in done:
+                    continue
                 if deadline is not None and time.monotonic() > deadline:
                     return False
-                take((g, i), *self._state.judge(task))
+                take(Judged((g, i), *self._state.judge(task)))
         return True
 
 
@@ -82,7 +83,7 @@ class _Done:
     """A group's call has ended; ``future`` knows how."""
 
     group: int
-    future: Future[int]
+    future: Future[None]
 
 
 class Workers:
@@ -94,12 +95,11 @@ class Workers:
         self._selection = selection
         self._jobs = jobs
         self._heard: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._given_up = worker.GivenUp()
         self._importing: str | None = None
         self._warned: set[str] = set()
         self._executor = Processes(
             jobs,
-            max(CELL_LIMIT, CALLS_PER_CELL * selection.time_limit),
+            cell_limit(selection),
             initializer=worker.begin,
             initargs=(
                 selection,
@@ -129,13 +129,14 @@ class Workers:
         """End all workers at once."""
         self._executor.shutdown(cancel_futures=True)
 
-    def judge(self, take: OnCell, deadline: float | None) -> bool:
+    def judge(self, take: OnCell, deadline: float | None, done: Mapping[Place, Judged]) -> bool:
         """See ``Judges``."""
-        self._left = dict.fromkeys(self.outline.places())
+        self._given_up = given_up(self.outline, done)
+        self._left = left(self.outline, done)
         self._at: dict[int, Place] = {}
         self._running = 0
-        for group in range(len(self.outline.groups)):
-            self._submit(group, 0)
+        for group in self._left:
+            self._submit(group)
         while self._running:
             if deadline is not None and time.monotonic() > deadline:
                 return False
@@ -146,8 +147,8 @@ class Workers:
             match said:
                 case worker.Began(place):
                     self._at[place[0]] = place
-                case worker.Judged(place, cell, states):
-                    self._take(place, cell, states, take)
+                case Judged():
+                    self._take(said, take)
                 case _Done(group, future):
                     self._running -= 1
                     self._ended(group, future, take)
@@ -155,9 +156,9 @@ class Workers:
                     self._listen(said)
         return True
 
-    def _submit(self, group: int, first: int) -> None:
-        if first < len(self.outline.groups[group]):
-            call = self._executor.submit(worker.judge_group, self.outline.digest, group, first, self._given_up)
+    def _submit(self, group: int) -> None:
+        if indices := tuple(self._left[group]):
+            call = self._executor.submit(worker.judge_group, self.outline.digest, group, indices, self._given_up)
             call.add_done_callback(lambda future: self._heard.put(_Done(group, future)))
             self._running += 1
 
@@ -180,45 +181,56 @@ class Workers:
                 self._warned.add(text)
                 warnings.warn(text, CacheWarning, stacklevel=2)
 
-    def _take(self, place: Place, cell: Cell, states: list[LedgerState], take: OnCell) -> None:
-        del self._left[place]
-        self._at.pop(place[0], None)
-        if cell.measured.get("fault") in SPOILING:
-            self._given_up.add(cell.implementation)
-        take(place, cell, states)
+    def _take(self, judged: Judged, take: OnCell) -> None:
+        group, index = judged.place
+        del self._left[group][index]
+        self._at.pop(group, None)
+        if self.outline.at(judged.place).ends(judged.cell):
+            self._given_up.add(judged.cell.implementation)
+        take(judged)
 
-    def _ended(self, group: int, future: Future[int], take: OnCell) -> None:
+    def _ended(self, group: int, future: Future[None], take: OnCell) -> None:
         """Go on with the rest of a group: another process, where one was lost or must not be used again."""
         try:
-            following = future.result()
+            future.result()
         except WorkerLost as lost:
             if not lost.started:
                 self._give_up(ImplementationFault(lost.kind, f"no worker process could be started again: {lost}"), take)
                 return
-            following = self._lost(group, lost, take)
+            self._lost(group, lost, take)
         except (ImplementationFault, UsageError) as fault:  # another plan, or none, from what was a plan before
-            kind = fault.kind if isinstance(fault, ImplementationFault) else "changed-file"
+            kind = fault.kind if isinstance(fault, ImplementationFault) else Fault.CHANGED_FILE
             self._give_up(ImplementationFault(kind, f"a worker process could not go on: {fault}"), take)
             return
-        self._submit(group, following)
+        self._submit(group)
 
-    def _lost(self, group: int, lost: WorkerLost, take: OnCell) -> int:
-        """Give the cell that a worker was lost over its verdict; the index of the next one."""
-        left = (place for place in self._left if place[0] == group)
-        place = self._at.get(group) or next(left, None)  # between two cells the next one has to answer for it
-        if place is None:
-            return len(self.outline.groups[group])
+    def _lost(self, group: int, lost: WorkerLost, take: OnCell) -> None:
+        """Give the cell that a worker was lost over its verdict."""
+        following = next(iter(self._left[group]), None)
+        if following is None:
+            return
+        place = self._at.get(group, (group, following))  # between two cells the next one has to answer for it
         planned = self.outline.at(place)
-        name = planned.blank.implementation
-        if planned.user:
-            self._given_up.add(name)
-        fault = ImplementationFault(lost.kind, f"{lost} while {name} was checked")
-        self._take(place, planned.broken(fault), [], take)
-        return place[1] + 1
+        fault = ImplementationFault(lost.kind, f"{lost} while {planned.blank.implementation} was checked")
+        self._take(Judged(place, planned.broken(fault), []), take)
 
     def _give_up(self, fault: ImplementationFault, take: OnCell) -> None:
         """Give every cell that is left the verdict that nobody can judge it any more."""
         self._executor.shutdown(cancel_futures=True)
         self._running = 0
-        for place in list(self._left):
-            self._take(place, self.outline.at(place).broken(fault), [], take)
+        for place in [(group, index) for group, indices in self._left.items() for index in indices]:
+            self._take(Judged(place, self.outline.at(place).broken(fault), []), take)
+
+
+def left(outline: Outline, done: Mapping[Place, Judged]) -> dict[int, dict[int, None]]:
+    """The cells that are not ``done``: by group the indices, in order."""
+    return {g: {i: None for i in range(len(group)) if (g, i) not in done} for g, group in enumerate(outline.groups)}
+
+
+def given_up(outline: Outline, done: Mapping[Place, Judged]) -> worker.GivenUp:
+    """The implementations that an earlier run gave up."""
+    found = worker.GivenUp()
+    for place, judged in done.items():
+        if outline.at(place).ends(judged.cell):
+            found.add(judged.cell.implementation)
+    return found

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import os
-import tempfile
 import time
+from collections import Counter
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from gradproof.engine.environment import environment
+from gradproof.engine.environment import environment, processor_text
 from gradproof.engine.installed import claims
+from gradproof.engine.judged import Judged
 from gradproof.engine.outline import Outline, Place
 from gradproof.engine.pool import judges
 from gradproof.engine.selection import Selection
+from gradproof.engine.store import Store
+from gradproof.errors import Fault
+from gradproof.execution.executors import Crew
 from gradproof.interrupts import Interrupts, interruptible
 from gradproof.results.claims import judge
 from gradproof.results.findings import findings
-from gradproof.results.model import Cell, LedgerState, RunRecord, RunResult
+from gradproof.results.model import Cell, RunRecord, RunResult
+from gradproof.results.not_run import NotRun
 from gradproof.text import storable
 
 
@@ -42,47 +46,56 @@ class SilentListener:
         """Ignore the cell."""
 
 
-def run(selection: Selection, listener: Listener | None = None) -> RunResult:
-    """Judge every cell of ``selection`` and return the results; nothing is written.
+def run(
+    selection: Selection, listener: Listener | None = None, *, store: Store | None = None, crew: Crew | None = None
+) -> RunResult:
+    """Judge every cell of ``selection`` and return the results; nothing is written but what ``store`` keeps.
+
+    ``store``, entered, keeps each cell as it is judged and may hold some of an earlier run. ``crew``: who judges in
+    the place of ``selection.jobs`` processes of this machine.
 
     An interrupt (Ctrl-C, SIGTERM, SIGHUP) ends the run early: the result says ``complete: false`` and what was not
     reached is ``not-run``. Raises UsageError for a selection that names nothing, OracleDisagreement when the oracle's
     routes contradict each other.
     """
     with interruptible() as interrupts:
-        return _run(selection, listener or SilentListener(), interrupts)
+        return _run(selection, listener or SilentListener(), interrupts, store, crew)
 
 
-def _run(selection: Selection, listener: Listener, interrupts: Interrupts) -> RunResult:
-    # Hypothesis would leave a .hypothesis folder where the user stands; inherited by the worker processes.
-    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir()) / "gradproof-hypothesis"))
+def _run(
+    selection: Selection, listener: Listener, interrupts: Interrupts, store: Store | None, crew: Crew | None
+) -> RunResult:
     started = datetime.datetime.now(datetime.UTC)
     clock = time.monotonic()
     asked = claims()  # read first: a run of an hour must not fail on a claim's file in its last second
-    cells: dict[Place, Cell] = {}
-    states: list[LedgerState] = []
-    with judges(selection) as judging:
+    with judges(selection, crew) as judging:
         planned = judging.outline
         listener.planned(planned)
+        found: dict[Place, Judged] = {} if store is None else store.begin(planned)
 
-        def take(place: Place, cell: Cell, seen: list[LedgerState]) -> None:
-            cells[place] = cell
-            states.extend(seen)
-            listener.judged(cell, len(cells), planned.tasks)
+        def take(judged: Judged) -> None:
+            found[judged.place] = judged
+            if store is not None:
+                store.keep(judged)
+            listener.judged(judged.cell, len(found), planned.tasks)
             interrupts.check()
 
         deadline = None if selection.max_seconds is None else clock + selection.max_seconds
         try:
-            finished = judging.judge(take, deadline)
-            reason = f"not reached within --max-seconds {selection.max_seconds}"
+            finished = judging.judge(take, deadline, dict(found))
+            why = NotRun.DEADLINE
             interrupts.finish()
         except KeyboardInterrupt:
-            finished, reason = False, "not reached: the run was interrupted"
+            finished, why = False, NotRun.INTERRUPTED
             interrupts.finish()
     places = planned.places()
-    left = [planned.at(place).cell("not-run", reason) for place in places if place not in cells]
+    within = selection.max_seconds if why is NotRun.DEADLINE else ""
+    left = [planned.at(place).not_run(why, within) for place in places if place not in found]
+    # In the order of the plan, whoever judged them and when.
+    judged = [found[place] for place in places if place in found]
+    states = [state for one in judged for state in one.states]
     shard = RunRecord(
-        environment=environment(),
+        environment=environment() | _elsewhere(judged),
         backends={name: dict(entry) for name, entry in planned.backends.items()},
         settings=_settings(selection),
         seed=selection.seed,
@@ -90,9 +103,8 @@ def _run(selection: Selection, listener: Listener, interrupts: Interrupts) -> Ru
         seconds=round(time.monotonic() - clock, 3),
         complete=finished or not left,
     )
-    ordered = [cells[place] for place in places if place in cells]
-    every = [*ordered, *left, *planned.settled]
-    named = {c.known_ref for c in ordered} | {s.deviation for s in states}
+    every = [*(one.cell for one in judged), *left, *planned.settled]
+    named = {one.cell.known_ref for one in judged} | {s.deviation for s in states}
     return RunResult(
         run=shard,
         cells=every,
@@ -101,6 +113,12 @@ def _run(selection: Selection, listener: Listener, interrupts: Interrupts) -> Ru
         findings=findings(every),
         deviations={name: dict(entry) for name, entry in planned.deviations.items() if name in named},
     )
+
+
+def _elsewhere(judged: list[Judged]) -> dict[str, Any]:
+    """On which processors how many cells were judged, where these are other ones than this machine's."""
+    counts = Counter(one.on for one in judged if one.on)
+    return {"judged_on": dict(sorted(counts.items()))} if set(counts) - {processor_text()} else {}
 
 
 def _settings(selection: Selection) -> dict[str, object]:
@@ -115,8 +133,8 @@ def exit_code(result: RunResult) -> int:
     """
     counts = result.counts()
     judged = sum(counts[s] for s in ("pass", "fail", "known", "error"))
-    interrupted = any(c.reason.startswith("not reached: the run was interrupted") for c in result.cells)
-    if any(c.measured.get("fault") == "internal" for c in result.cells):
+    interrupted = any(c.why is NotRun.INTERRUPTED for c in result.cells)
+    if any(c.measured.get("fault") == Fault.INTERNAL for c in result.cells):
         return 3
     if interrupted:
         return 2

@@ -36,6 +36,8 @@ PROFILES: Final[dict[str, Budget]] = {
     "deep": Budget(1 << 18, 1 << 15, 120, 8192, 512, 8192, 1 << 22, 256),
 }
 DEFAULT_SEED: Final = 20261121
+MOST_SEED: Final = (1 << 63) - 1
+"""The greatest seed that all generators take."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,11 @@ class Selection:
             raise UsageError(f"expected --max-seconds above 0, got {self.max_seconds}")
         if not 0 < self.time_limit <= MOST_SECONDS:
             raise UsageError(f"expected --time-limit above 0 and at most {MOST_SECONDS:g}, got {self.time_limit:g}")
+        if not (isinstance(self.seed, int) and 0 <= self.seed <= MOST_SEED):
+            raise UsageError(f"expected --seed as a whole number from 0 to 2^63 - 1, got {self.seed!r}")
         if self.jobs is not None:
+            if not isinstance(self.jobs, int):
+                raise UsageError(f"expected --jobs as a whole number, got {self.jobs!r}")
             check_workers("--jobs", self.jobs)
 
     @property

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gradproof.backends.base import Implementation
 from gradproof.functions import Function
 from gradproof.results.model import Cell
+from gradproof.results.not_run import NotRun, worded
 from gradproof.text import storable
 
 
@@ -49,3 +50,7 @@ class Task:
             **more,  # type: ignore[arg-type]
         )
         return storable(made)
+
+    def not_run(self, why: NotRun, subject: object = "") -> Cell:
+        """The results cell of this task without a verdict, and why."""
+        return self.cell("not-run", worded(why, subject), why=why)

@@ -18,7 +18,7 @@ from gradproof.backends.namespaces import names_kept
 from gradproof.backends.process_state import arithmetic_kept
 from gradproof.engine.implementations import collect, named_in
 from gradproof.engine.markers import marked_in
-from gradproof.errors import ImplementationFault, UsageError, is_ours
+from gradproof.errors import Fault, ImplementationFault, UsageError, is_ours
 from gradproof.execution.processes import Processes, WorkerLost
 from gradproof.execution.timelimit import time_limit
 from gradproof.files.reading import read_bytes
@@ -27,16 +27,17 @@ IMPORT_LIMIT: Final = 60.0
 """Seconds that a file of the user's may take to be imported, or ``--time-limit`` where that is more."""
 
 
-def load(path: str, pinned: str | None = None, limit: float = 0.0) -> list[Implementation]:
+def load(path: str, pinned: str | None = None, limit: float = 0.0, *, at: str | None = None) -> list[Implementation]:
     """Import one Python file (its folder importable) and return what it registers.
 
+    ``at`` is where it lies, for a process with another current folder than the one in which ``path`` was said.
     Functions under the pytest marker ``gradproof`` count as registered. Raises UsageError when the file is
     missing, raises while imported, takes more than ``limit`` seconds (0 is no limit), or registers nothing;
     ImplementationFault("changed-file") when it is not the one whose ``digest_of`` is ``pinned``.
     """
-    file = Path(path)
-    if pinned not in (None, digest_of(path)):
-        raise ImplementationFault("changed-file", f"{path} was changed, or is gone, since the run began")
+    file = Path(at or path)
+    if pinned not in (None, digest_of(str(file))):
+        raise ImplementationFault(Fault.CHANGED_FILE, f"{path} was changed, or is gone, since the run began")
     if not file.is_file():
         why = "is no regular file" if file.exists() else "does not exist"
         raise UsageError(f"expected a Python file, got {path!r}, which {why}")

@@ -26,6 +26,7 @@ from gradproof.engine.selection import DEFAULT_SEED, Selection
 from gradproof.engine.task import Task
 from gradproof.errors import (
     BackendUnavailable,
+    Fault,
     GradproofError,
     ImplementationFault,
     OracleDisagreement,
@@ -38,6 +39,7 @@ from gradproof.functions import Function
 from gradproof.results.formatting import finite_or_none
 from gradproof.results.io import plain
 from gradproof.results.model import SEVERITIES, Cell, Certificate, Evidence, LedgerState
+from gradproof.results.not_run import NotRun
 from gradproof.text import storable
 
 RECORDED_CONTRACT = Selection.contract
@@ -78,7 +80,7 @@ def decide(
             cell = errored(task, fault, source, selection)
         else:
             reason = f"the check itself raised {type(bug).__name__}: {bug}"
-            cell = task.cell("error", reason, measured={"fault": "internal"})
+            cell = task.cell("error", reason, measured={"fault": Fault.INTERNAL})
     made = replace(cell, contract=contract, seconds=round(time.perf_counter() - started, 4))
     return storable(made), states
 
@@ -87,20 +89,20 @@ def _ended(task: Task, error: GradproofError, source: str | None, selection: Sel
     """The cell of a check that one of gradproof's errors ended; OracleDisagreement is raised again."""
     if _by_definition(error, task.function):  # whatever type it chose
         reason = str(error) if is_ours(error) else f"the definition raised {type(error).__name__}: {error}"
-        return task.cell("error", reason, measured={"fault": "definition"})
+        return task.cell("error", reason, measured={"fault": Fault.DEFINITION})
     match error:
         case Unsupported():
             return task.cell("unsupported", str(error))
         case BackendUnavailable():
-            return task.cell("not-run", str(error))
+            return task.not_run(NotRun.MISSING_BACKEND, error)
         case ImplementationFault():
             return errored(task, error, source, selection)
         case UsageError():  # a definition of the user's that the oracle cannot evaluate
-            return task.cell("error", str(error), measured={"fault": "definition"})
+            return task.cell("error", str(error), measured={"fault": Fault.DEFINITION})
         case OracleDisagreement():
             raise error
     return task.cell(
-        "error", f"the check itself raised {type(error).__name__}: {error}", measured={"fault": "internal"}
+        "error", f"the check itself raised {type(error).__name__}: {error}", measured={"fault": Fault.INTERNAL}
     )
 
 

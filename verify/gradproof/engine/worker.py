@@ -6,9 +6,12 @@ deterministic, so that a place names the same cell on both sides (``outline``).
 
 from __future__ import annotations
 
+import os
+import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gradproof.backends import get_backend
@@ -16,6 +19,7 @@ from gradproof.backends.settings import spoiled
 from gradproof.engine import chance
 from gradproof.engine.environment import surroundings
 from gradproof.engine.installed import ledger_directories
+from gradproof.engine.judged import Judged
 from gradproof.engine.ledger import Ledger, Surroundings
 from gradproof.engine.outline import Outline, Place, digest, outline
 from gradproof.engine.plan import Plan, plan
@@ -23,13 +27,28 @@ from gradproof.engine.selection import Selection
 from gradproof.engine.task import Task
 from gradproof.engine.userfiles import load
 from gradproof.engine.verdict import decide
-from gradproof.errors import SPOILING, CacheWarning, ImplementationFault
+from gradproof.errors import SPOILING, CacheWarning, Fault, ImplementationFault
 from gradproof.execution.work import report, retire
 from gradproof.results.model import Cell, LedgerState
+from gradproof.results.not_run import NotRun
 
 RELEASE_AFTER = 16
 """Groups after which backends drop compiled code: JAX keeps some 14 MB of it per function and format, part of which
 the next functions use again."""
+
+_finished = 0
+"""Groups that this process has judged."""
+
+
+@dataclass
+class GivenUp:
+    """Names of the implementations that are not called again. Replaced as a whole: it is pickled at any time."""
+
+    names: frozenset[str] = frozenset()
+
+    def add(self, name: str) -> None:
+        """One more."""
+        self.names = self.names | {name}
 
 
 @dataclass
@@ -45,18 +64,56 @@ class WorkerState:
         """One cell, and what became of the ledger's entries about it."""
         return decide(task, self.selection, self.ledger, self.surroundings, task.implementation.file)
 
+    def judge_group(self, wanted: str, group: int, indices: Iterable[int], given_up: GivenUp) -> Iterator[Judged]:
+        """Judge these cells of a group; ends early where this process must not go on (``execution.work.retire``).
 
-def prepare(selection: Selection, pinned: Mapping[str, str] | None = None, import_limit: float = 0.0) -> WorkerState:
+        ``Began`` is reported before the user's code is called. ``wanted`` is the digest of the plan that the
+        indices are about: ImplementationFault where this process made another one. Raises OracleDisagreement.
+        """
+        global _finished
+        if digest(self.plan) != wanted:
+            raise ImplementationFault(
+                Fault.CHANGED_FILE,
+                "what the files register is not what it was when the run began; let them be while it runs",
+            )
+        tasks = self.plan.groups[group].tasks
+        for index in indices:
+            place, task = (group, index), tasks[index]
+            if task.implementation.name in given_up.names:
+                yield Judged(place, gave_up(task), [])
+                continue
+            report(Began(place))
+            chance.reset(self.selection.seed)
+            cell, states = self.judge(task)
+            yield Judged(place, cell, states)
+            if cell.measured.get("fault") in SPOILING or spoiled():
+                retire()
+                return
+        _finished += 1
+        if _finished % RELEASE_AFTER == 0:
+            for name in {task.backend for task in tasks}:
+                get_backend(name).release()
+
+
+def prepare(
+    selection: Selection,
+    pinned: Mapping[str, str] | None = None,
+    import_limit: float = 0.0,
+    at: Mapping[str, str] | None = None,
+) -> WorkerState:
     """Load the user's files, plan, and read the ledger. Raises UsageError for any of them.
 
-    ``pinned``: digests that the files must have (``userfiles.digest_of``), else ImplementationFault.
+    ``pinned``: digests that the files must have (``userfiles.digest_of``), else ImplementationFault. ``at``: where they
+    lie, if not where the selection says.
     """
+    # Hypothesis would leave a .hypothesis folder where the user, or a worker elsewhere, stands.
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir()) / "gradproof-hypothesis"))
     implementations = None
     if selection.files:
         implementations = []
         for path in selection.files:
             report(Importing(path))
-            implementations += load(path, (pinned or {}).get(path), import_limit)
+            implementations += load(path, (pinned or {}).get(path), import_limit, at=(at or {}).get(path))
         report(Importing(None))
     made = plan(selection, implementations)
     ids = sorted({task.backend for group in made.groups for task in group.tasks})
@@ -83,34 +140,13 @@ class Began:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """Reported when a cell has its verdict."""
-
-    place: Place
-    cell: Cell
-    states: list[LedgerState]
-
-
-@dataclass(frozen=True)
 class Warned:
     """Reported for a CacheWarning: the process above shows each one once for all its workers."""
 
     text: str
 
 
-@dataclass
-class GivenUp:
-    """Names of the implementations that are not called again. Replaced as a whole: it is pickled at any time."""
-
-    names: frozenset[str] = frozenset()
-
-    def add(self, name: str) -> None:
-        """One more."""
-        self.names = self.names | {name}
-
-
 _state: WorkerState | None = None
-_finished = 0
 
 
 def begin(selection: Selection, pinned: Mapping[str, str], import_limit: float) -> None:
@@ -126,37 +162,14 @@ def describe() -> Outline:
     return outline(_state.plan, _state.ledger, _state.selection)
 
 
-def judge_group(wanted: str, group: int, first: int, given_up: GivenUp) -> int:
-    """Judge the cells of a group from ``first`` on, each reported; the index of the next one, if this process must end.
+def judge_group(wanted: str, group: int, indices: Sequence[int], given_up: GivenUp) -> None:
+    """Judge these cells of a group, each reported. The last ones are left to another process if this one must end.
 
-    ``wanted`` is the digest of the plan that the indices are about: ImplementationFault where this process made
-    another one. Raises OracleDisagreement.
+    ``wanted`` is the digest of the plan that the indices are about. Errors as ``WorkerState.judge_group``.
     """
-    global _finished
-    state = _state
-    assert state is not None
-    if digest(state.plan) != wanted:
-        raise ImplementationFault(
-            "changed-file", "what the files register is not what it was when the run began; let them be while it runs"
-        )
-    tasks = state.plan.groups[group].tasks
-    for index in range(first, len(tasks)):
-        place, task = (group, index), tasks[index]
-        if task.implementation.name in given_up.names:
-            report(Judged(place, gave_up(task), []))
-            continue
-        report(Began(place))
-        chance.reset(state.selection.seed)
-        cell, states = state.judge(task)
-        report(Judged(place, cell, states))
-        if cell.measured.get("fault") in SPOILING or spoiled():
-            retire()
-            return index + 1
-    _finished += 1
-    if _finished % RELEASE_AFTER == 0:
-        for name in {task.backend for task in tasks}:
-            get_backend(name).release()
-    return len(tasks)
+    assert _state is not None
+    for judged in _state.judge_group(wanted, group, indices, given_up):
+        report(judged)
 
 
 def _pass_on_warnings() -> None:
@@ -174,8 +187,4 @@ def _pass_on_warnings() -> None:
 
 def gave_up(task: Task) -> Cell:
     """The cell of a task that is not tried, because its implementation hung before."""
-    return task.cell(
-        "not-run",
-        f"{task.implementation.name} hung in an earlier cell, or its process ended there or could not go on; it was "
-        "not called again",
-    )
+    return task.not_run(NotRun.GAVE_UP, task.implementation.name)

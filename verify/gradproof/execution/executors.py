@@ -65,6 +65,13 @@ def check_workers(option: str, number: int) -> None:
         )
 
 
+def check_alone(**named: Any) -> None:
+    """UsageError when more than one of those who could do the work is named."""
+    given = [name for name, value in named.items() if value is not None]
+    if len(given) > 1:
+        raise UsageError(f"expected one of {', '.join(named)}, got {' and '.join(given)}")
+
+
 def default_workers(backends: Iterable[str]) -> int:
     """Worker processes for these backends (``torch:cuda``): one per processor, DEVICE_WORKERS where a device works."""
     devices = {backend.partition(":")[2] for backend in backends} - {"", "cpu"}
@@ -79,7 +86,7 @@ def local(workers: int | None = None, time_limit: float | None = TIME_LIMIT) -> 
     workers below 0 or beyond all use (``check_workers``).
     """
     number = cpus() if workers is None else workers
-    check_workers("--workers", number)
+    check_workers("--jobs", number)
     if number == 0:
         yield Crew(LocalExecutor(), lambda: 1)
         return
@@ -89,6 +96,23 @@ def local(workers: int | None = None, time_limit: float | None = TIME_LIMIT) -> 
         yield Crew(executor, lambda: 2 * number)
     finally:
         executor.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def elsewhere(executor: Executor | None, in_flight: int | None, address: str | None) -> Iterator[Crew | None]:
+    """A caller's executor, handed ``in_flight`` pieces of work at a time (as many as ``cpus`` by default); or the
+    cluster at ``address``; or None where neither is named. The executor is not shut down. Errors as ``cluster``.
+    """
+    if in_flight is not None and not (isinstance(in_flight, int) and in_flight > 0):
+        raise UsageError(f"expected in_flight as a whole number above 0, got {in_flight!r}")
+    if executor is not None:
+        number = in_flight or cpus()
+        yield Crew(executor, lambda: number)
+    elif address is not None:
+        with cluster(address) as found:
+            yield found
+    else:
+        yield None
 
 
 @contextlib.contextmanager
@@ -132,7 +156,7 @@ class Cluster:
         except Exception as fault:  # distributed raises OSError, its own CommClosedError, TimeoutError, RuntimeError
             raise ClusterLost(
                 f"the cluster's scheduler does not answer any more ({type(fault).__name__}: {fault}); what is finished "
-                "is kept: run the same again when it is back"
+                "is kept: run the same again when it is back, run and check with --resume"
             ) from fault
 
     def survey(self, call: Callable[..., Any], *args: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Final
 
-from gradproof.errors import ImplementationFault
+from gradproof.errors import Fault, ImplementationFault
 from gradproof.execution.clock import Clock
 
 MOST_SECONDS: Final = 86400.0
@@ -64,7 +64,7 @@ def _alarm(seconds: float, what: str) -> Iterator[None]:
         if left > EARLY:  # an alarm that the block itself has set, in the place of this one
             signal.setitimer(signal.ITIMER_REAL, left, AGAIN)
         elif not done:
-            raise ImplementationFault("timed-out", f"{what} did not return within {seconds:g} seconds")
+            raise ImplementationFault(Fault.TIMED_OUT, f"{what} did not return within {seconds:g} seconds")
 
     before = signal.signal(signal.SIGALRM, ring)
     heard = signal.pthread_sigmask(signal.SIG_BLOCK, ())

@@ -17,7 +17,7 @@ from gradproof.engine.task import Task
 from gradproof.engine.userfiles import exits_raised
 from gradproof.engine.verdict import decide
 from gradproof.engine.worker import gave_up
-from gradproof.errors import UsageError
+from gradproof.errors import Fault, UsageError
 from gradproof.formats import get_format
 from gradproof.plugin.corpus import Corpus
 from gradproof.plugin.options import Options
@@ -90,7 +90,7 @@ class PluginContext:
         replay = self.corpus.read(item, task.format) if replays(task.property) else ()
         with exits_raised():  # a session that ends in the middle of an item must not pass for a good one
             cell, states = decide(task, selection, self.ledger, self._surroundings[task.backend], source, replay)
-        if cell.measured.get("fault") == "timed-out":
+        if cell.measured.get("fault") == Fault.TIMED_OUT:
             self._hung.add(task.implementation.name)
         return cell, states
 

@@ -14,6 +14,7 @@ from gradproof.plugin.planning import PlannedItem
 from gradproof.plugin.recorder import ATTRIBUTE
 from gradproof.plugin.verdicts import Verdict, item_outcome, judged, shorten, text_of
 from gradproof.results.model import Cell
+from gradproof.results.not_run import NotRun, worded
 
 PREFIX = "gradproof_"
 """What the names of an item's user properties begin with."""
@@ -51,7 +52,9 @@ class CellItem(pytest.Item):
         """Attach the verdict to ``report``; an item that was not run says so in a verdict of its own."""
         if report.when == "setup" and report.skipped:
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else "expected to fail"
-            skipped = dataclasses.replace(self.row.cell, status="not-run", reason=reason)
+            skipped = dataclasses.replace(
+                self.row.cell, status="not-run", reason=worded(NotRun.SKIPPED, reason), why=NotRun.SKIPPED
+            )
             self._verdict = text_of([Verdict(skipped, [], self._place)])
         elif report.when != "call":
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from gradproof.errors import Fault
 from gradproof.results.formatting import SHOWN, digits, figure, in_order, over_bound
 from gradproof.results.model import Cell, Certificate, Interval, LedgerState, Number, shown
 from gradproof.text import visible
@@ -72,7 +73,7 @@ def _about(cell: Cell) -> list[tuple[str, str]]:
 
 def _fault(cell: Cell) -> list[tuple[str, str]]:
     kind = str(cell.measured.get("fault", "fault"))
-    if kind == "internal":
+    if kind == Fault.INTERNAL:
         kind = "internal: a fault of the check, not of the implementation; please report it"
     rows = [("fault", kind)]
     if "line" in cell.measured:

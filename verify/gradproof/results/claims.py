@@ -104,7 +104,7 @@ def in_words(verdict: PlaceVerdict) -> str:
 
 def _of(unjudged: Unjudged) -> str:
     """`` of prelu, elu`` where only some functions are missing."""
-    return "" if unjudged.reason == ABSENT else unjudged.reason.removeprefix(LACKING.removesuffix(" of"))
+    return f" of {', '.join(unjudged.functions)}" if unjudged.functions else ""
 
 
 def figure_text(value: Any) -> str:
@@ -257,7 +257,7 @@ def _left_out(claim: Claim, cells: list[Cell]) -> list[Unjudged]:
         here = {c.function for c in cells if _rests(basis, c)}
         lacking = [f for f in basis.functions if f not in here]
         if here and lacking:
-            found.append(Unjudged(basis.property, "not-run", f"{LACKING} {', '.join(lacking)}", 0))
+            found.append(Unjudged(basis.property, "not-run", f"{LACKING} {', '.join(lacking)}", 0, lacking))
     return found
 
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Final, Literal
 
+from gradproof.results.not_run import NotRun
+
 SCHEMA: Final = "gradproof-results/1"
 
 Status = Literal["pass", "fail", "known", "undecided", "unsupported", "not-run", "error"]
@@ -297,6 +299,8 @@ class Cell:
     attributed: bool | None = None
     """Of a failing claim that relates several results: whether it holds once those that are wrong by themselves are
     replaced by the true values. None where that was not tried."""
+    why: NotRun | None = None
+    """Of a cell that is ``not-run``: why, for programs; None where nobody said, as in files of older versions."""
 
     @builtins.property  # the field of that name hides the decorator
     def key(self) -> tuple[Any, ...]:
@@ -399,13 +403,14 @@ class ClaimException:
 class Unjudged:
     """Cells of a claim without a verdict: how many of one property and status, and the commonest reason.
 
-    ``cells`` is 0 where the results hold no cell of that property at all.
+    ``cells`` is 0 where the results hold no cell of that property at all, or none of ``functions``.
     """
 
     property: str
     status: Literal["undecided", "unsupported", "not-run"]
     reason: str
     cells: int
+    functions: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -469,10 +474,10 @@ class RunResult:
 
     def to_json(self) -> dict[str, Any]:
         """The document that the published JSON Schema describes."""
-        return {"schema": SCHEMA, **_document(self)}
+        return {"schema": SCHEMA, **document(self)}
 
 
-def _document(value: Any) -> Any:
+def document(value: Any) -> Any:
     """``value`` with dataclasses as dictionaries, down to the numbers: ``dataclasses.asdict`` in a third of the time.
 
     It copies every number and every key; a file of all cells has a million of them.
@@ -481,11 +486,11 @@ def _document(value: Any) -> Any:
     if kind in _ATOMS:
         return value
     if (names := _fields(kind)) is not None:
-        return {name: _document(getattr(value, name)) for name in names}
+        return {name: document(getattr(value, name)) for name in names}
     if isinstance(value, dict):
-        return {key: _document(one) for key, one in value.items()}
+        return {key: document(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_document(one) for one in value]
+        return [document(one) for one in value]
     return value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import sys
 import types
 import typing
@@ -38,6 +39,10 @@ def rebuild(kind: Any, value: Any, where: str = "document") -> Any:
         return value
     if origin in (types.UnionType, typing.Union):
         return _optional(typing.get_args(kind), value, where)
+    if isinstance(kind, type) and issubclass(kind, enum.StrEnum):
+        if value not in list(kind):
+            raise _wrong(where, "one of " + ", ".join(map(repr, map(str, kind))), value)
+        return kind(value)
     if kind in (int, float):
         return _number(_check(int if kind is int else (int, float), value, where), where)
     return _check(kind, value, where)

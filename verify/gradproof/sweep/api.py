@@ -19,10 +19,10 @@ from gradproof.execution.timelimit import MOST_SECONDS
 from gradproof.formats import get_format
 from gradproof.interrupts import Interrupts, interruptible
 from gradproof.results.model import Cell, LedgerState, RunRecord, RunResult
+from gradproof.results.not_run import NotRun
 from gradproof.sweep.guided import search_worker
 from gradproof.sweep.plan import Target
 from gradproof.sweep.results import cells
-from gradproof.sweep.results.unjudged import unjudged_cell
 from gradproof.sweep.running.campaign import Observer, SilentObserver, Swept, sweep
 from gradproof.sweep.targets import DEFAULT_FORMAT, SweepPlan, Wanted, plan
 from gradproof.text import storable
@@ -49,26 +49,24 @@ class Means:
     cluster: str | None = None
     folder: Path | None = None
     fresh: bool = False
-    time_limit: float | None = executors.TIME_LIMIT
+    shard_limit: float | None = executors.TIME_LIMIT
     seed: int | None = None
     points: int | None = None
 
     def __post_init__(self) -> None:
-        named = [n for n in ("executor", "workers", "cluster") if getattr(self, n) is not None]
-        if len(named) > 1:
-            raise UsageError(f"expected one of executor, workers and cluster, got {' and '.join(named)}")
+        executors.check_alone(executor=self.executor, workers=self.workers, cluster=self.cluster)
         for name in ("in_flight", "workers", "points", "seed"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, int):
                 raise UsageError(f"expected a whole number for {name}, got {value!r}")
-        for name in ("in_flight", "points", "time_limit"):
+        for name in ("in_flight", "points", "shard_limit"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise UsageError(f"expected {name} above 0, got {value}")
-        if self.time_limit is not None and self.time_limit > MOST_SECONDS:
-            raise UsageError(f"expected time_limit of at most {MOST_SECONDS:g}, or None, got {self.time_limit}")
+        if self.shard_limit is not None and self.shard_limit > MOST_SECONDS:
+            raise UsageError(f"expected shard_limit of at most {MOST_SECONDS:g}, or None, got {self.shard_limit}")
         if self.workers is not None:
-            executors.check_workers("--workers", self.workers)
+            executors.check_workers("--jobs", self.workers)
 
 
 def run_sweep(
@@ -87,7 +85,7 @@ def run_sweep(
     cluster: str | None = None,
     folder: str | Path | None = None,
     fresh: bool = False,
-    time_limit: float | None = executors.TIME_LIMIT,
+    shard_limit: float | None = executors.TIME_LIMIT,
     seed: int | None = None,
     points: int | None = None,
     observer: Observer | None = None,
@@ -106,7 +104,7 @@ def run_sweep(
     executor of threads gains nothing. A script that uses worker processes needs ``if __name__ == "__main__":``.
 
     Finished shards are kept under ``folder`` (``.gradproof/sweeps``); the same call again goes on where it stopped,
-    ``fresh`` starts again. ``time_limit``: seconds that one shard may take before its worker is ended (not those of
+    ``fresh`` starts again. ``shard_limit``: seconds that one shard may take before its worker is ended (not those of
     ``executor``, nor this process); None for any number. The result does not depend on who worked on what.
 
     Raises UsageError for what exists nowhere, and a run folder of other versions or in use; WriteError for a full disk.
@@ -131,7 +129,7 @@ def run_sweep(
         cluster=cluster,
         folder=None if folder is None else Path(folder),
         fresh=fresh,
-        time_limit=time_limit,
+        shard_limit=shard_limit,
         seed=seed,
         points=points,
     )
@@ -156,7 +154,7 @@ def _conducted(
         observer.warned(remark)
     rows, states = _worked(planned, means, workers, observer, interrupts)
     rows += [TargetResult(a.target, cells.of_absent(a)) for a in planned.absent]
-    complete = not any(row.cell.reason.startswith(cells.INTERRUPTED) for row in rows)
+    complete = not any(row.cell.why is NotRun.INTERRUPTED for row in rows)
     run = _run(wanted, planned, means, started, round(time.monotonic() - clock, 3), complete)
     found = RunResult(
         run=run,
@@ -178,7 +176,7 @@ def _worked(
     with crew(means, workers) as working:
         own = None if workers is None else working.executor
         swept = sweep(
-            planned.jobs, working, root=means.folder, fresh=means.fresh, observer=observer, time_limit=means.time_limit
+            planned.jobs, working, root=means.folder, fresh=means.fresh, observer=observer, time_limit=means.shard_limit
         )
         searched: list[search_worker.SearchOutcome] = []
         if not any(s.status == "stopped" for s in swept):
@@ -193,11 +191,7 @@ def _worked(
             rows.append(TargetResult(r.search.target, cell))
             states += seen
     ended = {s.search for s in searched}
-    rows += [
-        TargetResult(s.target, unjudged_cell(s.target, "not-run", cells.INTERRUPTED))
-        for s in planned.searches
-        if s not in ended
-    ]
+    rows += [TargetResult(s.target, cells.interrupted(s.target)) for s in planned.searches if s not in ended]
     return rows, states
 
 
@@ -241,14 +235,11 @@ def _remark(planned: SweepPlan) -> str:
 @contextlib.contextmanager
 def crew(means: Means, workers: int | None = None) -> Iterator[executors.Crew]:
     """Who works on the shards: ``workers`` processes where nobody else is named."""
-    if means.executor is not None:
-        number = means.in_flight or executors.cpus()
-        yield executors.Crew(means.executor, lambda: number)
-    elif means.cluster is not None:
-        with executors.cluster(means.cluster) as found:
-            yield found
-    else:
-        with executors.local(workers, means.time_limit) as found:
+    with executors.elsewhere(means.executor, means.in_flight, means.cluster) as given:
+        if given is not None:
+            yield given
+            return
+        with executors.local(workers, means.shard_limit) as found:
             yield found
 
 

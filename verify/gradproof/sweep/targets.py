@@ -16,6 +16,7 @@ from gradproof.errors import UsageError
 from gradproof.formats import get_format
 from gradproof.functions import Function, get_function
 from gradproof.measure import get_contract
+from gradproof.results.not_run import NotRun, worded
 from gradproof.sweep.judging.implementations import registered
 from gradproof.sweep.plan import Target, exhaustible, params, parse_range, whole
 from gradproof.sweep.running.campaign import Job
@@ -81,6 +82,8 @@ class Absent:
     target: Target
     status: str
     reason: str
+    why: NotRun | None = None
+    """Of one that is ``not-run``."""
 
 
 @dataclass
@@ -207,26 +210,26 @@ def _add(found: SweepPlan, wanted: Wanted, target: Target, offer: _Offer) -> Non
     fmt = get_format(target.format)
     bits = None if wanted.bits is None else parse_range(wanted.bits, fmt)
     if absent := _absent(target, offer.implementation):
-        found.absent.append(Absent(target, *absent))
+        found.absent.append(absent)
     elif bits is None and not exhaustible(fmt):
         found.searches.append(PlannedSearch(target))
     else:
         found.jobs.append(Job(target, *(bits or whole(fmt))))
 
 
-def _absent(target: Target, implementation: Implementation) -> tuple[str, str] | None:
-    """Status and reason of a target that cannot be swept here; None for one that can."""
+def _absent(target: Target, implementation: Implementation) -> Absent | None:
+    """A target that cannot be swept here; None for one that can."""
     state = availability(target.backend)
     if not state.available:
-        return "not-run", state.reason
+        return Absent(target, "not-run", worded(NotRun.MISSING_BACKEND, state.reason), NotRun.MISSING_BACKEND)
     backend = get_backend(target.backend)
     _check_mode(target.mode, backend)
     if target.format not in backend.formats:
-        return "unsupported", f"{backend.id} has no type for {target.format}"
+        return Absent(target, "unsupported", f"{backend.id} has no type for {target.format}")
     if implementation.formats is not None and target.format not in implementation.formats:
-        return "unsupported", f"{implementation.name} claims {', '.join(implementation.formats)} only"
+        return Absent(target, "unsupported", f"{implementation.name} claims {', '.join(implementation.formats)} only")
     if not (state := backend.mode_availability(target.mode)).available:
-        return "not-run", state.reason
+        return Absent(target, "not-run", worded(NotRun.MISSING_COMPILER, state.reason), NotRun.MISSING_COMPILER)
     return None
 
 

@@ -9,6 +9,7 @@ from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gradproof.errors import Fault
 from gradproof.execution.executors import Crew, lost
 from gradproof.interrupts import interruptible
 from gradproof.sweep.plan import Target
@@ -91,6 +92,6 @@ def _searched(search: PlannedSearch, future: Future[Any]) -> SearchOutcome:
     except Exception as fault:
         why = fault_record(fault)
         if lost(fault)[0]:
-            why |= {"type": "ImplementationFault", "kind": "crashed"}
+            why |= {"type": "ImplementationFault", "kind": Fault.CRASHED}
         return SearchOutcome(search, None, why, 0.0)
     return SearchOutcome(search, answer.get("found"), answer.get("fault"), answer["seconds"])

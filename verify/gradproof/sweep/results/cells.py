@@ -7,8 +7,10 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from typing import Any, Final
 
+from gradproof.errors import Fault
 from gradproof.execution.processes import WorkerLost
 from gradproof.results.model import Cell, LedgerState
+from gradproof.results.not_run import NotRun, worded
 from gradproof.results.sweeps import TIMED
 from gradproof.sweep.guided.search_worker import SearchOutcome
 from gradproof.sweep.plan import Target
@@ -20,7 +22,6 @@ from gradproof.sweep.running.shard_task import fault_status
 from gradproof.sweep.targets import Absent
 
 UNANSWERED: Final = {"type": "WorkerLost", "message": "the search was not answered"}
-INTERRUPTED: Final = "not reached: the run was interrupted"
 
 
 States = list[LedgerState]
@@ -43,10 +44,10 @@ def of_sweep(swept: Swept, workers: int | None = None, executor: Executor | None
         }
         return replace(cell, seconds=round(swept.seconds, 3), measured={**cell.measured, TIMED: effort}), states
     if swept.status == "stopped":
-        why = f"{INTERRUPTED}; {swept.finished:,} of {swept.job.points:,} inputs are kept"
-        return unjudged_cell(target, "not-run", why), []
-    measured = {"fault": "internal"} if swept.internal else {}
-    return unjudged_cell(target, swept.status, swept.reason, seconds=round(swept.seconds, 3), measured=measured), []
+        return interrupted(target, f"; {swept.finished:,} of {swept.job.points:,} inputs are kept"), []
+    measured = {"fault": Fault.INTERNAL} if swept.internal else {}
+    more = {"seconds": round(swept.seconds, 3), "measured": measured, "why": _why(swept.status)}
+    return unjudged_cell(target, swept.status, swept.reason, **more), []
 
 
 def of_search(searched: SearchOutcome, executor: Executor | None = None) -> tuple[Cell, States]:
@@ -56,7 +57,13 @@ def of_search(searched: SearchOutcome, executor: Executor | None = None) -> tupl
         cell, states = _weighed(executor, search_cell, target, searched.found)
         return replace(cell, seconds=round(searched.seconds, 3)), states
     status, reason, internal = fault_status(searched.fault or UNANSWERED)
-    return unjudged_cell(target, status, reason, measured={"fault": "internal"} if internal else {}), []
+    measured = {"fault": Fault.INTERNAL} if internal else {}
+    return unjudged_cell(target, status, reason, measured=measured, why=_why(status)), []
+
+
+def _why(status: str) -> NotRun | None:
+    """What keeps from being run what was planned: its backend is not where the work is done."""
+    return NotRun.MISSING_BACKEND if status == "not-run" else None
 
 
 def _weighed(
@@ -72,4 +79,9 @@ def _weighed(
 
 def of_absent(absent: Absent) -> Cell:
     """The cell of a target that cannot be swept here."""
-    return unjudged_cell(absent.target, absent.status, absent.reason)
+    return unjudged_cell(absent.target, absent.status, absent.reason, why=absent.why)
+
+
+def interrupted(target: Target, kept: str = "") -> Cell:
+    """The cell of a target that was not reached, or not wholly; ``kept`` says how far it was."""
+    return unjudged_cell(target, "not-run", worded(NotRun.INTERRUPTED, kept), why=NotRun.INTERRUPTED)

@@ -14,8 +14,6 @@ from gradproof.files.reading import read_bytes
 from gradproof.sweep.plan import SHARD_BITS, Target
 
 PACKAGES: Final = ("numpy", "ml_dtypes", "mpmath", "python-flint", "numba")
-OF_THE_PROCESSOR: Final = frozenset({"cpu_capability", "driver", "device", "capability"})
-"""Entries of ``Backend.versions`` that tell of the hardware, not of what is installed."""
 NAME: Final = "name"
 """The processor's name: recorded with each shard, and free to change where its capability does not."""
 _ROOMS: Final = ("backends", "formats", "functions", "measure", "oracle", "sweep")
@@ -50,19 +48,16 @@ def foreign(wanted: Mapping[str, Any], seen: Mapping[str, Any]) -> str:
     """Why a shard that was worked on under ``seen`` does not belong to the manifest ``wanted``; empty if it does."""
     if wanted["file"] != seen["file"]:
         return "the user's file is not the same there, or changed meanwhile"
-    there, here = seen["versions"], wanted["versions"]
-    found = [
-        f"{name} is {there.get(name, 'missing')} there and {here.get(name, 'missing')} here"
-        for name in dict.fromkeys([*here, *there])
-        if there.get(name) != here.get(name)
-    ]
-    return "; ".join(found)
+    from gradproof.engine.provenance import version_differences
+
+    return version_differences(wanted["versions"], seen["versions"])
 
 
 @cache
 def _backend_environment(backend_id: str, mode: str) -> dict[str, Any]:
     from gradproof.backends import get_backend
     from gradproof.engine.environment import hardware, package_version, processor
+    from gradproof.engine.provenance import installed, of_the_processor
 
     backend = get_backend(backend_id)
     backend.mode_availability(mode)  # the compiler's version is known once its mode was asked for
@@ -71,12 +66,12 @@ def _backend_environment(backend_id: str, mode: str) -> dict[str, Any]:
         "versions": {
             "gradproof": __version__,
             **{name: package_version(name) for name in PACKAGES},
-            **{name: text for name, text in reported.items() if name not in OF_THE_PROCESSOR},
+            **installed(reported),
         },
         "processor": {
             "simd": hardware(backend_id),
             NAME: processor(),
-            **{name: text for name, text in reported.items() if name in OF_THE_PROCESSOR},
+            **of_the_processor(reported),
         },
     }
 

@@ -9,17 +9,16 @@ operating system, which ends with the process that holds it, however that ends.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
-import os
-import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
 from gradproof.errors import CacheWarning, UsageError, WriteError
+from gradproof.files.locks import locked
+from gradproof.files.manifests import Manifest, canonical, differences, key
 from gradproof.files.reading import parsed_json, read_bytes
 from gradproof.files.writing import write_text
 from gradproof.sweep.plan import Shard, Target
@@ -27,11 +26,8 @@ from gradproof.sweep.plan import Shard, Target
 DEFAULT: Final = Path(".gradproof") / "sweeps"
 """Where the run folders of all targets lie, under the current folder."""
 MANIFEST: Final = "manifest.json"
-LOCK: Final = "lock"
 SCHEMA: Final = "gradproof-sweep/1"
 _MAGIC: Final = "gradproof-shard/1 "
-
-Manifest = Mapping[str, Any]
 
 
 class DamagedShard(Exception):
@@ -48,9 +44,9 @@ def folder_path(target: Target, first: int, last: int, root: Path | None = None)
     del asked["definition"]
     if target.file is not None:
         asked["file"] = str(Path(target.file).resolve())
-    key = hashlib.sha256(json.dumps([asked, first, last], sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps([asked, first, last], sort_keys=True).encode()).hexdigest()
     name = "".join(c if c.isalnum() or c in "-_.=" else "_" for c in target.id)
-    return (DEFAULT if root is None else root) / f"{name[:120]}-{key[:8]}"
+    return (DEFAULT if root is None else root) / f"{name[:120]}-{digest[:8]}"
 
 
 class Folder:
@@ -64,13 +60,13 @@ class Folder:
         self.path = path
         self.manifest = {"schema": SCHEMA, **manifest}
         self._fresh = fresh
-        self._key = hashlib.sha256(_canonical(self.manifest).encode()).hexdigest()
+        self._key = key(self.manifest)
         self._lock: IO[str] | None = None
 
     def __enter__(self) -> Folder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = _locked(self.path)
+            self._lock = locked(self.path)
         except OSError as fault:
             raise UsageError(
                 f"expected a folder for the sweep, but {self.path} cannot be written: {fault.strerror or fault}; "
@@ -103,9 +99,9 @@ class Folder:
             held = parsed_json(read_bytes(manifest).decode("utf-8"))
         except (OSError, ValueError):
             raise UsageError(f"{manifest} cannot be read; --fresh starts the sweep again in its folder") from None
-        if differences := _differences(held, json.loads(_canonical(self.manifest))):
+        if differ := differences(held, self.manifest):
             raise UsageError(
-                f"the run folder {self.path} was made by another sweep: {'; '.join(differences)}. Go on under what it "
+                f"the run folder {self.path} was made by another sweep: {'; '.join(differ)}. Go on under what it "
                 "was made with, start again with --fresh, or name another place with --folder"
             )
 
@@ -115,7 +111,7 @@ class Folder:
 
     def keep(self, shard: Shard, answer: Mapping[str, Any]) -> None:
         """Write the answer of a finished shard; WriteError for a full disk, UsageError for another unwilling place."""
-        body = _canonical({"sweep": self._key, "index": shard.index, "lo": shard.lo, "hi": shard.hi, **answer})
+        body = canonical({"sweep": self._key, "index": shard.index, "lo": shard.lo, "hi": shard.hi, **answer})
         self._write(f"{_MAGIC}{hashlib.sha256(body.encode()).hexdigest()}\n{body}", self.file(shard))
 
     def read(self, shard: Shard) -> dict[str, Any] | None:
@@ -172,31 +168,6 @@ def _unpacked(content: bytes) -> dict[str, Any]:
     return answer
 
 
-def _canonical(value: Any) -> str:
-    """One text for one value; infinities and NaNs as Python's reader knows them."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
-
-
-def _differences(held: Any, wanted: Mapping[str, Any], where: str = "") -> list[str]:
-    """What differs between two manifests, one sentence each."""
-    if not isinstance(held, dict):
-        return [f"{where or 'its manifest'} is {held!r} there"]
-    found = []
-    for name in dict.fromkeys([*wanted, *held]):
-        there, here = held.get(name), wanted.get(name)
-        if isinstance(here, dict):
-            found += _differences(there, here, f"{where}{name} ")
-        elif there != here:
-            found.append(f"{where}{name} is {_short(there)} there and {_short(here)} here")
-    return found
-
-
-def _short(value: Any) -> str:
-    return (
-        "nothing" if value is None else f"{value:.12}..." if isinstance(value, str) and len(value) > 40 else f"{value}"
-    )
-
-
 def _remove(file: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
         file.unlink()
@@ -204,44 +175,3 @@ def _remove(file: Path) -> None:
 
 def _warn(message: str) -> None:
     warnings.warn(message, CacheWarning, stacklevel=3)
-
-
-def _locked(folder: Path) -> IO[str]:
-    """The folder's lock file, open and locked; UsageError when another process holds it.
-
-    The system lets go of the lock when the file is closed or its process ends, so none is ever left behind. A file
-    system without locks is used without, after a CacheWarning.
-    """
-    stream = (folder / LOCK).open("a+", encoding="utf-8")
-    try:
-        _lock(stream)
-    except OSError as fault:
-        if fault.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
-            _warn(f"{folder} cannot be locked ({fault.strerror or fault}); see that no other sweep works in it")
-            return stream
-        stream.seek(0)
-        holder = stream.read().strip()
-        stream.close()
-        raise UsageError(
-            f"another gradproof{f' (process {holder})' if holder else ''} is working in {folder}; wait for it or end "
-            "it, or name another place with --folder"
-        ) from None
-    stream.truncate(0)
-    stream.write(str(os.getpid()))
-    stream.flush()
-    return stream
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(stream: IO[str]) -> None:
-        stream.seek(1 << 30)  # beyond what is written: Windows keeps others from reading what is locked
-        msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-        stream.seek(0)
-
-else:
-    import fcntl
-
-    def _lock(stream: IO[str]) -> None:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from gradproof.engine import pool, userfiles
+from gradproof.engine import userfiles
 from gradproof.engine.run import exit_code, run
 from gradproof.engine.selection import Selection
-from gradproof.errors import UsageError
+from gradproof.errors import ChangedOnImport, UsageError
 from gradproof.results.model import Cell, RunResult
 
 HEAD = """
@@ -134,8 +134,8 @@ def test_rubbish_on_every_line_makes_nobody_else_speak(tmp_path: Path, capfd: py
 
 def test_a_check_that_hangs_outside_of_a_call_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a definition, say, which is no call of the implementation's: CELL_LIMIT is around everything."""
-    monkeypatch.setattr(pool, "CELL_LIMIT", 3.0)
-    monkeypatch.setattr(pool, "CALLS_PER_CELL", 1)
+    monkeypatch.setattr(crew_judge, "CELL_LIMIT", 3.0)
+    monkeypatch.setattr(crew_judge, "CALLS_PER_CELL", 1)
     text = """
 def endless(m, x):
     while Path(__file__).with_name("judging").exists():
@@ -303,13 +303,40 @@ def {name}(x):
         assert f"subject:{name} changed {says}; expected these names to stay" in found[name].reason
 
 
-@pytest.mark.framework("torch")
-def test_a_framework_that_the_file_is_the_first_to_import_is_known_as_it_was(tmp_path: Path) -> None:
-    text = "import torch\ntorch.sigmoid = torch.relu\n" + RIGHT.format(name="right")
-    with pytest.raises(
-        UsageError, match=r"the import of .*subject\.py changed torch\.sigmoid; expected these names to"
-    ):
+def test_an_import_may_not_change_what_judging_rests_on(tmp_path: Path) -> None:
+    text = "np.isnan = np.isinf\n" + RIGHT.format(name="right")
+    with pytest.raises(UsageError, match=r"the import of .*subject\.py changed numpy\.isnan; expected these names to"):
         checked(tmp_path, text)
+
+
+@pytest.mark.framework("torch")
+def test_a_framework_that_an_import_changed_is_judged_as_it_is_then(tmp_path: Path) -> None:
+    # As libraries for accelerators do, which put kernels of their own there.
+    text = "import torch\ntorch.sigmoid = torch.relu\n" + RIGHT.format(name="right")
+    text += """
+@gp.implements("relu", backend="torch:cpu", formats=["float16"])
+def patched(x):
+    return torch.sigmoid(x)
+"""
+    with pytest.warns(ChangedOnImport, match="an import changed torch"):
+        cells = checked(tmp_path, text).cells
+    assert {c.implementation.removeprefix("subject:"): c.status for c in cells} == {"right": "pass", "patched": "pass"}
+
+
+@pytest.mark.framework("torch")
+def test_that_an_import_changed_a_framework_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from gradproof.backends.namespaces import accept, names_kept
+
+    with (
+        pytest.warns(ChangedOnImport, match=r"an import changed torch\.sigmoid; all implementations"),
+        names_kept("the import", importing=True),
+    ):
+        monkeypatch.setattr(torch, "sigmoid", torch.relu)
+    assert torch.sigmoid is torch.relu
+    monkeypatch.undo()
+    accept()
 
 
 def test_a_file_may_change_its_own_modules_and_add_names(tmp_path: Path) -> None:

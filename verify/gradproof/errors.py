@@ -26,7 +26,15 @@ class BackendUnavailable(GradproofError):
     """A backend or device that was asked for is not here; the message is the reason."""
 
 
-class CacheWarning(UserWarning):
+class GradproofWarning(UserWarning):
+    """What a user should know and need not act on: shown once as one line, whichever process it comes from."""
+
+
+class ChangedOnImport(GradproofWarning):
+    """An import changed names of a framework, and everything is judged with that."""
+
+
+class CacheWarning(GradproofWarning):
     """A cached table was damaged and computed anew, or tables cannot be kept; results are the same without."""
 
 

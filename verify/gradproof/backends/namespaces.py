@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import contextlib
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -17,7 +18,7 @@ from types import ModuleType, TracebackType
 from typing import Any, Final
 
 from gradproof.backends.settings import spoil
-from gradproof.errors import ImplementationFault
+from gradproof.errors import ChangedOnImport, ImplementationFault
 
 MODULES: Final = (
     "builtins",  # first: what puts the others back needs it
@@ -48,6 +49,8 @@ CLASSES: Final = (
 )
 """Module -> classes of it whose methods are kept too."""
 
+FRAMEWORKS: Final = ("torch", "jax")
+
 _GONE: Final = object()
 _BUILTINS: Final = vars(builtins)
 
@@ -71,6 +74,20 @@ class _Namespace:
             return [*self.names.values()] == self.values  # values that are one object are not asked
         except Exception:  # of a comparison: so one is another
             return False
+
+    @property
+    def of_framework(self) -> bool:
+        """Whether judging does not rest on it."""
+        return self.name.partition(".")[0] in FRAMEWORKS
+
+    def changed(self) -> list[str]:
+        """The names that stand for something else now."""
+        now = self.names
+        return [
+            f"{self.name}.{name}"
+            for name, before in self.kept.items()
+            if now.get(name, _GONE) is not before and self._counts(name, before)
+        ]
 
     def put_back(self) -> list[str]:
         """Undo what was rebound, deleted or hidden, and tell which names; what is merely new stays."""
@@ -160,10 +177,22 @@ def accept() -> None:
     see()
 
 
-def _restored() -> list[str]:
+def _restored(*, importing: bool) -> list[str]:
+    """Put back what was changed, and tell which names; a framework's, changed by an import, are accepted."""
     changed: list[str] = []
     for space in _spaces.values():
-        if not space.same():
+        if space.same():
+            continue
+        if importing and space.of_framework:
+            names = space.changed()
+            space.keep()
+            if names:
+                warnings.warn(
+                    f"an import changed {_listed(names)}; all implementations of this process are judged with that",
+                    ChangedOnImport,
+                    stacklevel=3,
+                )
+        else:
             changed += space.put_back()
     return changed
 
@@ -173,10 +202,14 @@ class names_kept:  # noqa: N801  a context manager; a class, since contextlib re
 
     What others took over meanwhile cannot be put back, so the process is not used again. It takes some 5 nanoseconds a
     name: with NumPy and PyTorch 20 microseconds.
+
+    ``importing``: of what an import changes, names of the frameworks stay, with a warning: libraries for
+    accelerators put their own kernels there. Those of NumPy and Python, on which judging rests, are put back as ever.
     """
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, *, importing: bool = False) -> None:
         self._what = what
+        self._importing = importing
 
     def __enter__(self) -> None:
         if len(sys.modules) != _loaded:
@@ -184,7 +217,7 @@ class names_kept:  # noqa: N801  a context manager; a class, since contextlib re
         sys.meta_path.insert(0, _FINDER)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        changed = _restored()
+        changed = _restored(importing=self._importing)
         with contextlib.suppress(ValueError):
             sys.meta_path.remove(_FINDER)
         if not changed:

@@ -18,7 +18,7 @@ from gradproof._version import __version__
 from gradproof.cli import codes
 from gradproof.cli.console import TRACEBACK, say, trace
 from gradproof.cli.streams import flushed, lasting
-from gradproof.errors import CacheWarning, GradproofError, UsageError, WriteError
+from gradproof.errors import GradproofError, GradproofWarning, UsageError, WriteError
 from gradproof.interrupts import interruptible
 
 COMMANDS: Final = {
@@ -139,11 +139,11 @@ def _report_fault(fault: BaseException) -> int:
 
 @contextlib.contextmanager
 def _plain_warnings() -> Iterator[None]:
-    """Inside, a CacheWarning is one line on stderr like an error, without the line of source that gave it."""
+    """Inside, a GradproofWarning is one line on stderr like an error, without the line of source that gave it."""
     shown = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *more: Any, **named: Any) -> None:
-        if issubclass(category, CacheWarning):
+        if issubclass(category, GradproofWarning):
             say(f"warning: {message}")
         else:
             shown(message, category, *more, **named)

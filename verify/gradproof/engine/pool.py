@@ -19,7 +19,7 @@ from gradproof.engine.crew_judge import CrewJudge, cell_limit
 from gradproof.engine.judged import Judged
 from gradproof.engine.outline import Outline, Place, outline
 from gradproof.engine.selection import Selection
-from gradproof.errors import CacheWarning, Fault, GradproofError, ImplementationFault, UsageError
+from gradproof.errors import Fault, GradproofError, ImplementationFault, UsageError
 from gradproof.execution.executors import Crew, cpus
 from gradproof.execution.processes import Processes, WorkerLost
 
@@ -177,9 +177,9 @@ class Workers:
         match said:
             case worker.Importing(path):
                 self._importing = path
-            case worker.Warned(text) if text not in self._warned:
+            case worker.Warned(text, category) if text not in self._warned:
                 self._warned.add(text)
-                warnings.warn(text, CacheWarning, stacklevel=2)
+                warnings.warn(text, category, stacklevel=2)
 
     def _take(self, judged: Judged, take: OnCell) -> None:
         group, index = judged.place

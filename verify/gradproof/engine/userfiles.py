@@ -44,7 +44,7 @@ def load(path: str, pinned: str | None = None, limit: float = 0.0, *, at: str | 
     modules: list[ModuleType] = []
     try:
         what = f"the import of {path}"
-        with time_limit(limit, what), arithmetic_kept(what), names_kept(what):
+        with time_limit(limit, what), arithmetic_kept(what), names_kept(what, importing=True):
             found = collect(lambda: modules.append(_import(file)))
     except ImplementationFault as late:
         raise UsageError(str(late)) from late

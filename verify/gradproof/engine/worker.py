@@ -27,7 +27,7 @@ from gradproof.engine.selection import Selection
 from gradproof.engine.task import Task
 from gradproof.engine.userfiles import load
 from gradproof.engine.verdict import decide
-from gradproof.errors import SPOILING, CacheWarning, Fault, ImplementationFault
+from gradproof.errors import SPOILING, Fault, GradproofWarning, ImplementationFault
 from gradproof.execution.work import report, retire
 from gradproof.results.model import Cell, LedgerState
 from gradproof.results.not_run import NotRun
@@ -141,9 +141,10 @@ class Began:
 
 @dataclass(frozen=True)
 class Warned:
-    """Reported for a CacheWarning: the process above shows each one once for all its workers."""
+    """Reported for a GradproofWarning: the process above shows each one once for all its workers."""
 
     text: str
+    category: type[GradproofWarning]
 
 
 _state: WorkerState | None = None
@@ -173,12 +174,12 @@ def judge_group(wanted: str, group: int, indices: Sequence[int], given_up: Given
 
 
 def _pass_on_warnings() -> None:
-    """Leave it to the process above to show a CacheWarning; others are shown as ever."""
+    """Leave it to the process above to show a GradproofWarning; others are shown as ever."""
     shown = warnings.showwarning
 
     def pass_on(message: Warning | str, category: type[Warning], *more: Any, **named: Any) -> None:
-        if issubclass(category, CacheWarning):
-            report(Warned(str(message)))
+        if issubclass(category, GradproofWarning):
+            report(Warned(str(message), category))
         else:
             shown(message, category, *more, **named)
 

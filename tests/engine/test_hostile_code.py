@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gradproof.engine import userfiles
+from gradproof.engine import crew_judge, userfiles
 from gradproof.engine.run import exit_code, run
 from gradproof.engine.selection import Selection
 from gradproof.errors import ChangedOnImport, UsageError

@@ -1,0 +1,7 @@
+"""The rounded context: intervals of what a format's arithmetic may give. See docs/formulas.md."""
+
+from gradproof.formulas.rounded.arithmetic import Arithmetic, Style, Subnormals, arithmetic
+from gradproof.formulas.rounded.context import RoundedContext
+from gradproof.formulas.rounded.intervals import Condition, Expression, Rounded
+
+__all__ = ["Arithmetic", "Condition", "Expression", "Rounded", "RoundedContext", "Style", "Subnormals", "arithmetic"]

@@ -15,8 +15,10 @@ import numpy as np
 
 from gradproof.formats import FLOAT64, Format
 from gradproof.formats import arrays as fa
-from gradproof.formulas.rounded import Arithmetic, Expression
+from gradproof.formulas.rounded import Arithmetic, Expression, Room
 from gradproof.formulas.rounded.elementary import FUNCTIONS
+from gradproof.formulas.rounded.libraries import SETTLED
+from gradproof.formulas.rounded.rounding import quantum
 from gradproof.functions.function import exact
 
 DTYPES = {"float64": np.float64, "float32": np.float32, "float16": np.float16, "bfloat16": ml_dtypes.bfloat16}
@@ -139,11 +141,12 @@ class SimulatedContext:
         square = self.multiply(a, a)
         return square if n == 2 else self.multiply(square, a)
 
-    def elementary(self, name: str, a: Any, ulps: float | None = None, absolute: float = 0.0) -> Sample:
-        k = FUNCTIONS[name].ulps if ulps is None else ulps
+    def elementary(self, name: str, a: Any, room: Room | None = None) -> Sample:
+        room = room or Room()
+        k = FUNCTIONS[name].ulps if room.ulps is None else room.ulps
         x = np.atleast_1d(self.read(a))
         steps = self.rng.choice([-1.0, 1.0, 0.0, 0.5, -0.7], x.size) * k
-        off = self.rng.choice([-1.0, 1.0, 0.0], x.size) * absolute
+        off = self.rng.choice([-1.0, 1.0, 0.0], x.size) * room.absolute
         return self.settled(
             np.array([self.moved(name, v, k, s, o) for v, s, o in zip(x, steps, off, strict=True)]).reshape(x.shape)
         )
@@ -162,18 +165,21 @@ class SimulatedContext:
             return plain
         exponent = mp.frexp(abs(y))[1] if y else fmt.e_min
         q = mp.ldexp(1, max(int(exponent) - 1, fmt.e_min) - fmt.precision + 1)
+        for end in filter(np.isfinite, (function.low, function.high, function.at_zero)):
+            if (end or function.low == 0) and abs(y - mp.mpf(end)) < SETTLED * quantum(end, fmt):
+                return end
         target = y + steps * q + off
         value = float(self.round(float(target), fmt)[0]) if abs(target) < mp.mpf(2) ** 1023 else plain
         # Rounding may have left the allowance, in which the nearest number always lies.
         if np.isfinite(value) and abs(mp.mpf(value) - y) > k * q + abs(off):
             value = float(self.round(float(y), fmt)[0])
-        if function.signed and off == 0 and np.sign(value) * np.sign(x) <= 0:
+        if function.at_zero == 0 and off == 0 and np.sign(value) * np.sign(x) <= 0:
             value = float(np.copysign(0.0, x))
         return function.low if value <= function.low else float(min(value, function.high))
 
     def __getattr__(self, name: str) -> Any:
         if name in FUNCTIONS:
-            return lambda a, **room: self.elementary(name, a, **room)
+            return lambda a, room=None: self.elementary(name, a, room)
         raise AttributeError(name)
 
     def less(self, a: Any, b: Any) -> Any:

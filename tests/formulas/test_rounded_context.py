@@ -10,7 +10,7 @@ import pytest
 from gradproof.errors import UsageError
 from gradproof.formats import BFLOAT16, FLOAT8_E4M3FN, FLOAT16, FLOAT32, FLOAT64, FORMATS, Format
 from gradproof.formats import arrays as fa
-from gradproof.formulas.rounded import Rounded, RoundedContext, arithmetic
+from gradproof.formulas.rounded import Room, Rounded, RoundedContext, arithmetic
 from gradproof.formulas.rounded.rounding import greatest, least, nearest, quantum
 
 
@@ -81,10 +81,10 @@ def test_a_sum_is_rounded_once() -> None:
 
 def test_an_elementary_function_has_the_room_of_its_k() -> None:
     m = context()
-    low, high = ends(m.exp(m.constant(1.0), ulps=1))
+    low, high = ends(m.exp(m.constant(1.0), Room(1)))
     assert low < np.e < high
     assert high - low <= 2 * 2.0**-22
-    wide = ends(m.exp(m.constant(1.0), ulps=8))
+    wide = ends(m.exp(m.constant(1.0), Room(8)))
     assert wide[1] - wide[0] >= 15 * 2.0**-22
 
 

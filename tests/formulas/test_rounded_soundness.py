@@ -11,7 +11,7 @@ import pytest
 from gradproof.formats import FORMATS, Format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
-from gradproof.formulas.rounded import RoundedContext, arithmetic
+from gradproof.formulas.rounded import Room, RoundedContext, arithmetic
 from gradproof.formulas.rounded.elementary import FUNCTIONS
 from tests.formulas.simulated import Sample, SimulatedContext
 
@@ -38,7 +38,7 @@ OPERATIONS: dict[str, Definition] = {
     "fused": lambda m, x: 1 - x * x,
     "undecided": lambda m, x: m.where(m.exp(x) * m.exp(-x) < 1, x, -x),
     "undecided both": lambda m, x: m.where((m.tanh(x) <= 0.5) & ~(x <= -1), 1 / x, x + 1),
-    "absolute": lambda m, x: 1 + m.erf(x, ulps=1, absolute=1.5e-7),
+    "absolute": lambda m, x: 1 + m.erf(x, Room(1, 1.5e-7)),
     **{name: lambda m, x, name=name: getattr(m, name)(x) for name in FUNCTIONS},
     **{f"{name} of an interval": lambda m, x, name=name: getattr(m, name)(x / 3 + x) for name in FUNCTIONS},
 }

@@ -3,5 +3,16 @@
 from gradproof.formulas.rounded.arithmetic import Arithmetic, Style, Subnormals, arithmetic
 from gradproof.formulas.rounded.context import RoundedContext
 from gradproof.formulas.rounded.intervals import Condition, Expression, Rounded
+from gradproof.formulas.rounded.libraries import Room
 
-__all__ = ["Arithmetic", "Condition", "Expression", "Rounded", "RoundedContext", "Style", "Subnormals", "arithmetic"]
+__all__ = [
+    "Arithmetic",
+    "Condition",
+    "Expression",
+    "Room",
+    "Rounded",
+    "RoundedContext",
+    "Style",
+    "Subnormals",
+    "arithmetic",
+]

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.formulas.rounded.basis import Basis, either_flag, has_zero
+from gradproof.formulas.rounded.foundation import Foundation, either_flag, has_zero
 from gradproof.formulas.rounded.intervals import Condition, Rounded
 from gradproof.formulas.rounded.rounding import greatest, least
 
 
-class Choices(Basis):
+class Choices(Foundation):
     """Comparisons, where, minimum and maximum, signs."""
 
     def less(self, a: Any, b: Any) -> Condition:

@@ -38,9 +38,9 @@ class Elementary:
     """One function: its value in float64, its shape, and the error of usual libraries.
 
     ``shape``: ``rises`` or ``falls`` on the domain, or ``bowl`` (even, falls up to 0 and rises from there). Results
-    stay in [``low``, ``high``], arguments below ``start`` give NaN. ``ulps`` is the default k. At 0 the value is exact
-    (ISO C, Annex F), and a ``signed`` function, one with the sign of its argument, is assumed to keep it. ``double``
-    is the function of double-doubles.
+    stay in [``low``, ``high``], arguments below ``start`` give NaN. ``ulps`` is the default k. ``at_zero`` is the value
+    at 0, which is exact (ISO C, Annex F). A function that is 0 there is assumed to keep the sign of its argument.
+    ``double`` is the function of double-doubles.
     """
 
     value: Callable[[Floats], Any]
@@ -50,7 +50,7 @@ class Elementary:
     low: float = -math.inf
     high: float = math.inf
     start: float = -math.inf
-    signed: bool = False
+    at_zero: float = 0.0
 
     def at(self, x: Floats, fmt: Format) -> tuple[Floats, Floats, Floats]:
         """The value hi + lo at x, all of one shape, and a bound on its relative error."""
@@ -66,15 +66,15 @@ class Elementary:
 
 
 FUNCTIONS: Final[dict[str, Elementary]] = {
-    "exp": Elementary(np.exp, pairs.exp, 2, low=0.0),
-    "expm1": Elementary(np.expm1, pairs.expm1, 2, low=-1.0, signed=True),
-    "log": Elementary(np.log, _log, 2, start=0.0),
-    "log1p": Elementary(np.log1p, pairs.log1p, 2, start=-1.0, signed=True),
-    "tanh": Elementary(np.tanh, pairs.tanh, 2, low=-1.0, high=1.0, signed=True),
-    "sigmoid": Elementary(_sigmoid, pairs.sigmoid, 3, low=0.0, high=1.0),
-    "erf": Elementary(_erf, pairs.erf, 2, low=-1.0, high=1.0, signed=True),
-    "erfc": Elementary(_erfc, pairs.erfc, 4, shape="falls", low=0.0, high=2.0),
-    "sinh": Elementary(np.sinh, pairs.sinh, 3, signed=True),
-    "cosh": Elementary(np.cosh, pairs.cosh, 2, shape="bowl", low=1.0),
+    "exp": Elementary(np.exp, pairs.exp, 2, low=0.0, at_zero=1.0),
+    "expm1": Elementary(np.expm1, pairs.expm1, 2, low=-1.0),
+    "log": Elementary(np.log, _log, 2, start=0.0, at_zero=-math.inf),
+    "log1p": Elementary(np.log1p, pairs.log1p, 2, start=-1.0),
+    "tanh": Elementary(np.tanh, pairs.tanh, 2, low=-1.0, high=1.0),
+    "sigmoid": Elementary(_sigmoid, pairs.sigmoid, 3, low=0.0, high=1.0, at_zero=0.5),
+    "erf": Elementary(_erf, pairs.erf, 2, low=-1.0, high=1.0),
+    "erfc": Elementary(_erfc, pairs.erfc, 4, shape="falls", low=0.0, high=2.0, at_zero=1.0),
+    "sinh": Elementary(np.sinh, pairs.sinh, 3),
+    "cosh": Elementary(np.cosh, pairs.cosh, 2, shape="bowl", low=1.0, at_zero=1.0),
 }
 """The functions by name, each with the k that documented bounds of usual libraries lie within (docs/formulas.md)."""

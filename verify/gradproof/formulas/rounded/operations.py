@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.formulas.rounded.basis import Basis, either_flag, has_infinity, has_zero
+from gradproof.formulas.rounded.foundation import Foundation, either_flag, has_infinity, has_zero
 from gradproof.formulas.rounded.intervals import Rounded
 from gradproof.formulas.rounded.rounding import greatest, least
 
 
-class Operations(Basis):
+class Operations(Foundation):
     """The basic operations of IEEE 754-2019, 5.4.1, and what ``a * a`` and ``a / a`` know of their operands."""
 
     def add(self, a: Any, b: Any) -> Rounded:

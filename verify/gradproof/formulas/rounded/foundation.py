@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any, Final
 
@@ -19,11 +20,12 @@ _PI: Final = Fraction(884279719003555, 2**48)
 """The float64 nearest to pi, which rounds to the nearest number of narrower formats too."""
 
 
-class Basis:
+class Foundation:
     """Inputs, constants and rounding of one ``Arithmetic``."""
 
-    def __init__(self, arithmetic: Arithmetic) -> None:
+    def __init__(self, arithmetic: Arithmetic, rooms: Mapping[str, Any] | None = None) -> None:
         self.arithmetic = arithmetic
+        self.rooms = rooms or {}
         self.compute = arithmetic.compute
 
     # -- inputs and constants --------------------------------------------------------------------------
@@ -102,6 +104,10 @@ class Basis:
         v = self.constant(value)
         low, high = self._stored(v.low, v.high)
         return Rounded(self, low, high, v.nan)
+
+    def call(self, kernel: Callable[..., Any], partials: Any, *operands: Any) -> Any:
+        """``kernel(m, *operands)``; what a tape does with its ``partials`` is of no concern here."""
+        return kernel(self, *operands)
 
     # -- exact operations ------------------------------------------------------------------------------
 

@@ -1,0 +1,90 @@
+"""What several records are made of: single kernels of PyTorch and functions of JAX with their own derivative rules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gradproof.formulas.rounded import Room
+
+XLA: Final[Mapping[str, Room]] = {
+    "exp": Room(2, flushes=True),
+    "expm1": Room(6),
+    "log1p": Room(4),
+    "tanh": Room(8),
+    "erf": Room(8),
+    "erfc": Room(8, flushes=True),
+}
+"""XLA's own elementary functions on a CPU: rational functions of the format's own arithmetic (docs/formulas.md)."""
+SLEEF: Final[Mapping[str, Room]] = {"erfc": Room(4, flushes=True)}
+"""SLEEF's functions of 1 ulp, which PyTorch's vector kernels call; others have the usual room."""
+HASTINGS: Final = Room(4, 1.5e-7)
+"""erf by the polynomial 7.1.26 of Abramowitz and Stegun, whose error of 1.5e-7 is absolute."""
+ROOT_HALF: Final = 0.7071067811865476
+ROOT_2_OVER_PI: Final = 0.7978845608028654
+"""sqrt(2/pi) as a float64, as frameworks hold it."""
+
+
+def ratio(m: Any, x: Any) -> Any:
+    """1 / (1 + e^-x)."""
+    return 1 / (1 + m.exp(-x))
+
+
+def bell(m: Any, x: Any) -> Any:
+    """e^-|x| / (1 + e^-|x|)^2, the derivative of sigmoid without a difference."""
+    t = m.exp(-abs(x))
+    return t / ((1 + t) * (1 + t))
+
+
+def branches(m: Any, x: Any) -> Any:
+    """sigmoid without an overflow: 1 / (1 + t) for x >= 0, else t / (1 + t), t = e^-|x|."""
+    t = m.exp(-abs(x))
+    return m.where(x >= 0, 1 / (1 + t), t / (1 + t))
+
+
+def softplus_kernel(m: Any, x: Any) -> Any:
+    """PyTorch's softplus: x beyond 20, else log1p(e^x); its backward z / (z + 1) with z = e^x is one kernel too."""
+
+    def value(m: Any, x: Any) -> Any:
+        return m.where(x > 20, x, m.log1p(m.exp(x)))
+
+    def backward(m: Any, c: Any, x: Any) -> Any:
+        return m.call(_softplus_backward, (_unknown, _unknown), c, x)
+
+    return m.call(value, (backward,), x)
+
+
+def _softplus_backward(m: Any, c: Any, x: Any) -> Any:
+    z = m.exp(x)
+    return m.where(x > 20, c, c * z / (z + 1))
+
+
+def _unknown(m: Any, *_: Any) -> Any:
+    raise NotImplementedError("no record needs the derivative of this kernel")
+
+
+def logaddexp(m: Any, x: Any) -> Any:
+    """The softplus of JAX, max(x, 0) + log1p(e^-|x|), whose derivative is e^(x - softplus)."""
+
+    def value(m: Any, x: Any) -> Any:
+        return m.maximum(x, 0) + m.log1p(m.exp(-abs(x)))
+
+    def backward(m: Any, c: Any, x: Any) -> Any:
+        return m.multiply(c, m.exp(m.subtract(_finite(m, x), _finite(m, logaddexp(m, x)))))
+
+    return m.call(value, (backward,), x)
+
+
+def logistic(m: Any, x: Any) -> Any:
+    """XLA's logistic 1 / (1 + e^-x) with JAX's derivative s (1 - s)."""
+
+    def backward(m: Any, c: Any, x: Any) -> Any:
+        s = logistic(m, x)
+        return m.multiply(c, m.multiply(s, m.subtract(1, s)))
+
+    return m.call(ratio, (backward,), x)
+
+
+def _finite(m: Any, x: Any) -> Any:
+    return m.where(m.less(x, math.inf), x, 0)

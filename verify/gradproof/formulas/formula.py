@@ -125,6 +125,13 @@ def kernel(
     return (Formula(function, name, order, text, definition, used, **how),)
 
 
+def composed(
+    function: str, name: str, order: int, text: str, definition: Definition, used: str, **how: Any
+) -> tuple[Formula, ...]:
+    """A derivative written out and calculated one operation after the other, each result stored."""
+    return (Formula(function, name, order, text, recorded(definition, TORCH), used, **how),)
+
+
 def eager(function: str, name: str, text: str, definition: Definition, used: str, **how: Any) -> tuple[Formula, ...]:
     """A definition calculated one operation after the other, each result stored, with PyTorch's reverse mode."""
     return _differentiated(function, name, text, definition, used, TORCH, "torch", how)

@@ -19,8 +19,8 @@ Unary = Callable[[Any, Any, Any, Any], Any]
 
 
 def _gauss(m: Any, x: Any) -> Any:
-    """exp(-x^2), each step stored by whoever stores."""
-    return m.stored(m.exp(m.negative(m.stored(m.multiply(x, x)))))
+    """exp(-x^2), each step stored."""
+    return m.stored(m.exp(m.negative(m.stored(m.power(x, 2)))))
 
 
 def tanh_backward(m: Any, c: Any, y: Any) -> Any:
@@ -68,8 +68,8 @@ _JAX: Final[dict[str, Unary]] = {
     "log1p": lambda m, c, x, y: c / (x + 1),
     "tanh": _jax_tanh,
     "sigmoid": lambda m, c, x, y: c * (y * (1 - y)),
-    "erf": lambda m, c, x, y: TWO_OVER_ROOT_PI * (c * m.exp(-(x * x))),
-    "erfc": lambda m, c, x, y: -TWO_OVER_ROOT_PI * (c * m.exp(-(x * x))),
+    "erf": lambda m, c, x, y: TWO_OVER_ROOT_PI * (c * m.exp(-m.power(x, 2))),
+    "erfc": lambda m, c, x, y: -TWO_OVER_ROOT_PI * (c * m.exp(-m.power(x, 2))),
     "sinh": lambda m, c, x, y: c * m.cosh(x),
     "cosh": lambda m, c, x, y: c * m.sinh(x),
     "sqrt": lambda m, c, x, y: c * (0.5 / y),

@@ -62,15 +62,13 @@ class Tape:
         """The derivative of ``result`` by ``leaf``, in the context below; 0 where they are not connected."""
         if not isinstance(result, Variable):
             return self.m.constant(0)
-        cotangents: dict[int, Any] = {id(result): self.m.constant(1)}
+        cotangents: dict[int, list[Any]] = {id(result): [self.m.constant(1)]}
         for node in reversed(self._kept):
-            c = cotangents.get(id(node))
-            if c is None:
-                continue
-            for parent, pull in node.parents:
-                due, had = self._stored(pull(c)), cotangents.get(id(parent))
-                cotangents[id(parent)] = due if had is None else self._stored(self.m.add(had, due))
-        return cotangents.get(id(leaf), self.m.constant(0))
+            if node is not leaf and id(node) in cotangents:
+                c = self.m.total(cotangents.pop(id(node)), self.rules.stores)
+                for parent, pull in node.parents:
+                    cotangents.setdefault(id(parent), []).append(self._stored(pull(c)))
+        return self.m.total(cotangents.get(id(leaf), [self.m.constant(0)]), self.rules.stores)
 
     # -- recording -------------------------------------------------------------------------------------
 
@@ -118,6 +116,13 @@ class Tape:
         """a - b."""
         total = self._stored(self.m.subtract(self._value(a), self._value(b)))
         return self._enter(total, (a, _same), (b, self.m.negative))
+
+    def total(self, terms: list[Any], stores: bool) -> Any:
+        """The sum of terms in whatever order."""
+        if len(terms) == 1:
+            return terms[0]
+        found = self.m.total([self._value(t) for t in terms], stores)
+        return self._enter(self._stored(found), *((t, _same) for t in terms))
 
     def multiply(self, a: Any, b: Any) -> Any:
         """a b."""

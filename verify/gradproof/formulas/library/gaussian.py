@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from gradproof.formulas.formula import Formula, compiled, eager, kernel
+from gradproof.formulas.formula import Formula, compiled, composed, eager, kernel
 from gradproof.formulas.library.parts import HASTINGS, ROOT_2_OVER_PI, ROOT_HALF, XLA, bell, branches
 
 DENSITY: Final = 0.3989422804014327
@@ -21,6 +21,15 @@ def _erf_half(m: Any, x: Any) -> Any:
 def _erf_half_prime(m: Any, x: Any) -> Any:
     cdf = 0.5 * (1 + m.erf(x * ROOT_HALF))
     return cdf + x * (m.exp(x * x * -0.5) * DENSITY)
+
+
+def _onednn(m: Any, x: Any) -> Any:
+    # The last term is 0, or NaN at an infinity, which meets the vanished e^(-x^2) of the polynomial.
+    return 0.5 * (x + abs(x) * m.erf(abs(x) * ROOT_HALF)) + m.maximum(x, 0) * 0
+
+
+def _onednn_prime(m: Any, x: Any) -> Any:
+    return 0.5 * ((1 + x * (m.exp(x * x * -0.5) * (2 * DENSITY))) + m.erf(x * ROOT_HALF))
 
 
 def _erfc_prime(m: Any, x: Any) -> Any:
@@ -99,15 +108,14 @@ FORMULAS: Final[tuple[Formula, ...]] = (
               texts={1: "-2/sqrt(pi) e^(-x^2)"}),
     *kernel("erfc", "difference", 0, "1 - erf(x)", lambda m, x: 1 - m.erf(x), "textbooks"),
     *kernel("gelu", "torch", 0, "x/2 (1 + erf(x / sqrt 2))", _erf_half, "torch.nn.functional.gelu"),
-    *kernel("gelu", "polynomial", 0, "x/2 (1 + erf(x / sqrt 2)), erf within 1.5e-7", _erf_half,
-            "oneDNN in torch.nn.functional.gelu", rooms={"erf": HASTINGS}, formats=NARROW),
+    *kernel("gelu", "onednn", 0, "(x + |x| erf(|x| / sqrt 2)) / 2, erf by a polynomial", _onednn,
+            "torch.nn.functional.gelu by oneDNN", rooms={"erf": HASTINGS}, formats=NARROW),
     *kernel("gelu", "torch", 1, "(1 + erf(x / sqrt 2)) / 2 + x e^(-x^2 / 2) / sqrt(2 pi)", _erf_half_prime,
             "torch.nn.functional.gelu"),
-    *kernel("gelu", "polynomial", 1, "(1 + erf(x / sqrt 2)) / 2 + x e^(-x^2 / 2) / sqrt(2 pi), erf within 1.5e-7",
-            _erf_half_prime, "oneDNN in torch.nn.functional.gelu", rooms={"erf": HASTINGS},
-            formats=NARROW),
-    *kernel("gelu", "torch", 2, "2 p - x^2 p, p = e^(-x^2 / 2) / sqrt(2 pi)", _gelu_second,
-            "torch.nn.functional.gelu", style="narrow"),
+    *kernel("gelu", "onednn", 1, "((1 + 2 x p) + erf(x / sqrt 2)) / 2, p = e^(-x^2 / 2) / sqrt(2 pi)", _onednn_prime,
+            "torch.nn.functional.gelu by oneDNN", rooms={"erf": HASTINGS}, formats=NARROW),
+    *composed("gelu", "torch", 2, "2 p - x^2 p, p = e^(-x^2 / 2) / sqrt(2 pi)", _gelu_second,
+            "torch.nn.functional.gelu"),
     *compiled("gelu", "jax", "x/2 erfc(-x / sqrt 2)", lambda m, x: 0.5 * x * m.erfc(-x * ROOT_HALF),
               "jax.nn.gelu(approximate=False)", rooms=XLA),
     *eager("gelu", "erf", "x/2 (1 + erf(x / sqrt 2))", _erf_half, "user code"),
@@ -120,8 +128,8 @@ FORMULAS: Final[tuple[Formula, ...]] = (
             "torch.nn.functional.gelu(approximate='tanh')"),
     *kernel("gelu_tanh", "torch", 1, "(1 + t) / 2 + x/2 (1 - t^2) z', t = tanh z", _tanh_half_prime,
             "torch.nn.functional.gelu(approximate='tanh')"),
-    *kernel("gelu_tanh", "torch", 2, "(1 - t^2) z' + x/2 z' (-2 sech^2 z t) z' + x/2 (1 - t^2) z''",
-            _tanh_half_second, "torch.nn.functional.gelu(approximate='tanh')", style="narrow"),
+    *composed("gelu_tanh", "torch", 2, "(1 - t^2) z' + x/2 z' (-2 sech^2 z t) z' + x/2 (1 - t^2) z''",
+            _tanh_half_second, "torch.nn.functional.gelu(approximate='tanh')"),
     *compiled("gelu_tanh", "jax", "x (1 + tanh z) / 2, z = sqrt(2/pi) (x + 0.044715 x^3)", _tanh_cdf,
               "jax.nn.gelu(approximate=True)", rooms=XLA),
     *eager("gelu_tanh", "cube", "x (1 + tanh z) / 2, z = sqrt(2/pi) (x + 0.044715 x^3)", _tanh_cdf, "user code"),

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from gradproof.formulas.differentiation import gradient
 from gradproof.formulas.differentiation.rules import TORCH
-from gradproof.formulas.formula import Formula, compiled, eager, kernel
-from gradproof.formulas.library.parts import XLA, bell, branches, logaddexp, logistic, ratio, softplus_kernel
+from gradproof.formulas.formula import Formula, compiled, composed, eager, kernel
+from gradproof.formulas.library.parts import XLA, bell, branches, logaddexp, logistic, ratio, torch_sigmoid
 
 
 def _softplus_prime(m: Any, x: Any, beta: Any, threshold: Any) -> Any:
@@ -16,7 +16,7 @@ def _softplus_prime(m: Any, x: Any, beta: Any, threshold: Any) -> Any:
 
 
 def _softplus_second(m: Any, x: Any, beta: Any, threshold: Any) -> Any:
-    s = m.sigmoid(x * beta)
+    s = torch_sigmoid(m, x * beta)
     return m.where(x * beta < threshold, (1 - s) * s, 0) * beta
 
 
@@ -25,7 +25,7 @@ def _threshold(m: Any, x: Any, beta: Any, threshold: Any) -> Any:
 
 
 def _silu_prime(m: Any, x: Any) -> Any:
-    s = m.sigmoid(x)
+    s = torch_sigmoid(m, x)
     return s * (1 + x * (1 - s))
 
 
@@ -63,8 +63,8 @@ def _mish_prime(m: Any, x: Any) -> Any:
 
 
 def _mish_composed(m: Any, x: Any) -> Any:
-    t = m.tanh(softplus_kernel(m, x))
-    return t + x * m.sigmoid(x) * (1 - t * t)
+    t = m.tanh(m.log1p(m.exp(x)))
+    return t + x * torch_sigmoid(m, x) * (1 - t * t)
 
 
 def _mish_algebraic(m: Any, x: Any) -> Any:
@@ -82,7 +82,7 @@ def _mish_prime_algebraic(m: Any, x: Any) -> Any:
 
 FORMULAS: Final[tuple[Formula, ...]] = (
     *eager(
-        "sigmoid", "torch", "sigmoid(x)", lambda m, x: m.sigmoid(x), "torch.sigmoid",
+        "sigmoid", "torch", "sigmoid(x)", torch_sigmoid, "torch.sigmoid",
         texts={1: "(1 - s) s", 2: "(1 - 2 s) (1 - s) s"},
     ),
     *kernel("sigmoid", "reciprocal", 0, "1 / (1 + e^-x)", ratio, "kernels, textbooks"),
@@ -97,9 +97,9 @@ FORMULAS: Final[tuple[Formula, ...]] = (
             lambda m, x: m.minimum(x, 0) - m.log1p(m.exp(-abs(x))), "torch.nn.functional.logsigmoid"),
     *kernel("logsigmoid", "torch", 1, "1 - z / (1 + z) for x < 0, else z / (1 + z), z = e^-|x|", _logsigmoid_prime,
             "torch.nn.functional.logsigmoid"),
-    *kernel("logsigmoid", "torch", 2, "(s - 1) s", lambda m, x: (lambda s: (s - 1) * s)(m.sigmoid(x)),
-            "torch.nn.functional.logsigmoid", style="narrow"),
-    *eager("logsigmoid", "logarithm", "log(sigmoid(x))", lambda m, x: m.log(m.sigmoid(x)), "textbooks"),
+    *composed("logsigmoid", "torch", 2, "(s - 1) s", lambda m, x: (lambda s: (s - 1) * s)(torch_sigmoid(m, x)),
+            "torch.nn.functional.logsigmoid"),
+    *eager("logsigmoid", "logarithm", "log(sigmoid(x))", lambda m, x: m.log(torch_sigmoid(m, x)), "textbooks"),
     *compiled("logsigmoid", "jax", "-logaddexp(-x, 0)", lambda m, x: -logaddexp(m, -x), "jax.nn.log_sigmoid",
               rooms=XLA, texts={1: "e^(-x - logaddexp(-x, 0))"}),
     *kernel("logsigmoid", "branches", 1, "sigmoid(-x) by branches", lambda m, x: branches(m, -x), "no overflow"),
@@ -113,9 +113,9 @@ FORMULAS: Final[tuple[Formula, ...]] = (
             *kernel(function, "torch", 1, "1 where beta x > threshold, else z / (z + 1), z = e^(beta x)",
                     lambda m, x, beta, threshold=20: _softplus_prime(m, x, beta, threshold),
                     "torch.nn.functional.softplus"),
-            *kernel(function, "torch", 2, "(1 - s) s beta, s = sigmoid(beta x), 0 beyond the threshold",
+            *composed(function, "torch", 2, "(1 - s) s beta, s = sigmoid(beta x), 0 beyond the threshold",
                     lambda m, x, beta, threshold=20: _softplus_second(m, x, beta, threshold),
-                    "torch.nn.functional.softplus", style="narrow"),
+                    "torch.nn.functional.softplus"),
         )
     ),
     *eager("softplus", "logarithm", "log(1 + e^(beta x)) / beta",
@@ -137,7 +137,7 @@ FORMULAS: Final[tuple[Formula, ...]] = (
     *kernel("silu", "torch", 2, "(s (1 + x (1 - s)))' by torch's rules", gradient(_silu_prime, TORCH),
             "torch.nn.functional.silu"),
     *eager("silu", "quotient", "x / (1 + e^-x)", lambda m, x: x / (1 + m.exp(-x)), "textbooks, user code"),
-    *eager("silu", "product", "x sigmoid(x)", lambda m, x: x * m.sigmoid(x), "user code"),
+    *eager("silu", "product", "x sigmoid(x)", lambda m, x: x * torch_sigmoid(m, x), "user code"),
     *compiled("silu", "jax", "x / (1 + e^-x)", lambda m, x: x * logistic(m, x), "jax.nn.silu", rooms=XLA),
     *kernel("silu", "branches", 0, "max(x, -800) sigmoid(x) by branches", lambda m, x: _gated(m, x, x), "no overflow"),
     *kernel("silu", "bell", 1, "sigmoid(x) + x t / (1 + t)^2, t = e^-|x|", _silu_prime_stable, "no difference"),
@@ -145,7 +145,7 @@ FORMULAS: Final[tuple[Formula, ...]] = (
             "no difference in the tails"),
     *kernel("silu", "float64", 0, "x / (1 + e^-x), computed in float64", lambda m, x: x / (1 + m.exp(-x)),
             "careful code for narrow formats", compute="float64"),
-    *eager("quick_gelu", "product", "x sigmoid(1.702 x)", lambda m, x: x * m.sigmoid(1.702 * x), "transformers"),
+    *eager("quick_gelu", "product", "x sigmoid(1.702 x)", lambda m, x: x * torch_sigmoid(m, 1.702 * x), "transformers"),
     *compiled("quick_gelu", "jax", "x / (1 + e^(-1.702 x))", lambda m, x: x * logistic(m, 1.702 * x), "user code",
               rooms=XLA),
     *kernel("quick_gelu", "branches", 0, "max(x, -800) sigmoid(1.702 x) by branches",

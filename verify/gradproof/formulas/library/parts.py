@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
+from gradproof.formulas.differentiation.rules import sigmoid_backward
 from gradproof.formulas.rounded import Room
 
 XLA: Final[Mapping[str, Room]] = {
@@ -19,8 +20,9 @@ XLA: Final[Mapping[str, Room]] = {
 """XLA's own elementary functions on a CPU: rational functions of the format's own arithmetic (docs/formulas.md)."""
 SLEEF: Final[Mapping[str, Room]] = {"erfc": Room(4, flushes=True)}
 """SLEEF's functions of 1 ulp, which PyTorch's vector kernels call; others have the usual room."""
-HASTINGS: Final = Room(4, 1.5e-7)
-"""erf by the polynomial 7.1.26 of Abramowitz and Stegun, whose error of 1.5e-7 is absolute."""
+HASTINGS: Final = Room(4, 1.5e-7 + 3 * 2.0**-24)
+"""erf by the polynomial 7.1.26 of Abramowitz and Stegun, whose error of 1.5e-7 is absolute, as are the roundings of the
+polynomial and of its difference to 1."""
 ROOT_HALF: Final = 0.7071067811865476
 ROOT_2_OVER_PI: Final = 0.7978845608028654
 """sqrt(2/pi) as a float64, as frameworks hold it."""
@@ -43,25 +45,13 @@ def branches(m: Any, x: Any) -> Any:
     return m.where(x >= 0, 1 / (1 + t), t / (1 + t))
 
 
-def softplus_kernel(m: Any, x: Any) -> Any:
-    """PyTorch's softplus: x beyond 20, else log1p(e^x); its backward z / (z + 1) with z = e^x is one kernel too."""
-
-    def value(m: Any, x: Any) -> Any:
-        return m.where(x > 20, x, m.log1p(m.exp(x)))
+def torch_sigmoid(m: Any, x: Any) -> Any:
+    """PyTorch's sigmoid, the kernel 1 / (1 + e^-x), whose derivative is made of its result."""
 
     def backward(m: Any, c: Any, x: Any) -> Any:
-        return m.call(_softplus_backward, (_unknown, _unknown), c, x)
+        return sigmoid_backward(m, c, m.stored(torch_sigmoid(m, x)))
 
-    return m.call(value, (backward,), x)
-
-
-def _softplus_backward(m: Any, c: Any, x: Any) -> Any:
-    z = m.exp(x)
-    return m.where(x > 20, c, c * z / (z + 1))
-
-
-def _unknown(m: Any, *_: Any) -> Any:
-    raise NotImplementedError("no record needs the derivative of this kernel")
+    return m.call(ratio, (backward,), x)
 
 
 def logaddexp(m: Any, x: Any) -> Any:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from itertools import permutations
+from typing import Any, Final
 
 import numpy as np
 
 from gradproof.formulas.rounded.foundation import Foundation, either_flag, has_infinity, has_zero
 from gradproof.formulas.rounded.intervals import Rounded
 from gradproof.formulas.rounded.rounding import greatest, least
+
+_ALL_ORDERS: Final = 4
 
 
 class Operations(Foundation):
@@ -36,6 +40,25 @@ class Operations(Foundation):
         if outward:
             low, high = np.nextafter(low, -np.inf), np.nextafter(high, np.inf)
         return self.settled(low, high, nan)
+
+    def total(self, terms: Sequence[Any], stores: bool) -> Rounded:
+        """The sum of some terms, one after the other in whatever order; with ``stores`` each partial sum is stored.
+
+        The hull over all orders of up to four terms, which is all that reverse mode brings together here; of more,
+        over each of them being the last.
+        """
+        if len(terms) == 1:
+            return self.constant(terms[0])
+        orders = permutations(terms) if len(terms) <= _ALL_ORDERS else (_last(terms, i) for i in range(len(terms)))
+        sums = []
+        for order in orders:
+            found = order[0]
+            for term in order[1:]:
+                found = self.add(found, term)
+                found = self.stored(found) if stores else found
+            sums.append(found)
+        low, high = least(*(s.low for s in sums)), greatest(*(s.high for s in sums))
+        return Rounded(self, low, high, np.logical_or.reduce(np.broadcast_arrays(*(s.nan for s in sums))))
 
     def subtract(self, a: Any, b: Any) -> Rounded:
         """a - b, which is a + (-b)."""
@@ -114,6 +137,10 @@ class Operations(Foundation):
         """a^n for n = 2, 3 as products from the left."""
         square = self.multiply(a, a)
         return square if n == 2 else self.multiply(square, a)
+
+
+def _last(terms: Sequence[Any], i: int) -> tuple[Any, ...]:
+    return (*terms[:i], *terms[i + 1 :], terms[i])
 
 
 def _first(a: Any, b: Any) -> Any:

@@ -76,7 +76,7 @@ class SimulatedContext:
     def constant(self, value: Any) -> Sample:
         if isinstance(value, Sample):
             return value
-        return Sample(self, self.round(float(exact(value)) if np.isfinite(float(value)) else value, self.a.compute))
+        return Sample(self, self.round(float(exact(value)) if np.isfinite(float(value)) else value, self.a.literals or self.a.compute))
 
     real = constant
 

@@ -138,8 +138,10 @@ def eager(function: str, name: str, text: str, definition: Definition, used: str
 
 
 def compiled(function: str, name: str, text: str, definition: Definition, used: str, **how: Any) -> tuple[Formula, ...]:
-    """A definition in loops that a compiler fuses, with reverse mode by JAX's rules."""
-    return _differentiated(function, name, text, definition, used, JAX, "jax", {"style": "loose", **how})
+    """A definition with reverse mode by JAX's rules, in loops that XLA fuses, and its derivatives eagerly too."""
+    loops = _differentiated(function, name, text, definition, used, JAX, "jax", {"style": "loose", **how})
+    lone = {"style": "narrow", "orders": (1, 2), **how}
+    return loops + _differentiated(function, f"{name}-eager", text, definition, f"{used}, eagerly", JAX, "jax", lone)
 
 
 def _differentiated(

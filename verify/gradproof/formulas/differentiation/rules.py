@@ -85,6 +85,11 @@ class TorchRules:
         """c / b, and -c * ((a / b) / b): div_tensor_other_grad."""
         return lambda c: c / b, lambda c: m.negative(c) * m.stored(m.stored(m.divide(a, b)) / b)
 
+    def raised(self, m: Any, a: Any, n: int) -> Any:
+        """One kernel, which stores a^2 on the way to a^3 in bfloat16, and does not in float16."""
+        whole = m.stored(m.power(a, n))
+        return whole if n == 2 else m.either(whole, m.stored(m.multiply(m.stored(m.power(a, n - 1)), a)))
+
     def power(self, m: Any, a: Any, n: int) -> Pull:
         """c * (n * a^(n - 1)): pow_backward."""
         return lambda c: c * m.stored(m.multiply(n, a if n == 2 else m.stored(m.power(a, n - 1))))
@@ -101,7 +106,11 @@ class JaxRules:
 
     def quotient(self, m: Any, a: Any, b: Any, y: Any) -> tuple[Pull, Pull]:
         """c / b, and (-c * a) * b^-2, whose square may overflow."""
-        return lambda c: c / b, lambda c: m.multiply(m.negative(c), a) * m.divide(1, m.multiply(b, b))
+        return lambda c: c / b, lambda c: m.multiply(m.negative(c), a) * m.power(b, -2)
+
+    def raised(self, m: Any, a: Any, n: int) -> Any:
+        """integer_pow: products, and a reciprocal."""
+        return m.power(a, n)
 
     def power(self, m: Any, a: Any, n: int) -> Pull:
         """c * (n * a^(n - 1))."""

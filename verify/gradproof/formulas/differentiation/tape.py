@@ -28,6 +28,9 @@ class Rules(Protocol):
     def quotient(self, m: Any, a: Any, b: Any, y: Any) -> tuple[Pull, Pull]:
         """Of y = a / b."""
 
+    def raised(self, m: Any, a: Any, n: int) -> Any:
+        """a^n itself."""
+
     def power(self, m: Any, a: Any, n: int) -> Pull:
         """Of a^n."""
 
@@ -140,7 +143,11 @@ class Tape:
     def power(self, a: Any, n: int) -> Any:
         """a^n."""
         x = self._value(a)
-        return self._enter(self._stored(self.m.power(x, n)), (a, self.rules.power(self.m, x, n)))
+        return self._enter(self.rules.raised(self.m, x, n), (a, self.rules.power(self.m, x, n)))
+
+    def either(self, a: Any, b: Any) -> Any:
+        """One of two results, which differ in their roundings only."""
+        return self._enter(self.m.either(self._value(a), self._value(b)), (a, _same))
 
     def abs(self, a: Any) -> Any:
         """|a|, whose derivative at 0 is 0."""

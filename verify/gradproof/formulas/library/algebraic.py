@@ -40,7 +40,7 @@ def _pieces(function: str, text: str, definition: Definition) -> tuple[Formula, 
 
 
 def _clamp(m: Any, x: Any, min: Any, max: Any) -> Any:
-    return m.where(x < min, min, m.where(x > max, max, x))
+    return m.where(x <= min, min, m.where(x >= max, max, x))
 
 
 FORMULAS: Final[tuple[Formula, ...]] = (
@@ -51,14 +51,15 @@ FORMULAS: Final[tuple[Formula, ...]] = (
     *kernel("softsign", "cube", 2, "-2 sign(x) (1 / (1 + |x|))^3",
             lambda m, x: -2 * m.sign(x) * m.power(1 / (1 + abs(x)), 3), "no difference, no overflow"),
     *eager("squareplus", "root", "(x + sqrt(x^2 + b)) / 2", _squareplus, "user code"),
-    *compiled("squareplus", "jax", "(x + sqrt(x^2 + b)) / 2", _squareplus, "jax.nn.squareplus"),
+    *compiled("squareplus", "jax", "(x + sqrt(x^2 + b)) / 2",
+              lambda m, x, b: 0.5 * (x + m.sqrt(m.power(x, 2) + b)), "jax.nn.squareplus"),
     *kernel("squareplus", "stable", 0, "b / (2 (sqrt(x^2 + b) - x)) for x < 0", _squareplus_stable,
             "no difference, no overflow"),
     *kernel("hardsigmoid", "torch", 0, "min(max(x + 3, 0), 6) / 6", lambda m, x: _relu6(m, x + 3) / 6,
             "torch.nn.functional.hardsigmoid"),
     *kernel("hardsigmoid", "torch", 1, "float32(1/6) inside (-3, 3), else 0",
             lambda m, x: m.where(_inside(m, x), m.f32("1/6"), 0), "torch.nn.functional.hardsigmoid"),
-    *compiled("hardsigmoid", "jax", "relu6(x + 3) / 6", lambda m, x: _relu6(m, x + 3) / 6, "jax.nn.hard_sigmoid"),
+    *compiled("hardsigmoid", "jax", "relu6(x + 3) / 6", lambda m, x: _clamp(m, x + 3, 0, 6) / 6, "jax.nn.hard_sigmoid"),
     *kernel("hardsigmoid", "sixth", 1, "1/6 inside (-3, 3), else 0",
             lambda m, x: m.where(_inside(m, x), m.real("1/6"), 0), "kernels"),
     *kernel("hardswish", "torch", 0, "x min(max(x + 3, 0), 6) / 6", lambda m, x: x * _relu6(m, x + 3) / 6,
@@ -66,7 +67,7 @@ FORMULAS: Final[tuple[Formula, ...]] = (
     *kernel("hardswish", "torch", 1, "0, x / 3 + 1/2 or 1", _hardswish_prime, "torch.nn.functional.hardswish"),
     *kernel("hardswish", "torch", 2, "1/3 inside (-3, 3), else 0",
             lambda m, x: m.where(_inside(m, x), m.real("1/3"), 0), "torch.nn.functional.hardswish"),
-    *compiled("hardswish", "jax", "x (relu6(x + 3) / 6)", lambda m, x: x * (_relu6(m, x + 3) / 6),
+    *compiled("hardswish", "jax", "x (relu6(x + 3) / 6)", lambda m, x: x * (_clamp(m, x + 3, 0, 6) / 6),
               "jax.nn.hard_silu"),
     *kernel("hardswish", "pieces", 0, "0, x (x + 3) / 6 or x",
             lambda m, x: m.where(x <= -3, 0, m.where(x >= 3, x, _clamp(m, x, -3, 3) * ((x + 3) / 6))), "no overflow"),

@@ -10,12 +10,12 @@ from gradproof.formulas.differentiation.rules import sigmoid_backward
 from gradproof.formulas.rounded import Room
 
 XLA: Final[Mapping[str, Room]] = {
-    "exp": Room(2, flushes=True),
+    "exp": Room(6, flushes=True),
     "expm1": Room(6),
-    "log1p": Room(4),
-    "tanh": Room(8),
-    "erf": Room(8),
-    "erfc": Room(8, flushes=True),
+    "log1p": Room(3, ulps64=128),
+    "tanh": Room(5, ulps64=8),
+    "erf": Room(5, ulps64=2),
+    "erfc": Room(64, flushes=True, ulps64=512),
 }
 """XLA's own elementary functions on a CPU: rational functions of the format's own arithmetic (docs/formulas.md)."""
 SLEEF: Final[Mapping[str, Room]] = {"erfc": Room(4, flushes=True)}

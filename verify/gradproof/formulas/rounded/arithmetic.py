@@ -19,7 +19,8 @@ class Arithmetic:
 
     ``storage`` holds inputs and results, ``compute`` every intermediate result, rounded once per operation.
     ``spills``: any intermediate result may be rounded to ``storage`` too, or not. ``contraction``: a product may enter
-    a sum unrounded (a fused multiply-add, IEEE 754-2019, 5.4.1). ``results`` (FTZ) and ``inputs`` (DAZ) say what
+    a sum unrounded (a fused multiply-add, IEEE 754-2019, 5.4.1). ``literals`` is the format of constants and
+    parameters where it is not ``compute``. ``results`` (FTZ) and ``inputs`` (DAZ) say what
     becomes of subnormal results and operands.
     """
 
@@ -27,6 +28,7 @@ class Arithmetic:
     compute: Format
     spills: bool = False
     contraction: bool = False
+    literals: Format | None = None
     results: Subnormals = "kept"
     inputs: Subnormals = "kept"
 
@@ -48,10 +50,12 @@ def arithmetic(
 
     ``wide``: a hand-written kernel, which computes 16-bit formats in float32 and stores the result. ``narrow``: one
     operation after the other, each result stored. ``loose``: a compiler's fused loops, which may do either for each
-    intermediate result and may contract products and sums. ``compute`` overrides the format of wide and loose ones.
+    intermediate result and may contract products and sums; constants have the type of the arrays there. ``compute``
+    overrides the format of wide and loose ones.
     """
     wide = compute or (FLOAT32 if storage.width < FLOAT32.width else storage)
     if style == "narrow":
         return Arithmetic(storage, compute or storage, results=subnormals, inputs=subnormals)
     loose = style == "loose"
-    return Arithmetic(storage, wide, spills=loose, contraction=loose, results=subnormals, inputs=subnormals)
+    literals = storage if loose else None
+    return Arithmetic(storage, wide, loose, loose, literals, results=subnormals, inputs=subnormals)

@@ -35,6 +35,11 @@ class Choices(Foundation):
         low = np.where(yes & no, least(a.low, b.low), np.where(yes, a.low, b.low))
         return Rounded(self, low, np.where(yes & no, greatest(a.high, b.high), np.where(yes, a.high, b.high)), nan)
 
+    def either(self, a: Any, b: Any) -> Rounded:
+        """One of two results, whichever code is used."""
+        a, b = self.constant(a), self.constant(b)
+        return Rounded(self, least(a.low, b.low), greatest(a.high, b.high), a.nan | b.nan)
+
     def maximum(self, a: Any, b: Any) -> Rounded:
         """The greater of two, NaN if one of them is; of two zeros either."""
         a, b = self.read(a), self.read(b)

@@ -36,8 +36,8 @@ class Foundation:
         return Rounded(self, x, x, np.isnan(x))
 
     def real(self, value: Any) -> Rounded:
-        """A number, decimal text or fraction, rounded to nearest in the compute format."""
-        return self._constant(value, self.compute)
+        """A number, decimal text or fraction, rounded to nearest in the format of constants."""
+        return self._constant(value, self.arithmetic.literals or self.compute)
 
     def f32(self, value: Any) -> Rounded:
         """A constant that the kernel holds in float32, whatever it computes in."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from gradproof.formats import FLOAT64
 from gradproof.formulas.rounded.elementary import FUNCTIONS, Elementary
 from gradproof.formulas.rounded.foundation import Foundation
 from gradproof.formulas.rounded.intervals import Rounded
@@ -24,12 +25,14 @@ SETTLED: Final = 2.0**-11
 class Room:
     """The error of one elementary function in one library: ``ulps`` of the true value, ``absolute`` beside that.
 
-    ``flushes``: subnormal results may come back as anything from 0 up to what they are.
+    ``flushes``: subnormal results may come back as anything from 0 up to what they are. ``ulps64`` holds in float64,
+    where it is another.
     """
 
     ulps: float | None = None
     absolute: float = 0.0
     flushes: bool = False
+    ulps64: float | None = None
 
 
 USUAL: Final = Room()
@@ -42,7 +45,8 @@ class Libraries(Foundation):
     def elementary(self, name: str, a: Any, room: Room | None = None) -> Rounded:
         """A function of ``FUNCTIONS`` within ``room`` of the true value; by default what the context has for it."""
         function, a, room = FUNCTIONS[name], self.read(a), room or self.rooms.get(name, USUAL)
-        ulps = function.ulps if room.ulps is None else room.ulps
+        stated = room.ulps64 if self.arithmetic.kernel == FLOAT64 and room.ulps64 is not None else room.ulps
+        ulps = function.ulps if stated is None else stated
         lone = (a.low == a.high) | (np.fmax(np.abs(a.low), np.abs(a.high)) < self._beside_zero)
         below = a.low < function.start
         start = a.low if not np.any(below) else np.where(below, function.start, a.low)

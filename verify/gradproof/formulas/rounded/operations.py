@@ -69,6 +69,10 @@ class Operations(Foundation):
         same = a is b
         a, b = self.read(a), self.read(b)
         nan = either_flag(a.nan, b.nan)
+        for one, other in ((a, b), (b, a)):
+            if one.low is one.high and np.ndim(one.low) == 0 and one.low == 1 and not same:
+                # Compilers drop such a factor, and may fuse what is left.
+                return self.settled(other.low, other.high, nan, other.product)
         with np.errstate(invalid="ignore", over="ignore", under="ignore"):
             if same:
                 return self._square(a)
@@ -134,9 +138,13 @@ class Operations(Foundation):
         return self.settled(low, high, a.nan | (a.low < 0))
 
     def power(self, a: Any, n: int) -> Rounded:
-        """a^n for n = 2, 3 as products from the left."""
-        square = self.multiply(a, a)
-        return square if n == 2 else self.multiply(square, a)
+        """a^n for an integer n: products from the left, and their reciprocal where n is negative."""
+        if n < 0:
+            return self.divide(1, self.power(a, -n))
+        product = self.constant(a)
+        for step in range(1, n):
+            product = self.multiply(a, a) if step == 1 else self.multiply(product, a)
+        return product if n else self.real(1)
 
 
 def _last(terms: Sequence[Any], i: int) -> tuple[Any, ...]:

@@ -24,7 +24,7 @@ from gradproof.backends.base import Call, Implementation
 from gradproof.errors import GradproofError
 from gradproof.formats import FORMATS, Format
 from gradproof.formats import arrays as fa
-from gradproof.formulas.formula import Enclosure, Formula, evaluate
+from gradproof.formulas.formula import Formula, PossibleResults, evaluate
 from gradproof.formulas.registry import formulas_of
 from gradproof.functions import Function
 from gradproof.measure.contracts import STABLE
@@ -78,7 +78,7 @@ def inputs(function: Function, fmt: Format, sample: int) -> Any:
 
 def best(subject: Subject, got: Any, rows: Any, formulas: list[Formula], subnormals: Any) -> tuple[str, Any, Any]:
     """The id of the formula that encloses most of the results at ``rows``, its enclosure, and which rows it encloses."""
-    found: tuple[str, Enclosure | None, Any] = ("-", None, np.zeros(rows.size, bool))
+    found: tuple[str, PossibleResults | None, Any] = ("-", None, np.zeros(rows.size, bool))
     values = fa.values(got, subject.fmt)
     for formula in formulas:
         enclosure = evaluate(formula, subject.bits, subject.fmt, subject.implementation.params, subnormals)
@@ -89,12 +89,12 @@ def best(subject: Subject, got: Any, rows: Any, formulas: list[Formula], subnorm
     return found
 
 
-def _width(enclosure: Enclosure) -> float:
+def _width(enclosure: PossibleResults) -> float:
     with np.errstate(invalid="ignore"):
         return float(np.count_nonzero(enclosure.low != enclosure.high) + np.count_nonzero(enclosure.nan))
 
 
-def blindness(subject: Subject, got: Any, enclosure: Enclosure, tally: Tally) -> dict[str, tuple[int, int]]:
+def blindness(subject: Subject, got: Any, enclosure: PossibleResults, tally: Tally) -> dict[str, tuple[int, int]]:
     """Of the replaced results that break the contract, how many there are and how many are enclosed."""
     fmt, y = subject.fmt, fa.values(got, subject.fmt)
     with np.errstate(all="ignore"):

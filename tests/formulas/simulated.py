@@ -76,12 +76,15 @@ class SimulatedContext:
     def constant(self, value: Any) -> Sample:
         if isinstance(value, Sample):
             return value
-        return Sample(self, self.round(float(exact(value)) if np.isfinite(float(value)) else value, self.a.literals or self.a.compute))
+        return Sample(
+            self,
+            self.round(float(exact(value)) if np.isfinite(float(value)) else value, self.a.literals or self.a.compute),
+        )
 
     real = constant
 
     def f32(self, value: Any) -> Sample:
-        return self.constant(float(np.float32(float(exact(value)))))
+        return Sample(self, self.round(float(np.float32(float(exact(value)))), self.a.compute))
 
     def read(self, value: Any) -> Any:
         return self.flushed(self.constant(value).value, self.a.inputs, self.a.compute)
@@ -166,7 +169,7 @@ class SimulatedContext:
         exponent = mp.frexp(abs(y))[1] if y else fmt.e_min
         q = mp.ldexp(1, max(int(exponent) - 1, fmt.e_min) - fmt.precision + 1)
         for end in filter(np.isfinite, (function.low, function.high, function.at_zero)):
-            if (end or function.low == 0) and abs(y - mp.mpf(end)) < SETTLED * quantum(end, fmt):
+            if (end or function.low == 0) and self.settles(abs(y - mp.mpf(end)), float(quantum(end, fmt))):
                 return end
         target = y + steps * q + off
         value = float(self.round(float(target), fmt)[0]) if abs(target) < mp.mpf(2) ** 1023 else plain
@@ -176,6 +179,11 @@ class SimulatedContext:
         if function.at_zero == 0 and off == 0 and np.sign(value) * np.sign(x) <= 0:
             value = float(np.copysign(0.0, x))
         return function.low if value <= function.low else float(min(value, function.high))
+
+    @staticmethod
+    def settles(distance: Any, quantum_of_end: float) -> bool:
+        """Below half the least float64, whose share is no float64, it is that half."""
+        return bool(distance < max(SETTLED * mp.mpf(quantum_of_end), mp.ldexp(1, -1075)))
 
     def __getattr__(self, name: str) -> Any:
         if name in FUNCTIONS:

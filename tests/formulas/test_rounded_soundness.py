@@ -96,7 +96,7 @@ STYLES = [(f, s) for f in ("float64", "float32", "float16", "bfloat16") for s in
 @pytest.mark.parametrize("subnormals", ["kept", "flushed", "either"])
 def test_no_operation_leaves_its_interval(fmt: str, style: str, subnormals: Any) -> None:
     how = arithmetic(FORMATS[fmt], style, subnormals=subnormals)  # type: ignore[arg-type]
-    bits = inputs(FORMATS[fmt], 90, 1)
+    bits = inputs(FORMATS[fmt], 60, 1)
     for seed, (name, definition) in enumerate(OPERATIONS.items()):
         assert escaped(definition, how, bits, seed) == [], name
 
@@ -105,10 +105,9 @@ def test_no_operation_leaves_its_interval(fmt: str, style: str, subnormals: Any)
 @pytest.mark.parametrize("subnormals", ["kept", "either"])
 def test_no_composition_leaves_its_interval(fmt: str, style: str, subnormals: Any) -> None:
     how = arithmetic(FORMATS[fmt], style, subnormals=subnormals)  # type: ignore[arg-type]
-    bits = inputs(FORMATS[fmt], 240, 2)
+    bits = inputs(FORMATS[fmt], 200, 2)
     for seed, (name, definition) in enumerate(COMPOSITIONS.items()):
-        for turn in range(2):
-            assert escaped(definition, how, bits, 100 * turn + seed) == [], name
+        assert escaped(definition, how, bits, seed) == [], name
 
 
 def test_another_compute_format_is_sound_too() -> None:

@@ -15,6 +15,7 @@ from gradproof.formats.arrays import Bits, Floats
 from gradproof.formulas.differentiation.rules import JAX, TORCH
 from gradproof.formulas.differentiation.tape import Rules, gradient, recorded
 from gradproof.formulas.rounded import RoundedContext, Style, Subnormals, arithmetic
+from gradproof.formulas.rounded.intervals import held
 from gradproof.formulas.rounded.libraries import Room
 from gradproof.functions import Function, get_function
 from gradproof.functions.function import Exact
@@ -62,7 +63,7 @@ class Formula:
 
 
 @dataclass(frozen=True)
-class Enclosure:
+class PossibleResults:
     """What a formula may give at n inputs: numbers of [``low``, ``high``] (float64, NaN where there is none), a NaN
     where ``nan``; shape (n,) each.
     """
@@ -73,10 +74,7 @@ class Enclosure:
 
     def holds(self, got: Floats) -> Mask:
         """Where ``got`` is one of these results: NaN only where flagged, zeros of either sign alike."""
-        with np.errstate(invalid="ignore"):
-            inside = (got >= self.low) & (got <= self.high)
-        held: Mask = np.where(np.isnan(got), self.nan, inside)
-        return held
+        return held(self.low, self.high, self.nan, got)
 
 
 def evaluate(
@@ -85,7 +83,7 @@ def evaluate(
     fmt: Format,
     params: Mapping[str, Exact] | None = None,
     subnormals: Subnormals = "kept",
-) -> Enclosure:
+) -> PossibleResults:
     """Every result that ``formula`` may have at ``bits`` of shape (n,), stored in ``fmt``.
 
     ``subnormals`` says what the processor makes of subnormal numbers. Raises UsageError for a format without infinity.
@@ -93,7 +91,7 @@ def evaluate(
     fa.require_gradual_underflow()
     how = arithmetic(fmt, formula.style, FORMATS[formula.compute] if formula.compute else None, subnormals)
     exact_params = formula.specification(params).exact_params
-    found = Enclosure(np.empty(bits.size), np.empty(bits.size), np.empty(bits.size, bool))
+    found = PossibleResults(np.empty(bits.size), np.empty(bits.size), np.empty(bits.size, bool))
     with np.errstate(all="ignore"):
         for start in range(0, bits.size, BLOCK):
             part = slice(start, start + BLOCK)
@@ -113,6 +111,15 @@ def encloses(
 ) -> Mask:
     """Where the results ``got`` (bits, shape (n,)) at ``bits`` are among those that ``formula`` may have."""
     return evaluate(formula, bits, fmt, params, subnormals).holds(fa.values(got, fmt))
+
+
+def allowances(formula: Formula, fmt: Format, params: Mapping[str, Exact] | None = None) -> dict[str, Room]:
+    """The elementary functions that ``formula`` uses in ``fmt``, and the error that is allowed to each."""
+    how = arithmetic(fmt, formula.style, FORMATS[formula.compute] if formula.compute else None)
+    m = RoundedContext(how, formula.rooms)
+    with np.errstate(all="ignore"):
+        formula.definition(m, m.variable(np.zeros(1, fa.storage(fmt))), **formula.specification(params).exact_params)
+    return dict(m.asked)
 
 
 # -- making records ------------------------------------------------------------------------------------

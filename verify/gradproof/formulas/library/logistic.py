@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from gradproof.formulas.differentiation import gradient
 from gradproof.formulas.differentiation.rules import TORCH
-from gradproof.formulas.formula import Formula, compiled, composed, eager, kernel
-from gradproof.formulas.library.parts import XLA, bell, branches, logaddexp, logistic, ratio, torch_sigmoid
+from gradproof.formulas.formula import Definition, Formula, compiled, composed, eager, kernel
+from gradproof.formulas.library.parts import XLA, bell, branches, logaddexp, logistic, ratio, split, torch_sigmoid
 
 
 def _softplus_prime(m: Any, x: Any, beta: Any, threshold: Any) -> Any:
@@ -40,6 +40,17 @@ def _silu_prime_stable(m: Any, x: Any) -> Any:
 
 def _silu_second_stable(m: Any, x: Any) -> Any:
     return bell(m, x) * (2 - _near(m, x) * m.tanh(0.5 * x))
+
+
+def _silu_tail(order: int, body: Definition) -> Definition:
+    """The derivative of this order with x e^x, (1 + x) e^x or (2 + x) e^x for x < -40, each split in two factors."""
+
+    def definition(m: Any, x: Any) -> Any:
+        left = -abs(x) if order == 2 else x  # the second derivative is even
+        z = m.maximum(left, -1600)
+        return m.where(left < -40, split(m, left, z + order if order else z), body(m, x))
+
+    return definition
 
 
 def _near(m: Any, x: Any) -> Any:
@@ -143,6 +154,12 @@ FORMULAS: Final[tuple[Formula, ...]] = (
     *kernel("silu", "bell", 1, "sigmoid(x) + x t / (1 + t)^2, t = e^-|x|", _silu_prime_stable, "no difference"),
     *kernel("silu", "bell", 2, "(2 - x tanh(x / 2)) t / (1 + t)^2, t = e^-|x|", _silu_second_stable,
             "no difference in the tails"),
+    *kernel("silu", "split", 0, "x sigmoid(x) by branches; (x h) h, h = e^(x/2), for x < -40",
+            _silu_tail(0, lambda m, x: _gated(m, x, x)), "no subnormal number on the way"),
+    *kernel("silu", "split", 1, "sigmoid(x) + x t / (1 + t)^2, t = e^-|x|; ((1 + x) h) h, h = e^(x/2), for x < -40",
+            _silu_tail(1, _silu_prime_stable), "no subnormal number on the way"),
+    *kernel("silu", "split", 2, "(2 - x tanh(x/2)) t / (1 + t)^2, t = e^-|x|; beyond 40 (2 - |x|) h h, h = e^(-|x|/2)",
+            _silu_tail(2, _silu_second_stable), "no subnormal number on the way"),
     *kernel("silu", "float64", 0, "x / (1 + e^-x), computed in float64", lambda m, x: x / (1 + m.exp(-x)),
             "careful code for narrow formats", compute="float64"),
     *eager("quick_gelu", "product", "x sigmoid(1.702 x)", lambda m, x: x * torch_sigmoid(m, 1.702 * x), "transformers"),

@@ -26,6 +26,7 @@ class Foundation:
     def __init__(self, arithmetic: Arithmetic, rooms: Mapping[str, Any] | None = None) -> None:
         self.arithmetic = arithmetic
         self.rooms = rooms or {}
+        self.asked: dict[str, Any] = {}
         self.compute = arithmetic.compute
 
     # -- inputs and constants --------------------------------------------------------------------------

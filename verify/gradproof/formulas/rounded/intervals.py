@@ -92,10 +92,15 @@ class Rounded(Expression):
 
         A zero is one of either sign.
         """
-        with np.errstate(invalid="ignore"):
-            inside = (got >= self.low) & (got <= self.high)
-        held: Mask = np.where(np.isnan(got), self.nan, inside)
-        return held
+        return held(self.low, self.high, self.nan, got)
+
+
+def held(low: Any, high: Any, nan: Any, got: Floats) -> Mask:
+    """Where ``got`` is a number of [low, high], or a NaN where ``nan``; zeros of either sign alike."""
+    with np.errstate(invalid="ignore"):
+        inside = (got >= low) & (got <= high)
+    found: Mask = np.where(np.isnan(got), nan, inside)
+    return found
 
 
 class Condition:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -45,8 +45,8 @@ class Libraries(Foundation):
     def elementary(self, name: str, a: Any, room: Room | None = None) -> Rounded:
         """A function of ``FUNCTIONS`` within ``room`` of the true value; by default what the context has for it."""
         function, a, room = FUNCTIONS[name], self.read(a), room or self.rooms.get(name, USUAL)
-        stated = room.ulps64 if self.arithmetic.kernel == FLOAT64 and room.ulps64 is not None else room.ulps
-        ulps = function.ulps if stated is None else stated
+        self.asked[name] = self.room_of(name, room)
+        ulps = self.asked[name].ulps or 0.0
         lone = (a.low == a.high) | (np.fmax(np.abs(a.low), np.abs(a.high)) < self._beside_zero)
         below = a.low < function.start
         start = a.low if not np.any(below) else np.where(below, function.start, a.low)
@@ -74,6 +74,11 @@ class Libraries(Foundation):
             low, high = self.flush(low, high, "either", self.arithmetic.kernel)
         return self.settled(low, high, a.nan | below)
 
+    def room_of(self, name: str, room: Room) -> Room:
+        """``room`` with the k that holds in the kernel's format."""
+        stated = room.ulps64 if self.arithmetic.kernel == FLOAT64 and room.ulps64 is not None else room.ulps
+        return replace(room, ulps=FUNCTIONS[name].ulps if stated is None else stated, ulps64=None)
+
     @property
     def _beside_zero(self) -> float:
         """Arguments below it leave a function at its value at 0, unless that is 0."""
@@ -88,7 +93,9 @@ class Libraries(Foundation):
         kernel = self.arithmetic.kernel
         x = np.asarray(x, np.float64)
         hi, lo, relative = function.at(x, kernel)
-        unit = quantum(np.abs(hi) + ulps * quantum(hi, kernel), kernel)
+        # Of an interval's other values some may lie beyond a power of two, where quanta are larger.
+        near = np.where(lone, 0.0, ulps * quantum(hi, kernel))
+        unit = quantum(np.abs(hi) + near, kernel)
         margin = (ulps + _SLOP) * unit + relative * np.abs(hi) + absolute
         # Exact at 0, but not beside it: an interval that ends at 0 is no lone 0.
         exactly = np.isinf(hi) | np.isinf(x) | ((x == 0) & lone & (absolute == 0))
@@ -98,8 +105,8 @@ class Libraries(Foundation):
             negative = np.signbit(x)
             low, high = np.where(~negative & (low <= 0), 0.0, low), np.where(negative & (high >= 0), -0.0, high)
         for end, where in ((function.low, True), (function.high, True), (function.at_zero, lone)):
-            if end != 0 or function.low == 0:
-                settled = (np.abs((hi - end) + lo) < SETTLED * float(quantum(end, kernel))) & where
+            if np.isfinite(end) and (end != 0 or function.low == 0):
+                settled = (np.abs((hi - end) + lo) <= SETTLED * float(quantum(end, kernel))) & where
                 low, high = np.where(settled, end, low), np.where(settled, end, high)
         return low, high
 

@@ -1,30 +1,32 @@
-"""How much of what frameworks get wrong do formulas explain, and what else would they let through?
+"""What share of the results that break the contract do formulas explain, and what else would they let through.
 
     python benchmarks/formulas.py [--backend torch:cpu]... [--format bfloat16]... [--function silu]... [--sample 65536]
 
-For every catalogued implementation, order and format: of the results that break the contract ``stable``, the share that
-the formula of the library enclosing most of them encloses. All inputs of 16-bit formats, a fixed sample of wider ones.
+For every catalogued implementation, order and format: of the results that break the contract ``stable``, the share
+enclosed by the formula of the library that encloses most of them (of several the one that encloses most of all results,
+then the narrowest). All inputs of 16-bit formats, a fixed sample of wider ones.
 
-Then blindness: at random inputs the results are replaced by 0, NaN, inf, 2 y, -y and y (1 + 2^-6). Of the replacements
-that break the contract, the share that the same formula encloses, so that they would pass as known. It is counted where
-the implementation breaks the contract at all: elsewhere nothing needs an explanation.
+Then blindness: the results are replaced by 0, NaN, inf, 2 y, -y and y (1 + 2^-6), at all inputs in turn. Of the
+replacements that break the contract, the share that the same formula encloses, so that they would pass as known. It is
+counted where the implementation breaks the contract at all: elsewhere nothing needs an explanation.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from gradproof.backends import get_backend
-from gradproof.backends.base import Call, Implementation
-from gradproof.errors import GradproofError
+from gradproof.backends.base import Backend, Call, Implementation
+from gradproof.errors import Unsupported
 from gradproof.formats import FORMATS, Format
 from gradproof.formats import arrays as fa
-from gradproof.formulas.formula import Formula, PossibleResults, evaluate
+from gradproof.formulas.formula import PossibleResults, evaluate
 from gradproof.formulas.registry import formulas_of
 from gradproof.functions import Function
 from gradproof.measure.contracts import STABLE
@@ -42,18 +44,15 @@ class Tally:
     cells: int = 0
     broken: int = 0
     enclosed: int = 0
-    replaced: dict[str, int] | None = None
-    accepted: dict[str, int] | None = None
-
-    def __post_init__(self) -> None:
-        self.replaced = dict.fromkeys(REPLACEMENTS, 0)
-        self.accepted = dict.fromkeys(REPLACEMENTS, 0)
+    replaced: dict[str, int] = field(default_factory=lambda: dict.fromkeys(REPLACEMENTS, 0))
+    accepted: dict[str, int] = field(default_factory=lambda: dict.fromkeys(REPLACEMENTS, 0))
 
 
 @dataclass(frozen=True)
 class Subject:
     """One cell: an implementation at these inputs, with the true values."""
 
+    backend: Backend
     implementation: Implementation
     fmt: Format
     order: int
@@ -76,54 +75,8 @@ def inputs(function: Function, fmt: Format, sample: int) -> Any:
     return np.unique(np.concatenate(parts))
 
 
-def best(subject: Subject, got: Any, rows: Any, formulas: list[Formula], subnormals: Any) -> tuple[str, Any, Any]:
-    """The id of the formula that encloses most of the results at ``rows``, its enclosure, and which rows it encloses."""
-    found: tuple[str, PossibleResults | None, Any] = ("-", None, np.zeros(rows.size, bool))
-    values = fa.values(got, subject.fmt)
-    for formula in formulas:
-        enclosure = evaluate(formula, subject.bits, subject.fmt, subject.implementation.params, subnormals)
-        held = enclosure.holds(values)[rows]
-        tighter = found[1] is None or _width(enclosure) < _width(found[1])
-        if held.sum() > found[2].sum() or (held.sum() == found[2].sum() and held.any() and tighter):
-            found = formula.id, enclosure, held
-    return found
-
-
-def _width(enclosure: PossibleResults) -> float:
-    with np.errstate(invalid="ignore"):
-        return float(np.count_nonzero(enclosure.low != enclosure.high) + np.count_nonzero(enclosure.nan))
-
-
-def blindness(subject: Subject, got: Any, enclosure: PossibleResults, tally: Tally) -> dict[str, tuple[int, int]]:
-    """Of the replaced results that break the contract, how many there are and how many are enclosed."""
-    fmt, y = subject.fmt, fa.values(got, subject.fmt)
-    with np.errstate(all="ignore"):
-        made = (0 * y, y + np.nan, np.copysign(np.inf, y), 2 * y, -y, y * (1 + 2.0**-6))
-        made = (np.zeros_like(y), *made[1:])
-    counts = {}
-    for name, value in zip(REPLACEMENTS, made, strict=True):
-        other = fa.round_values(value, fmt)
-        rows = subject.failing(other) & (fa.magnitudes(other, fmt) != fa.magnitudes(got, fmt))
-        rows |= subject.failing(other) & (fa.signs(other, fmt) != fa.signs(got, fmt)) & (y != 0)
-        rows &= ~(fa.is_nan(other, fmt) & fa.is_nan(got, fmt))
-        held = enclosure.holds(fa.values(other, fmt)) & rows
-        counts[name] = int(rows.sum()), int(held.sum())
-        assert tally.replaced is not None and tally.accepted is not None
-        tally.replaced[name] += counts[name][0]
-        tally.accepted[name] += counts[name][1]
-    return counts
-
-
-def main() -> None:
-    """Print one line per cell that breaks the contract, then the sums."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    for option in ("backend", "format", "function"):
-        parser.add_argument(f"--{option}", action="append")
-    parser.add_argument("--sample", type=int, default=1 << 16)
-    asked = parser.parse_args()
-    sums: dict[tuple[str, str, int], Tally] = defaultdict(Tally)
-    print("| backend | function | format | order | broken | enclosed | formula | accepted of replaced |")
-    print("|---|---|---|---|---:|---:|---|---:|")
+def subjects(asked: argparse.Namespace) -> Iterator[Subject]:
+    """The cells that were asked for, one after the other."""
     for backend_id in asked.backend or ("torch:cpu", "jax:cpu"):
         backend = get_backend(backend_id)
         for implementation in backend.catalogue():
@@ -131,41 +84,74 @@ def main() -> None:
             if (asked.function and function.name not in asked.function) or function.rounds_to:
                 continue
             for fmt in (FORMATS[name] for name in asked.format or ("float32", "float16", "bfloat16")):
-                bits = inputs(function, fmt, asked.sample)
-                oracle = Oracle(function)
-                references = oracle.references(bits, fmt)
-                traits = backend.traits(fmt)
-                flushes = traits.flushes_results or traits.zeros_inputs
-                for order in range(3):
-                    zeros = [oracle.certified(z, fmt, order) for z in (0, fmt.sign_bit)]
+                bits, oracle, traits = inputs(function, fmt, asked.sample), Oracle(function), backend.traits(fmt)
+                for order, reference in enumerate(oracle.references(bits, fmt)):
+                    zeros = [oracle.certified(zero, fmt, order) for zero in (0, fmt.sign_bit)]
                     flushing = Flushing.of(traits.flushes_results, traits.zeros_inputs, *zeros)
-                    subject = Subject(implementation, fmt, order, bits, references[order], flushing)
-                    try:
-                        got = backend.evaluate(implementation, bits, fmt, Call(order=order))
-                    except GradproofError as why:
-                        print(f"| {backend_id} | {function.label} | {fmt.name} | {order} | {why} | | | |")
-                        continue
-                    rows = np.flatnonzero(subject.failing(got))
-                    tally = sums[backend_id, fmt.name, order]
-                    tally.cells += 1
-                    if not rows.size:
-                        continue
-                    known = [f for f in formulas_of(function.name, (order,)) if f.applies_to(fmt)]
-                    subnormals = "either" if flushes or fmt.name == "bfloat16" else "kept"
-                    name, enclosure, held = best(subject, got, rows, known, subnormals)
-                    tally.broken += rows.size
-                    tally.enclosed += int(held.sum())
-                    share = "-"
-                    if enclosure is not None:
-                        counts = blindness(subject, got, enclosure, tally)
-                        share = " ".join(f"{100 * b / max(a, 1):.2g}" for a, b in counts.values())
-                    left = [fmt.decimal(int(bits[i])) for i in rows[~held][:: max(1, int((~held).sum()) // 3)][:4]]
-                    print(
-                        f"| {backend_id} | {function.label} | {fmt.name} | {order} | {rows.size} | "
-                        f"{100 * held.mean():.4g} % | {name} | {share} | {' '.join(left)}",
-                        flush=True,
-                    )
-    summary(sums)
+                    yield Subject(backend, implementation, fmt, order, bits, reference, flushing)
+
+
+def best(subject: Subject, got: Any, rows: Any) -> tuple[str, PossibleResults | None, Any]:
+    """The id of the formula that encloses most results at ``rows``, what it may give, and which rows it encloses."""
+    fmt = subject.fmt
+    # Conversions to bfloat16 may flush where the processor has instructions for them.
+    flushes = subject.flushing.results or subject.flushing.inputs or fmt.name == "bfloat16"
+    found: tuple[str, PossibleResults | None, Any] = ("-", None, np.zeros(rows.size, bool))
+    highest: tuple[float, ...] = (0, 0, -np.inf)
+    for formula in formulas_of(subject.implementation.function, (subject.order,)):
+        if formula.applies_to(fmt):
+            params = subject.implementation.params
+            results = evaluate(formula, subject.bits, fmt, params, "either" if flushes else "kept")
+            held = results.holds(fa.values(got, fmt))
+            score = int(held[rows].sum()), int(held.sum()), -width(results, fmt)
+            if score[0] and score > highest:
+                found, highest = (formula.id, results, held[rows]), score
+    return found
+
+
+def width(found: PossibleResults, fmt: Format) -> float:
+    """log2 of how many results may be, summed over the inputs; a NaN beside a number counts as a format."""
+    low, high = (fa.ordinals(fa.round_values(end, fmt), fmt).astype(float) for end in (found.low, found.high))
+    number = ~np.isnan(found.low)
+    return float(np.log2(1 + np.abs(high - low))[number].sum() + fmt.width * np.count_nonzero(found.nan & number))
+
+
+def blindness(subject: Subject, got: Any, results: PossibleResults, tally: Tally) -> list[float]:
+    """The shares of replaced results, in percent, that are enclosed of those that break the contract."""
+    fmt, y = subject.fmt, fa.values(got, subject.fmt)
+    with np.errstate(all="ignore"):
+        made = (np.zeros_like(y), y + np.nan, np.copysign(np.inf, y), 2 * y, -y, y * (1 + 2.0**-6))
+    shares = []
+    for name, value in zip(REPLACEMENTS, made, strict=True):
+        other = fa.round_values(value, fmt)
+        z = fa.values(other, fmt)
+        replaced = subject.failing(other) & (z != y) & ~(np.isnan(z) & np.isnan(y))
+        accepted = results.holds(z) & replaced
+        tally.replaced[name] += int(replaced.sum())
+        tally.accepted[name] += int(accepted.sum())
+        shares.append(100 * accepted.sum() / max(replaced.sum(), 1))
+    return shares
+
+
+def measured(subject: Subject, tally: Tally) -> None:
+    """Judge one cell, count it, and print its line if it breaks the contract."""
+    label, fmt, order = subject.implementation.specification.label, subject.fmt, subject.order
+    try:
+        got = subject.backend.evaluate(subject.implementation, subject.bits, fmt, Call(order=order))
+    except Unsupported:
+        return
+    rows = np.flatnonzero(subject.failing(got))
+    tally.cells += 1
+    if not rows.size:
+        return
+    name, results, held = best(subject, got, rows)
+    tally.broken += rows.size
+    tally.enclosed += int(held.sum())
+    shares = blindness(subject, got, results, tally) if results is not None else []
+    left = rows[~held]
+    open_ = ", ".join(fmt.decimal(int(subject.bits[i])) for i in left[:: max(1, left.size // 3)][:4])
+    row = [subject.backend.id, label, fmt.name, order, rows.size, f"{100 * held.mean():.4g} %", name]
+    print(f"| {' | '.join(map(str, row))} | {' '.join(f'{s:.2g}' for s in shares)} | {open_} |", flush=True)
 
 
 def summary(sums: dict[tuple[str, str, int], Tally]) -> None:
@@ -173,12 +159,25 @@ def summary(sums: dict[tuple[str, str, int], Tally]) -> None:
     print("\n| backend | format | order | cells | broken | enclosed | " + " | ".join(REPLACEMENTS) + " |")
     print("|---|---|---|---:|---:|---:|" + "---:|" * len(REPLACEMENTS))
     for (backend_id, fmt, order), tally in sums.items():
-        assert tally.replaced is not None and tally.accepted is not None
         shares = [f"{100 * tally.accepted[n] / max(tally.replaced[n], 1):.3g} %" for n in REPLACEMENTS]
-        enclosed = f"{100 * tally.enclosed / tally.broken:.4g} %" if tally.broken else "-"
-        print(
-            f"| {backend_id} | {fmt} | {order} | {tally.cells} | {tally.broken} | {enclosed} | {' | '.join(shares)} |"
-        )
+        enclosed = f"{100 * tally.enclosed / tally.broken:.5g} %" if tally.broken else "-"
+        row = (backend_id, fmt, order, tally.cells, tally.broken, enclosed, *shares)
+        print(f"| {' | '.join(map(str, row))} |")
+
+
+def main() -> None:
+    """Print one line per cell that breaks the contract, then the sums."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    for option in ("backend", "format", "function"):
+        parser.add_argument(f"--{option}", action="append")
+    parser.add_argument("--sample", type=int, default=1 << 16)
+    asked = parser.parse_args()
+    sums: dict[tuple[str, str, int], Tally] = defaultdict(Tally)
+    print("| backend | function | format | order | broken | enclosed | formula | accepted in percent | not enclosed |")
+    print("|---|---|---|---:|---:|---:|---|---|---|")
+    for subject in subjects(asked):
+        measured(subject, sums[subject.backend.id, subject.fmt.name, subject.order])
+    summary(sums)
 
 
 if __name__ == "__main__":

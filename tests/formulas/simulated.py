@@ -7,6 +7,7 @@ element by element. What comes out is one result that the rounded context must h
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import ml_dtypes
@@ -52,8 +53,9 @@ def odd_sum(a: Any, b: Any) -> Any:
 class SimulatedContext:
     """The rounded context's operations on ``Sample``s."""
 
-    def __init__(self, arithmetic: Arithmetic, seed: int) -> None:
+    def __init__(self, arithmetic: Arithmetic, seed: int, rooms: Mapping[str, Room] | None = None) -> None:
         self.a = arithmetic
+        self.rooms = rooms or {}
         self.rng = np.random.default_rng(seed)
 
     def round(self, x: Any, fmt: Format) -> Any:
@@ -76,10 +78,8 @@ class SimulatedContext:
     def constant(self, value: Any) -> Sample:
         if isinstance(value, Sample):
             return value
-        return Sample(
-            self,
-            self.round(float(exact(value)) if np.isfinite(float(value)) else value, self.a.literals or self.a.compute),
-        )
+        number = value if isinstance(value, float) and np.isinf(value) else float(exact(value))
+        return Sample(self, self.round(number, self.a.literals or self.a.compute))
 
     real = constant
 
@@ -91,7 +91,7 @@ class SimulatedContext:
 
     def stored(self, v: Any) -> Sample:
         same = self.a.storage.e_min == self.a.compute.e_min
-        x = self.round(v.value, self.a.storage)
+        x = self.round(self.constant(v).value, self.a.storage)
         return Sample(self, self.flushed(x, self.a.results if same else "kept", self.a.storage))
 
     def own(self, operation: Any, *operands: Any) -> Any:
@@ -110,7 +110,7 @@ class SimulatedContext:
                     if self.a.compute == FLOAT64:
                         fused = self.fused(p, q, other)
                     else:
-                        fused = odd_sum(p * q, np.broadcast_to(other, np.shape(p * q)))
+                        fused = odd_sum(*np.broadcast_arrays(p * q, other))
                     total = np.where(self.drawn(total), self.round(fused, self.a.compute), total)
         return self.settled(total)
 
@@ -141,12 +141,17 @@ class SimulatedContext:
         return self.settled(self.own(np.sqrt, self.read(a)))
 
     def power(self, a: Any, n: int) -> Sample:
-        square = self.multiply(a, a)
-        return square if n == 2 else self.multiply(square, a)
+        if n < 0:
+            return self.divide(1, self.power(a, -n))
+        product = self.constant(a)
+        for _ in range(n - 1):
+            product = self.multiply(product, a)
+        return product
 
     def elementary(self, name: str, a: Any, room: Room | None = None) -> Sample:
-        room = room or Room()
-        k = FUNCTIONS[name].ulps if room.ulps is None else room.ulps
+        room = room or self.rooms.get(name, Room())
+        stated = room.ulps64 if self.a.kernel == FLOAT64 and room.ulps64 is not None else room.ulps
+        k = FUNCTIONS[name].ulps if stated is None else stated
         x = np.atleast_1d(self.read(a))
         steps = self.rng.choice([-1.0, 1.0, 0.0, 0.5, -0.7], x.size) * k
         off = self.rng.choice([-1.0, 1.0, 0.0], x.size) * room.absolute
@@ -189,6 +194,20 @@ class SimulatedContext:
         if name in FUNCTIONS:
             return lambda a, room=None: self.elementary(name, a, room)
         raise AttributeError(name)
+
+    def call(self, kernel: Any, partials: Any, *operands: Any) -> Any:
+        return kernel(self, *operands)
+
+    def either(self, a: Any, b: Any) -> Sample:
+        x, y = np.broadcast_arrays(self.constant(a).value, self.constant(b).value)
+        return Sample(self, np.where(self.drawn(x), x, y))
+
+    def total(self, terms: list[Any], stores: bool) -> Sample:
+        total, *others = (terms[i] for i in self.rng.permutation(len(terms)))
+        for term in others:
+            total = self.add(total, term)
+            total = self.stored(total) if stores else total
+        return self.constant(total)
 
     def less(self, a: Any, b: Any) -> Any:
         return self.read(a) < self.read(b)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from gradproof.formats import FORMATS, Format
+from gradproof.formats import BFLOAT16, FLOAT32, FLOAT64, FORMATS, Format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
+from gradproof.formulas.registry import LIBRARY
 from gradproof.formulas.rounded import Room, RoundedContext, arithmetic
 from gradproof.formulas.rounded.elementary import FUNCTIONS
 from tests.formulas.simulated import Sample, SimulatedContext
 
-Definition = Callable[[Any, Any], Any]
+Definition = Callable[..., Any]
 
 OPERATIONS: dict[str, Definition] = {
     "sum": lambda m, x: x + 1,
@@ -73,14 +75,16 @@ def inputs(fmt: Format, count: int, seed: int) -> Bits:
     return np.concatenate([both, both ^ fa.storage(fmt).type(fmt.sign_bit)])
 
 
-def escaped(definition: Definition, how: Any, bits: Bits, seed: int) -> list[str]:
-    """What one simulated machine gave outside the interval."""
-    m = RoundedContext(how)
+def escaped(
+    definition: Definition, how: Any, bits: Bits, seed: int, rooms: Any = None, other: Any = None, **params: Any
+) -> list[str]:
+    """What one simulated machine, of the arithmetic ``other`` if that is another, gave outside the interval."""
+    m = RoundedContext(how, rooms)
     with np.errstate(all="ignore"):
-        interval = m.constant(definition(m, m.variable(bits)))
-        machine = SimulatedContext(how, seed)
+        interval = m.constant(definition(m, m.variable(bits), **params))
+        machine = SimulatedContext(other or how, seed, rooms)
         x = fa.values(bits, how.storage)
-        got = np.broadcast_to(machine.constant(definition(machine, Sample(machine, x))).value, x.shape)
+        got = np.broadcast_to(machine.constant(definition(machine, Sample(machine, x), **params)).value, x.shape)
     low, high, nan = (np.broadcast_to(a, x.shape) for a in (interval.low, interval.high, interval.nan))
     signs = (got != 0) | (np.copysign(1, got) >= np.copysign(1, low)) | (low < 0)
     signs &= (got != 0) | (np.copysign(1, got) <= np.copysign(1, high)) | (high > 0)
@@ -114,3 +118,45 @@ def test_another_compute_format_is_sound_too() -> None:
     how = arithmetic(FORMATS["float16"], compute=FORMATS["float64"])
     for seed, (name, definition) in enumerate(COMPOSITIONS.items()):
         assert escaped(definition, how, inputs(FORMATS["float16"], 240, 3), seed) == [], name
+
+
+@pytest.mark.parametrize("function", sorted({f.function for f in LIBRARY.values()}))
+def test_no_formula_of_the_library_leaves_its_interval(function: str) -> None:
+    bits = {name: inputs(FORMATS[name], 40, 4) for name in ("float32", "float16", "bfloat16")}
+    for seed, formula in enumerate(f for f in LIBRARY.values() if f.function == function):
+        for fmt, subnormals in (("float32", "kept"), ("float16", "kept"), ("bfloat16", "either")):
+            compute = FORMATS[formula.compute] if formula.compute else None
+            how = arithmetic(FORMATS[fmt], formula.style, compute, subnormals)  # type: ignore[arg-type]
+            params = formula.specification().exact_params
+            lost = escaped(formula.definition, how, bits[fmt], seed, formula.rooms, **params)
+            assert lost == [], f"{formula.id} in {fmt}"
+
+
+FAULTS: dict[str, tuple[Any, Any, Definition]] = {
+    "flushes": (arithmetic(FLOAT32), arithmetic(FLOAT32, subnormals="flushed"), lambda m, x: m.exp(x) * 1),
+    "reads zeros": (
+        arithmetic(FLOAT32), replace(arithmetic(FLOAT32), inputs="flushed"), lambda m, x: x * 2.0**100
+    ),
+    "fuses": (arithmetic(FLOAT32), replace(arithmetic(FLOAT32), contraction=True), lambda m, x: x * x - 0.1 * x),
+    "stores": (arithmetic(BFLOAT16), replace(arithmetic(BFLOAT16), spills=True), lambda m, x: x / 3 - x / 5),
+    "computes in less": (arithmetic(FLOAT64), arithmetic(FLOAT64, compute=FLOAT32), lambda m, x: x / 3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_machine_that_does_otherwise_is_noticed(name: str) -> None:
+    how, other, definition = FAULTS[name]
+    assert escaped(definition, how, inputs(how.storage, 200, 5), 1, other=other)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_library_worse_than_its_k_is_noticed(name: str) -> None:
+    how, bits = arithmetic(FLOAT32), inputs(FLOAT32, 200, 6)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SimulatedContext, "moved", worse(SimulatedContext.moved))
+        assert escaped(lambda m, x: getattr(m, name)(x), how, bits, 1)
+
+
+def worse(moved: Any) -> Any:
+    """The same library with three times the error."""
+    return lambda self, name, x, k, steps, off: moved(self, name, x, 3 * k, 3 * steps, off)

@@ -34,6 +34,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "functions": frozenset({"formats", "entry_points", "names", "errors"}),
     "oracle": frozenset({"functions", "formats", "cache", "errors"}),
     "measure": frozenset({"oracle", "functions", "formats", "results", "names", "errors"}),
+    "formulas": frozenset({"strategies", "measure", "oracle", "functions", "formats", "errors"}),
     "backends": frozenset({"functions", "formats", "cache", "entry_points", "errors"}),
     "strategies": frozenset({"functions", "formats", "errors"}),
     "results": frozenset({"files", "formats", "errors"}),

@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "doctor": ("gradproof.cli.doctor", "What is here, what is missing, and what it would take."),
     "sweep": ("gradproof.cli.sweep", "Judge every bit pattern of a format, or of a range."),
     "repro": ("gradproof.cli.repro", "Evaluate one input again, from its bits."),
+    "formulas": ("gradproof.cli.formulas", "The known ways to write a function, each with its worst error."),
     "report": ("gradproof.cli.reporting", "Make HTML, Markdown or JUnit from results files."),
     "combine": ("gradproof.cli.reporting", "Many results files into one."),
     "claims": ("gradproof.cli.claims", "Which claims hold, by backend and format, and where they do not."),

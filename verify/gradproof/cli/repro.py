@@ -107,7 +107,7 @@ def _repro(out: Console, options: dict[str, Any]) -> int:
     bits = single_input.parse_bits(options["bits"], fmt)
     function, implementation = single_input.subject(
         options["function"],
-        _params(options["param"]),
+        given_params(options["param"]),
         backend,
         files=options["file"],
         implementation=options["implementation"],
@@ -143,7 +143,8 @@ def _selection(options: dict[str, Any]) -> Selection:
     )
 
 
-def _params(texts: tuple[str, ...]) -> dict[str, str]:
+def given_params(texts: tuple[str, ...]) -> dict[str, str]:
+    """``NAME=VALUE`` texts as a dictionary; UsageError for a text that is none."""
     found = {}
     for item in texts:
         name, equals, value = item.partition("=")

@@ -1,0 +1,1 @@
+"""Formulas: how functions and their derivatives are written, and what that costs in rounded arithmetic."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from gradproof.engine.baseline import baseline
+from gradproof.engine.explaining import advice, explanations
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Violations
 from gradproof.engine.regions import spans
@@ -26,6 +28,8 @@ BESIDE: Final = 2.0**-4
 """A root this close, relative to the input, makes its inputs those of a root."""
 AT_KINK: Final = 4
 """Ordinals from a kink that still count as the kink."""
+ADVISED: Final = ("bulk", "tail", "root")
+"""Kinds for which a better formula is told."""
 FEWEST: Final = 8
 """Failing inputs of the bulk that it takes to speak of a systematic error."""
 LOST: Final = 0.5
@@ -60,11 +64,16 @@ def clusters(probe: Probe, order: int, found: Sequence[Violations]) -> list[Fail
     alike = _systematic(kinds, shares)
     parts = [("bulk", alike)] if alike.any() else []
     parts += [(kind, (kinds == number) & ~alike) for number, kind in enumerate(FINDING_KINDS)]
-    return [
-        _cluster(probe, order, kind, bits[here], got[here], judged[here], shares[here], systematic=here is alike)
-        for kind, here in parts
-        if here.any()
-    ]
+    made: list[FailingInputs] = []
+    for kind, here in parts:
+        if not here.any():
+            continue
+        cluster = _cluster(probe, order, kind, bits[here], got[here], judged[here], shares[here])
+        # What the bulk computes the rest is asked about as well.
+        meant = made[0].explanations[0].id if made and made[0].explanations else None
+        told = explanations(probe, order, bits[here], got[here], ordinary=kind in ("bulk", "tail"), suspect=meant)
+        made.append(replace(cluster, systematic=here is alike, explanations=told))
+    return made
 
 
 def _systematic(kinds: npt.NDArray[np.int8], shares: Floats) -> Mask:
@@ -140,7 +149,7 @@ def _near_roots(probe: Probe, order: int, bits: Bits) -> Mask:
 
 
 def _cluster(
-    probe: Probe, order: int, kind: str, bits: Bits, got: Bits, judged: Judgement, shares: Floats, *, systematic: bool
+    probe: Probe, order: int, kind: str, bits: Bits, got: Bits, judged: Judgement, shares: Floats
 ) -> FailingInputs:
     fmt = probe.format
     # An infinite error is the gravest; among equals the input of the least size is the simplest to think about.
@@ -161,9 +170,10 @@ def _cluster(
         ),
         magnitude=_finite(float(errors.max())),
         share=_median(shares),
-        systematic=systematic,
+        systematic=False,
         felt=bool(judged.felt.any()),
         baseline=baseline(probe, order, bits, errors),
+        advice=advice(probe, order) if probe.implementation.user and kind in ADVISED else None,
     )  # fmt: skip
 
 

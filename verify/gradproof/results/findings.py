@@ -32,6 +32,8 @@ from gradproof.results.model import (
 FAILING: Final = ("fail", "error", "known")
 PATH: Final = ("consistency",)
 AT_KINKS: Final = ("kink-convention", "fd-jump")
+ENOUGH: Final = 0.9
+"""Share of a finding's failing inputs that its explanation must enclose."""
 SPREAD: Final = 0.25
 """How much the share of a systematic error may differ between cells."""
 SEVERAL: Final = 3
@@ -49,6 +51,11 @@ class _Part:
     def ordinals(self) -> list[tuple[int, int]]:
         """Closed intervals of inputs; a NaN has none."""
         return _ordinals(self.cell.format, self.cluster.regions)
+
+    @cached_property
+    def ways(self) -> dict[str, Explanation]:
+        """Its explanations by the way to write the function, whatever the order: ``silu/quotient``."""
+        return {"/".join(e.id.split("/")[:2]): e for e in self.cluster.explanations}
 
     @cached_property
     def spans(self) -> list[tuple[float, float]]:
@@ -116,13 +123,34 @@ def _concerns(group: _Group, cell: Cell) -> bool:
 
 
 def _joined(parts: list[_Part]) -> list[_Group]:
-    """Systematic errors that touch, with what else fails among the ordinary inputs of theirs; then what touches."""
+    """Systematic errors that touch, with what fails among their ordinary inputs; what is explained alike; what touches."""
     systematic = _touching([p for p in parts if p.cluster.systematic])
     rest: list[_Part] = []
     for part in (p for p in parts if not p.cluster.systematic):
         home = next((g for g in systematic if any(_alike_in_size(part, p) for p in g)), rest)
         home.append(part)
-    return [_Group(g) for g in (*systematic, *_touching(rest))]
+    explained, unexplained = _by_explanation(rest)
+    return [_Group(g) for g in (*systematic, *explained, *_touching(unexplained))]
+
+
+def _by_explanation(parts: list[_Part]) -> tuple[list[list[_Part]], list[_Part]]:
+    """The parts that one way to write it covers, together, the widest cover first; and those that none covers."""
+    groups: list[list[_Part]] = []
+    left = list(parts)
+    while inputs := _inputs_by_way(left):
+        best = max(inputs, key=lambda way: inputs[way])
+        groups.append([p for p in left if best in p.ways])
+        left = [p for p in left if best not in p.ways]
+    return groups, left
+
+
+def _inputs_by_way(parts: Iterable[_Part]) -> dict[str, float]:
+    """How many failing inputs each way to write it encloses."""
+    inputs: dict[str, float] = {}
+    for part in parts:
+        for way, explanation in part.ways.items():
+            inputs[way] = inputs.get(way, 0.0) + explanation.encloses * part.cluster.inputs
+    return inputs
 
 
 def _alike_in_size(part: _Part, systematic: _Part) -> bool:
@@ -168,22 +196,19 @@ def _of_group(group: _Group) -> Finding:
     return _finding(
         group.cells, kind, _told(group, worst), regions, worst.cluster.worst,
         None if any(c.magnitude is None for c in clusters) else max(c.magnitude or 0.0 for c in clusters),
-        any(c.felt for c in clusters), _explained(clusters), baseline,
+        any(c.felt for c in clusters), _explained(group.parts), baseline, worst.cluster.advice,
     )  # fmt: skip
 
 
-def _explained(clusters: Sequence[FailingInputs]) -> Explanation | None:
-    """The explanation that most of the failing inputs have, with the share of all of them that it encloses."""
-    inputs: dict[str, float] = {}
-    texts: dict[str, str] = {}
-    for c in clusters:
-        if c.explanation is not None:
-            inputs[c.explanation.id] = inputs.get(c.explanation.id, 0.0) + c.explanation.encloses * c.inputs
-            texts[c.explanation.id] = c.explanation.text
-    if not inputs:
+def _explained(parts: Sequence[_Part]) -> Explanation | None:
+    """The explanation of nearly all failing inputs, that of the lowest order told; None without one."""
+    inputs = _inputs_by_way(parts)
+    best = max(inputs, key=lambda way: inputs[way], default="")
+    share = inputs.get(best, 0.0) / sum(p.cluster.inputs for p in parts)
+    if share < ENOUGH:
         return None
-    best = max(inputs, key=lambda name: inputs[name])
-    return Explanation(best, texts[best], round(inputs[best] / sum(c.inputs for c in clusters), 6))
+    first = min((p for p in parts if best in p.ways), key=lambda p: p.cell.order).ways[best]
+    return Explanation(first.id, first.text, round(share, 6))
 
 
 def _of_relation(cells: list[Cell]) -> Finding:

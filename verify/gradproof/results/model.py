@@ -174,6 +174,14 @@ class Explanation:
 
 
 @dataclass(frozen=True)
+class Advice:
+    """A formula that keeps the contract where the implementation's does not, and its worst error over the bound."""
+
+    formula: str
+    bound: float
+
+
+@dataclass(frozen=True)
 class FailingInputs:
     """Failing inputs of one cell that are of one kind (``FINDING_KINDS``).
 
@@ -193,15 +201,9 @@ class FailingInputs:
     systematic: bool
     felt: bool
     baseline: Literal["same", "worse", "better"] | None = None
-    explanation: Explanation | None = None
-
-
-@dataclass(frozen=True)
-class Advice:
-    """A formula that keeps the contract where the implementation's does not, and its worst error over the bound."""
-
-    formula: str
-    bound: float
+    explanations: list[Explanation] = field(default_factory=list)
+    """All that hold nearly all of these results, the narrowest first."""
+    advice: Advice | None = None
 
 
 @dataclass(frozen=True)

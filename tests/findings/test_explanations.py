@@ -1,0 +1,84 @@
+"""Which formula, or which other function, computed what fails; and what would have been right."""
+
+from __future__ import annotations
+
+import pytest
+
+from gradproof.engine.run import run
+from gradproof.engine.selection import Selection
+from gradproof.results.model import Finding
+
+SUBJECT = """
+import torch
+import gradproof as gp
+
+@gp.implements("silu", backend="torch")
+def quotient(x):
+    return x / (1 + torch.exp(-x))
+
+@gp.implements("gelu", backend="torch")
+def other(x):
+    return torch.nn.functional.gelu(x, approximate="tanh")
+
+class Sloppy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        y = torch.tanh(x)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, cotangent):
+        (y,) = ctx.saved_tensors
+        return cotangent * (1 - y * y) * 1.01
+
+@gp.implements("tanh", backend="torch")
+def sloppy(x):
+    return Sloppy.apply(x)
+
+@gp.implements("sigmoid", backend="torch")
+def nowhere(x):
+    return torch.where((x > 1) & (x < 2), torch.sigmoid(x) + 0.001 * torch.sin(400 * x), torch.sigmoid(x))
+"""
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Finding]]:
+    pytest.importorskip("torch")
+    file = tmp_path_factory.mktemp("explained") / "subject.py"
+    file.write_text(SUBJECT)
+    result = run(
+        Selection(
+            files=(str(file),), formats=("float32", "bfloat16"), orders=(0, 1), properties=("accuracy",),
+            profile="quick", jobs=1,
+        )
+    )  # fmt: skip
+    by_name: dict[str, list[Finding]] = {}
+    for finding in result.findings:
+        by_name.setdefault(finding.implementation.partition(":")[2], []).append(finding)
+    return by_name
+
+
+@pytest.mark.framework("torch")
+def test_the_way_it_is_written_explains_all_that_fails(found: dict[str, list[Finding]]) -> None:
+    (finding,) = found["quotient"]
+    assert finding.explanation is not None
+    assert finding.explanation.id.startswith("silu/quotient/")
+    assert finding.explanation.encloses > 0.99
+    assert finding.advice is not None
+    assert finding.advice.bound <= 1
+
+
+@pytest.mark.framework("torch")
+def test_another_function_is_called_by_its_name(found: dict[str, list[Finding]]) -> None:
+    first = found["other"][0]
+    assert first.kind == "bulk"
+    assert first.explanation is not None
+    assert (first.explanation.id, first.explanation.text) == ("gelu_tanh", "it computes gelu_tanh")
+
+
+@pytest.mark.framework("torch")
+@pytest.mark.parametrize("name", ["sloppy", "nowhere"])
+def test_what_no_formula_computes_is_not_explained_by_one(name: str, found: dict[str, list[Finding]]) -> None:
+    first = found[name][0]
+    assert (first.kind, first.explanation) == ("bulk", None)

@@ -10,7 +10,7 @@ from gradproof.formats import FLOAT32, Format
 
 Subnormals = Literal["kept", "flushed", "either"]
 """What becomes of subnormal numbers: IEEE 754's gradual underflow, zeros, or now the one, now the other."""
-Style = Literal["wide", "narrow", "loose"]
+Style = Literal["wide", "fused", "narrow", "loose"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ def arithmetic(
 ) -> Arithmetic:
     """What a kernel of that style does in ``storage``.
 
-    ``wide``: a hand-written kernel, which computes 16-bit formats in float32 and stores the result. ``narrow``: one
+    ``wide``: a hand-written kernel, which computes 16-bit formats in float32 and stores the result; ``fused``: the same
+    by a compiler that contracts products and sums. ``narrow``: one
     operation after the other, each result stored. ``loose``: a compiler's fused loops, which may do either for each
     intermediate result and may contract products and sums; constants have the type of the arrays there. ``compute``
     overrides the format of wide and loose ones.
@@ -58,4 +59,4 @@ def arithmetic(
         return Arithmetic(storage, compute or storage, results=subnormals, inputs=subnormals)
     loose = style == "loose"
     literals = storage if loose else None
-    return Arithmetic(storage, wide, loose, loose, literals, results=subnormals, inputs=subnormals)
+    return Arithmetic(storage, wide, loose, loose or style == "fused", literals, results=subnormals, inputs=subnormals)

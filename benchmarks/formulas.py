@@ -181,9 +181,7 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=1 << 16)
     asked = parser.parse_args()
     sums: dict[tuple[str, str, int], Tally] = defaultdict(Tally)
-    print(
-        "| backend | function | format | order | broken | enclosed | of all | formula | accepted in percent | not enclosed |"
-    )
+    print("| backend | function | format | order | broken | enclosed | of all | formula | accepted, % | not enclosed |")
     print("|---|---|---|---:|---:|---:|---:|---|---|---|")
     for subject in subjects(asked):
         measured(subject, sums[subject.backend.id, subject.fmt.name, subject.order])

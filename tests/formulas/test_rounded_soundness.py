@@ -138,6 +138,7 @@ FAULTS: dict[str, tuple[Any, Any, Definition]] = {
     ),
     "fuses": (arithmetic(FLOAT32), replace(arithmetic(FLOAT32), contraction=True), lambda m, x: x * x - 0.1 * x),
     "stores": (arithmetic(BFLOAT16), replace(arithmetic(BFLOAT16), spills=True), lambda m, x: x / 3 - x / 5),
+    "multiplies": (arithmetic(FLOAT32), replace(arithmetic(FLOAT32), reciprocals=True), lambda m, x: x / 6),
     "computes in less": (arithmetic(FLOAT64), arithmetic(FLOAT64, compute=FLOAT32), lambda m, x: x / 3),
 }  # fmt: skip
 

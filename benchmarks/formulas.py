@@ -39,11 +39,15 @@ REPLACEMENTS = ("0", "NaN", "inf", "2 y", "-y", "y (1 + 2^-6)")
 
 @dataclass
 class Tally:
-    """Counts over cells: results that break the contract, those enclosed, and the same of replacements."""
+    """Counts over cells: results that break the contract and those enclosed; of cells where some do, all results and
+    those enclosed, and replacements that break it and those enclosed.
+    """
 
     cells: int = 0
     broken: int = 0
     enclosed: int = 0
+    results: int = 0
+    held: int = 0
     replaced: dict[str, int] = field(default_factory=lambda: dict.fromkeys(REPLACEMENTS, 0))
     accepted: dict[str, int] = field(default_factory=lambda: dict.fromkeys(REPLACEMENTS, 0))
 
@@ -92,11 +96,11 @@ def subjects(asked: argparse.Namespace) -> Iterator[Subject]:
 
 
 def best(subject: Subject, got: Any, rows: Any) -> tuple[str, PossibleResults | None, Any]:
-    """The id of the formula that encloses most results at ``rows``, what it may give, and which rows it encloses."""
+    """The id of the formula that encloses most results at ``rows``, what it may give, and which results it encloses."""
     fmt = subject.fmt
     # Conversions to bfloat16 may flush where the processor has instructions for them.
     flushes = subject.flushing.results or subject.flushing.inputs or fmt.name == "bfloat16"
-    found: tuple[str, PossibleResults | None, Any] = ("-", None, np.zeros(rows.size, bool))
+    found: tuple[str, PossibleResults | None, Any] = ("-", None, np.zeros(got.size, bool))
     highest: tuple[float, ...] = (0, 0, -np.inf)
     for formula in formulas_of(subject.implementation.function, (subject.order,)):
         if formula.applies_to(fmt):
@@ -105,7 +109,7 @@ def best(subject: Subject, got: Any, rows: Any) -> tuple[str, PossibleResults | 
             held = results.holds(fa.values(got, fmt))
             score = int(held[rows].sum()), int(held.sum()), -width(results, fmt)
             if score[0] and score > highest:
-                found, highest = (formula.id, results, held[rows]), score
+                found, highest = (formula.id, results, held), score
     return found
 
 
@@ -146,22 +150,26 @@ def measured(subject: Subject, tally: Tally) -> None:
         return
     name, results, held = best(subject, got, rows)
     tally.broken += rows.size
-    tally.enclosed += int(held.sum())
+    tally.enclosed += int(held[rows].sum())
+    tally.results += got.size
+    tally.held += int(held.sum())
     shares = blindness(subject, got, results, tally) if results is not None else []
-    left = rows[~held]
+    left = rows[~held[rows]]
     open_ = ", ".join(fmt.decimal(int(subject.bits[i])) for i in left[:: max(1, left.size // 3)][:4])
-    row = [subject.backend.id, label, fmt.name, order, rows.size, f"{100 * held.mean():.4g} %", name]
+    row = [subject.backend.id, label, fmt.name, order, rows.size]
+    row += [f"{100 * held[rows].mean():.4g} %", f"{100 * held.mean():.4g} %", name]
     print(f"| {' | '.join(map(str, row))} | {' '.join(f'{s:.2g}' for s in shares)} | {open_} |", flush=True)
 
 
 def summary(sums: dict[tuple[str, str, int], Tally]) -> None:
     """The sums by backend, format and order."""
-    print("\n| backend | format | order | cells | broken | enclosed | " + " | ".join(REPLACEMENTS) + " |")
-    print("|---|---|---|---:|---:|---:|" + "---:|" * len(REPLACEMENTS))
+    print("\n| backend | format | order | cells | broken | enclosed | of all | " + " | ".join(REPLACEMENTS) + " |")
+    print("|---|---|---|---:|---:|---:|---:|" + "---:|" * len(REPLACEMENTS))
     for (backend_id, fmt, order), tally in sums.items():
         shares = [f"{100 * tally.accepted[n] / max(tally.replaced[n], 1):.3g} %" for n in REPLACEMENTS]
         enclosed = f"{100 * tally.enclosed / tally.broken:.5g} %" if tally.broken else "-"
-        row = (backend_id, fmt, order, tally.cells, tally.broken, enclosed, *shares)
+        of_all = f"{100 * tally.held / tally.results:.5g} %" if tally.results else "-"
+        row = (backend_id, fmt, order, tally.cells, tally.broken, enclosed, of_all, *shares)
         print(f"| {' | '.join(map(str, row))} |")
 
 
@@ -173,8 +181,8 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=1 << 16)
     asked = parser.parse_args()
     sums: dict[tuple[str, str, int], Tally] = defaultdict(Tally)
-    print("| backend | function | format | order | broken | enclosed | formula | accepted in percent | not enclosed |")
-    print("|---|---|---|---:|---:|---:|---|---|---|")
+    print("| backend | function | format | order | broken | enclosed | of all | formula | accepted, % | not enclosed |")
+    print("|---|---|---|---:|---:|---:|---:|---|---|---|")
     for subject in subjects(asked):
         measured(subject, sums[subject.backend.id, subject.fmt.name, subject.order])
     summary(sums)

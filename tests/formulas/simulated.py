@@ -8,6 +8,7 @@ element by element. What comes out is one result that the rounded context must h
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 import ml_dtypes
@@ -135,7 +136,12 @@ class SimulatedContext:
 
     def divide(self, a: Any, b: Any) -> Sample:
         x = self.read(a)
-        return self.settled(self.own(np.divide, x, x if a is b else self.read(b)))
+        y = x if a is b else self.read(b)
+        quotient = self.settled(self.own(np.divide, x, y))
+        lone = np.size(y) == 1 and not isinstance(b, Sample) and np.isfinite(y).all() and np.all(y != 0)
+        if self.a.reciprocals and lone:
+            return self.either(quotient, self.multiply(a, self.real(1 / Fraction(float(np.ravel(y)[0])))))
+        return quotient
 
     def sqrt(self, a: Any) -> Sample:
         return self.settled(self.own(np.sqrt, self.read(a)))

@@ -12,8 +12,9 @@ import numpy.typing as npt
 from gradproof.formats import FORMATS, Format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
+from gradproof.formulas.differentiation.gradients import gradient, recorded
 from gradproof.formulas.differentiation.rules import JAX, TORCH
-from gradproof.formulas.differentiation.tape import Rules, gradient, recorded
+from gradproof.formulas.differentiation.tape import Rules
 from gradproof.formulas.rounded import RoundedContext, Style, Subnormals, arithmetic
 from gradproof.formulas.rounded.intervals import held
 from gradproof.formulas.rounded.libraries import Room

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final, Literal
 
 import numpy as np
@@ -31,6 +30,9 @@ SAMPLE: Final = 1 << 14
 SEED: Final = 0
 ORDINARY: Final = 8
 """log2 of the magnitudes that get as many inputs again: 2^-8 to 2^8, where most inputs of a network lie."""
+
+KEPT: Final = 8
+"""Pairs of a function and a format whose references stay in memory, some 7 MB each."""
 
 Evidence = Literal["proven", "sampled"]
 Interval = tuple[int, int]
@@ -125,31 +127,18 @@ def sample(function: Function, fmt: Format) -> Bits:
     return ordered
 
 
-@lru_cache(maxsize=8)
-def _cached(identity: str, label: str, fmt: Format, oracle: _Once) -> tuple[Bits, list[Reference]]:
-    return oracle.answers(fmt)
-
-
-@dataclass(frozen=True, eq=False)
-class _Once:
-    """A function whose references are computed when they are first asked for; all of them are equal as cache keys."""
-
-    function: Function
-
-    def __hash__(self) -> int:
-        return 0
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Once)
-
-    def answers(self, fmt: Format) -> tuple[Bits, list[Reference]]:
-        bits = sample(self.function, fmt)
-        return bits, Oracle(self.function).references(bits, fmt)
+_kept: dict[tuple[str, str], tuple[Bits, list[Reference]]] = {}
 
 
 def _reference(function: Function, fmt: Format) -> tuple[Bits, list[Reference]]:
-    """Inputs and their references of orders 0 to 2, kept for the formulas that follow."""
-    return _cached(function.identity, function.label, fmt, _Once(function))
+    """Inputs and their references of orders 0 to 2; the last few stay in memory for the formulas that follow."""
+    key = function.identity, fmt.name
+    if key not in _kept:
+        while len(_kept) >= KEPT:
+            del _kept[next(iter(_kept))]
+        bits = sample(function, fmt)
+        _kept[key] = bits, Oracle(function).references(bits, fmt)
+    return _kept[key]
 
 
 def _runs(bits: Bits, kept: Mask) -> tuple[Interval, ...]:

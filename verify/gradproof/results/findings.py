@@ -123,7 +123,7 @@ def _concerns(group: _Group, cell: Cell) -> bool:
 
 
 def _joined(parts: list[_Part]) -> list[_Group]:
-    """Systematic errors that touch, with what fails among their ordinary inputs; what is explained alike; what touches."""
+    """Systematic errors that touch, with what else fails there; what is explained alike; and what else touches."""
     systematic = _touching([p for p in parts if p.cluster.systematic])
     rest: list[_Part] = []
     for part in (p for p in parts if not p.cluster.systematic):

@@ -227,27 +227,5 @@ class Tape:
 ELEMENTARY = frozenset({"exp", "expm1", "log", "log1p", "tanh", "sigmoid", "erf", "erfc", "sinh", "cosh", "sqrt"})
 
 
-def gradient(definition: Definition, rules: Rules) -> Definition:
-    """The definition of the derivative by x, as reverse mode computes it under ``rules``."""
-
-    def derived(m: Any, x: Any, **params: Any) -> Any:
-        tape = Tape(m, rules)
-        leaf = tape.variable(x)
-        return tape.backward(definition(tape, leaf, **params), leaf)
-
-    return derived
-
-
-def recorded(definition: Definition, rules: Rules) -> Definition:
-    """The definition itself as it is calculated under ``rules``."""
-
-    def value(m: Any, x: Any, **params: Any) -> Any:
-        tape = Tape(m, rules)
-        found = definition(tape, tape.variable(x), **params)
-        return found.value if isinstance(found, Variable) else found
-
-    return value
-
-
 def _same(c: Any) -> Any:
     return c

@@ -27,7 +27,7 @@ def _relu6(m: Any, x: Any) -> Any:
 
 
 def _hardswish_prime(m: Any, x: Any) -> Any:
-    return m.where(x < -3, 0, m.where(x <= 3, x / 3 + 0.5, 1))
+    return m.where(x <= -3, 0, m.where(x < 3, x / 3 + 0.5, 1))
 
 
 def _inside(m: Any, x: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from gradproof.formulas.differentiation import gradient
-from gradproof.formulas.differentiation.rules import TORCH
+from gradproof.formulas.differentiation.rules import TORCH, sigmoid_backward
 from gradproof.formulas.formula import Definition, Formula, compiled, composed, eager, kernel
 from gradproof.formulas.library.parts import XLA, bell, branches, logaddexp, logistic, ratio, split, torch_sigmoid
 
@@ -16,8 +16,9 @@ def _softplus_prime(m: Any, x: Any, beta: Any, threshold: Any) -> Any:
 
 
 def _softplus_second(m: Any, x: Any, beta: Any, threshold: Any) -> Any:
-    s = torch_sigmoid(m, x * beta)
-    return m.where(x * beta < threshold, (1 - s) * s, 0) * beta
+    slope = sigmoid_backward(m, m.constant(1), torch_sigmoid(m, x * beta))
+    # A product with the condition, which a NaN passes.
+    return slope * m.where(x * beta < threshold, 1, 0) * beta
 
 
 def _threshold(m: Any, x: Any, beta: Any, threshold: Any) -> Any:
@@ -144,7 +145,7 @@ FORMULAS: Final[tuple[Formula, ...]] = (
             lambda m, x, beta: beta * bell(m, beta * x), "no overflow, no difference"),
     *kernel("silu", "torch", 0, "x / (1 + e^-x)", lambda m, x: x / (1 + m.exp(-x)), "torch.nn.functional.silu"),
     *kernel("silu", "torch", 1, "s (1 + x (1 - s)), s = 1 / (1 + e^-x)", _silu_prime_kernel,
-            "torch.nn.functional.silu"),
+            "torch.nn.functional.silu", style="fused"),
     *kernel("silu", "torch", 2, "(s (1 + x (1 - s)))' by torch's rules", gradient(_silu_prime, TORCH),
             "torch.nn.functional.silu"),
     *eager("silu", "quotient", "x / (1 + e^-x)", lambda m, x: x / (1 + m.exp(-x)), "textbooks, user code"),

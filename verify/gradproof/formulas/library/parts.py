@@ -83,4 +83,4 @@ def logistic(m: Any, x: Any) -> Any:
 
 
 def _finite(m: Any, x: Any) -> Any:
-    return m.where(m.less(x, math.inf), x, 0)
+    return m.where(m.at_most(math.inf, x), 0, x)

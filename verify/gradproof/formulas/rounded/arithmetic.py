@@ -10,7 +10,7 @@ from gradproof.formats import FLOAT32, Format
 
 Subnormals = Literal["kept", "flushed", "either"]
 """What becomes of subnormal numbers: IEEE 754's gradual underflow, zeros, or now the one, now the other."""
-Style = Literal["wide", "narrow", "loose"]
+Style = Literal["wide", "fused", "narrow", "loose"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Arithmetic:
 
     ``storage`` holds inputs and results, ``compute`` every intermediate result, rounded once per operation.
     ``spills``: any intermediate result may be rounded to ``storage`` too, or not. ``contraction``: a product may enter
-    a sum unrounded (a fused multiply-add, IEEE 754-2019, 5.4.1). ``literals`` is the format of constants and
+    a sum unrounded (a fused multiply-add, IEEE 754-2019, 5.4.1). ``reciprocals``: a
+    quotient by a constant may be a product with its rounded reciprocal. ``literals`` is the format of constants and
     parameters where it is not ``compute``. ``results`` (FTZ) and ``inputs`` (DAZ) say what
     becomes of subnormal results and operands.
     """
@@ -28,6 +29,7 @@ class Arithmetic:
     compute: Format
     spills: bool = False
     contraction: bool = False
+    reciprocals: bool = False
     literals: Format | None = None
     results: Subnormals = "kept"
     inputs: Subnormals = "kept"
@@ -48,14 +50,23 @@ def arithmetic(
 ) -> Arithmetic:
     """What a kernel of that style does in ``storage``.
 
-    ``wide``: a hand-written kernel, which computes 16-bit formats in float32 and stores the result. ``narrow``: one
-    operation after the other, each result stored. ``loose``: a compiler's fused loops, which may do either for each
-    intermediate result and may contract products and sums; constants have the type of the arrays there. ``compute``
-    overrides the format of wide and loose ones.
+    ``wide``: a hand-written kernel, which computes 16-bit formats in float32 and stores the result; ``fused``: the same
+    by a compiler that contracts products and sums. ``narrow``: one operation after the other in programs of its own,
+    each result stored. ``loose``: fused loops, which may do either for each intermediate result and may contract
+    products and sums; constants have the type of the arrays there. The last two are XLA's, which turns quotients by
+    constants into products. ``compute`` overrides the format of all but narrow ones.
     """
     wide = compute or (FLOAT32 if storage.width < FLOAT32.width else storage)
     if style == "narrow":
-        return Arithmetic(storage, compute or storage, results=subnormals, inputs=subnormals)
+        return Arithmetic(storage, compute or storage, reciprocals=True, results=subnormals, inputs=subnormals)
     loose = style == "loose"
-    literals = storage if loose else None
-    return Arithmetic(storage, wide, loose, loose, literals, results=subnormals, inputs=subnormals)
+    return Arithmetic(
+        storage,
+        wide,
+        spills=loose,
+        contraction=loose or style == "fused",
+        reciprocals=loose,
+        literals=storage if loose else None,
+        results=subnormals,
+        inputs=subnormals,
+    )

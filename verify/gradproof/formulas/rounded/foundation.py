@@ -82,6 +82,8 @@ class Foundation:
         if how == "kept":
             return low, high
         zero = flushed(low, fmt)
+        if low is high and not np.any(zero != low):
+            return low, high  # a point stays one
         zeros = zero, zero if low is high else flushed(high, fmt)
         return zeros if how == "flushed" else (least(low, zeros[0]), greatest(high, zeros[1]))
 

@@ -50,21 +50,20 @@ class Libraries(Foundation):
         lone = (a.low == a.high) | (np.fmax(np.abs(a.low), np.abs(a.high)) < self._beside_zero)
         below = a.low < function.start
         start = a.low if not np.any(below) else np.where(below, function.start, a.low)
+
+        def around(x: Any) -> tuple[Any, Any]:
+            return self._around(function, x, ulps, room.absolute, lone)
+
         with np.errstate(invalid="ignore", over="ignore"):
             if function.shape == "bowl":
                 size = self.abs(a)
-                (low, _), (_, high) = (
-                    self._around(function, size.low, ulps, room.absolute, lone),
-                    self._around(function, size.high, ulps, room.absolute, lone),
-                )
+                low, high = around(size.low)[0], around(size.high)[1]
             elif a.low is a.high:
-                low, high = self._around(function, a.low, ulps, room.absolute, lone)
+                low, high = around(a.low)
+            elif function.shape == "rises":
+                low, high = around(start)[0], around(a.high)[1]
             else:
-                ends = (
-                    self._around(function, start, ulps, room.absolute, lone),
-                    self._around(function, a.high, ulps, room.absolute, lone),
-                )
-                (low, _), (_, high) = ends if function.shape == "rises" else ends[::-1]
+                low, high = around(a.high)[0], around(start)[1]
         low = np.where(low <= function.low, function.low, low)
         high = np.where(high >= function.high, function.high, high)
         if np.any(below):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from itertools import permutations
 from typing import Any, Final
 
@@ -70,7 +71,7 @@ class Operations(Foundation):
         a, b = self.read(a), self.read(b)
         nan = either_flag(a.nan, b.nan)
         for one, other in ((a, b), (b, a)):
-            if one.low is one.high and np.ndim(one.low) == 0 and one.low == 1 and not same:
+            if np.ndim(one.low) == 0 and one.low == one.high == 1 and not same:
                 # Compilers drop such a factor, and may fuse what is left.
                 return self.settled(other.low, other.high, nan, other.product)
         with np.errstate(invalid="ignore", over="ignore", under="ignore"):
@@ -108,6 +109,14 @@ class Operations(Foundation):
         if a is b:
             return self._by_itself(self.read(a))
         a, b = self.read(a), self.read(b)
+        found = self._quotient(a, b)
+        if not (self.arithmetic.reciprocals and np.ndim(b.low) == 0 and b.low == b.high and 0 < np.abs(b.low) < np.inf):
+            return found
+        product = self.multiply(a, self.real(1 / Fraction(float(b.low))))
+        low, high = least(found.low, product.low), greatest(found.high, product.high)
+        return Rounded(self, low, high, found.nan | product.nan)
+
+    def _quotient(self, a: Rounded, b: Rounded) -> Rounded:
         nan = either_flag(a.nan, b.nan)
         with np.errstate(invalid="ignore", over="ignore", under="ignore", divide="ignore"):
             if a.low is a.high and b.low is b.high:

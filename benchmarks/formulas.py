@@ -89,11 +89,8 @@ def subjects(asked: argparse.Namespace) -> Iterator[Subject]:
             if (asked.function and function.name not in asked.function) or function.rounds_to:
                 continue
             for fmt in (FORMATS[name] for name in asked.format or ("float32", "float16", "bfloat16")):
-                bits, oracle, traits = (
-                    inputs(function, fmt, asked.sample, asked.seed),
-                    Oracle(function),
-                    backend.traits(fmt),
-                )
+                bits = inputs(function, fmt, asked.sample, asked.seed)
+                oracle, traits = Oracle(function), backend.traits(fmt)
                 for order, reference in enumerate(oracle.references(bits, fmt)):
                     zeros = [oracle.certified(zero, fmt, order) for zero in (0, fmt.sign_bit)]
                     flushing = Flushing.of(traits.flushes_results, traits.zeros_inputs, *zeros)

@@ -30,10 +30,10 @@ def test_a_wrong_implementation_exits_1_and_names_its_simplest_input(gradproof: 
     done = gradproof("check", str(wrong), "--property", "accuracy", "--order", "0", "--jobs", "0")
     assert done.exit_code == 1
     assert "FAILED: 1 new failure" in done.stdout
-    assert "relu-numpy-cpu-bfloat16-order0-accuracy" in done.stdout
+    assert "wrong_relu:mine as relu on numpy:cpu  bulk" in done.stdout
     # 1 is the input of (0, 1] with the fewest significand bits; 0x3f80 is 1 in bfloat16.
     assert "simplest  1.0 (0x3f80)" in done.stdout
-    assert "--bits 0x3f80" in done.stdout
+    assert "--order 0 --bits 0x" in done.stdout
 
 
 INTERRUPTING = """

@@ -119,7 +119,7 @@ def test_a_users_text_is_shown_as_it_is_and_never_wrapped(gradproof: Invoke, fol
     (file,) = folder.glob("*.py")
     done = gradproof("check", file.name, "--property", "accuracy", "--order", "0", "--jobs", "0")
     assert done.exit_code == 1
-    assert "of        [red]mine[/red]\n" in done.stdout
+    assert "\n[red]mine[/red] as relu on numpy:cpu" in done.stdout
     assert "[bold]no[/bold]" in done.stdout
     # The whole command on one line: it is there to be copied.
     commands = re.findall(r"^  repeat +gradproof repro .*--order 0.*$", done.stdout, re.MULTILINE)
@@ -141,4 +141,4 @@ def mine(x):
     cells = json.loads((folder / "many.json").read_text("utf-8"))["cells"]
     assert [c["status"] for c in cells] == ["fail", "fail"]
     assert done.stdout.count("gradproof repro") == 1
-    assert "also      1 more cell: accuracy" in done.stdout
+    assert "cells     2 cells: accuracy " in done.stdout

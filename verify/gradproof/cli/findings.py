@@ -41,6 +41,9 @@ def show_finding(out: Console, finding: Finding, cells: Sequence[Cell]) -> None:
     certificate = first.certificate if first is not None else None
     for number, region in enumerate(_regions(finding)):
         print_row(out, "" if number else "region", region)
+    simplest = certificate.simplest if certificate is not None else None
+    if simplest is not None and finding.worst is not None and simplest.bits != finding.worst.bits:
+        print_row(out, "simplest", f"{simplest.decimal} ({simplest.bits})")
     if certificate is not None and finding.regions and finding.explanation is None and not _systematic(mine):
         print_row(out, "probably", certificate.cause)
     if finding.explanation is not None:

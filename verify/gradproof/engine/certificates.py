@@ -76,11 +76,18 @@ def _quoted(word: str) -> str:
 
 
 def certify_failure(
-    task: Task, probe: Probe, violations: Violations, source: str | None, region: list[Interval] | None = None
+    task: Task,
+    probe: Probe,
+    violations: Violations,
+    source: str | None,
+    region: list[Interval] | None = None,
+    *,
+    search: bool = True,
 ) -> Certificate:
     """The certificate of the worst row of ``violations``: severity first, then magnitude.
 
-    ``region`` are the failing intervals where they are known; otherwise they are found from the rows.
+    ``region`` are the failing intervals where they are known; otherwise they are found from the rows. With ``search``
+    the one around the worst input is followed to its ends, and the simplest input in it is looked for: many calls.
     """
     fmt = probe.format
     worst = int(np.lexsort((-np.nan_to_num(violations.magnitude, posinf=1e308), violations.severity))[0])
@@ -102,7 +109,7 @@ def certify_failure(
     cause = violations.cause or probe.cause(bits, got, task.order, expected, u)
     fails = _fails(probe, task.order)
     if region is None:
-        region, simple = _region(probe, violations, bits, fails)
+        region, simple = _region(probe, violations, bits, fails if search else None)
     else:
         simple = _simplest(region, bits, fmt, fails)
     return Certificate(
@@ -152,8 +159,8 @@ def _fails(probe: Probe, order: int) -> Fails:
     return fails
 
 
-def _region(probe: Probe, violations: Violations, worst: int, fails: Fails) -> tuple[list[Interval], int | None]:
-    """Intervals of failing inputs, the one around the worst widened, and the simplest input there."""
+def _region(probe: Probe, violations: Violations, worst: int, fails: Fails | None) -> tuple[list[Interval], int | None]:
+    """Intervals of failing inputs; where ``fails`` may be asked the one around the worst widened, and its simplest."""
     fmt = probe.format
     numeric = ~fa.is_nan(violations.bits, fmt)
     if not numeric.any():
@@ -162,7 +169,7 @@ def _region(probe: Probe, violations: Violations, worst: int, fails: Fails) -> t
     tried = fa.ordinals(base[~fa.is_nan(base, fmt)], fmt)
     found = spans(tried, fa.ordinals(violations.bits[numeric], fmt))
     simple = None
-    if not fmt.is_nan(worst):
+    if fails is not None and not fmt.is_nan(worst):
         at = fmt.ordinal(worst)
         home = next(i for i, s in enumerate(found) if s.low <= at <= s.high)
         try:

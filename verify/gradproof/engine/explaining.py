@@ -27,7 +27,8 @@ from gradproof.measure import judge
 from gradproof.results.model import Advice, Explanation
 
 MOST: Final = 4096
-"""Failing inputs that are compared; more are thinned out evenly."""
+MOST_OF_FRAMEWORK: Final = 1024
+"""Failing inputs that are compared, of a user's function and of a framework's own; more are thinned out evenly."""
 FEW: Final = 64
 """Of these at most so many are compared with other functions and their formulas first."""
 ENOUGH: Final = 0.95
@@ -47,7 +48,7 @@ def explanations(
     """
     if not _catalogued(probe.function):
         return []
-    bits, got = _thinned(MOST, bits, got)
+    bits, got = _thinned(MOST if probe.implementation.user else MOST_OF_FRAMEWORK, bits, got)
     tried = ordinary and probe.implementation.user and bits.size >= FEWEST and _vary(probe, got)
     if tried and (other := _other_function(probe, order, *_thinned(FEW, bits, got))) is not None:
         return [other]

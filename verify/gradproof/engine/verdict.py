@@ -174,7 +174,8 @@ def _weigh(
     if status not in ("fail", "known"):
         return cell, states
     worst = _worst(outcome)
-    certificate = certify_failure(task, probe, worst, source)
+    # What is known has been looked at before.
+    certificate = certify_failure(task, probe, worst, source, search=status == "fail")
     if clause := note(task, probe, worst):
         certificate = replace(certificate, explanation=f"{certificate.explanation or sentence(certificate)}; {clause}")
     found = clusters(probe, task.order, outcome.violations)

@@ -12,6 +12,7 @@ from gradproof.engine.baseline import baseline
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Violations
 from gradproof.engine.regions import spans
+from gradproof.engine.traces import trace
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
 from gradproof.measure.judge import Judgement
@@ -164,6 +165,7 @@ def _cluster(
         systematic=systematic,
         felt=bool(judged.felt.any()),
         baseline=baseline(probe, order, bits, errors),
+        trace=trace(probe, order, int(bits[worst])) if probe.implementation.user else None,
     )  # fmt: skip
 
 

@@ -192,6 +192,8 @@ class FailingInputs:
     felt: bool
     baseline: Literal["same", "worse", "better"] | None = None
     explanation: Explanation | None = None
+    trace: list[dict[str, Any]] | None = None
+    """The operations at the worst input of a user's implementation, as ``tracing.analysis.rows`` gives them."""
 
 
 @dataclass(frozen=True)

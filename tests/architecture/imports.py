@@ -32,7 +32,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "functions": frozenset({"formats", "entry_points", "names", "errors"}),
     "oracle": frozenset({"functions", "formats", "cache", "errors"}),
     "measure": frozenset({"oracle", "functions", "formats", "results", "names", "errors"}),
-    "tracing": frozenset({"formats", "errors"}),
+    "tracing": frozenset({"results", "formats", "errors"}),
     "backends": frozenset({"tracing", "functions", "formats", "cache", "entry_points", "errors"}),
     "strategies": frozenset({"functions", "formats", "errors"}),
     "results": frozenset({"files", "formats", "errors"}),

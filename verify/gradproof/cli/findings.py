@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gradproof.cli.console import count, text
 from gradproof.cli.failures import gravity, print_row
+from gradproof.cli.operations import show_trace
 from gradproof.formats import FORMATS
 from gradproof.results.formatting import SHOWN, digits, figure, over_bound
 from gradproof.results.model import shown as function_text
@@ -44,6 +45,8 @@ def show_finding(out: Console, finding: Finding, cells: Sequence[Cell]) -> None:
     if finding.explanation is not None:
         share = figure(100 * finding.explanation.encloses, 4)
         print_row(out, "explained", f"{finding.explanation.text} [{finding.explanation.id}], {share} % of what fails")
+    if finding.trace:
+        show_trace(out, finding.trace)
     if finding.baseline is not None:
         print_row(out, "baseline", BASELINE[finding.baseline])
     if finding.advice is not None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from fractions import Fraction
-from typing import Any, Final
+from typing import Final
 
 from gradproof.engine.probe import Probe
 from gradproof.errors import GradproofError, OracleDisagreement
+from gradproof.results.model import Traced
 from gradproof.tracing import analysis
 
 KEPT: Final = 64
@@ -15,12 +16,10 @@ KEPT: Final = 64
 LARGEST: Final = 1 << 16
 """Exponents of true values beyond which no fraction is made of them."""
 
-Rows = list[dict[str, Any]]
-
-_kept: OrderedDict[tuple[object, ...], tuple[object, Rows | None]] = OrderedDict()
+_kept: OrderedDict[tuple[object, ...], tuple[object, list[Traced] | None]] = OrderedDict()
 
 
-def trace(probe: Probe, order: int, bits: int) -> Rows | None:
+def trace(probe: Probe, order: int, bits: int) -> list[Traced] | None:
     """The operations of f^(order) at ``bits`` (``tracing.analysis.rows``), in the mode eager and by reverse AD.
 
     None in another mode, for conversions, and where the backend cannot watch them. A trace explains a verdict and must
@@ -37,7 +36,7 @@ def trace(probe: Probe, order: int, bits: int) -> Rows | None:
     return _kept[key][1]
 
 
-def _made(probe: Probe, order: int, bits: int) -> Rows | None:
+def _made(probe: Probe, order: int, bits: int) -> list[Traced] | None:
     try:
         with probe.calling():
             recording = probe.backend.trace(probe.implementation, bits, probe.format, order)

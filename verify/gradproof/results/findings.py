@@ -25,6 +25,7 @@ from gradproof.results.model import (
     Explanation,
     FailingInputs,
     Finding,
+    Traced,
     WorstInput,
     exact_params,
 )
@@ -222,7 +223,7 @@ def _finding(
     explanation: Explanation | None,
     baseline: Any,
     advice: Advice | None = None,
-    trace: list[dict[str, Any]] | None = None,
+    trace: list[Traced] | None = None,
 ) -> Finding:
     first = cells[0]
     known = {c.known_ref for c in cells}

@@ -15,6 +15,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from gradproof.formats import FORMATS
+from gradproof.results.model import Operand, Traced
 from gradproof.tracing.recording import Datum, Recording, Step
 from gradproof.tracing.shadow import applied, conditions, context, number
 
@@ -31,7 +32,7 @@ MOST: Final = 256
 
 
 @dataclass(frozen=True)
-class _Judged:
+class _StepErrors:
     """Errors of one step as mpfs; infinite ones are inf, unknown ones None."""
 
     step: Step
@@ -41,14 +42,14 @@ class _Judged:
     accumulated: Any
 
 
-def rows(recording: Recording, due: Fraction | None = None) -> list[dict[str, Any]] | None:
-    """The operations as the results file has them (``traced`` in the schema), None where there is nothing to tell.
+def rows(recording: Recording, due: Fraction | None = None) -> list[Traced] | None:
+    """The operations as the results file has them, None where there is nothing to tell.
 
     ``due`` is the true value of the result, where it is one number: what operations of unknown mathematics add follows
     from it. Rows are in the order of the calls and leave out what does not change a number.
     """
     steps, output = recording.steps, recording.output
-    if output is None or len(steps) > MOST or steps[output].result.number is None:
+    if output is None or len(steps) > MOST or steps[output].result.number is None or not steps[output].operands:
         return None
     m = context(_precision(steps))
     computed = [None if s.result.number is None else number(m, s.result.number) for s in steps]
@@ -61,21 +62,21 @@ def rows(recording: Recording, due: Fraction | None = None) -> list[dict[str, An
     judged = {i: _judged(m, i, steps, computed, shadow, known) for i, s in enumerate(steps) if s.operands}
     marked = _marked(m, steps, judged, adds, unit, due, (shadow[output], computed[output]), output)
     return [
-        {
-            "operation": j.step.name,
-            "phase": j.step.phase,
-            "part_of": j.step.part_of,
-            "kind": j.step.kind,
-            "line": None if j.step.line is None else vars(j.step.line),
-            "operands": [_shown(o if isinstance(o, Datum) else steps[o].result) for o in j.step.operands],
-            "result": _shown(j.step.result),
-            "exact": None if j.exact is None else str(m.nstr(j.exact, 17)),
-            "local": _error(j.local),
-            "amplification": _error(j.amplification),
-            "accumulated": _error(j.accumulated),
-            "adds": _error(None if adds[i] is None else abs(adds[i]) / unit),
-            "marked": i == marked,
-        }
+        Traced(
+            operation=j.step.name,
+            phase=j.step.phase,
+            part_of=j.step.part_of,
+            kind=j.step.kind,
+            line=j.step.line,
+            operands=[_shown(o if isinstance(o, Datum) else steps[o].result) for o in j.step.operands],
+            result=_shown(j.step.result),
+            exact=None if j.exact is None else str(m.nstr(j.exact, 17)),
+            local=_error(j.local),
+            amplification=_error(j.amplification),
+            accumulated=_error(j.accumulated),
+            adds=_error(None if adds[i] is None else abs(adds[i]) / unit),
+            marked=i == marked,
+        )
         for i, j in judged.items()
     ]
 
@@ -108,7 +109,9 @@ def _shadows(m: Any, steps: Sequence[Step], computed: Sequence[Any]) -> tuple[li
 
 
 def _operands(m: Any, step: Step, values: Sequence[Any]) -> list[Any] | None:
-    found = [values[o] if isinstance(o, int) else None if o.number is None else number(m, o.number) for o in step.operands]
+    found = [
+        values[o] if isinstance(o, int) else None if o.number is None else number(m, o.number) for o in step.operands
+    ]
     return None if any(v is None for v in found) else found
 
 
@@ -148,16 +151,16 @@ def _difference(m: Any, one: Any, other: Any) -> Any:
 
 def _judged(
     m: Any, index: int, steps: Sequence[Step], computed: Sequence[Any], shadow: Sequence[Any], known: Sequence[bool]
-) -> _Judged:
+) -> _StepErrors:
     step = steps[index]
     fmt = FORMATS.get(step.result.format or "")
     exact = shadow[index] if known[index] else None
     given = None if step.rule is None else _operands(m, step, computed)
     truly = None if step.rule is None else _operands(m, step, shadow)
     if fmt is None or given is None or truly is None or step.rule is None:
-        return _Judged(step, exact, None, None, None)
+        return _StepErrors(step, exact, None, None, None)
     local = _ulps(m, computed[index], applied(m, step.rule, given), fmt.precision)
-    return _Judged(
+    return _StepErrors(
         step, exact, local, max(conditions(m, step.rule, truly)),
         None if exact is None else _ulps(m, computed[index], exact, fmt.precision),
     )  # fmt: skip
@@ -179,7 +182,7 @@ def _ulp(m: Any, value: Any, precision: int) -> Any:
 def _marked(
     m: Any,
     steps: Sequence[Step],
-    judged: dict[int, _Judged],
+    judged: dict[int, _StepErrors],
     adds: Sequence[Any],
     unit: Any,
     due: Fraction | None,
@@ -204,7 +207,7 @@ def _marked(
     return _magnifier(m, steps, source, output, judged)
 
 
-def _magnifier(m: Any, steps: Sequence[Step], source: int, output: int, judged: dict[int, _Judged]) -> int:
+def _magnifier(m: Any, steps: Sequence[Step], source: int, output: int, judged: dict[int, _StepErrors]) -> int:
     """The operation behind ``source`` that magnifies most what it hands on; ``source`` itself where none does."""
     reached, needed = {source}, {output}
     for i in range(source + 1, output + 1):
@@ -219,8 +222,8 @@ def _magnifier(m: Any, steps: Sequence[Step], source: int, output: int, judged: 
     return worst if worst != source and judged[worst].amplification >= MAGNIFIES else source
 
 
-def _shown(value: Datum) -> dict[str, str | None]:
-    return {"decimal": value.text, "bits": value.bits, "format": value.format}
+def _shown(value: Datum) -> Operand:
+    return Operand(value.text, value.bits, value.format)
 
 
 def _error(value: Any) -> float | None:

@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from gradproof.formats import FORMATS
+from gradproof.results.model import SourceLine
 
 __all__ = [
-    "PHASES", "SAME", "Datum", "Kind", "Recording", "SourceLine", "Step", "constant", "datum", "source_file",
+    "PHASES", "SAME", "Datum", "Kind", "Phase", "Recording", "SourceLine", "Step", "constant", "datum", "source_file",
     "source_line",
 ]  # fmt: skip
 
-PHASES: Final = ("forward", "backward", "second backward")
+Phase = Literal["forward", "backward", "second backward"]
+PHASES: Final[tuple[Phase, ...]] = ("forward", "backward", "second backward")
 """Of the calculation: of the value, of the first derivative, of the second; indexed by how often it was derived."""
 SAME: Final = "same"
 """The rule of what only rounds its operand to another format."""
@@ -41,15 +43,6 @@ class Datum:
 
 
 @dataclass(frozen=True)
-class SourceLine:
-    """A line of a file: its name without the folder, the number from 1 on, and the text."""
-
-    file: str
-    number: int
-    text: str
-
-
-@dataclass(frozen=True)
 class Step:
     """One operation. ``operands`` are indices of earlier steps, or constants, as its ``rule`` takes them.
 
@@ -59,7 +52,7 @@ class Step:
 
     name: str
     rule: str | None
-    phase: str
+    phase: Phase
     operands: tuple[int | Datum, ...]
     result: Datum
     line: SourceLine | None = None

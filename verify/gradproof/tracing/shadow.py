@@ -43,6 +43,15 @@ def applied(m: Any, rule: str, operands: Sequence[Any]) -> Any:
     return result if isinstance(result, m.mpf) else m.nan if isinstance(result, m.mpc) else m.mpf(result)
 
 
+def fitting(rule: str | None, *, floating: bool, truth: bool) -> str | None:
+    """``rule``, or None where it does not hold for results of this type: bits of integers are no truth values.
+
+    ``floating`` results are numbers of a format, ``truth`` ones truth values; others are integers.
+    """
+    holds = truth if rule in ("and", "or", "not") else floating or truth or rule not in ("same", "div", "pow")
+    return rule if holds else None
+
+
 def conditions(m: Any, rule: str, operands: Sequence[Any]) -> list[Any]:
     """For each operand, by how much the result magnifies a small relative error of it: |x (df/dx) / f|.
 
@@ -270,3 +279,9 @@ RULES: Final[Mapping[str, Rule]] = {
     "hardsigmoid_backward": lambda m, g, x: g / 6 if -3 < x < 3 else m.zero,
 }
 """By name: the exact result of an operation on exact operands. A further operation is one more row."""
+
+IN_ONE_KERNEL: Final = frozenset(
+    {"gelu", "gelu_tanh", "hardshrink", "hardsigmoid", "hardswish", "leaky_relu", "logsigmoid", "silu", "softplus"}
+    | {"elu", "mish", "softshrink", *(name for name in RULES if name.endswith("_backward"))}
+)
+"""The rules of whole functions, and of their derivatives, that a framework calculates in one kernel."""

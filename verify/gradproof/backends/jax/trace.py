@@ -32,23 +32,19 @@ from gradproof.tracing.recording import (
     source_file,
     source_line,
 )
+from gradproof.tracing.shadow import RULES, fitting
 
 _NAMES: Final = {dtype: name for name, dtype in DTYPES.items()}
 
-SAME_NAMES: Final = (
-    "abs add asinh atan atanh cbrt cos cosh div eq erf erfc exp exp2 expm1 ge gt le log log1p lt max min mul ne neg "
-    "pow rsqrt sign sin sinh sqrt square sub tan tanh and or not"
-).split()
-RULES: Final[Mapping[str, str]] = {
-    **{name: name for name in SAME_NAMES},
-    "add_any": "add", "logistic": "sigmoid", "integer_pow": "pow", "select_n": "where", "clamp": "clamp",
-    "convert_element_type": SAME, "reduce_precision": SAME, "is_finite": "isfinite",
+RENAMED: Final[Mapping[str, str]] = {
+    "add_any": "add", "logistic": "sigmoid", "integer_pow": "pow", "select_n": "where", "is_finite": "isfinite",
+    "convert_element_type": SAME, "reduce_precision": SAME,
 }  # fmt: skip
-"""The rule of each primitive, by its name."""
-PASSED_ON: Final = frozenset(
-    "broadcast_in_dim copy copy_p reshape squeeze stop_gradient transpose".split()
-)
+"""The rules of primitives whose name is another."""
+PASSED_ON: Final = ("broadcast_in_dim", "copy", "copy_p", "reshape", "squeeze", "stop_gradient", "transpose")
 """Primitives that hand on the number they are given."""
+OUTSIDE: Final = ("pure_callback", "io_callback", "ffi_call", "pallas_call")
+"""Primitives that call what JAX knows nothing of."""
 INNER: Final = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 """The parameters in which primitives keep the jaxpr that they stand for."""
 
@@ -119,8 +115,9 @@ class _Reading:
                 return [(results[0], source)]
         rule, taken = _rule(name, eqn.params, [step for _, step in operands])
         kind: Kind = "operation"
+        rule = fitting(rule, floating=results[0].dtype in _NAMES, truth=results[0].dtype == bool)
         if rule is None:
-            kind = "custom kernel" if name in ("pure_callback", "io_callback", "ffi_call", "pallas_call") else kind
+            kind = "custom kernel" if name in OUTSIDE else "framework function"
         node = stack if depth else None
         index = self.recording.add(Step(name, rule, PHASES[min(depth, 2)], taken, first, line, node, kind))
         rest = [
@@ -152,7 +149,7 @@ def _bound(eqn: Any, operands: list[Any]) -> Any:
 
 
 def _rule(name: str, params: Mapping[str, Any], steps: list[int]) -> tuple[str | None, tuple[int | Datum, ...]]:
-    rule = RULES.get(name)
+    rule = RENAMED.get(name) or (name if name in RULES else None)
     if name == "integer_pow":
         return rule, (*steps, constant(params["y"]))
     if name == "select_n":

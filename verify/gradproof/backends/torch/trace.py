@@ -26,6 +26,7 @@ from gradproof.tracing.recording import (
     SAME,
     Datum,
     Kind,
+    Phase,
     Recording,
     SourceLine,
     Step,
@@ -34,46 +35,35 @@ from gradproof.tracing.recording import (
     source_file,
     source_line,
 )
+from gradproof.tracing.shadow import IN_ONE_KERNEL, RULES, fitting
 
 _NAMES: Final = {dtype: name for name, dtype in DTYPES.items()}
 
-PASSED_ON: Final = frozenset(
-    "alias clone contiguous detach expand lift_fresh permute reshape select squeeze t transpose unsqueeze view "
-    "_reshape_alias _unsafe_view _conj as_strided slice".split()
-)
+PASSED_ON: Final = (
+    "alias", "clone", "contiguous", "detach", "expand", "lift_fresh", "permute", "reshape", "select", "squeeze", "t",
+    "transpose", "unsqueeze", "view", "_reshape_alias", "_unsafe_view", "_conj", "as_strided", "slice",
+)  # fmt: skip
 """Operations that hand on the number they are given."""
-MADE: Final = frozenset(
-    "arange empty empty_like empty_strided fill full full_like linspace new_empty new_full new_ones new_zeros "
-    "ones ones_like scalar_tensor zero zeros zeros_like".split()
-)
+MADE: Final = (
+    "arange", "empty", "empty_like", "empty_strided", "fill", "full", "full_like", "linspace", "new_empty",
+    "new_full", "new_ones", "new_zeros", "ones", "ones_like", "scalar_tensor", "zero", "zeros", "zeros_like",
+)  # fmt: skip
 """Operations whose result is a constant."""
-SAME_NAMES: Final = (
-    "abs add addcdiv addcmul asinh atan atanh clamp cos cosh div eq erf erfc exp exp2 expm1 ge gt le lerp log log10 "
-    "log1p log2 lt mul ne neg pow reciprocal relu rsqrt rsub sigmoid sign sin sinh sqrt sub tan tanh threshold "
-    "where isnan"
-).split()
-RENAMED: Final = {
+RENAMED: Final[Mapping[str, str]] = {
     "maximum": "max", "minimum": "min", "fmax": "max", "fmin": "min", "sgn": "sign", "_to_copy": SAME, "copy": SAME,
     "logical_and": "and", "logical_or": "or", "logical_not": "not", "bitwise_and": "and", "bitwise_or": "or",
-    "bitwise_not": "not", "hardtanh": "clamp",
+    "bitwise_not": "not", "hardtanh": "clamp", "clamp_min": "max", "clamp_max": "min",
+    "log_sigmoid_forward": "logsigmoid", "log_sigmoid_backward": "logsigmoid_backward",
 }  # fmt: skip
-FUSED: Final = {
-    "silu": "silu", "gelu": "gelu", "softplus": "softplus", "log_sigmoid_forward": "logsigmoid", "mish": "mish",
-    "elu": "elu", "hardswish": "hardswish", "hardsigmoid": "hardsigmoid", "leaky_relu": "leaky_relu",
-    "softshrink": "softshrink", "hardshrink": "hardshrink", "sigmoid_backward": "sigmoid_backward",
-    "tanh_backward": "tanh_backward", "threshold_backward": "threshold_backward",
-    "hardtanh_backward": "hardtanh_backward", "silu_backward": "silu_backward", "gelu_backward": "gelu_backward",
-    "softplus_backward": "softplus_backward", "log_sigmoid_backward": "logsigmoid_backward",
-    "mish_backward": "mish_backward", "elu_backward": "elu_backward", "hardswish_backward": "hardswish_backward",
-    "hardsigmoid_backward": "hardsigmoid_backward", "leaky_relu_backward": "leaky_relu_backward",
-}  # fmt: skip
-RULES: Final[Mapping[str, str]] = {**{name: name for name in SAME_NAMES}, **RENAMED, **FUSED}
-"""The rule of each operation, by its name in ``aten``."""
+"""The rules of operations whose name in ``aten`` is another."""
+REDUCTIONS: Final = ("max", "min")
+"""Names of ``aten`` that are rules' names and mean something else."""
 
 ARGUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "where": ("condition", "self", "other"), "lerp": ("self", "end", "weight"), "pow": ("self", "exponent"),
     "addcmul": ("self", "tensor1", "tensor2", "value"), "addcdiv": ("self", "tensor1", "tensor2", "value"),
     "hardtanh": ("self", "min_val", "max_val"), "clamp": ("self", "min", "max"), "copy": ("src",),
+    "clamp_min": ("self", "min"), "clamp_max": ("self", "max"),
     "threshold": ("self", "threshold", "value"), "softplus": ("self", "beta", "threshold"),
     "elu": ("self", "alpha", "scale", "input_scale"), "leaky_relu": ("self", "negative_slope"),
     "softshrink": ("self", "lambd"), "hardshrink": ("self", "lambd"),
@@ -93,11 +83,22 @@ def traced(implementation: Implementation, lanes: Bits, fmt: Format, device: tor
     given = bool(implementation.derivatives)
     subject = handed_in(implementation, order if given else 0)
     watch = _Watch(source_file(subject.call, subject.file) if implementation.user else None)
-    run = TorchCall(subject, watch.around(subject.call), lanes, fmt, device)
+    run = _WatchedCall(subject, watch.around(subject.call), lanes, fmt, device)
+    run.watch = watch
     with watch:
         y = run.value() if order == 0 or given else run.reverse(order)
     watch.end(y)
     return watch.recording
+
+
+class _WatchedCall(TorchCall):
+    """A call that says which derivative is being taken."""
+
+    watch: _Watch
+
+    def _derive(self, order: int, action: Callable[[], Any]) -> Any:
+        self.watch.depth = order
+        return super()._derive(order, action)
 
 
 class _Watch(TorchDispatchMode):  # type: ignore[misc]
@@ -108,9 +109,9 @@ class _Watch(TorchDispatchMode):  # type: ignore[misc]
         self.file = file
         self.recording = Recording()
         self._on = False
-        self._kept: dict[int, tuple[Tensor, int]] = {}
+        self.depth = 0
+        self._kept: dict[tuple[int, ...], tuple[Tensor, int]] = {}
         self._lines: dict[int, SourceLine | None] = {}
-        self._depths: dict[int, int] = {}
 
     def around(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """``function``, its argument the input of the recording."""
@@ -137,7 +138,7 @@ class _Watch(TorchDispatchMode):  # type: ignore[misc]
         operands = self._given(func, args, kwargs) if watched else None  # before it may overwrite them
         result = func(*args, **kwargs)
         if operands is not None:
-            self._note(func, operands, args, result)
+            self._note(func, operands, (*args, *kwargs.values()), result)
         return result
 
     def _given(self, func: Any, args: Any, kwargs: Mapping[str, Any]) -> dict[str, int | Datum | None]:
@@ -171,8 +172,11 @@ class _Watch(TorchDispatchMode):  # type: ignore[misc]
             step = Step(full, None, phase, (), _datum(first), line, node)
         else:
             rule, taken = _rule(space, name, operands)
+            rule = fitting(rule, floating=first.is_floating_point(), truth=first.dtype == torch.bool)
+            if rule in ("gelu", "gelu_backward") and any(isinstance(a, str) and a == "tanh" for a in args):
+                rule = rule.replace("gelu", "gelu_tanh")
             kind: Kind = "custom kernel" if space != "aten" else "operation"
-            if space == "aten" and (rule is None or name in FUSED):
+            if space == "aten" and (rule is None or rule in IN_ONE_KERNEL):
                 kind = "framework function"
             step = Step(f"{space}::{full}", rule, phase, taken, _datum(first), line, node, kind)
         index = self.recording.add(step)
@@ -180,32 +184,24 @@ class _Watch(TorchDispatchMode):  # type: ignore[misc]
             if isinstance(made, torch.Tensor) and (made is first or _memory(made) not in self._kept):
                 self._kept[_memory(made)] = made, index
 
-    def _whence(self) -> tuple[SourceLine | None, str, str | None]:
+    def _whence(self) -> tuple[SourceLine | None, Phase, str | None]:
         """The line that called, or whose operation is differentiated; the phase; the node of autograd's."""
         node = torch._C._current_autograd_node()
         line = source_line(_frames(), self.file)
-        depth = 0
         if node is not None:
-            number = node._sequence_nr()
-            depth = 1 + self._depths.get(number, 0)
-            line = line or self._lines.get(number)
+            line = line or self._lines.get(node._sequence_nr())
         # Autograd has made the node of this operation by now, and counted it.
-        own = torch._C._autograd._get_sequence_nr() - 1
-        self._lines.setdefault(own, line)
-        self._depths.setdefault(own, depth)
-        return line, PHASES[min(depth, 2)], None if node is None else node.name()
+        self._lines.setdefault(torch._C._autograd._get_sequence_nr() - 1, line)
+        return line, PHASES[self.depth], None if node is None else node.name()
 
 
 def _rule(
     space: str, name: str, operands: Mapping[str, int | Datum | None]
 ) -> tuple[str | None, tuple[int | Datum, ...]]:
     """The rule of an operation with the operands that it takes; without one every number that there is."""
-    rule = RULES.get(name) if space == "aten" else None
-    if name in ("clamp_min", "clamp_max") and space == "aten":
-        bound = operands.get("min" if name == "clamp_min" else "max")
-        return "max" if name == "clamp_min" else "min", _present((operands.get("self"), bound))
+    rule = RENAMED.get(name) or (name if name in RULES and name not in REDUCTIONS else None)
     every = _present(operands.values())
-    if rule is None or operands.get("rounding_mode") is not None:
+    if space != "aten" or rule is None or operands.get("rounding_mode") is not None:
         return None, every
     if rule in ("gelu", "gelu_backward"):
         # The approximation is text, and no operand.
@@ -232,11 +228,12 @@ def _frames() -> Iterator[tuple[str, int]]:
         frame = frame.f_back  # type: ignore[assignment]
 
 
-def _memory(x: Tensor) -> int:
+def _memory(x: Tensor) -> tuple[int, ...]:
+    """What two tensors of the same numbers in the same place share."""
     try:
-        return int(x.untyped_storage()._cdata)
+        return int(x.untyped_storage()._cdata), x.storage_offset(), x.numel()
     except (NotImplementedError, RuntimeError):  # no storage of its own
-        return id(x)
+        return (id(x),)
 
 
 def _same(one: Datum, other: Datum) -> bool:

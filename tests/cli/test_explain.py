@@ -83,3 +83,12 @@ def test_the_operation_that_matters_is_shown_with_its_line(tmp_path: Path) -> No
     again = read_results(results).findings[0]
     assert again.trace is not None
     assert [row.operation for row in again.trace if row.marked] == ["aten::exp"]
+
+
+def test_numpy_says_that_it_has_no_trace(tmp_path: Path) -> None:
+    file = tmp_path / "subject.py"
+    file.write_text(HEAD + PIECES["right"])
+    only = ("--format", "float16", "--order", "0", "--property", "accuracy", "--jobs", "1")
+    code, said = explained(str(file), *only, "--bits", "0x3c00")
+    assert (code, "where     no trace on numpy" in said) == (0, True)
+    assert explained(str(file), *only, "--bits", "0x3c0000")[0] == 4

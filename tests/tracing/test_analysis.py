@@ -17,7 +17,7 @@ from gradproof.tracing.shadow import RULES, applied, conditions, context
 
 
 def half(value: float) -> Datum:
-    return datum(FLOAT16.round(Fraction(value)), "float16")
+    return datum(FLOAT16.infinity_bits if value == math.inf else FLOAT16.round(Fraction(value)), "float16")
 
 
 def recorded(*steps: tuple[str | None, tuple[int | Datum, ...], float], at: float) -> Recording:
@@ -109,3 +109,11 @@ def test_numpy_has_no_trace() -> None:
     implementation = Implementation("relu", "numpy", "mine", abs, user=True)
     with pytest.raises(Unsupported, match="no trace on numpy"):
         get_backend("numpy").trace(implementation, 0, FLOAT32, 0)
+
+
+def test_exact_values_beyond_every_format_have_a_text() -> None:
+    recording = recorded(("exp", (0,), math.inf), ("exp", (1,), math.inf), at=60000.0)
+    found = rows(recording)
+    assert found is not None
+    assert [r.exact for r in found] == ["10^26057.7", "inf"]
+    assert [r.local for r in found] == [None, 0.0]

@@ -97,3 +97,20 @@ def test_a_framework_function_is_one_operation_with_its_mathematics() -> None:
     (row,) = traced(written.fused, "silu", -5, 0)
     assert (row["operation"], row["kind"]) == ("aten::silu", "framework function")
     assert row["local"] <= 1
+
+
+def test_a_view_as_another_type_is_no_number_of_the_first() -> None:
+    def seen_as_integer(x: Any) -> Any:
+        return torch.where(x.view(torch.int32) > 0, x * x, -x)
+
+    found = traced(seen_as_integer, "relu", 3.0, 0)
+    product = next(row for row in found if row["operation"] == "aten::mul")
+    assert [o["decimal"] for o in product["operands"]] == ["3.0", "3.0"]
+    assert product["exact"] == "9.0"
+
+
+def test_phases_are_those_of_the_passes() -> None:
+    found = traced(written.quotient_silu, "silu", 0.5, 2)
+    phases = [row["phase"] for row in found]
+    assert phases == sorted(phases, key=["forward", "backward", "second backward"].index)
+    assert {row["line"]["text"] for row in found} == {"return x / (1 + torch.exp(-x))"}

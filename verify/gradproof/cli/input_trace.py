@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gradproof.backends import get_backend
+from gradproof.backends.base import Backend
 from gradproof.cli.console import text
 from gradproof.cli.failures import print_row
 from gradproof.cli.operations import show_trace
@@ -47,8 +48,15 @@ def show_input(out: Console, file: str, bits: str, options: dict[str, Any]) -> N
             if rows:
                 show_trace(out, rows)
             else:
-                print_row(out, "where", f"no trace on {task.backend.partition(':')[0]}")
+                print_row(out, "where", _why_not(task))
             out.print()
+
+
+def _why_not(task: Task) -> str:
+    backend = get_backend(task.backend)
+    if type(backend).trace is Backend.trace:
+        return f"no trace on {backend.name}"
+    return "no trace: it cannot be called so, its result comes from none of its operations, or they are too many"
 
 
 def _tasks(file: str, fmt: str, chosen: Selection) -> Iterator[Task]:

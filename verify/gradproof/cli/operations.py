@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from gradproof.cli.console import columns, count
 from gradproof.cli.failures import print_row
+from gradproof.formats import FORMATS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,7 +46,7 @@ def _where(rows: Sequence[Traced], marked: int | None) -> str:
     of = f" in {row.part_of}" if row.part_of else ""
     line = row.line
     at = f", from {line.file}:{line.number}: {line.text}" if line else ""
-    return f"{row.phase}: {row.operation}{kind}{of}, {_fault(row)}{at}{_turned(rows, marked)}"
+    return f"{row.phase}: {row.operation}{kind}{of}, {_fault(rows, marked)}{at}{_turned(rows, marked)}"
 
 
 def _turned(rows: Sequence[Traced], marked: int) -> str:
@@ -65,19 +66,38 @@ def _called(row: Traced) -> str:
     return f"{row.operation}({', '.join(_short(o.decimal) for o in row.operands)})"
 
 
-def _fault(row: Traced) -> str:
+def _fault(rows: Sequence[Traced], marked: int) -> str:
+    row = rows[marked]
     got = _number(row.result.decimal)
     if row.exact is None or row.amplification is None:
         return "of which the exact result is not known"
-    if math.isinf(got) and row.local is None:
-        return f"overflows: {_short(row.exact)} exactly"
-    if math.isnan(got) and row.local is None:
-        return f"gives NaN: {_short(row.exact)} exactly"
-    if row.local is not None and row.local <= 2 and row.amplification >= 4:
+    if row.local is None:
+        verb = (
+            "overflows"
+            if math.isinf(got)
+            else "gives NaN"
+            if math.isnan(got)
+            else f"gives {_short(row.result.decimal)}"
+        )
+        return f"{verb}: {_short(row.exact)} exactly"
+    if row.local > 2:
+        verb = "underflows to 0" if got == 0 else f"off by {_ulps(row, 'local')} ulp by itself"
+        return f"{verb}: {_short(row.exact)} exactly"
+    if row.amplification >= 4:
         return f"magnifies the error that it is handed {row.amplification:.3g} times"
-    if got == 0:
-        return f"underflows to 0: {_short(row.exact)} exactly"
+    mine, last = FORMATS.get(row.result.format or ""), FORMATS.get(rows[-1].result.format or "")
+    if mine is not None and last is not None and mine.precision < last.precision:
+        return f"rounds to {mine.name}, not to {last.name}"
+    other = next((later for later in rows[marked + 1 :] if _decides_otherwise(later)), None)
+    if other is not None:
+        return f"off by {_ulps(row, 'local')} ulp, which turns {_called(other)}"
     return f"off by {_ulps(row, 'local')} ulp by itself"
+
+
+def _decides_otherwise(row: Traced) -> bool:
+    """Whether a comparison answers otherwise than exact numbers would have it."""
+    decided = row.result.format is None and row.exact is not None
+    return decided and _number(row.result.decimal) != _number(str(row.exact))
 
 
 def _row(row: Traced) -> tuple[str, ...]:

@@ -27,6 +27,8 @@ RIGHT: Final = 4.0
 """Ulps up to which nothing is marked in a result."""
 SPARE_BITS: Final = 160
 """Bits of the exact arithmetic beyond those from 1 down to the least number of the widest format."""
+LONGEST: Final = 1 << 16
+"""Exponents of two beyond which exact values are told as powers of ten."""
 MOST: Final = 256
 """Operations beyond which no call is analysed."""
 
@@ -70,7 +72,7 @@ def rows(recording: Recording, due: Fraction | None = None) -> list[Traced] | No
             line=j.step.line,
             operands=[_shown(o if isinstance(o, Datum) else steps[o].result) for o in j.step.operands],
             result=_shown(j.step.result),
-            exact=None if j.exact is None else str(m.nstr(j.exact, 17)),
+            exact=None if j.exact is None else _decimal(m, j.exact),
             local=_error(j.local),
             amplification=_error(j.amplification),
             accumulated=_error(j.accumulated),
@@ -224,6 +226,14 @@ def _magnifier(m: Any, steps: Sequence[Step], source: int, output: int, judged: 
 
 def _shown(value: Datum) -> Operand:
     return Operand(value.text, value.bits, value.format)
+
+
+def _decimal(m: Any, value: Any) -> str:
+    """17 digits; of what no reader of numbers takes the power of ten: ``-10^7.80728e+307``."""
+    if m.isfinite(value) and value and abs(m.mag(value)) > LONGEST:
+        power = m.log(abs(value)) / m.log(10)
+        return f"{'-' * (value < 0)}10^{m.nstr(power, 6)}"
+    return str(m.nstr(value, 17)).removeprefix("+")
 
 
 def _error(value: Any) -> float | None:

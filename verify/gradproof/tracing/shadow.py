@@ -17,8 +17,8 @@ import mpmath
 Rule = Callable[..., Any]
 """Takes the mpmath context and the operands."""
 
-HUGE: Final = 64
-"""The exponential of numbers of more bits before the point is taken as 0 or infinity."""
+HUGE: Final = 1100
+"""The exponential of numbers of more bits before the point, beyond every format, is taken as 0 or infinity."""
 
 
 @lru_cache(maxsize=8)

@@ -110,7 +110,7 @@ class _Watch(TorchDispatchMode):  # type: ignore[misc]
         self.recording = Recording()
         self._on = False
         self.depth = 0
-        self._kept: dict[tuple[int, ...], tuple[Tensor, int]] = {}
+        self._kept: dict[tuple[object, ...], tuple[Tensor, int]] = {}
         self._lines: dict[int, SourceLine | None] = {}
 
     def around(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -228,10 +228,10 @@ def _frames() -> Iterator[tuple[str, int]]:
         frame = frame.f_back  # type: ignore[assignment]
 
 
-def _memory(x: Tensor) -> tuple[int, ...]:
+def _memory(x: Tensor) -> tuple[object, ...]:
     """What two tensors of the same numbers in the same place share."""
     try:
-        return int(x.untyped_storage()._cdata), x.storage_offset(), x.numel()
+        return x.untyped_storage()._cdata, x.storage_offset(), x.numel(), x.dtype
     except (NotImplementedError, RuntimeError):  # no storage of its own
         return (id(x),)
 

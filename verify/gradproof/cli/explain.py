@@ -44,7 +44,7 @@ def explain_command(subject: str, bits: str | None, **options: Any) -> int:
         found = [f for f in found if _holds(f, _pattern(bits))]
     out = console()
     for finding in found:
-        show_finding(out, finding, result.cells)
+        show_finding(out, finding, result.cells, operations=True)
         if finding.known_ref is not None:
             _known(out, result, finding.known_ref)
         out.print()

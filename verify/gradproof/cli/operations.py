@@ -21,14 +21,16 @@ HEAD: Final = ("   ", "phase", "operation", "result", "exact", "own error", "mag
 PHASES: Final = {"forward": "f", "backward": "f'", "second backward": "f''"}
 
 
-def show_trace(out: Console, rows: Sequence[Traced]) -> None:
-    """The operations of one call (``Finding.trace``): at most twelve, the marked one among them."""
+def show_trace(out: Console, rows: Sequence[Traced], *, table: bool = True) -> None:
+    """The operation that matters among those of one call (``Finding.trace``), and a table of twelve around it."""
     if not rows:
         return
     marked = next((i for i, row in enumerate(rows) if row.marked), None)
+    print_row(out, "where", _where(rows, marked))
+    if not table:
+        return
     first = 0 if marked is None else max(0, min(marked - SHOWN // 2, len(rows) - SHOWN))
     shown = rows[first : first + SHOWN]
-    print_row(out, "where", _where(rows, marked))
     columns(out, HEAD, [_row(row) for row in shown])
     if len(rows) > len(shown):
         print_row(out, "", f"{len(shown)} of {count(len(rows), 'operation')}; --json has all of them")

@@ -25,6 +25,7 @@ from gradproof.backends.space import Space
 from gradproof.errors import Unsupported
 from gradproof.formats import FORMATS, Format
 from gradproof.formats.arrays import Bits
+from gradproof.tracing.recording import Recording
 
 __all__ = [
     "LANES", "Availability", "Backend", "Call", "Implementation", "Traits", "padded", "padded_length",
@@ -107,6 +108,13 @@ class Backend(abc.ABC):
         way (``works_on_device``), and for layouts other than ``contiguous``.
         """
         raise Unsupported(f"the backend {self.name} does not keep results on its device")
+
+    def trace(self, implementation: Implementation, bits: int, fmt: Format, order: int) -> Recording:
+        """The operations of f^(order), eager and by reverse AD, at one input.
+
+        Raises Unsupported where the backend cannot watch operations, and the errors of ``evaluate``.
+        """
+        raise Unsupported(f"no trace on {self.name}")
 
     def arrays(self) -> Arrays:
         """Operations on what ``on_device`` returns. Raises Unsupported as it does."""

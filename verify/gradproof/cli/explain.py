@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 
 @click.command("explain", epilog="Example: gradproof explain silu --backend torch --format bfloat16")
 @click.argument("subject", metavar="FILE.py|FUNCTION|RESULTS.json")
-@click.option("--bits", metavar="0x...", help="Only findings whose intervals hold this input, given as bits.")
+@click.option(
+    "--bits", metavar="0x...", help="Only findings whose intervals hold this input; with one --format its operations."
+)
 @run_options
 def explain_command(subject: str, bits: str | None, **options: Any) -> int:
     """Say what is wrong with FILE.py's implementations, or with the frameworks' own FUNCTION, fault by fault.
 
     Known deviations are told as well, with their reasons. A results file is read, not run again. The profile is
-    quick unless another is named.
+    quick unless another is named. Of FILE.py's implementations the operations at the worst input are shown, or at
+    --bits, where one --format is named beside it.
 
     Exits 0 when there is no new finding, 1 when there is one, else like `gradproof run`.
     """
@@ -41,10 +44,14 @@ def explain_command(subject: str, bits: str | None, **options: Any) -> int:
         found = [f for f in found if _holds(f, _pattern(bits))]
     out = console()
     for finding in found:
-        show_finding(out, finding, result.cells)
+        show_finding(out, finding, result.cells, operations=True)
         if finding.known_ref is not None:
             _known(out, result, finding.known_ref)
         out.print()
+    if bits is not None and subject.endswith(".py") and len(options["format"] or ()) == 1:
+        from gradproof.cli.input_trace import show_input
+
+        show_input(out, subject, bits, options)
     judged = sum(n for status, n in result.counts().items() if status in ("pass", "fail", "known", "error"))
     out.print(text(f"{count(len(found), 'finding')}, from {count(judged, 'judged cell')}"))
     return code

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gradproof.cli.console import count, text
 from gradproof.cli.failures import gravity, print_row
+from gradproof.cli.operations import show_trace
 from gradproof.formats import FORMATS
 from gradproof.results.formatting import SHOWN, digits, figure, over_bound
 from gradproof.results.labels import kernel_origin, with_origin
@@ -26,8 +27,8 @@ BASELINE = {
 """What is said of a finding's ``baseline``."""
 
 
-def show_finding(out: Console, finding: Finding, cells: Sequence[Cell]) -> None:
-    """A finding of ``cells``, those of the results that it is from."""
+def show_finding(out: Console, finding: Finding, cells: Sequence[Cell], *, operations: bool = False) -> None:
+    """A finding of ``cells``, those of the results that it is from; with the table of its trace if asked."""
     mine = [c for c in cells if _is_of(c, finding)]
     felt = {True: ", felt in training", False: ", not felt in training", None: ""}[finding.felt]
     place = f"{finding.backend}:{finding.device}" + (f", {finding.mode}" if finding.mode != "eager" else "")
@@ -49,6 +50,8 @@ def show_finding(out: Console, finding: Finding, cells: Sequence[Cell]) -> None:
     if finding.explanation is not None:
         share = figure(100 * finding.explanation.encloses, 4)
         print_row(out, "explained", f"{finding.explanation.text} [{finding.explanation.id}], {share} % of what fails")
+    if finding.trace:
+        show_trace(out, finding.trace, table=operations)
     if finding.baseline is not None:
         print_row(out, "baseline", BASELINE[finding.baseline])
     if finding.advice is not None:

@@ -14,6 +14,7 @@ from gradproof.engine.explaining import advice, explanations
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Violations
 from gradproof.engine.regions import spans
+from gradproof.engine.traces import trace
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
 from gradproof.measure.judge import Judgement
@@ -174,6 +175,7 @@ def _cluster(
         felt=bool(judged.felt.any()),
         baseline=baseline(probe, order, bits, errors),
         advice=advice(probe, order) if probe.implementation.user and kind in ADVISED else None,
+        trace=trace(probe, order, int(bits[worst])) if probe.implementation.user else None,
     )  # fmt: skip
 
 

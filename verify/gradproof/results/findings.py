@@ -25,6 +25,7 @@ from gradproof.results.model import (
     Explanation,
     FailingInputs,
     Finding,
+    Traced,
     WorstInput,
     exact_params,
 )
@@ -197,6 +198,7 @@ def _of_group(group: _Group) -> Finding:
         group.cells, kind, _told(group, worst), regions, worst.cluster.worst,
         None if any(c.magnitude is None for c in clusters) else max(c.magnitude or 0.0 for c in clusters),
         any(c.felt for c in clusters), _explained(group.parts), baseline, worst.cluster.advice,
+            worst.cluster.trace,
     )  # fmt: skip
 
 
@@ -247,6 +249,7 @@ def _finding(
     explanation: Explanation | None,
     baseline: Any,
     advice: Advice | None = None,
+    trace: list[Traced] | None = None,
 ) -> Finding:
     first = cells[0]
     known = {c.known_ref for c in cells}
@@ -268,7 +271,7 @@ def _finding(
         explanation=explanation,
         baseline=baseline,
         advice=advice,
-        trace=None,
+        trace=trace,
         # Known only where all of it is: one new cell makes it new.
         known_ref=None if None in known else sorted(str(k) for k in known)[0],
         cells=[c.id for c in cells],

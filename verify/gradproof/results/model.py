@@ -182,6 +182,50 @@ class Advice:
 
 
 @dataclass(frozen=True)
+class SourceLine:
+    """A line of a user's file: the file's name without the folder, the number from 1 on, and the text."""
+
+    file: str
+    number: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A number of a call: in a format with its bits, or a constant of the code's, for which both are None."""
+
+    decimal: str
+    bits: str | None
+    format: str | None
+
+
+@dataclass(frozen=True)
+class Traced:
+    """One operation of a call at one input. Errors are in ulps, None where infinite or unknown.
+
+    ``part_of`` is the node of autograd that calls it, or JAX's name stack. ``exact`` is the result in exact arithmetic
+    from the input on, None behind an operation of unknown mathematics. ``local`` is the error against the exact
+    operation on the computed operands, ``accumulated`` that against ``exact``, both as if exponents had no end;
+    ``amplification`` by how much an operand's relative error is magnified at most; ``adds`` what the operation's own
+    error adds to that of the whole result. The operation that matters is ``marked``.
+    """
+
+    operation: str
+    phase: Literal["forward", "backward", "second backward"]
+    part_of: str | None
+    kind: Literal["operation", "framework function", "custom kernel"]
+    line: SourceLine | None
+    operands: list[Operand]
+    result: Operand
+    exact: str | None
+    local: float | None
+    amplification: float | None
+    accumulated: float | None
+    adds: float | None
+    marked: bool
+
+
+@dataclass(frozen=True)
 class FailingInputs:
     """Failing inputs of one cell that are of one kind (``FINDING_KINDS``).
 
@@ -204,6 +248,8 @@ class FailingInputs:
     explanations: list[Explanation] = field(default_factory=list)
     """All that hold nearly all of these results, the narrowest first."""
     advice: Advice | None = None
+    trace: list[Traced] | None = None
+    """The operations at the worst input of a user's implementation, in the order of the calls."""
 
 
 @dataclass(frozen=True)
@@ -229,7 +275,7 @@ class Finding:
     explanation: Explanation | None
     baseline: Literal["same", "worse", "better"] | None
     advice: Advice | None
-    trace: list[dict[str, Any]] | None
+    trace: list[Traced] | None
     known_ref: str | None
     cells: list[str]
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, final
 import numpy as np
 
 from gradproof.backends import traits as probing
-from gradproof.backends.base import Availability, Backend, Call, Implementation, Traits
+from gradproof.backends.base import Availability, Backend, Call, Implementation, Traits, padded_length
 from gradproof.backends.chains import reverse_passes
 from gradproof.backends.contract import check_offered, error_text
 from gradproof.backends.cuda import driver_version
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gradproof.backends.arrays import Arrays
     from gradproof.backends.settings import FrameworkSetting
     from gradproof.backends.space import Space
+    from gradproof.tracing.recording import Recording
 
 _PLATFORM: Final = {"cpu": "cpu", "cuda": "gpu"}
 
@@ -130,6 +131,15 @@ class JaxBackend(Backend):
             raise Unsupported(f"results stay on the device in the layout contiguous only, not {call.layout}")
         with self._calls.configured(fmt, self._device):
             return self._functions.on_device(implementation, first, count, fmt, call)
+
+    def trace(self, implementation: Implementation, bits: int, fmt: Format, order: int) -> Recording:
+        """See the base class; the equations of the jaxpr, one after the other, so nothing is fused."""
+        from gradproof.backends.jax.trace import traced
+
+        self._check_callable(implementation, fmt, Call(order=order))
+        lanes = np.full(padded_length(1, few_lengths=True), bits, storage(fmt))
+        with self._calls.configured(fmt, self._device):
+            return traced(implementation, lanes, fmt, self._device, order)
 
     def arrays(self) -> Arrays:
         """JAX arrays on the device, compiled operation by operation."""

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gradproof.backends.arrays import Arrays
     from gradproof.backends.settings import FrameworkSetting
     from gradproof.backends.space import Space
+    from gradproof.tracing.recording import Recording
 
 
 @final
@@ -161,6 +162,16 @@ class TorchBackend(Backend):
             )
             # Autograd gives zeros without memory, and a result may be a view of what it does not own.
             return result.detach()[:count].clone().contiguous()
+
+    def trace(self, implementation: Implementation, bits: int, fmt: Format, order: int) -> Recording:
+        """See the base class; operations as the dispatcher sees them, below autograd."""
+        from gradproof.backends.torch.trace import traced
+
+        call = Call(order=order)
+        self._check_callable(implementation, fmt, call)
+        lanes = np.full(padded_length(1), bits, storage(fmt))
+        with self._arrays.one_thread():
+            return traced(implementation, lanes, fmt, self._device, order)
 
     def arrays(self) -> Arrays:
         """Tensors on the device."""

@@ -47,14 +47,21 @@ def accounted_for(task: Task, selection: Selection) -> bool | None:
     return not any(len(v) for v in outcome.violations) and outcome.evidence.n > 0
 
 
-def healed(probe: Probe, bits: Bits, got: Bits, order: int, suspects: Bits | None = None) -> Bits:
+def healed(
+    probe: Probe, bits: Bits, got: Bits, order: int, suspects: Bits | None = None, cotangent: float = 1.0
+) -> Bits:
     """``got`` with the correctly rounded f^(order) at the inputs where ``suspects`` break the contract.
 
-    ``suspects`` are the results that decide, ``got`` itself by default; all of shape (n,).
+    ``suspects`` are the results that decide, ``got`` itself by default; all of shape (n,). ``cotangent`` is what the
+    reverse pass of ``got`` starts from: the true value is multiplied by it.
     """
     reference = probe.references(bits)[order]
     wrong = probe.judge(bits, got if suspects is None else suspects, order, reference).failing
-    return np.where(wrong, reference.rounded, got).astype(got.dtype)
+    true = reference.rounded
+    if cotangent != 1.0:
+        with np.errstate(all="ignore"):
+            true = fa.round_values(reference.values * cotangent, probe.format)
+    return np.where(wrong, true, got).astype(got.dtype)
 
 
 class _Healing:
@@ -72,11 +79,12 @@ class _Healing:
     def evaluate(self, implementation: Implementation, bits: Bits, fmt: Format, call: Call) -> Bits:
         """As ``Backend.evaluate``, healed."""
         got = self._backend.evaluate(implementation, bits, fmt, call)
-        if implementation is not self._probe.implementation or call.cotangent != 1.0 or not bits.size:
+        if implementation is not self._probe.implementation or not bits.size:
             return got
         usual = replace(self._usual, order=call.order)
         suspects = got if call == usual else self._backend.evaluate(implementation, bits, fmt, usual)
-        return healed(self._probe, bits.ravel(), got.ravel(), call.order, suspects.ravel()).reshape(bits.shape)
+        answer = healed(self._probe, bits.ravel(), got.ravel(), call.order, suspects.ravel(), call.cotangent)
+        return answer.reshape(bits.shape)
 
 
 def _twin(task: Task, selection: Selection) -> Probe:

@@ -10,11 +10,11 @@ import click
 
 from gradproof.cli import codes
 from gradproof.cli.console import console, count, text
-from gradproof.cli.failures import gravity
 from gradproof.cli.progress import shared_ids
 from gradproof.cli.reporting import read
 from gradproof.results.formatting import figure
 from gradproof.results.sweeps import differences
+from gradproof.results.telling import gravity
 
 if TYPE_CHECKING:
     from rich.console import Console

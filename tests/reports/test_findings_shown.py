@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 import re
 from html import unescape
+from pathlib import Path
 
 import pytest
 
+from gradproof.errors import UsageError
+from gradproof.results import read_results, write_results
 from gradproof.results.model import (
     Advice,
     Cell,
@@ -148,3 +151,21 @@ def test_of_those_beyond_there_is_a_line_each() -> None:
 def test_a_markdown_report_counts_what_it_leaves_out() -> None:
     text = render_markdown(result(*(cell(i) for i in range(103))))
     assert "and 3 more: see the HTML report" in text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told_"),
+    [
+        ('"bits":"0x41880000"', '"bits":"4188"', "expected bit patterns such as 0x3f80, got '4188'"),
+        ('["0x41880000","0x42b00000"]', '["0x41880000"]', "expected intervals of two ends"),
+        ('["0x41880000","0x42b00000"]', '["0x41880000","?"]', "expected bit patterns such as 0x3f80, got '?'"),
+    ],
+)
+def test_a_file_with_what_is_no_input_is_refused(tmp_path: Path, old: str, new: str, told_: str) -> None:
+    file = tmp_path / "r.json"
+    write_results(result(cell()), file)
+    text = file.read_text("utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), "utf-8")
+    with pytest.raises(UsageError, match=re.escape(told_)):
+        read_results(file)

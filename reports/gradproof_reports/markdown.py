@@ -11,6 +11,7 @@ from gradproof.extend import (
     PlaceVerdict,
     RunResult,
     claim_verdicts,
+    finding_texts,
     kernel_origins,
     sweeps,
     visible,
@@ -39,8 +40,12 @@ SHOWN = 100
 """Failures in the table; the rest are counted. Summaries of hosted CI end at about a megabyte."""
 
 
+NAMED = 6
+"""Functions that a line of known findings names; the rest are counted."""
+
+
 def render_markdown(result: RunResult) -> str:
-    """Verdict, counts by backend, claims, failures (the gravest first), known deviations and the ledger."""
+    """Verdict, counts by backend, findings, claims, failures (the gravest first), known deviations and the ledger."""
     return "\n".join(_lines(result)) + "\n"
 
 
@@ -56,6 +61,7 @@ def _lines(result: RunResult) -> Iterator[str]:
         yield "**The run did not finish.**\n"
     yield f"{DEFINITION_U} {DEFINITION_M}\n"
     yield from _by_backend(result)
+    yield from _findings(result)
     yield from _claims(result)
     yield from _failures(failing(result))
     yield from _sweeps([c for c in result.cells if c.property == sweeps.PROPERTY and c.evidence.n])
@@ -80,6 +86,48 @@ def _by_backend(result: RunResult) -> Iterator[str]:
     for place in unique(place_label(c) for c in result.cells):
         cells: list[str] = [c.status for c in result.cells if place_label(c) == place]
         yield f"| {_text(place)} | " + " | ".join(str(cells.count(s)) for s in statuses) + " |"
+
+
+def _findings(result: RunResult) -> Iterator[str]:
+    """What is wrong, once for each fault: new ones in words, then known ones by the deviation that explains them."""
+    told = finding_texts.told(result)
+    if not told:
+        return
+    new = [t for t in told if t.new]
+    yield "\n## Findings\n"
+    if not new:
+        yield "None that is new.\n"
+    for one in new[:SHOWN]:
+        whose = f"{_text(one.subject)} as {_text(one.function)} on {_text(one.place)}, {_text(one.kind)}"
+        yield f"- {whose}: **{_text(one.finding.text)}**"
+        yield from (f"  - {label}: {shown}" for label, shown in _told(one) if shown)
+    if len(new) > SHOWN:
+        yield f"\nand {len(new) - SHOWN} more: see the HTML report or the results file."
+    known = finding_texts.known_by(told, result.deviations)
+    if known:
+        yield "\n| known by | findings | cells | kinds | functions |"
+        yield "|---|---:|---:|---|---|"
+    for title, group in known:
+        cells = sum(len(t.finding.cells) for t in group)
+        kinds, functions = (unique(names) for names in zip(*((t.finding.kind, t.function) for t in group), strict=True))
+        several = f" and {len(functions) - NAMED} more" if len(functions) > NAMED else ""
+        yield (
+            f"| {_text(title)} | {len(group)} | {cells} | {_text(', '.join(kinds))} "
+            f"| {_text(', '.join(functions[:NAMED]) + several)} |"
+        )
+
+
+def _told(told: finding_texts.Told) -> Iterator[tuple[str, str]]:
+    """What is known of a finding, line by line, escaped."""
+    numbers = ", ".join(f"{name} {decimal} ({bits})" for name, decimal, bits in told.numbers)
+    yield "worst input", _text(f"{numbers}; {told.at}" if numbers else "")
+    yield "error", _text(told.error)
+    yield "probably", _text(CAUSE_WORDS.get(told.probably, told.probably))
+    yield "explained", _text(told.explained)
+    yield "baseline", _text(told.baseline)
+    yield "instead", _text(told.advice)
+    yield f"{told.cells} cell{'s' if told.cells != 1 else ''}", _text(told.accounts)
+    yield "reproduce", _code(told.command)
 
 
 def _claims(result: RunResult) -> Iterator[str]:

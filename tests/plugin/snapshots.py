@@ -19,6 +19,9 @@ CHANGING = (
     # How many inputs a sampled check tries follows Hypothesis' draws, which its versions change.
     (re.compile(r"\d+ inputs tried"), "N inputs tried"),
     (re.compile(r"\d+ of \d+ tried inputs"), "N of N tried inputs"),
+    # So do the ends of a finding's intervals, the share that most are off by, and the one shown of equally bad inputs.
+    (re.compile(r"^(    what .* wrong by) \S+ % and more on .* \(", re.MULTILINE), r"\1 N % and more on [N, N] ("),
+    (re.compile(r"^(    worst +)x .*;", re.MULTILINE), r"\1x N, got N, expected N;"),
 )
 """What differs from run to run or from version to version, and what stands in its place."""
 

@@ -117,7 +117,7 @@ def test_the_summary_counts_and_names_what_is_wrong_with_the_ledger() -> None:
         ledger = [{"state": s, "entry": "elu tail", "detail": "no longer shows"} for s in states]
         return {"cell": {"status": status}, "ledger": ledger}
 
-    assert summary([verdict("known", "seen"), verdict("pass", "gone"), verdict("fail"), verdict("pass")]) == [
-        "4 cells: 1 fail, 1 known, 2 pass",
+    assert summary([verdict("known", "seen"), verdict("pass", "gone"), verdict("undecided"), verdict("pass")]) == [
+        "4 cells: 1 undecided, 1 known, 2 pass",
         "ledger: gone: elu tail: no longer shows",
     ]

@@ -94,6 +94,6 @@ def test_markdown_says_the_verdict_and_lists_the_failures(tmp_path: Path) -> Non
 
 def test_names_cannot_break_a_markdown_table() -> None:
     text = render_markdown(hostile("a|b\n<img src=x onerror=alert(1)>`"))
-    row = next(line for line in text.splitlines() if "accuracy" in line or "a\\|b" in line)
+    row = next(line for line in text.splitlines() if line.startswith("| ") and "a\\|b" in line)
     assert len(re.findall(r"(?<!\\)\|", row)) == 7
     assert "<img" not in re.sub(r"\\<", "", text)

@@ -20,7 +20,7 @@ from gradproof.extend import (
     with_origin,
     write_text,
 )
-from gradproof_reports.html import claims, data, failures, matrix, states
+from gradproof_reports.html import claims, data, failures, findings, matrix, states
 from gradproof_reports.html.pages import pages, slugs
 from gradproof_reports.summary import (
     DEFINITION_M,
@@ -64,6 +64,7 @@ def render_html(result: RunResult) -> str:
         "worst_slug": at[next(i for i, c in enumerate(result.cells) if c is bad[0])] if bad else "",
         "wall": duration(result.run.seconds),
         "definitions": (DEFINITION_U, DEFINITION_M),
+        "findings": findings.build(result),
         "claims": claims.claims(result, at),
         "absent": claims.absent(result),
         "places": places,

@@ -37,9 +37,9 @@ def explain_command(subject: str, bits: str | None, **options: Any) -> int:
 
     from gradproof.cli.console import console, count, text
     from gradproof.cli.findings import show_finding
-    from gradproof.results.findings import findings
+    from gradproof.results.telling import found_in
 
-    found = result.findings or findings(result.cells)
+    found = found_in(result)
     if bits is not None:
         found = [f for f in found if _holds(f, _pattern(bits))]
     out = console()

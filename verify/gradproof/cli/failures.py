@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from gradproof.cli.console import STYLES, count, text
 from gradproof.results.formatting import SHOWN, digits, figure, in_order, over_bound
 from gradproof.results.labels import kernel_origin, with_origin
-from gradproof.results.model import SEVERITIES
+from gradproof.results.telling import FAILING, gravity
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from gradproof.results.model import Cell, Certificate, Interval, Number, RunResult
-
-FAILING: Final = ("fail", "error")
-
-
-def gravity(cell: Cell) -> tuple[int, bool, float]:
-    """Sort key, the gravest first: severity, then whether training feels it, then error over bound."""
-    severity = SEVERITIES.index(cell.severity) if cell.severity in SEVERITIES else len(SEVERITIES)
-    return severity, not cell.felt, -(math.inf if cell.magnitude is None else cell.magnitude)
 
 
 def failing(result: RunResult) -> list[Cell]:

@@ -12,8 +12,8 @@ from gradproof.cli.failures import failing, show
 from gradproof.cli.findings import show_finding
 from gradproof.cli.outputs import DEFAULTS, RESULTS
 from gradproof.results.claims import overall
-from gradproof.results.findings import findings
 from gradproof.results.labels import kernel_origins, place_of, with_origin
+from gradproof.results.telling import found_in
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,7 +59,7 @@ def _judged_on(result: RunResult) -> str:
 
 def _failures(out: Console, result: RunResult, verbose: bool) -> None:
     """What is wrong, once for each fault; with ``verbose`` every failing cell after it."""
-    new = [f for f in result.findings or findings(result.cells) if f.known_ref is None]
+    new = [f for f in found_in(result) if f.known_ref is None]
     cells = failing(result)
     if not cells:
         return

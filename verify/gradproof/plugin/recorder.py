@@ -103,7 +103,7 @@ class Recorder:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Counts by status, trouble with the ledger, and where the files are."""
+        """What is new, counts by status, trouble with the ledger, and where the files are."""
         if self.verdicts:
             from gradproof.plugin.summary import summary
 

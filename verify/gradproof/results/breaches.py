@@ -11,7 +11,17 @@ from functools import cache
 from typing import Any, Final
 
 from gradproof.files.reading import shortened
-from gradproof.results.model import Cell, Certificate, ClaimException, Curve, Number, RunResult
+from gradproof.results.model import (
+    Cell,
+    Certificate,
+    ClaimException,
+    Curve,
+    FailingInputs,
+    Finding,
+    Number,
+    RunResult,
+    WorstInput,
+)
 from gradproof.results.sweeps import PROPERTY
 
 _BITS: Final = re.compile("0x[0-9a-f]{1,16}")
@@ -32,6 +42,13 @@ def breach(value: object) -> str:
             return _magnitude(value.magnitude) or _cell(value)
         case Certificate() | ClaimException():
             return _magnitude(value.magnitude)
+        case WorstInput():
+            return _patterns([value.bits, value.got, value.expected or value.got], "")
+        case FailingInputs():
+            return _regions(value.regions, ".regions")
+        case Finding():
+            held = ((name, order, r) for name, orders in value.regions.items() for order, r in orders.items())
+            return next(filter(None, (_regions(r, f".regions.{name}.{order}") for name, order, r in held)), "")
         case RunResult():
             return _twice(value.cells)
     return ""
@@ -45,6 +62,17 @@ def _number(bits: Any, decimal: Any) -> str:
     except (TypeError, ValueError):
         return f".decimal: expected a number as text, got {shortened(decimal)}"
     return ""
+
+
+def _patterns(patterns: list[str], where: str) -> str:
+    wrong = next((p for p in patterns if not _BITS.fullmatch(p)), None)
+    return "" if wrong is None else f"{where}: expected bit patterns such as 0x3f80, got {shortened(wrong)}"
+
+
+def _regions(regions: list[list[str]], where: str) -> str:
+    if any(len(region) != 2 for region in regions):
+        return f"{where}: expected intervals of two ends"
+    return next(filter(None, (_patterns(region, where) for region in regions)), "")
 
 
 def _curve(curve: Curve) -> str:

@@ -1,0 +1,109 @@
+"""What became of findings from one results file to another: new, gone, or found otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gradproof.results.model import Cell, Finding, RunResult, exact_params
+from gradproof.results.telling import found_in
+
+NEW: Final = "new finding"
+CHANGED: Final = "finding changed"
+GONE: Final = "finding gone"
+UNSEEN: Final = "finding no longer looked for"
+"""Of a finding whose cells HEAD did not judge."""
+FINDING_CHANGES: Final = (NEW, CHANGED, GONE, UNSEEN)
+
+FAILING: Final = ("fail", "error", "known")
+JUDGED: Final = ("pass", *FAILING)
+
+
+@dataclass(frozen=True)
+class FindingChange:
+    """One finding that only one file has, or that both have in another kind or with another explanation."""
+
+    kind: str
+    base: Finding | None
+    head: Finding | None
+
+    @property
+    def finding(self) -> Finding:
+        """As HEAD has it, or as BASE had it."""
+        found = self.head or self.base
+        assert found is not None
+        return found
+
+
+def finding_changes(base: RunResult, head: RunResult) -> list[FindingChange]:
+    """The findings that differ, in the order of ``FINDING_CHANGES``; none where a file says nothing of findings.
+
+    One of a pair is the other where both are of one implementation, mode and kind and are explained or known alike. Of
+    several, and of the rest, those are one that account for the same cells.
+    """
+    if not (_tells(base) and _tells(head)):
+        return []
+    before, after = _by_subject(found_in(base)), _by_subject(found_in(head))
+    judged = {(*_subject_of(c), c.id) for c in head.cells if c.status in JUDGED}
+    found: list[FindingChange] = []
+    for subject in dict.fromkeys([*after, *before]):
+        old, new = before.get(subject, []), after.get(subject, [])
+        _paired(old, new, alike=True)
+        found += [FindingChange(CHANGED, was, now) for was, now in _paired(old, new, alike=False)]
+        found += [FindingChange(NEW, None, now) for now in new]
+        for was in old:
+            seen = any((*subject, name) in judged for name in was.cells)
+            found.append(FindingChange(GONE if seen else UNSEEN, was, None))
+    return sorted(found, key=lambda change: FINDING_CHANGES.index(change.kind))
+
+
+def _tells(result: RunResult) -> bool:
+    """Whether a file would have findings if something in it were wrong: older ones have neither these nor clusters."""
+    return (
+        bool(result.findings)
+        or not any(c.status in FAILING for c in result.cells)
+        or any(c.clusters for c in result.cells)
+    )
+
+
+def _subject_of(of: Cell | Finding) -> tuple[Any, ...]:
+    return of.function, exact_params(of.params), of.implementation, of.backend, of.device, of.mode
+
+
+def _by_subject(findings: Sequence[Finding]) -> dict[tuple[Any, ...], list[Finding]]:
+    subjects: dict[tuple[Any, ...], list[Finding]] = {}
+    for finding in findings:
+        subjects.setdefault(_subject_of(finding), []).append(finding)
+    return subjects
+
+
+def _mark(finding: Finding) -> tuple[str, str, bool]:
+    """What makes a finding another one: its kind, what explains it, and whether it is known."""
+    why = finding.explanation.id if finding.explanation else finding.known_ref or ""
+    return finding.kind, why, finding.known_ref is not None
+
+
+def _paired(old: list[Finding], new: list[Finding], *, alike: bool) -> list[tuple[Finding, Finding]]:
+    """The pairs, those with the most cells in common first, taken out of both lists.
+
+    ``alike`` ones are of one mark, whatever their cells; others have a cell in common.
+    """
+    rated = [
+        (_common(was, now), i, j)
+        for i, was in enumerate(old)
+        for j, now in enumerate(new)
+        if (_mark(was) == _mark(now) if alike else _common(was, now))
+    ]
+    taken: list[tuple[int, int]] = []
+    for _, i, j in sorted(rated, key=lambda pair: (-pair[0], pair[1:])):
+        if not any(i == a or j == b for a, b in taken):
+            taken.append((i, j))
+    pairs = [(old[i], new[j]) for i, j in sorted(taken)]
+    old[:] = [f for i, f in enumerate(old) if i not in {a for a, _ in taken}]
+    new[:] = [f for j, f in enumerate(new) if j not in {b for _, b in taken}]
+    return pairs
+
+
+def _common(one: Finding, other: Finding) -> int:
+    return len({*one.cells} & {*other.cells})

@@ -14,7 +14,7 @@ import numpy as np
 
 from gradproof.engine.oracles import oracle_of
 from gradproof.engine.probe import Probe
-from gradproof.errors import GradproofError
+from gradproof.errors import GradproofError, Unsupported, UsageError
 from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
@@ -101,7 +101,7 @@ def _other_function(probe: Probe, order: int, bits: Bits, got: Bits) -> Explanat
     for other in _others(probe.function):
         try:
             reference = oracle_of(other).references(bits, fmt)[order]
-        except GradproofError:
+        except (Unsupported, UsageError):
             continue
         judged = judge(bits, got, reference, fmt, order, probe.contract, 1.0)
         share = float(np.mean(judged.judged & ~judged.failing))

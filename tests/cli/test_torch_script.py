@@ -104,5 +104,6 @@ def test_the_readmes_example_fails_with_a_nan_that_can_be_repeated(gradproof: In
     )  # fmt: skip
     assert done.exit_code == 1, done.output
     assert re.search(r"got +-?nan", done.stdout)
-    assert "intermediate-overflow" in done.stdout
+    assert re.search(r"explained .*\[silu/quotient/1\], 100 % of what fails", done.stdout)
+    assert re.search(r"where +.*, from mine\.py:6: return x / \(1 \+ torch\.exp\(-x\)\)", done.stdout)
     assert "gradproof repro silu --file mine.py --implementation mine:silu --backend torch:cpu" in done.stdout

@@ -11,6 +11,7 @@ import pytest
 
 from gradproof.errors import UsageError
 from gradproof.results import read_results, write_results
+from gradproof.results.finding_texts import told
 from gradproof.results.model import (
     Advice,
     Cell,
@@ -20,7 +21,6 @@ from gradproof.results.model import (
     RunResult,
     WorstInput,
 )
-from gradproof.results.telling import told
 from gradproof_reports.html import render_html
 from gradproof_reports.html.findings import WHOLE
 from gradproof_reports.markdown import render_markdown

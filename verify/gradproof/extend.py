@@ -98,8 +98,7 @@ if TYPE_CHECKING:
     from gradproof.oracle.reference import BY_EXACT, FINITE, UNDECIDED, UNDEFINED, ReferenceRow
     from gradproof.oracle.shape import Bracket, extent, linear_pieces, turning_points
     from gradproof.results import claims as claim_verdicts
-    from gradproof.results import sweeps
-    from gradproof.results import telling as finding_texts
+    from gradproof.results import finding_texts, sweeps
     from gradproof.results.formatting import in_order
     from gradproof.results.keeping import Weight
     from gradproof.results.labels import kernel_origin, kernel_origins, with_origin
@@ -227,7 +226,7 @@ _HOMES: Final = {
     "STATUSES": "gradproof.results.model",
     "cache_entries": "gradproof.cache:entries",
     "claim_verdicts": "gradproof.results:claims",
-    "finding_texts": "gradproof.results:telling",
+    "finding_texts": "gradproof.results:finding_texts",
     "function_text": "gradproof.results.model:shown",
     "in_order": "gradproof.results.formatting",
     "kernel_origin": "gradproof.results.labels",

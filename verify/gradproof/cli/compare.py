@@ -14,9 +14,9 @@ from gradproof.cli.progress import shared_ids
 from gradproof.cli.reporting import read
 from gradproof.results.changes import CHANGED as FOUND_OTHERWISE
 from gradproof.results.changes import FINDING_CHANGES, NEW, FindingChange, finding_changes
+from gradproof.results.finding_texts import gravity, tell
 from gradproof.results.formatting import figure
 from gradproof.results.sweeps import differences
-from gradproof.results.telling import gravity, tell
 
 if TYPE_CHECKING:
     from rich.console import Console

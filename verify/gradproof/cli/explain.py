@@ -37,7 +37,7 @@ def explain_command(subject: str, bits: str | None, **options: Any) -> int:
 
     from gradproof.cli.console import console, count, text
     from gradproof.cli.findings import show_finding
-    from gradproof.results.telling import found_in
+    from gradproof.results.finding_texts import found_in
 
     found = found_in(result)
     if bits is not None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gradproof.cli.console import STYLES, count, text
+from gradproof.results.finding_texts import FAILING, gravity
 from gradproof.results.formatting import SHOWN, digits, figure, in_order, over_bound
 from gradproof.results.labels import kernel_origin, with_origin
-from gradproof.results.telling import FAILING, gravity
 
 if TYPE_CHECKING:
     from rich.console import Console

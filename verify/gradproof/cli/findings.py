@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gradproof.cli.console import count, text
 from gradproof.cli.failures import print_row
 from gradproof.cli.operations import show_trace
-from gradproof.results.telling import is_of, tell
+from gradproof.results.finding_texts import is_of, tell
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -12,8 +12,8 @@ from gradproof.cli.failures import failing, show
 from gradproof.cli.findings import show_finding
 from gradproof.cli.outputs import DEFAULTS, RESULTS
 from gradproof.results.claims import overall
+from gradproof.results.finding_texts import found_in
 from gradproof.results.labels import kernel_origins, place_of, with_origin
-from gradproof.results.telling import found_in
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -18,7 +18,7 @@ from gradproof.engine.traces import trace
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
 from gradproof.measure.judge import Judgement
-from gradproof.results.formatting import ORDINARY
+from gradproof.results.formatting import ORDINARY, finite_or_none
 from gradproof.results.model import FINDING_KINDS, FailingInputs, WorstInput
 
 MOST: Final = 4096
@@ -167,9 +167,9 @@ def _cluster(
         worst=WorstInput(
             fmt.name, order, fmt.bits_text(int(bits[worst])), fmt.bits_text(int(got[worst])),
             fmt.bits_text(due.bits) if due.kind in ("finite", "infinite", "nan") else None,
-            _finite(judged.u[worst]), _finite(judged.m[worst]),
+            finite_or_none(judged.u[worst]), finite_or_none(judged.m[worst]),
         ),
-        magnitude=_finite(float(errors.max())),
+        magnitude=finite_or_none(float(errors.max())),
         share=_median(shares),
         systematic=False,
         felt=bool(judged.felt.any()),
@@ -192,8 +192,4 @@ def _intervals(probe: Probe, bits: Bits) -> list[tuple[int, int]]:
 def _median(shares: Floats) -> float | None:
     """None where it is infinite or unknown."""
     known = shares[~np.isnan(shares)]
-    return _finite(float(np.median(known))) if known.size else None
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    return finite_or_none(float(np.median(known))) if known.size else None

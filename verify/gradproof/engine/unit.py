@@ -6,9 +6,6 @@ of a run; what comes back is plain data, since not every exception survives the 
 
 from __future__ import annotations
 
-import contextlib
-import faulthandler
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +18,7 @@ from gradproof.engine.selection import Selection
 from gradproof.engine.userfiles import IMPORT_LIMIT, digest_of
 from gradproof.engine.worker import GivenUp, WorkerState, prepare
 from gradproof.errors import Fault, ImplementationFault, UsageError
+from gradproof.execution.timelimit import ending_after
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ def fault_of(fault: BaseException) -> dict[str, str]:
 
 
 def _next(cells: Iterator[Any], limit: float | None) -> Any:
-    with _ending_after(limit):
+    with ending_after(limit):
         return next(cells, None)
 
 
@@ -92,22 +90,9 @@ def _state(asked: Asked) -> WorkerState:
     global _prepared
     if _prepared is None or _prepared[0] != asked:
         limit = max(IMPORT_LIMIT, asked.selection.time_limit)
-        with _ending_after(asked.cell_limit):
+        with ending_after(asked.cell_limit):
             given = asked.selection.files
             pinned = {file: digest for file, (_, digest) in zip(given, asked.pinned, strict=True)}
             at = dict(zip(given, asked.files, strict=True))
             _prepared = asked, prepare(asked.selection, pinned, limit, at)
     return _prepared[1]
-
-
-@contextlib.contextmanager
-def _ending_after(limit: float | None) -> Iterator[None]:
-    """Inside, the process ends when ``limit`` seconds have passed, even while it is caught in compiled code."""
-    if limit is None:
-        yield
-        return
-    faulthandler.dump_traceback_later(limit, exit=True, file=sys.__stderr__ or sys.stderr)
-    try:
-        yield
-    finally:
-        faulthandler.cancel_dump_traceback_later()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -81,3 +83,16 @@ def _alarm(seconds: float, what: str) -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, heard)
         if pending:  # somebody else's alarm (a test runner's time-out) goes on, late rather than never
             signal.setitimer(signal.ITIMER_REAL, max(pending - (_now() - started), 1e-3), interval)
+
+
+@contextlib.contextmanager
+def ending_after(limit: float | None) -> Iterator[None]:
+    """Inside, the process ends when ``limit`` seconds have passed, even while it is caught in compiled code."""
+    if limit is None:
+        yield
+        return
+    faulthandler.dump_traceback_later(limit, exit=True, file=sys.__stderr__ or sys.stderr)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from gradproof.results.finding_texts import Told, is_of, tell
 from gradproof.results.findings import findings
 from gradproof.results.model import STATUSES, Cell
 from gradproof.results.rebuild import rebuild
-from gradproof.results.telling import Told, is_of, tell
 from gradproof.text import visible
 
 TROUBLE = ("grown", "gone", "stale")

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from gradproof.results.finding_texts import found_in
 from gradproof.results.model import Cell, Finding, RunResult, exact_params
-from gradproof.results.telling import found_in
 
 NEW: Final = "new finding"
 CHANGED: Final = "finding changed"

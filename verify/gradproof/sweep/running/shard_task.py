@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import faulthandler
-import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final
 
 from gradproof.errors import SPOILING, ImplementationFault
+from gradproof.execution.timelimit import ending_after
 from gradproof.execution.work import retire
 from gradproof.sweep.plan import Shard
 
@@ -29,7 +27,7 @@ def run_shard(shard: Shard, work: str = WORK, limit: float | None = None) -> dic
     executors that do not end it.
     """
     answer: dict[str, Any] = {}
-    with _alone, _ending_after(limit):
+    with _alone, ending_after(limit):
         begun = time.perf_counter()
         try:
             from gradproof.sweep.running.environment import environment
@@ -44,19 +42,6 @@ def run_shard(shard: Shard, work: str = WORK, limit: float | None = None) -> dic
                 retire()
         answer["seconds"] = time.perf_counter() - begun
     return answer
-
-
-@contextlib.contextmanager
-def _ending_after(limit: float | None) -> Iterator[None]:
-    """Inside, the process ends when ``limit`` seconds have passed, even while it is caught in compiled code."""
-    if limit is None:
-        yield
-        return
-    faulthandler.dump_traceback_later(limit, exit=True, file=sys.__stderr__ or sys.stderr)
-    try:
-        yield
-    finally:
-        faulthandler.cancel_dump_traceback_later()
 
 
 def fault_record(fault: BaseException) -> dict[str, Any]:

@@ -47,10 +47,8 @@ if TYPE_CHECKING:
     from gradproof.cli.outputs import prepare as prepare_outputs
     from gradproof.engine.environment import environment, hardware
     from gradproof.engine.installed import properties as installed_properties
-    from gradproof.engine.ledger import Ledger
-    from gradproof.engine.ledger import explain as explain_outcome
-    from gradproof.engine.ledger_entries import Deviation, Entry
-    from gradproof.engine.losses import Loss
+    from gradproof.engine.ledger.deviation import Deviation
+    from gradproof.engine.ledger.ledger import Ledger
     from gradproof.engine.oracles import oracle_of
     from gradproof.engine.pointwise import Pointwise
     from gradproof.engine.probe import Probe
@@ -247,14 +245,11 @@ _HOMES: Final = {
     "terminal": "gradproof.cli:console",
     # ledgers
     "Budget": "gradproof.engine.selection",
-    "Deviation": "gradproof.engine.ledger_entries",
-    "Entry": "gradproof.engine.ledger_entries",
-    "Ledger": "gradproof.engine.ledger",
-    "Loss": "gradproof.engine.losses",
+    "Deviation": "gradproof.engine.ledger.deviation",
+    "Ledger": "gradproof.engine.ledger.ledger",
     "PROFILES": "gradproof.engine.selection",
     "Selection": "gradproof.engine.selection",
     "WorkerState": "gradproof.engine.worker",
-    "explain_outcome": "gradproof.engine.ledger:explain",
     "failing_spans": "gradproof.engine.regions:spans",
     "hardware": "gradproof.engine.environment",
     "installed_properties": "gradproof.engine.installed:properties",
@@ -307,7 +302,6 @@ __all__ = [
     "Curve",
     "Deviation",
     "Dyadic",
-    "Entry",
     "Evidence",
     "Floats",
     "Format",
@@ -321,7 +315,6 @@ __all__ = [
     "Judgement",
     "Ledger",
     "LedgerState",
-    "Loss",
     "Oracle",
     "Outcome",
     "Output",
@@ -357,7 +350,6 @@ __all__ = [
     "exact",
     "exact_derivatives",
     "exit_codes",
-    "explain_outcome",
     "extent",
     "failing_spans",
     "finding_texts",

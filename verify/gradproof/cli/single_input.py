@@ -14,7 +14,7 @@ from gradproof.config import check_known
 from gradproof.engine.certificates import enclosure, number
 from gradproof.engine.environment import surroundings
 from gradproof.engine.installed import ledger_directories, properties
-from gradproof.engine.ledger import Ledger
+from gradproof.engine.ledger.ledger import Ledger
 from gradproof.engine.probe import Probe
 from gradproof.engine.selection import Selection
 from gradproof.engine.task import Task

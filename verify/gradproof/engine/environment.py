@@ -12,7 +12,7 @@ from typing import Any
 from gradproof._version import __version__
 from gradproof.backends import availability, backend_ids, get_backend
 from gradproof.backends.base import Backend, Traits
-from gradproof.engine.ledger import Surroundings
+from gradproof.engine.ledger.ledger import Surroundings
 from gradproof.errors import Unsupported
 from gradproof.formats import FORMATS
 

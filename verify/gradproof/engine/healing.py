@@ -15,6 +15,7 @@ import numpy as np
 
 from gradproof.backends.base import Backend, Call, Implementation
 from gradproof.engine.installed import properties
+from gradproof.engine.ledger.explained import Explainer
 from gradproof.engine.probe import Probe
 from gradproof.engine.selection import Selection
 from gradproof.engine.task import Task
@@ -27,8 +28,11 @@ ORDERS = (0, 1, 2)
 TWIN = "numpy:cpu"
 
 
-def accounted_for(task: Task, selection: Selection) -> bool | None:
+def accounted_for(task: Task, selection: Selection, by: Explainer | None = None) -> bool | None:
     """Whether the claim of ``task`` holds on the healed implementation; None where that cannot be tried.
+
+    With ``by`` those results alone are healed that the ledger explains, and with them what keeps the contract where a
+    deviation says that it breaks the relation.
 
     Claims about ways of calling are checked on the backend itself, with each way's results healed. All others are
     checked on a twin on NumPy whose f, f' and f'' are the implementation's own results, healed: the arithmetic around
@@ -38,9 +42,9 @@ def accounted_for(task: Task, selection: Selection) -> bool | None:
     try:
         if claim.about_calls:
             probe: Probe = Probe(task, selection)
-            probe.backend = _Healing(probe)  # type: ignore[assignment]
+            probe.backend = _Healing(probe, by)  # type: ignore[assignment]
         else:
-            probe = _twin(task, selection)
+            probe = _twin(task, selection, by)
         outcome = claim.check(probe, task.order)
     except OracleDisagreement:
         raise
@@ -50,15 +54,31 @@ def accounted_for(task: Task, selection: Selection) -> bool | None:
 
 
 def healed(
-    probe: Probe, bits: Bits, got: Bits, order: int, suspects: Bits | None = None, cotangent: float = 1.0
+    probe: Probe,
+    bits: Bits,
+    got: Bits,
+    order: int,
+    suspects: Bits | None = None,
+    cotangent: float = 1.0,
+    by: Explainer | None = None,
 ) -> Bits:
     """``got`` with the correctly rounded f^(order) at the inputs where ``suspects`` break the contract.
 
     ``suspects`` are the results that decide, ``got`` itself by default; all of shape (n,). ``cotangent`` is what the
-    reverse pass of ``got`` starts from: the true value is multiplied by it.
+    reverse pass of ``got`` starts from: the true value is multiplied by it. ``by`` as for ``accounted_for``.
     """
     reference = probe.references(bits)[order]
-    wrong = probe.judge(bits, got if suspects is None else suspects, order, reference).failing
+    decisive = got if suspects is None else suspects
+    wrong = probe.judge(bits, decisive, order, reference).failing
+    if by is not None:
+        rows = np.flatnonzero(wrong)
+        wrong[rows] = by.results(probe, order, bits[rows], decisive[rows])
+        if suspects is not None and cotangent == 1.0:  # another way may have the same fault at other inputs
+            rows = np.flatnonzero(probe.judge(bits, got, order, reference).failing & ~wrong)
+            wrong[rows] = by.results(probe, order, bits[rows], got[rows])
+        if by.related:
+            rows = np.flatnonzero(~wrong)
+            wrong[rows] = by.unrelated(probe, order, bits[rows], got[rows])
     true = reference.rounded
     if cotangent != 1.0:
         with np.errstate(all="ignore"):
@@ -69,8 +89,9 @@ def healed(
 class _Healing:
     """A backend whose every answer is healed where the usual call's answer is wrong."""
 
-    def __init__(self, probe: Probe) -> None:
+    def __init__(self, probe: Probe, by: Explainer | None) -> None:
         self._probe = probe
+        self._by = by
         self._backend: Backend = probe.backend
         self.id = f"{probe.backend.id} healed"  # what is kept by a backend's id is not this one's
         self._usual = Call(mode=probe.mode, path=probe.paths[0])
@@ -85,11 +106,11 @@ class _Healing:
             return got
         usual = replace(self._usual, order=call.order)
         suspects = got if call == usual else self._backend.evaluate(implementation, bits, fmt, usual)
-        answer = healed(self._probe, bits.ravel(), got.ravel(), call.order, suspects.ravel(), call.cotangent)
+        answer = healed(self._probe, bits.ravel(), got.ravel(), call.order, suspects.ravel(), call.cotangent, self._by)
         return answer.reshape(bits.shape)
 
 
-def _twin(task: Task, selection: Selection) -> Probe:
+def _twin(task: Task, selection: Selection, by: Explainer | None) -> Probe:
     """The probe of the healed implementation on NumPy."""
     subject = Probe(task, selection)
     fmt = subject.format
@@ -98,7 +119,7 @@ def _twin(task: Task, selection: Selection) -> Probe:
     def at(order: int) -> Callable[[Any], Any]:
         def call(x: Any) -> Any:
             bits = np.ascontiguousarray(x).view(fa.storage(fmt)).ravel()
-            answer = healed(subject, bits, subject.evaluate(bits, order), order)
+            answer = healed(subject, bits, subject.evaluate(bits, order), order, by=by)
             return answer.view(x.dtype).reshape(x.shape)
 
         return call

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from gradproof.engine.ledger.fence import Fence
 from gradproof.errors import UsageError
-from gradproof.formats import Format, get_format
+from gradproof.formats import get_format
 from gradproof.functions.function import Exact, exact
 
 
@@ -20,43 +21,8 @@ class Known:
 
     property: str
     reason: str
-    ceiling: float
-    region: tuple[Fraction | float, Fraction | float]
-    formats: tuple[str, ...]
-    orders: tuple[int, ...]
+    fence: Fence
     upstream: tuple[str, ...]
-
-    def covers(self, property: str, fmt: str, order: int) -> bool:
-        """Whether a cell is one of those it speaks of."""
-        return (
-            self.property == property
-            and (not self.formats or fmt in self.formats)
-            and (not self.orders or order in self.orders)
-        )
-
-    def bits(self, fmt: Format) -> tuple[tuple[int, int], ...]:
-        """The region as pairs of bit patterns, from the least number of ``fmt`` in it to the greatest.
-
-        Empty where it holds no number of the format. NaN inputs belong to one that reaches both infinities.
-        """
-        low, high = _inwards(self.region[0], fmt, 1), _inwards(self.region[1], fmt, -1)
-        if low > high:
-            return ()
-        whole = self.region == (-math.inf, math.inf)
-        numbers = fmt.from_ordinal(low), fmt.from_ordinal(high)
-        return (numbers, *(((fmt.nan_bits, fmt.nan_bits),) if whole else ()))
-
-
-def _inwards(end: Fraction | float, fmt: Format, direction: int) -> int:
-    """Ordinal of the least place on the line of floats not below ``end`` (direction 1), or of the greatest not above.
-
-    One past the line's end where there is none, in a format without infinity.
-    """
-    if isinstance(end, float):
-        return fmt.last_bits if end > 0 else -fmt.last_bits
-    nearest = fmt.round(end, saturate=True)
-    outside = (fmt.value(nearest) - end) * direction < 0
-    return fmt.ordinal(nearest) + (direction if outside else 0)
 
 
 def known(
@@ -90,10 +56,13 @@ def known(
     return Known(
         property,
         reason.strip(),
-        math.inf if ceiling is None else float(ceiling),
-        _region(property, region),
-        tuple(get_format(f).name for f in chosen),
-        asked,
+        Fence(
+            _region(property, region),
+            math.inf if ceiling is None else float(ceiling),
+            (property,),
+            tuple(get_format(f).name for f in chosen),
+            asked,
+        ),
         _several(property, "upstream", upstream or None, str),
     )
 

@@ -13,13 +13,13 @@ from typing import Any
 
 from gradproof.engine.certificates import reproduction
 from gradproof.engine.environment import backend_table
-from gradproof.engine.ledger import Ledger
+from gradproof.engine.ledger.ledger import Ledger, Surroundings
 from gradproof.engine.plan import Plan
 from gradproof.engine.selection import Selection
 from gradproof.engine.sources import source
 from gradproof.engine.verdict import broken
 from gradproof.errors import SPOILING, Fault, ImplementationFault
-from gradproof.results.model import Cell
+from gradproof.results.model import Cell, LedgerState
 from gradproof.results.not_run import NotRun, worded
 
 Place = tuple[int, int]
@@ -60,6 +60,8 @@ class Outline:
     """By backend id: availability, versions and traits, as the results file shows them."""
     deviations: Mapping[str, Mapping[str, Any]]
     """Title, reason and upstream of every deviation that the ledger, or the user, knows."""
+    unseen: Sequence[LedgerState]
+    """What becomes of the deviations that the run does not see."""
     digest: str
     source: str = ""
     """A digest of what judges (``sources.source``)."""
@@ -78,7 +80,7 @@ class Outline:
         return [(g, i) for g, group in enumerate(self.groups) for i in range(len(group))]
 
 
-def outline(plan: Plan, ledger: Ledger, selection: Selection) -> Outline:
+def outline(plan: Plan, ledger: Ledger, selection: Selection, surroundings: Surroundings) -> Outline:
     """The plain side of a plan."""
     ids = sorted({task.backend for group in plan.groups for task in group.tasks})
     return Outline(
@@ -99,6 +101,7 @@ def outline(plan: Plan, ledger: Ledger, selection: Selection) -> Outline:
             d.id: {"title": d.title, "reason": d.reason, "upstream": list(d.upstream)}
             for d in ledger.deviations.values()
         },
+        unseen=ledger.unseen([t for g in plan.groups for t in g.tasks], selection, surroundings),
         digest=digest(plan),
         source=source(),
     )

@@ -64,7 +64,7 @@ class LocalJudge:
 
     def __init__(self, selection: Selection) -> None:
         self._state = worker.prepare(selection)
-        self.outline = outline(self._state.plan, self._state.ledger, selection)
+        self.outline = outline(self._state.plan, self._state.ledger, selection, self._state.surroundings)
 
     def judge(self, take: OnCell, deadline: float | None, done: Mapping[Place, Judged]) -> bool:
         """See ``Judges``."""

@@ -20,6 +20,7 @@ from gradproof.errors import Fault
 from gradproof.execution.executors import Crew
 from gradproof.interrupts import Interrupts, interruptible
 from gradproof.results.claims import judge
+from gradproof.results.combine import merged_states
 from gradproof.results.findings import findings
 from gradproof.results.model import Cell, RunRecord, RunResult
 from gradproof.results.not_run import NotRun
@@ -93,7 +94,9 @@ def _run(
     left = [planned.at(place).not_run(why, within) for place in places if place not in found]
     # In the order of the plan, whoever judged them and when.
     judged = [found[place] for place in places if place in found]
-    states = [state for one in judged for state in one.states]
+    seen = merged_states(state for one in judged for state in one.states)
+    shown = {s.deviation for s in seen}
+    states = [*seen, *(s for s in planned.unseen if s.deviation not in shown)] if finished else seen
     shard = RunRecord(
         environment=environment() | _elsewhere(judged),
         backends={name: dict(entry) for name, entry in planned.backends.items()},

@@ -52,7 +52,7 @@ def describe(asked: Asked) -> dict[str, Any]:
                         f"{path} {'is not the same' if digest_of(path) else 'cannot be read'} for a worker"
                     )
             state = _state(asked)
-            made: Outline = outline(state.plan, state.ledger, state.selection)
+            made: Outline = outline(state.plan, state.ledger, state.selection, state.surroundings)
             backends = [name for name, entry in made.backends.items() if entry["available"]]
             return {"outline": made, "surroundings": surroundings_of(backends, asked.files)}
         except Exception as fault:

@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from gradproof.backends import namespaces
 from gradproof.engine import certificates
@@ -17,8 +18,9 @@ from gradproof.engine.certificates import certify_failure, reproduction
 from gradproof.engine.clusters import clusters
 from gradproof.engine.healing import accounted_for
 from gradproof.engine.installed import properties
-from gradproof.engine.ledger import Ledger, Surroundings, explain
-from gradproof.engine.ledger_entries import Entry
+from gradproof.engine.ledger.deviation import Deviation
+from gradproof.engine.ledger.explained import NONE, Explainer, declared_states
+from gradproof.engine.ledger.ledger import Ledger, Surroundings
 from gradproof.engine.notes import note
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Violations
@@ -42,10 +44,6 @@ from gradproof.results.model import SEVERITIES, Cell, Certificate, Evidence, Led
 from gradproof.results.not_run import NotRun
 from gradproof.text import storable
 
-RECORDED_CONTRACT = Selection.contract
-"""The contract under which the ledger's entries are recorded."""
-
-
 def decide(
     task: Task,
     selection: Selection,
@@ -61,17 +59,14 @@ def decide(
     which ends the run, and KeyboardInterrupt.
     """
     started = time.perf_counter()
-    entries = ledger.about(task, surroundings) if selection.use_ledger else []
+    deviations = ledger.about(task, surroundings) if selection.use_ledger else []
     contract = task.contract or selection.contract
-    if contract != RECORDED_CONTRACT and not task.implementation.user:  # ceilings are errors over that one's bounds
-        entries = [replace(e, ceiling=math.inf) for e in entries]
-    witnesses = (*replay, *(w for e in entries for w in e.witnesses))
     try:
-        probe = Probe(task, selection, witnesses)
+        probe = Probe(task, selection, replay)
         outcome = properties()[task.property].check(probe, task.order)
         if replay:
             outcome.measured["replayed"] = _replayed(outcome, replay, probe.format)
-        cell, states = _weigh(task, probe, outcome, entries, surroundings, source)
+        cell, states = _weigh(task, probe, outcome, deviations, source)
     except GradproofError as error:
         cell, states = _ended(task, error, source, selection), []
     except Exception as bug:  # a property's own fault must not take the rest of the run with it
@@ -146,15 +141,15 @@ def _weigh(
     task: Task,
     probe: Probe,
     outcome: Outcome,
-    entries: list[Entry],
-    surroundings: Surroundings,
+    deviations: list[Deviation],
     source: str | None,
 ) -> tuple[Cell, list[LedgerState]]:
     status, reason = _status(outcome, probe)
-    known, states = explain(outcome, entries, task, surroundings)
-    states = _trusted(states, status, task, probe)
-    if status == "fail" and known is not None:
+    explainer = Explainer(task.property, deviations)
+    known, attributed = _explained(explainer, task, probe, outcome) if status == "fail" else (None, None)
+    if known is not None:
         status = "known"
+    states = _states(explainer, task, probe, outcome, status)
     fmt = probe.format
     cell = task.cell(
         status,
@@ -169,7 +164,7 @@ def _weigh(
         u_max_flushed=finite_or_none(outcome.u_max_flushed),
         measured=plain(outcome.measured),
         curve=outcome.curve,
-        known_ref=known if status == "known" else None,
+        known_ref=known,
     )
     if status not in ("fail", "known"):
         return cell, states
@@ -189,14 +184,56 @@ def _weigh(
         severity=SEVERITIES[severity],
         certificate=certificate,
         clusters=found,
-        attributed=None if found else accounted_for(task, probe.selection),
+        attributed=attributed if found or attributed is not None else accounted_for(task, probe.selection),
     ), states
 
 
-def _trusted(states: list[LedgerState], status: str, task: Task, probe: Probe) -> list[LedgerState]:
-    """``states`` as far as this run can know them: what it did not look at closely enough is not-checked."""
-    if probe.contract.name != RECORDED_CONTRACT and not task.implementation.user:
-        return [replace(s, state="not-checked", detail=f"recorded under {RECORDED_CONTRACT}") for s in states]
+def _explained(
+    explainer: Explainer, task: Task, probe: Probe, outcome: Outcome
+) -> tuple[str | None, bool | None]:
+    """The deviation that explains the worst of the failures, if every one is explained; and what an experiment said.
+
+    Results are explained one by one. Relations between results are explained where they hold once the explained
+    results have their true values.
+    """
+    if not explainer.deviations:
+        return None, None
+    worst, reference, related = -1.0, None, False
+    for found in (v for v in outcome.violations if len(v)):
+        owners = explainer.violations(probe, task.order, found)
+        left = owners == NONE
+        if left.any():
+            if found.cause == "fault" or (found.pointwise and _wrong(probe, task.order, found, left)):
+                return None, None
+            related = True
+            continue
+        top = int(np.argmax(found.magnitude))
+        if found.magnitude[top] > worst:
+            worst, reference = float(found.magnitude[top]), explainer.deviations[owners[top]].id
+    if not related:
+        return reference, None
+    explainer.used.clear()
+    attributed = accounted_for(task, probe.selection, explainer)
+    if not attributed or not explainer.used:
+        return None, None
+    return reference or explainer.used.most_common(1)[0][0], True
+
+
+def _wrong(probe: Probe, order: int, found: Violations, rows: npt.NDArray[np.bool_]) -> bool:
+    """Whether one of the results in these rows breaks the contract by itself."""
+    return bool(probe.judge(found.bits[rows], found.got[rows], order).failing.any())
+
+
+def _states(
+    explainer: Explainer, task: Task, probe: Probe, outcome: Outcome, status: str
+) -> list[LedgerState]:
+    """What became of the deviations: those that an author declares may fail the run, a framework's are seen or not."""
+    if not task.implementation.user:
+        return [LedgerState(name, name, "seen") for name in explainer.used] if status == "known" else []
+    if not explainer.deviations:
+        return []
+    found = [v for v in outcome.violations if len(v)]
+    states = declared_states(explainer, probe, task.order, found, task.cell("not-run").id)
     usual = probe.profile != "quick" and probe.selection.seed == DEFAULT_SEED
     if status != "undecided" and (usual or properties()[task.property].same_in_every_profile):
         return states

@@ -20,7 +20,7 @@ from gradproof.engine import chance
 from gradproof.engine.environment import surroundings
 from gradproof.engine.installed import ledger_directories
 from gradproof.engine.judged import Judged
-from gradproof.engine.ledger import Ledger, Surroundings
+from gradproof.engine.ledger.ledger import Ledger, Surroundings
 from gradproof.engine.outline import Outline, Place, digest, outline
 from gradproof.engine.plan import Plan, plan
 from gradproof.engine.selection import Selection
@@ -160,7 +160,7 @@ def begin(selection: Selection, pinned: Mapping[str, str], import_limit: float) 
 def describe() -> Outline:
     """The plan as plain data."""
     assert _state is not None
-    return outline(_state.plan, _state.ledger, _state.selection)
+    return outline(_state.plan, _state.ledger, _state.selection, _state.surroundings)
 
 
 def judge_group(wanted: str, group: int, indices: Sequence[int], given_up: GivenUp) -> None:

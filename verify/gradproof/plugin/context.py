@@ -11,7 +11,7 @@ import pytest
 from gradproof.backends.registry import backend_ids, split_id
 from gradproof.engine.environment import backend_table, environment, surroundings
 from gradproof.engine.installed import ledger_directories, properties
-from gradproof.engine.ledger import Ledger, Surroundings
+from gradproof.engine.ledger.ledger import Ledger, Surroundings
 from gradproof.engine.selection import Selection
 from gradproof.engine.task import Task
 from gradproof.engine.userfiles import exits_raised

@@ -47,7 +47,7 @@ def combine(results: Sequence[RunResult]) -> RunResult:
         claims.setdefault(claim.id, claim)
     deviations = {key: text for result in reversed(results) for key, text in result.deviations.items()}
     return RunResult(
-        _run(shards), merged, _ledger(results), shards, judge(claims.values(), merged), deviations, findings(merged)
+        _run(shards), merged, merged_states(s for result in results for s in result.ledger), shards, judge(claims.values(), merged), deviations, findings(merged)
     )
 
 
@@ -86,9 +86,10 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _ledger(results: Sequence[RunResult]) -> list[LedgerState]:
+def merged_states(states: Iterable[LedgerState]) -> list[LedgerState]:
+    """One state for each entry, by ``LEDGER_ORDER``."""
     merged: dict[str, LedgerState] = {}
-    for state in (s for result in results for s in result.ledger):
+    for state in states:
         held = merged.get(state.entry)
         if held is None or LEDGER_ORDER.index(state.state) < LEDGER_ORDER.index(held.state):
             merged[state.entry] = state

@@ -43,6 +43,10 @@ def _clamp(m: Any, x: Any, min: Any, max: Any) -> Any:
     return m.where(x <= min, min, m.where(x >= max, max, x))
 
 
+def _prelu_of(m: Any, x: Any, weight: Any) -> Any:
+    return m.where(x > 0, x, x * m.narrowed(weight, "bfloat16"))
+
+
 FORMULAS: Final[tuple[Formula, ...]] = (
     *eager("softsign", "torch", "x / (|x| + 1)", _softsign, "torch.nn.functional.softsign"),
     *compiled("softsign", "jax", "x / (|x| + 1)", _softsign, "jax.nn.soft_sign"),
@@ -75,6 +79,12 @@ FORMULAS: Final[tuple[Formula, ...]] = (
     *_pieces("maximum0", "max(x, 0)", lambda m, x: m.maximum(x, 0)),
     *_pieces("leaky_relu", "x for x > 0, else a x", lambda m, x, negative_slope: m.where(x > 0, x, x * negative_slope)),
     *_pieces("prelu", "x for x > 0, else a x", lambda m, x, weight: m.where(x > 0, x, x * weight)),
+    *kernel("prelu", "bfloat16", 0, "x for x > 0, else a x, x and the result rounded to bfloat16",
+            lambda m, x, weight: m.narrowed(_prelu_of(m, m.narrowed(x, "bfloat16"), weight), "bfloat16"),
+            "torch.autocast", formats=("float32",)),
+    *kernel("prelu", "bfloat16", 1, "1 for x > 0, else a, x rounded to bfloat16",
+            lambda m, x, weight: m.where(m.narrowed(x, "bfloat16") > 0, 1, m.narrowed(weight, "bfloat16")),
+            "torch.autocast", formats=("float32",)),
     *_pieces("relu6", "min(max(x, 0), 6)", lambda m, x: _clamp(m, x, 0, 6)),
     *_pieces("threshold", "x for x > threshold, else value",
              lambda m, x, threshold, value: m.where(x > threshold, x, value)),

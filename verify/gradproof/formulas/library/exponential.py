@@ -39,6 +39,11 @@ def _elu_like(function: str, coefficient: Definition, inner: Definition, outer: 
         y = m.stored(value(m, x, **p))
         return m.where(y <= 0, inner(m, **p) * (y + coefficient(m, **p)), outer(m, **p))
 
+    def second_from_result(m: Any, x: Any, **p: Any) -> Any:
+        y = m.stored(value(m, x, **p))
+        b = inner(m, **p)
+        return m.where(y < 0, m.stored(b * (y + coefficient(m, **p))) * b, 0)
+
     def second(m: Any, x: Any, **p: Any) -> Any:
         a, b = coefficient(m, **p), inner(m, **p)
         return m.where(x < 0, b * b * a * m.exp(x * b), 0)
@@ -48,6 +53,7 @@ def _elu_like(function: str, coefficient: Definition, inner: Definition, outer: 
         *kernel(function, "torch", 0, "a expm1(b x) for x <= 0, else c x", value, used),
         *kernel(function, "torch", 1, "a b e^(b x) for x <= 0, else c", prime, used),
         *kernel(function, "result", 1, "b (y + a) for y <= 0, else c", from_result, f"{used}_ (in place)"),
+        *kernel(function, "result", 2, "b^2 (y + a) for y < 0, else 0", second_from_result, f"{used}_ (in place)"),
         *kernel(function, "torch", 2, "a b^2 e^(b x) for x < 0, else 0", second, used),
     )
 

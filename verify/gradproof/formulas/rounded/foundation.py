@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from gradproof.formats import FLOAT32, Format
+from gradproof.formats import FLOAT32, FORMATS, Format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
 from gradproof.formulas.rounded.arithmetic import Arithmetic, Subnormals
@@ -107,6 +107,12 @@ class Foundation:
         v = self.constant(value)
         low, high = self._stored(v.low, v.high)
         return Rounded(self, low, high, v.nan)
+
+    def narrowed(self, value: Any, name: str) -> Rounded:
+        """``value`` rounded to the format of this name, as a cast to it does; subnormal numbers are kept."""
+        v = self.constant(value)
+        low = nearest(v.low, FORMATS[name])
+        return Rounded(self, low, low if v.low is v.high else nearest(v.high, FORMATS[name]), v.nan)
 
     def call(self, kernel: Callable[..., Any], partials: Any, *operands: Any) -> Any:
         """``kernel(m, *operands)``; what a tape does with its ``partials`` is of no concern here."""

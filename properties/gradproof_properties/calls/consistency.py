@@ -66,10 +66,6 @@ class Consistency(Property):
     same_in_every_profile: ClassVar[bool] = False
     tries_witnesses: ClassVar[bool] = True
 
-    def rests_on(self, order: int) -> tuple[int, ...]:
-        """f^(order) in all ways."""
-        return (order,)
-
     def check(self, probe: Probe, order: int) -> Outcome:
         """Ask for the same inputs in every way there is, and compare with the contiguous array."""
         probe.require(order)

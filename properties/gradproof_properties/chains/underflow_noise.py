@@ -45,10 +45,6 @@ class UnderflowNoise(Property):
     quick_compiled_formats: ClassVar[tuple[str, ...] | None] = ("float32", "bfloat16")
     same_in_every_profile: ClassVar[bool] = False
 
-    def rests_on(self, order: int) -> tuple[int, ...]:
-        """f along a chain, and the product of f'."""
-        return (0, 1)
-
     def check(self, probe: Probe, order: int) -> Outcome:
         """Run chains of weight 1 and of a weight 2^-s from inputs of moderate size and compare every depth."""
         probe.require(1)

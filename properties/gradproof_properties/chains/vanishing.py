@@ -63,10 +63,6 @@ class Vanishing(Property):
         """Everywhere: a function without a supremum of |f'| still has products and units."""
         return True
 
-    def rests_on(self, order: int) -> tuple[int, ...]:
-        """f along a chain, and the product of f'."""
-        return (0, 1)
-
     def check(self, probe: Probe, order: int) -> Outcome:
         """Judge the supremum at the base points, then chains of random weights, then units under gradient descent."""
         probe.require(1)

@@ -59,10 +59,6 @@ class FiniteDifferenceJump(Property):
     orders: ClassVar[tuple[int, ...]] = (0,)
     modes: ClassVar[tuple[str, ...] | None] = ("eager",)
 
-    def rests_on(self, order: int) -> tuple[int, ...]:
-        """f on either side."""
-        return (0,)
-
     def check(self, probe: Probe, order: int) -> Outcome:
         """Differences across every kink, then the classifier over the grid."""
         violations: list[Violations] = []

@@ -66,10 +66,6 @@ class Taylor(Property):
     modes: ClassVar[tuple[str, ...] | None] = ("eager",)
     same_in_every_profile: ClassVar[bool] = False
 
-    def rests_on(self, order: int) -> tuple[int, ...]:
-        """f at both ends, f' at one."""
-        return (0, 1)
-
     def check(self, probe: Probe, order: int) -> Outcome:
         """Draw pairs (x, h), some across every kink, and compare remainders with their bounds."""
         probe.require(1)

@@ -221,10 +221,6 @@ class SmoothDescent(Property):
     modes: ClassVar[tuple[str, ...] | None] = ("eager",)
     same_in_every_profile: ClassVar[bool] = False
 
-    def rests_on(self, order: int) -> tuple[int, ...]:
-        """f and f' at both ends of a step."""
-        return (0, 1)
-
     def check(self, probe: Probe, order: int) -> Outcome:
         """Steps from [-8, 8] and from beside the kinks; then the quadratics (shared by the functions of a format)."""
         probe.require(1)

@@ -69,10 +69,6 @@ class Shape(Property):
     modes: ClassVar[tuple[str, ...] | None] = ("eager",)
     same_in_every_profile: ClassVar[bool] = False
 
-    def rests_on(self, order: int) -> tuple[int, ...]:
-        """f at neighbours, mirrored and scaled inputs."""
-        return (0,)
-
     def check(self, probe: Probe, order: int) -> Outcome:
         """Evaluate along the line once, contradict false declarations, then judge each part of the claim."""
         false_turns = false_turn(probe.oracle)

@@ -27,10 +27,6 @@ class Accuracy(Property):
     orders: ClassVar[tuple[int, ...]] = (0, 1, 2)
     tries_witnesses: ClassVar[bool] = True
 
-    def rests_on(self, order: int) -> tuple[int, ...]:
-        """f^(order) itself."""
-        return (order,)
-
     def check(self, probe: Probe, order: int) -> Outcome:
         """Judge the witnesses and all base points, then search where the format cannot be exhausted."""
         probe.require(order)

@@ -68,10 +68,6 @@ class Saturation(Property):
         """Wherever f^(order) has a finite limit at some infinity."""
         return any(_limit(function, side, order) is not None for side in SIDES)
 
-    def rests_on(self, order: int) -> tuple[int, ...]:
-        """f^(order) itself."""
-        return (order,)
-
     def check(self, probe: Probe, order: int) -> Outcome:
         """Judge the tails and measure the onset on each side."""
         probe.require(order)

@@ -112,13 +112,6 @@ class Property(abc.ABC):
         """Whether the claim says anything about this function at this order."""
         return True
 
-    def rests_on(self, order: int) -> tuple[int, ...]:
-        """The n of the f^(n) whose lost digits make a cell of ``order`` fail, wherever they are lost.
-
-        None for a claim about single places (kinks, infinities), or whose inputs are not the function's.
-        """
-        return ()
-
     @abc.abstractmethod
     def check(self, probe: Probe, order: int) -> Outcome:
         """Check the claim on one cell.

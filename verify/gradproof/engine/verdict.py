@@ -19,7 +19,7 @@ from gradproof.engine.clusters import clusters
 from gradproof.engine.healing import accounted_for
 from gradproof.engine.installed import properties
 from gradproof.engine.ledger.deviation import Deviation
-from gradproof.engine.ledger.explained import NONE, Explainer, declared_states
+from gradproof.engine.ledger.explained import NONE, Explainer, states_of
 from gradproof.engine.ledger.ledger import Ledger, Surroundings
 from gradproof.engine.notes import note
 from gradproof.engine.probe import Probe
@@ -43,6 +43,7 @@ from gradproof.results.io import plain
 from gradproof.results.model import SEVERITIES, Cell, Certificate, Evidence, LedgerState
 from gradproof.results.not_run import NotRun
 from gradproof.text import storable
+
 
 def decide(
     task: Task,
@@ -188,9 +189,7 @@ def _weigh(
     ), states
 
 
-def _explained(
-    explainer: Explainer, task: Task, probe: Probe, outcome: Outcome
-) -> tuple[str | None, bool | None]:
+def _explained(explainer: Explainer, task: Task, probe: Probe, outcome: Outcome) -> tuple[str | None, bool | None]:
     """The deviation that explains the worst of the failures, if every one is explained; and what an experiment said.
 
     Results are explained one by one. Relations between results are explained where they hold once the explained
@@ -224,16 +223,11 @@ def _wrong(probe: Probe, order: int, found: Violations, rows: npt.NDArray[np.boo
     return bool(probe.judge(found.bits[rows], found.got[rows], order).failing.any())
 
 
-def _states(
-    explainer: Explainer, task: Task, probe: Probe, outcome: Outcome, status: str
-) -> list[LedgerState]:
+def _states(explainer: Explainer, task: Task, probe: Probe, outcome: Outcome, status: str) -> list[LedgerState]:
     """What became of the deviations: those that an author declares may fail the run, a framework's are seen or not."""
-    if not task.implementation.user:
-        return [LedgerState(name, name, "seen") for name in explainer.used] if status == "known" else []
-    if not explainer.deviations:
+    if not explainer.deviations or (status == "fail" and not task.implementation.user):
         return []
-    found = [v for v in outcome.violations if len(v)]
-    states = declared_states(explainer, probe, task.order, found, task.cell("not-run").id)
+    states = states_of(explainer, probe, task, [v for v in outcome.violations if len(v)])
     usual = probe.profile != "quick" and probe.selection.seed == DEFAULT_SEED
     if status != "undecided" and (usual or properties()[task.property].same_in_every_profile):
         return states

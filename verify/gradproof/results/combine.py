@@ -47,7 +47,13 @@ def combine(results: Sequence[RunResult]) -> RunResult:
         claims.setdefault(claim.id, claim)
     deviations = {key: text for result in reversed(results) for key, text in result.deviations.items()}
     return RunResult(
-        _run(shards), merged, merged_states(s for result in results for s in result.ledger), shards, judge(claims.values(), merged), deviations, findings(merged)
+        _run(shards),
+        merged,
+        merged_states(s for result in results for s in result.ledger),
+        shards,
+        judge(claims.values(), merged),
+        deviations,
+        findings(merged),
     )
 
 

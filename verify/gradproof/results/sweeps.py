@@ -27,6 +27,7 @@ CLASSES: Final = {
     "over-contract": "an error beyond the contract that is none of these",
     "excused": "an error that flushing subnormal numbers explains",
     "undecided": "inputs for which the oracle certified nothing",
+    "unexplained": "a failing result that no known deviation of the implementation explains",
     "non-monotone": "a result on the wrong side of its neighbour's",
     "asymmetric": "f(-x) and f(x) differ in more than their sign",
 }

@@ -201,7 +201,7 @@ def _deviations(wanted: Wanted, found: Sequence[Cell], states: Sequence[LedgerSt
     if not any(named):
         return {}
     from gradproof.sweep.judging.implementations import registered
-    from gradproof.sweep.results.rejudged import installed_ledger
+    from gradproof.sweep.judging.subject import installed_ledger
 
     ledger = installed_ledger()
     for file in wanted.files:  # by workers, who came across what is declared there

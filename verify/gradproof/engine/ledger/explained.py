@@ -13,8 +13,9 @@ import numpy.typing as npt
 from gradproof.engine.ledger.deviation import UNCHANGED, Deviation
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Violations
-from gradproof.formats import get_format
+from gradproof.engine.task import Task
 from gradproof.formats import arrays as fa
+from gradproof.formats import get_format
 from gradproof.formats.arrays import Bits, Ints
 from gradproof.formulas.formula import encloses
 from gradproof.formulas.registry import get_formula
@@ -142,28 +143,34 @@ def _through(deviation: Deviation, probe: Probe, bits: Bits, got: Bits) -> Mask:
     return explained
 
 
-def declared_states(explainer: Explainer, probe: Probe, order: int, found: list[Violations], cell: str) -> list[LedgerState]:
-    """What became of the deviations that an author declares: ``seen``, ``grown`` beyond them, or ``gone``."""
+def states_of(explainer: Explainer, probe: Probe, task: Task, found: list[Violations]) -> list[LedgerState]:
+    """What became of the deviations of one cell, whose failures ``found`` were held against them.
+
+    Of a framework's those are told that explain some. Those that an author declares are ``seen``, ``grown`` where what
+    fails is beyond them, or ``gone``.
+    """
+    if not task.implementation.user:
+        return [LedgerState(name, name, "seen") for name in explainer.used]
+    bits = np.concatenate([np.empty(0, fa.storage(probe.format)), *(v.bits for v in found)])
+    magnitude = np.concatenate([np.empty(0), *(v.magnitude for v in found)])
+    admitted = np.zeros(bits.size, bool)
+    for fence in (f for d in explainer.deviations for f in d.fences):
+        admitted |= fence.admits(bits, magnitude, probe.format)
     states = []
-    bits = np.concatenate([v.bits for v in found]) if found else np.empty(0, fa.storage(probe.format))
-    magnitude = np.concatenate([v.magnitude for v in found]) if found else np.empty(0)
-    fences = [f for d in explainer.deviations for f in d.fences]
-    admitted = np.logical_or.reduce([f.admits(bits, magnitude, probe.format) for f in fences])
     for deviation in explainer.deviations:
-        entry = f"{deviation.id}: {cell}"
         (fence,) = deviation.fences
         inside = fence.holds(bits, probe.format)
         above = inside & ~admitted
+        state, detail = "seen", ""
         if above.any():
             worst = float(magnitude[above].max())
+            state = "grown"
             detail = f"error over bound {figure(worst, digits(worst, fence.ceiling))} above {figure(fence.ceiling)}"
-            states.append(LedgerState(entry, deviation.id, "grown", detail))
         elif not inside.any():
-            states.append(LedgerState(entry, deviation.id, "gone", "no longer shows; remove the declaration"))
+            state, detail = "gone", "no longer shows; remove the declaration"
         elif not admitted.all():
             stray = int(bits[int(np.argmax(~admitted))])
-            detail = f"fails outside the region, at {probe.format.bits_text(stray)}"
-            states.append(LedgerState(entry, deviation.id, "grown", detail))
-        else:
-            states.append(LedgerState(entry, deviation.id, "seen"))
+            state, detail = "grown", f"fails outside the region, at {probe.format.bits_text(stray)}"
+        entry = f"{deviation.id}: {task.cell('not-run').id}"
+        states.append(LedgerState(entry, deviation.id, state, detail))  # type: ignore[arg-type]
     return states

@@ -1,9 +1,9 @@
 """Ledger files: TOML, one ``[[deviation]]`` after the other.
 
-At the head ``backend``, ``versions`` (a PEP 440 range), ``recorded`` (a version) and ``hardware`` (a list of processors:
-vendor and SIMD level) hold for all of the file. A ``[[deviation]]`` has ``id``, ``title``, ``reason`` and what explains
-it, by the fields of ``Deviation``; ``fences`` is a list of tables with ``region`` (two numbers as text), ``ceiling``, and
-``claims``, ``formats``, ``orders``.
+At the head ``backend``, ``versions`` (a PEP 440 range), ``recorded`` (a version) and ``hardware`` (a list of
+processors: vendor and SIMD level) hold for all of the file. A ``[[deviation]]`` has ``id``, ``title``, ``reason`` and
+what explains it, by the fields of ``Deviation``; ``fences`` is a list of tables with ``region`` (two numbers as text),
+``ceiling``, and ``claims``, ``formats``, ``orders``.
 """
 
 from __future__ import annotations

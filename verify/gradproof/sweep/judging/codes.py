@@ -17,12 +17,15 @@ NON_MONOTONE: Final = 16
 """Flag: the result turns against f's direction from its neighbour's."""
 ASYMMETRIC: Final = 32
 """Flag: the result is not that at -x, up to the sign."""
+UNEXPLAINED: Final = 64
+"""Flag: a failing result that no known deviation explains, where there are some."""
 CODE: Final = 15
 """Mask of the mark, without the flags."""
 
 CLASS_OF: Final = {WRONG: "wrong-class", LOST: "lost-signal", OVER: "over-contract", EXCUSED: "excused",
                    UNDECIDED: "undecided"}  # fmt: skip
-FLAGGED: Final = {NON_MONOTONE: "non-monotone", ASYMMETRIC: "asymmetric"}
+FLAGGED: Final = {NON_MONOTONE: "non-monotone", ASYMMETRIC: "asymmetric", UNEXPLAINED: "unexplained"}
+FAILING_CODES: Final = (OVER, LOST, WRONG)
 
 
 def codes_of(judgement: Judgement, severity: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:

@@ -45,7 +45,7 @@ class DeviceShard(ShardJudge):
             before = self._results(lo - 1, 1)
         with self.arrays.quiet():
             found = self._marks(got)
-            found = self._decided(got, found)
+            found = self._explained_on_host(got, self._decided(got, found))
             found = self._turned(got, before, found)
             if due is not None:
                 found = self._mirrored(got, due, found)
@@ -104,6 +104,20 @@ class DeviceShard(ShardJudge):
             bits = (self.shard.lo + taken[portion]).astype(fa.storage(self.format))
             decided[portion] = self._judge(bits, self._bits(xp.at(got, taken[portion])))
         return xp.put(found, rows, decided)
+
+    def _explained_on_host(self, got: Array, found: Array) -> Array:
+        """Flag the failing results that no known deviation explains, in portions."""
+        xp = self.arrays
+        if not any(explainer.deviations for explainer in self.subject.explainers.values()):
+            return found
+        rows = xp.flatnonzero((found == codes.OVER) | (found == codes.LOST) | (found == codes.WRONG))
+        for portion in np.split(np.arange(rows.size), range(1 << 18, rows.size, 1 << 18)):
+            chosen = rows[portion]
+            marks = np.ascontiguousarray(xp.at(found, chosen)).astype(np.uint8)
+            bits = (self.shard.lo + chosen).astype(fa.storage(self.format))
+            self._explain(bits, self._bits(xp.at(got, chosen)), marks)
+            found = xp.put(found, chosen, marks)
+        return found
 
     def _bits(self, results: Any) -> Bits:
         bits: Bits = np.ascontiguousarray(results).view(fa.storage(self.format))

@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, cached_property, lru_cache
+from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
+from gradproof.engine.environment import surroundings
+from gradproof.engine.installed import ledger_directories
+from gradproof.engine.ledger.explained import NONE, Explainer
+from gradproof.engine.ledger.ledger import Ledger
 from gradproof.engine.probe import Probe
+from gradproof.engine.property import Violations
 from gradproof.engine.selection import Selection
 from gradproof.engine.task import Task
 from gradproof.errors import Unsupported
+from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
 from gradproof.measure import Judgement
 from gradproof.oracle import Reference
 from gradproof.sweep.judging.directions import Section, sections
 from gradproof.sweep.judging.implementations import resolve
 from gradproof.sweep.plan import Target
+
+FINITE_CLAIM: Final = "accuracy"
+OTHER_CLAIM: Final = "special-values"
+"""What a run claims of single results, at finite inputs and at the others."""
+
+
+@cache
+def installed_ledger() -> Ledger:
+    """The ledgers of the installed packs."""
+    return Ledger.read(ledger_directories())
 
 
 @lru_cache(maxsize=4)
@@ -27,6 +47,7 @@ class Subject:
     """One implementation in one format, mode and order, with its oracle."""
 
     def __init__(self, target: Target) -> None:
+        self.target = target
         function, implementation = resolve(target)
         task = Task(function, implementation, target.backend, target.mode, target.format, target.order, "sweep")
         self.probe = Probe(task, Selection(contract=target.contract))
@@ -49,6 +70,38 @@ class Subject:
     def evaluate(self, bits: Bits) -> Bits:
         """What the implementation returns."""
         return self.probe.evaluate(bits, self.order)
+
+    def task(self, claim: str) -> Task:
+        """The task of a run that judges ``claim`` about the target."""
+        target = self.target
+        return Task(
+            self.probe.function, self.probe.implementation, target.backend, target.mode, target.format, target.order,
+            claim,
+        )  # fmt: skip
+
+    @cached_property
+    def explainers(self) -> dict[str, Explainer]:
+        """The known deviations, by the claim that a run makes of finite inputs and of the others."""
+        here = surroundings([self.target.backend])
+        return {
+            claim: Explainer(claim, installed_ledger().about(self.task(claim), here))
+            for claim in (FINITE_CLAIM, OTHER_CLAIM)
+        }
+
+    def unexplained(self, bits: Bits, got: Bits) -> npt.NDArray[np.bool_]:
+        """Which of the failing results ``got`` at ``bits``, of shape (n,), no known deviation explains."""
+        found = np.zeros(bits.size, bool)
+        finite = fa.is_finite(bits, self.probe.format)
+        for claim, mine in ((FINITE_CLAIM, finite), (OTHER_CLAIM, ~finite)):
+            explainer, rows = self.explainers[claim], np.flatnonzero(mine)
+            if explainer.deviations and rows.size:
+                judged = self.judge(bits[rows], got[rows])[1] if any(d.fences for d in explainer.deviations) else None
+                magnitude = np.ones(rows.size) if judged is None else judged.magnitude
+                failing = Violations(
+                    bits[rows], got[rows], magnitude, np.zeros(rows.size, np.int8), np.zeros(rows.size, bool)
+                )
+                found[rows] = explainer.violations(self.probe, self.order, failing) == NONE
+        return found
 
     def sections(self, *, negative: bool) -> list[Section]:
         """Where the order of neighbouring results is known; nothing is declared of derivatives."""

@@ -1,7 +1,7 @@
 """From what was found on every pattern to a cell of the results file.
 
-The finite inputs are judged as ``accuracy`` judges them and its entries of the ledger explain them; the infinities and
-the NaNs likewise as ``special-values``. Both must hold, or be known.
+The finite inputs are judged as ``accuracy`` judges them, the infinities and the NaNs as ``special-values`` does. Both
+must hold, or every failing result be explained by known deviations: the shards held each against them.
 """
 
 from __future__ import annotations
@@ -13,37 +13,29 @@ from typing import Any, Final
 import numpy as np
 
 from gradproof.engine.certificates import certify_failure, number
-from gradproof.engine.ledger import Ledger
-from gradproof.engine.ledger_entries import Entry
 from gradproof.engine.notes import note
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Violations
-from gradproof.engine.verdict import RECORDED_CONTRACT, sentence
+from gradproof.engine.verdict import sentence
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
 from gradproof.results.formatting import finite_or_none
-from gradproof.results.io import plain
 from gradproof.results.model import SEVERITIES, Cell, Evidence, Interval
 from gradproof.results.sweeps import FAILING
 from gradproof.results.sweeps import interval as in_words
 from gradproof.sweep.judging import shard_summary
 from gradproof.sweep.judging.shard_summary import bits_at, key
-from gradproof.sweep.judging.subject import Subject, subject
+from gradproof.sweep.judging.subject import FINITE_CLAIM, OTHER_CLAIM, Subject, subject
 from gradproof.sweep.plan import Target, whole
 from gradproof.sweep.results import ranges
 from gradproof.sweep.results.measured import curve, interval, measured
 from gradproof.sweep.results.ranges import Keys
 from gradproof.sweep.results.rejudged import (
-    UNEXPLAINED,
-    Explained,
     JudgedInputs,
     States,
-    entries_about,
-    explained_by,
+    explanation,
     failed_cell,
-    installed_ledger,
     judged_again,
-    task_of,
     user_file,
 )
 from gradproof.sweep.results.unjudged import unjudged_cell
@@ -56,18 +48,17 @@ NAMED: Final = 3
 """New intervals that a reason names."""
 
 
-def swept_cell(target: Target, found: Mapping[str, Any], ledger: Ledger | None = None) -> tuple[Cell, States]:
-    """The cell of a sweep whose merged summary is ``found``, and what became of the ledger's entries."""
-    return _Sweep(target, found, installed_ledger() if ledger is None else ledger).verdict()
+def swept_cell(target: Target, found: Mapping[str, Any]) -> tuple[Cell, States]:
+    """The cell of a sweep whose merged summary is ``found``, and what became of the known deviations."""
+    return _Sweep(target, found).verdict()
 
 
 class _Sweep:
     """One sweep on its way to a verdict."""
 
-    def __init__(self, target: Target, found: Mapping[str, Any], ledger: Ledger) -> None:
+    def __init__(self, target: Target, found: Mapping[str, Any]) -> None:
         self.target = target
         self.found = found
-        self.ledger = ledger
         self.subject: Subject = subject(target)
         self.probe: Probe = self.subject.probe
         self.format: Format = self.probe.format
@@ -80,23 +71,31 @@ class _Sweep:
         }
 
     def verdict(self) -> tuple[Cell, States]:
-        """The cell, and what became of the ledger's entries."""
+        """The cell, and what became of the known deviations."""
         finite, special = self._failing("finite"), self._failing("infinite", "nan")
         worst = judged_again(self.subject, self._greatest() | self._ends(finite) | self._spread())
-        about = self._explained(finite, worst, "accuracy")
-        beyond = self._explained(special, judged_again(self.subject, self._ends(special)), "special-values")
+        others = judged_again(self.subject, self._ends(special))
+        references, states = [], []
+        for claim, rows, some in ((FINITE_CLAIM, worst, finite), (OTHER_CLAIM, others, special)):
+            reference, became = explanation(self.subject, claim, rows.violations())
+            states += became
+            references += [reference] if some else []
         cell = self._numbers(worst)
         undecided = self.found["classes"]["undecided"]["count"]
         if not finite and not special:
             cell = replace(cell, status="undecided", reason=self._undecided(undecided)) if undecided else cell
-            return cell, self._trusted(about.states)
-        known = all(e.known for e, some in ((about, finite), (beyond, special)) if some)
-        bad = self._violations(finite, special, worst)
-        reference = next((e.known for e in (about, beyond) if e.known), None) if known else None
+            return cell, self._trusted(states)
+        known = None if self.found["classes"]["unexplained"]["count"] or None in references else references[0]
         if not finite:
             cell = replace(cell, reason="; ".join(["every finite input holds", *filter(None, [cell.reason])]))
-        cell = self._failed(cell, bad, "known" if known else "fail", reference, [about, beyond])
-        return cell, self._trusted(about.states) + [s for s in beyond.states if s.state in ("seen", "grown")]
+        return self._failed(cell, self._violations(finite, special, worst), known), self._trusted(states)
+
+    def _trusted(self, states: States) -> States:
+        """A declared deviation is not gone because a part of the format does not show it."""
+        everything = (self.found["lo"], self.found["hi"]) == whole(self.format)
+        if everything and not self.found["classes"]["undecided"]["count"]:
+            return states
+        return [replace(s, state="not-checked", detail="swept in part") if s.state == "gone" else s for s in states]
 
     # -- the inputs ---------------------------------------------------------------------------------------
 
@@ -131,46 +130,6 @@ class _Sweep:
                     found = [part["greatest"] for part in ranges.again(self.target, a, b)]
                     chosen |= {best["bits"] for greatest in found for best in greatest.values() if best}
         return chosen
-
-    # -- the ledger ---------------------------------------------------------------------------------------
-
-    def _explained(self, failing: list[shard_summary.KeyInterval], worst: JudgedInputs, claim: str) -> Explained:
-        """What the entries of one property say of failing intervals.
-
-        An entry explains an interval that lies inside its regions and has no greater error than its ceiling; both are
-        decided on the ends of intervals, the failing inputs next to a region, and the greatest errors.
-        """
-        task = task_of(self.subject, self.target, claim)
-        entries = entries_about(task, self.target, self.ledger)
-        if not entries:
-            return replace(UNEXPLAINED, fresh=failing)
-        where = [ranges.regions(e.regions, self.format) for e in entries]
-        fresh: list[shard_summary.KeyInterval] = []
-        rows = worst
-        if claim == "accuracy" and failing:
-            every = sorted(region for regions in where for region in regions)
-            gaps = ranges.outside(every, self.format)
-            fresh = ranges.within(failing, gaps, self.target, FAILING)
-            more = self._ends(fresh) | self._greatest() | self._ends(failing) | self._spread()
-            if sum(not e.derived for e in entries) > 1 or not _holds_worst(worst):
-                for regions in where:
-                    more |= self._peaks(regions, failing)
-            rows = judged_again(self.subject, more)
-        explained = explained_by(self.target, task, rows.violations(), self.ledger)
-        nearest = "" if explained.known else _nearest(entries, fresh or failing, self.format)
-        return replace(explained, known=None if fresh else explained.known, fresh=fresh, nearest=nearest)
-
-    def _trusted(self, states: States) -> States:
-        """An entry is not gone because a part of the format, or another contract, does not show it."""
-        everything = (self.found["lo"], self.found["hi"]) == whole(self.format)
-        if not self.probe.implementation.user and self.probe.contract.name != RECORDED_CONTRACT:
-            return [replace(s, state="not-checked", detail=f"recorded under {RECORDED_CONTRACT}") for s in states]
-        if everything and not self.found["classes"]["undecided"]["count"]:
-            return states
-        return [
-            replace(s, state="not-checked", detail="swept in part") if s.state in ("gone", "stale") else s
-            for s in states
-        ]
 
     # -- the cell -----------------------------------------------------------------------------------------
 
@@ -238,14 +197,13 @@ class _Sweep:
         peaks = self._peaks(self.kinds["finite"], finite)
         return judged_again(self.subject, self._ends(finite) | self._spread() | peaks).violations()
 
-    def _failed(
-        self, cell: Cell, bad: Violations, status: str, known: str | None, explained: Sequence[Explained]
-    ) -> Cell:
-        extra = self._fresh(explained) if status == "fail" else {}
-        cell = replace(cell, measured={**cell.measured, **plain(extra)})
-        said = [f"new: {', '.join(map(in_words, extra['fresh'][:NAMED]))}"] if extra.get("fresh") else []
-        if extra.get("nearest"):
-            said.append(f"nearest in the ledger: {extra['nearest']}")
+    def _failed(self, cell: Cell, bad: Violations, known: str | None) -> Cell:
+        status = "known" if known else "fail"
+        said = []
+        fresh = [i for kind in ranges.KINDS for i in self.classes["unexplained"].get(kind, [])]
+        if fresh:
+            some = sorted(fresh, key=lambda i: -i[2])[:NAMED]
+            said.append(f"new: {', '.join(in_words(interval(i, self.format)) for i in some)}")
         if undecided := self.found["classes"]["undecided"]["count"]:
             said.append(self._undecided(undecided))
         if cell.reason:
@@ -256,22 +214,13 @@ class _Sweep:
             severity = severity if severity in SEVERITIES else "small-error"
             reason = "; ".join([why, *said])
             return replace(cell, status=status, reason=reason, severity=severity, known_ref=known, magnitude=None)  # type: ignore[arg-type]
-        task = task_of(self.subject, self.target, "accuracy")
+        task = self.subject.task(FINITE_CLAIM)
         certificate = certify_failure(task, self.probe, bad, user_file(self.target), self._region())
         if about := note(task, self.probe, bad):
             said.append(about)
         reason = "; ".join([sentence(certificate), *said])
         cell = failed_cell(cell, bad, status, reason, certificate, known)
         return replace(cell, felt=bool(self.found["counts"]["felt"]) or bool(cell.felt))
-
-    def _fresh(self, explained: Sequence[Explained]) -> dict[str, Any]:
-        """What the ledger does not know, where it knows something: intervals and the nearest deviation."""
-        fresh = [i for e in explained if e.nearest for i in e.fresh]
-        nearest = next((e.nearest for e in explained if e.nearest), "")
-        if not nearest:
-            return {}
-        largest = sorted(fresh, key=lambda i: -i[2])
-        return {"nearest": nearest, "fresh": [interval(i, self.format) for i in largest[:REGION]]}
 
     def _region(self) -> list[Interval]:
         """The failing intervals of finite inputs, then of others: the simplest input is of the worst one's kind."""
@@ -291,17 +240,3 @@ def _holds_worst(worst: JudgedInputs) -> bool:
     j = worst.judgement
     known = np.nan_to_num(j.unexcused(j.magnitude), nan=-1.0, posinf=np.inf)
     return bool(known.size and j.failing[int(np.argmax(known))])
-
-
-def _nearest(entries: Sequence[Entry], failing: Sequence[shard_summary.KeyInterval], fmt: Format) -> str:
-    """The deviation whose regions lie nearest to the failing intervals, by patterns between them."""
-
-    def distance(entry: Entry) -> int:
-        gaps = (
-            max(a - high, low - b, 0)
-            for low, high in ranges.regions(entry.regions, fmt)
-            for a, b, _ in failing
-        )  # fmt: skip
-        return min(gaps, default=1 << fmt.width)
-
-    return min(entries, key=distance).deviation

@@ -1,4 +1,4 @@
-"""Ranges of the line of all bit patterns: by kind of input, inside and outside the ledger's regions.
+"""Ranges of the line of all bit patterns: by kind of input.
 
 A range is a ``KeyInterval``: first and last key, and how many inputs between them are of the class. One that is
 not full was coarsened; what is inside its parts is found by sweeping them again, at the speed of a sweep.
@@ -60,17 +60,6 @@ def of_classes(found: Iterable[Mapping[str, Any]], names: Sequence[str]) -> list
     return shard_summary.touching(sorted(i for classes in found for name in names for i in classes[name]["intervals"]))
 
 
-def outside(where: Sequence[Keys], fmt: Format) -> list[Keys]:
-    """What ``where`` leaves of the finite inputs."""
-    ((low, high),) = kinds(fmt)["finite"]
-    gaps, at = [], low
-    for first, last in sorted(where):
-        if first > at:
-            gaps.append((at, min(first - 1, high)))
-        at = max(at, last + 1)
-    return [*gaps, (at, high)] if at <= high else gaps
-
-
 def again(target: Target, first: int, last: int) -> list[dict[str, Any]]:
     """The summaries of the patterns from one key to another, one per sign: the shard's work done once more."""
     from gradproof.sweep.judging.work import work
@@ -80,15 +69,3 @@ def again(target: Target, first: int, last: int) -> list[dict[str, Any]]:
     signs = [(first, min(last, zero - 1)), (max(first, zero), last)]
     ends = [sorted(bits_at(k, fmt.width) for k in part) for part in signs if part[0] <= part[1]]
     return [work(Shard(target, 0, lo, hi)) for lo, hi in ends]
-
-
-def regions(pairs: Iterable[tuple[int, int]], fmt: Format) -> list[Keys]:
-    """The ledger's regions (bit patterns, along the number line) as keys; both zeros count where one does."""
-    made = []
-    for low, high in pairs:
-        if fmt.is_nan(low) or fmt.is_nan(high):
-            continue
-        magnitude = fmt.sign_bit - 1
-        first, last = low if low & magnitude else fmt.sign_bit, high if high & magnitude else 0
-        made.append((key(first, fmt.width), key(last, fmt.width)))
-    return sorted(made)

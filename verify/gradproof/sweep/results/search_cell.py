@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from gradproof.engine.certificates import certify_failure, number
-from gradproof.engine.ledger import Ledger
 from gradproof.engine.property import Violations
 from gradproof.engine.verdict import sentence
 from gradproof.formats import Format
@@ -16,24 +15,21 @@ from gradproof.results.formatting import finite_or_none
 from gradproof.results.io import plain
 from gradproof.results.model import Cell, Evidence, Interval
 from gradproof.sweep.guided.search_result import SearchResult
-from gradproof.sweep.judging.subject import subject
+from gradproof.sweep.judging.subject import FINITE_CLAIM, subject
 from gradproof.sweep.plan import Target
 from gradproof.sweep.results.rejudged import (
     States,
-    explained_by,
+    explanation,
     failed_cell,
-    installed_ledger,
     judged_again,
-    task_of,
     user_file,
 )
 from gradproof.sweep.results.unjudged import unjudged_cell
 
 
-def search_cell(target: Target, found: SearchResult, ledger: Ledger | None = None) -> tuple[Cell, States]:
+def search_cell(target: Target, found: SearchResult) -> tuple[Cell, States]:
     """The cell of a guided search, whose largest error is a lower bound, and what became of the ledger's entries."""
     sub, worst = subject(target), found.worst
-    table = installed_ledger() if ledger is None else ledger
     cell = unjudged_cell(
         target,
         "undecided" if worst is None else "pass",
@@ -53,11 +49,12 @@ def search_cell(target: Target, found: SearchResult, ledger: Ledger | None = Non
     bad = rows.violations()
     if not len(bad):
         return cell, []
-    task = task_of(sub, target, "accuracy")
-    known = explained_by(target, task, bad, table)
-    certificate = certify_failure(task, sub.probe, bad, user_file(target), _points(bad, sub.probe.format))
+    known, states = explanation(sub, FINITE_CLAIM, bad)
+    certificate = certify_failure(
+        sub.task(FINITE_CLAIM), sub.probe, bad, user_file(target), _points(bad, sub.probe.format)
+    )
     reason = f"{found.statement}; {sentence(certificate)}"
-    return failed_cell(cell, bad, "known" if known.known else "fail", reason, certificate, known.known), known.states
+    return failed_cell(cell, bad, "known" if known else "fail", reason, certificate, known), states
 
 
 def _searched(found: SearchResult) -> dict[str, Any]:

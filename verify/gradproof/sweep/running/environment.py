@@ -16,7 +16,6 @@ from gradproof.sweep.plan import SHARD_BITS, Target
 PACKAGES: Final = ("numpy", "ml_dtypes", "mpmath", "python-flint", "numba")
 NAME: Final = "name"
 """The processor's name: recorded with each shard, and free to change where its capability does not."""
-_ROOMS: Final = ("backends", "formats", "functions", "measure", "oracle", "sweep")
 ANYWHERE: Final = {"simd": "each cluster worker's own"}
 """What the manifest of a cluster's sweep says in place of one processor."""
 
@@ -26,6 +25,8 @@ def manifest(target: Target, first: int, last: int, *, cluster: bool = False) ->
 
     Raises UsageError or BackendUnavailable where the backend is not here.
     """
+    from gradproof.engine.sources import source
+
     seen = _backend_environment(target.backend, target.mode)
     processor = {name: text for name, text in seen["processor"].items() if name != NAME}
     return {
@@ -34,13 +35,15 @@ def manifest(target: Target, first: int, last: int, *, cluster: bool = False) ->
         "versions": seen["versions"],
         "processor": dict(ANYWHERE) if cluster else processor,
         "file": _digest_of(target.file),
-        "source": _source(),
+        "source": source(),
     }
 
 
 def environment(target: Target) -> dict[str, Any]:
     """``versions``, ``processor``, ``file`` (SHA-256 of the user's file) and ``source`` of this process."""
-    own = {"file": _digest_at_first(target.file), "source": _source()}
+    from gradproof.engine.sources import source
+
+    own = {"file": _digest_at_first(target.file), "source": source()}
     return {**_backend_environment(target.backend, target.mode), **own}
 
 
@@ -74,17 +77,6 @@ def _backend_environment(backend_id: str, mode: str) -> dict[str, Any]:
             **of_the_processor(reported),
         },
     }
-
-
-@cache
-def _source() -> str:
-    """A digest of what judges a shard, for those who change it; empty where there is no source, as in a zip file."""
-    package = Path(__file__).parents[2]
-    seen = hashlib.sha256()
-    for file in sorted(file for room in _ROOMS for file in (package / room).rglob("*.py")):
-        content = file.read_bytes()
-        seen.update(f"{file.relative_to(package).as_posix()} {len(content)}:".encode() + content)
-    return seen.hexdigest()
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from gradproof.formulas.formula import Definition, Formula, compiled, eager, kernel
+from gradproof.formulas.formula import Definition, Formula, compiled, eager, forward, kernel
 
 
 def _softsign(m: Any, x: Any) -> Any:
@@ -49,6 +49,7 @@ def _prelu_of(m: Any, x: Any, weight: Any) -> Any:
 
 FORMULAS: Final[tuple[Formula, ...]] = (
     *eager("softsign", "torch", "x / (|x| + 1)", _softsign, "torch.nn.functional.softsign"),
+    *forward("softsign", "torch-forward", "x / (|x| + 1)", _softsign, "torch.nn.functional.softsign, forward mode"),
     *compiled("softsign", "jax", "x / (|x| + 1)", _softsign, "jax.nn.soft_sign"),
     *kernel("softsign", "square", 1, "(1 / (1 + |x|))^2", lambda m, x: (lambda r: r * r)(1 / (1 + abs(x))),
             "no difference, no overflow"),

@@ -27,6 +27,7 @@ from gradproof.formats import get_format
 from gradproof.formulas.formula import evaluate
 from gradproof.formulas.registry import get_formula
 from gradproof.results.model import Cell
+from gradproof.results.xfails import xfails
 from tests.properties.stubs import Offer
 from tests.properties.subjects import Call, Exact, answering, between, exact, nudged, reference, replaced, task
 
@@ -441,6 +442,9 @@ def test_a_run_sees_its_ledger_and_says_which_deviations_are_gone(
     assert {s.deviation: s.state for s in result.ledger} == {"faulty-sigmoid": "seen"}
     assert {c.known_ref for c in result.cells if c.status == "known"} == {"faulty-sigmoid"} == set(result.deviations)
     assert (exit_code(result), {c.status for c in result.cells} & {"fail", "error"}) == (0, set())
+    rows = xfails(result)["xfails"]
+    assert {(r["order"], f["id"]) for r in rows for f in r["formulas"]} >= {(1, FORMULA.id)}
+    assert {(r["title"], *r["upstream"]) for r in rows} == {("a title",)}
     offer("faulty", catalogue=catalogue(right[1]), simd=lambda self, level: "")
     mended = run(chosen)
     assert [s.state for s in mended.ledger] == ["gone"]

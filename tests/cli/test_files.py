@@ -91,11 +91,14 @@ def test_a_file_that_is_replaced_keeps_its_mode(gradproof: Invoke, folder: Path)
     assert (folder / "shared.json").stat().st_mode & 0o777 == 0o664
 
 
-@pytest.mark.parametrize("option", ["--json", "--html", "--junit", "--markdown"])
+@pytest.mark.parametrize("option", ["--json", "--html", "--junit", "--markdown", "--export-xfails"])
 def test_a_dash_is_standard_output_and_the_summary_goes_to_stderr(gradproof: Invoke, folder: Path, option: str) -> None:
     done = gradproof("run", *TINY, "--json", "none", "--html", "none", option, "-")
     assert done.exit_code == 0, done.stderr
-    begins = {"--json": '{"schema":', "--html": "<!doctype html>", "--junit": "<?xml", "--markdown": "# gradproof"}
+    begins = {
+        "--json": '{"schema":', "--html": "<!doctype html>", "--junit": "<?xml", "--markdown": "# gradproof",
+        "--export-xfails": "{",
+    }  # fmt: skip
     assert done.stdout.lower().startswith(begins[option].lower())
     assert "3 pass, 0 fail" in done.stderr
     assert "written: -" in done.stderr

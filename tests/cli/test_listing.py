@@ -43,6 +43,15 @@ def test_implementations_are_those_of_the_catalogue(gradproof: Invoke) -> None:
     assert alphas == [1.0, 2.0]
 
 
+def test_deviations_are_those_of_the_ledger_with_what_explains_them(gradproof: Invoke) -> None:
+    rows = {row["name"]: row for row in json.loads(gradproof("list", "deviations", "--json").stdout)}
+    tanh = rows["torch-tanh-tail"]
+    assert (tanh["backend"], tanh["functions"]) == ("torch", ["tanh"])
+    assert tanh["formulas"] == ["tanh/torch/1", "tanh/torch/2"]
+    assert all(row["reason"] and row["versions"] for row in rows.values())
+    assert "torch-tanh-tail" in gradproof("list", "deviations").stdout
+
+
 def test_without_a_name_everything_cheap_is_listed(gradproof: Invoke) -> None:
     found = json.loads(gradproof("list", "--json").stdout)
     assert set(found) == {"functions", "backends", "properties", "formats"}

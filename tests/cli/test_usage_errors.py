@@ -118,7 +118,7 @@ def test_a_file_that_registers_nothing_is_told_how(gradproof: Invoke, folder: Pa
     assert "@gradproof.implements" in done.stderr
 
 
-@pytest.mark.parametrize("option", ["--json", "--html", "--junit", "--markdown"])
+@pytest.mark.parametrize("option", ["--json", "--html", "--junit", "--markdown", "--export-xfails"])
 @pytest.mark.parametrize("target", ["file/inside.out", "folder"])
 def test_what_cannot_be_written_is_said_before_anything_runs(
     gradproof: Invoke, folder: Path, option: str, target: str

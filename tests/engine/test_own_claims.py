@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ import gradproof as gp
 from gradproof.engine.installed import forget_properties, properties
 from gradproof.engine.run import exit_code, run
 from gradproof.engine.selection import Selection
-from gradproof.formats import Format, get_format
 from gradproof.functions.registry import forget
 from gradproof.measure.contracts import forget_contracts
 from gradproof.results.model import Cell
@@ -267,30 +265,6 @@ def test_a_declared_deviation_excuses_what_it_says_and_no_more(
     assert exit_code(result) == (0 if status == "known" else 1)
     if status == "known":
         assert result.deviations[str(cell.known_ref)]["title"] == "mine:mine (accuracy): a fused multiply"
-
-
-@pytest.mark.parametrize("fmt", [get_format(name) for name in ("float64", "float16", "bfloat16", "float8_e4m3fn")])
-@pytest.mark.parametrize("ends", [("0.1", "0.3"), (-3, -0.7), ("-1e-9", "1e-9"), (-0.1, "1e5"), ("-1e300", 2), (0, 1)])
-def test_a_region_holds_every_number_between_its_ends_and_no_other(ends: tuple[Any, Any], fmt: Format) -> None:
-    low, high = (Fraction(e) for e in ends)
-    ((first, last),) = gp.known("accuracy", "x", region=ends).bits(fmt)
-    assert low <= fmt.value(first) <= fmt.value(last) <= high
-    for outer, outside in ((fmt.ordinal(first) - 1, lambda v: v < low), (fmt.ordinal(last) + 1, lambda v: v > high)):
-        beyond = abs(outer) > fmt.max_bits
-        assert beyond or outside(fmt.value(fmt.from_ordinal(outer)))
-
-
-def test_a_region_beyond_the_format_or_between_its_numbers_holds_nothing_but_an_infinity_that_is_named() -> None:
-    half, small = get_format("float16"), get_format("float8_e4m3fn")
-
-    def bits(fmt: Format, *ends: Any) -> Any:
-        return gp.known("accuracy", "x", region=(ends[0], ends[1])).bits(fmt)
-
-    assert bits(half, 70000, 80000) == bits(half, "0.10001", "0.10002") == bits(small, 500, "inf") == ()
-    assert bits(half, 60000, 70000) == ((0x7B53, 0x7BFF),)
-    assert bits(half, 70000, "inf") == ((0x7C00, 0x7C00),)
-    assert bits(half, "-inf", -70000) == ((0xFC00, 0xFC00),)
-    assert bits(half, "-inf", "inf") == ((0xFC00, 0x7C00), (half.nan_bits, half.nan_bits))
 
 
 def test_an_excuse_does_not_outlive_its_fault(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import gradproof as gp
 from gradproof.backends.base import Implementation
 from gradproof.engine.installed import forget_properties, properties
-from gradproof.engine.ledger import Ledger, Surroundings
+from gradproof.engine.ledger.ledger import Ledger, Surroundings
 from gradproof.engine.plan import plan
 from gradproof.engine.selection import Selection
 from gradproof.engine.verdict import decide

@@ -11,7 +11,7 @@ import pytest
 
 import gradproof as gp
 from gradproof.engine import verdict as deciding
-from gradproof.engine.ledger import Ledger
+from gradproof.engine.ledger.ledger import Ledger
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Property, Violations
 from gradproof.engine.run import exit_code

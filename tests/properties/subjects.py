@@ -16,7 +16,7 @@ import numpy as np
 from gradproof.backends.base import Implementation
 from gradproof.backends.numpy.catalogue import row
 from gradproof.engine.installed import properties
-from gradproof.engine.ledger import Ledger, Surroundings
+from gradproof.engine.ledger.ledger import Ledger, Surroundings
 from gradproof.engine.oracles import oracle_of
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome

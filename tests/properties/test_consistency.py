@@ -12,7 +12,7 @@ import pytest
 
 from gradproof.backends.layouts import LAYOUTS
 from gradproof.cli.failures import gravity
-from gradproof.engine.ledger import Ledger
+from gradproof.engine.ledger.ledger import Ledger
 from gradproof.engine.verdict import decide
 from gradproof.formats import arrays as fa
 from gradproof.formats import get_format

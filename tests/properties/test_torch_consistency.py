@@ -10,7 +10,7 @@ import pytest
 
 from gradproof.backends.layouts import LAYOUTS
 from gradproof.engine.installed import properties
-from gradproof.engine.ledger import Ledger
+from gradproof.engine.ledger.ledger import Ledger
 from gradproof.engine.probe import Probe
 from gradproof.engine.verdict import decide
 from gradproof.results.model import Cell

@@ -85,6 +85,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("html", "path", "Write the report as one HTML file; - and none as for --json.", "PATH"),
     Setting("junit", "path", "Write JUnit XML.", "PATH"),
     Setting("markdown", "path", "Write a Markdown summary.", "PATH"),
+    Setting("export-xfails", "path", "Write the known deviations that show as JSON, for other test suites.", "PATH"),
     Setting("report", "reports", "Write a report in any installed format; PATH as for --json.", "FORMAT=PATH"),
 )  # fmt: skip
 """Every setting of ``run`` and ``check``, in the order ``--help`` shows them."""

@@ -23,7 +23,7 @@ Reports: a callable (result, path) that reads a ``RunResult`` and nothing else. 
 
 Studies: what a command needs to take options, to write files and to end like the others.
 
-Ledgers: judging without one, and what an entry says.
+Ledgers: reading one.
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from gradproof.backends.arrays import Arrays
     from gradproof.backends.base import Availability, Backend, Call, Implementation, Traits, padded
     from gradproof.backends.chains import reverse_passes, rows_of
-    from gradproof.backends.registry import split_id
     from gradproof.backends.settings import FrameworkSetting
     from gradproof.backends.space import FORWARD_OVER_REVERSE, Array, Program, Space
     from gradproof.cache import entries as cache_entries
@@ -45,20 +44,13 @@ if TYPE_CHECKING:
     from gradproof.cli.options import backends as chosen_backends
     from gradproof.cli.outputs import Output, Written
     from gradproof.cli.outputs import prepare as prepare_outputs
-    from gradproof.engine.environment import environment, hardware
-    from gradproof.engine.installed import properties as installed_properties
-    from gradproof.engine.ledger.deviation import Deviation
+    from gradproof.engine.environment import environment
     from gradproof.engine.ledger.ledger import Ledger
     from gradproof.engine.oracles import oracle_of
     from gradproof.engine.pointwise import Pointwise
     from gradproof.engine.probe import Probe
     from gradproof.engine.property import Outcome, Property, Violations
-    from gradproof.engine.regions import spans as failing_spans
     from gradproof.engine.search import search
-    from gradproof.engine.selection import PROFILES, Budget, Selection
-    from gradproof.engine.task import Task
-    from gradproof.engine.worker import WorkerState
-    from gradproof.engine.worker import prepare as prepare_worker
     from gradproof.errors import GradproofError, ImplementationFault, Unsupported, UsageError
     from gradproof.files.writing import write_text
     from gradproof.formats import (
@@ -77,7 +69,6 @@ if TYPE_CHECKING:
     from gradproof.functions import Function, exact, function, get_function, piecewise
     from gradproof.interrupts import interruptible
     from gradproof.measure import Contract, Judgement, contract, conversion
-    from gradproof.measure.causes import probable_cause
     from gradproof.measure.contracts import STABLE, TRAINING
     from gradproof.measure.severity import (
         FAULT,
@@ -96,7 +87,7 @@ if TYPE_CHECKING:
     from gradproof.oracle.reference import BY_EXACT, FINITE, UNDECIDED, UNDEFINED, ReferenceRow
     from gradproof.oracle.shape import Bracket, extent, linear_pieces, turning_points
     from gradproof.results import claims as claim_verdicts
-    from gradproof.results import finding_texts, sweeps
+    from gradproof.results import finding_texts, read_results, sweeps
     from gradproof.results.formatting import in_order
     from gradproof.results.keeping import Weight
     from gradproof.results.labels import kernel_origin, kernel_origins, with_origin
@@ -159,7 +150,6 @@ _HOMES: Final = {
     "SMALL_ERROR": "gradproof.measure.severity",
     "STABLE": "gradproof.measure.contracts",
     "TRAINING": "gradproof.measure.contracts",
-    "Task": "gradproof.engine.task",
     "Unsupported": "gradproof.errors",
     "Violations": "gradproof.engine.property",
     "WRONG_BRANCH": "gradproof.measure.severity",
@@ -229,6 +219,7 @@ _HOMES: Final = {
     "in_order": "gradproof.results.formatting",
     "kernel_origin": "gradproof.results.labels",
     "kernel_origins": "gradproof.results.labels",
+    "read_results": "gradproof.results",
     "sweeps": "gradproof.results",
     "visible": "gradproof.text",
     "with_origin": "gradproof.results.labels",
@@ -244,18 +235,7 @@ _HOMES: Final = {
     "prepare_outputs": "gradproof.cli.outputs:prepare",
     "terminal": "gradproof.cli:console",
     # ledgers
-    "Budget": "gradproof.engine.selection",
-    "Deviation": "gradproof.engine.ledger.deviation",
     "Ledger": "gradproof.engine.ledger.ledger",
-    "PROFILES": "gradproof.engine.selection",
-    "Selection": "gradproof.engine.selection",
-    "WorkerState": "gradproof.engine.worker",
-    "failing_spans": "gradproof.engine.regions:spans",
-    "hardware": "gradproof.engine.environment",
-    "installed_properties": "gradproof.engine.installed:properties",
-    "prepare_worker": "gradproof.engine.worker:prepare",
-    "probable_cause": "gradproof.measure.causes",
-    "split_id": "gradproof.backends.registry",
 }
 """Where each name lives: the module or package that holds it, with its name there where that is another."""
 
@@ -274,7 +254,6 @@ __all__ = [
     "LARGE",
     "LARGE_ERROR",
     "LOST_SIGNAL",
-    "PROFILES",
     "SEVERITIES",
     "SMALL_ERROR",
     "STABLE",
@@ -291,7 +270,6 @@ __all__ = [
     "Basis",
     "Bits",
     "Bracket",
-    "Budget",
     "Call",
     "Cell",
     "Certificate",
@@ -300,7 +278,6 @@ __all__ = [
     "ClaimException",
     "Contract",
     "Curve",
-    "Deviation",
     "Dyadic",
     "Evidence",
     "Floats",
@@ -326,15 +303,12 @@ __all__ = [
     "Reference",
     "ReferenceRow",
     "RunResult",
-    "Selection",
     "Space",
-    "Task",
     "Traits",
     "Unsupported",
     "UsageError",
     "Violations",
     "Weight",
-    "WorkerState",
     "Written",
     "arrays",
     "availability",
@@ -351,16 +325,13 @@ __all__ = [
     "exact_derivatives",
     "exit_codes",
     "extent",
-    "failing_spans",
     "finding_texts",
     "function",
     "function_text",
     "get_backend",
     "get_format",
     "get_function",
-    "hardware",
     "in_order",
-    "installed_properties",
     "interruptible",
     "kernel_origin",
     "kernel_origins",
@@ -374,12 +345,10 @@ __all__ = [
     "pairs",
     "piecewise",
     "prepare_outputs",
-    "prepare_worker",
-    "probable_cause",
+    "read_results",
     "reverse_passes",
     "rows_of",
     "search",
-    "split_id",
     "sweeps",
     "terminal",
     "traits",

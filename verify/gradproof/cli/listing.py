@@ -104,24 +104,50 @@ def implementations() -> Rows:
     return rows
 
 
+def deviations() -> Rows:
+    """Id, title, backend and versions, what explains it, upstream threads."""
+    from gradproof.engine.installed import ledger_directories
+    from gradproof.engine.ledger.ledger import Ledger
+
+    return [
+        {
+            "name": d.id,
+            "title": d.title,
+            "backend": d.backend,
+            "versions": str(d.versions),
+            "functions": sorted(d.about),
+            "formats": list(d.formats),
+            "modes": list(d.modes),
+            "properties": list(d.claims),
+            "formulas": list(d.formulas),
+            "reason": d.reason,
+            "upstream": list(d.upstream),
+        }
+        for d in Ledger.read(ledger_directories()).deviations.values()
+    ]
+
+
 KINDS: Final[Mapping[str, tuple[Callable[[], Rows], tuple[str, ...]]]] = {
     "functions": (functions, ("name", "params", "kinks")),
     "backends": (backends, ("name", "available", "modes", "reason")),
     "properties": (properties, ("name", "orders", "title")),
     "formats": (formats, ("name", "short", "bits", "precision", "largest", "least_normal", "least")),
     "implementations": (implementations, ("function", "params", "backend", "name")),
+    "deviations": (deviations, ("name", "versions", "title")),
 }
 """What can be listed: where its rows come from, and the columns of its table."""
+UNASKED: Final = ("functions", "backends", "properties", "formats")
+"""What is listed without a name."""
 
 
 @click.command("list", epilog="Example: gradproof list functions --json")
-@click.argument("what", default="", metavar="[functions|backends|properties|formats|implementations]")
+@click.argument("what", default="", metavar=f"[{'|'.join(KINDS)}]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, which says more than the table.")
 def list_command(what: str, as_json: bool) -> None:
-    """List functions, backends, properties, formats or implementations; all but the last without a name."""
+    """List functions, backends, properties and formats; by name also implementations, or known deviations."""
     if what:
         check_known(what, KINDS, "thing to list")
-    chosen = [what] if what else [kind for kind in KINDS if kind != "implementations"]
+    chosen = [what] if what else list(UNASKED)
     if as_json:
         found = {kind: KINDS[kind][0]() for kind in chosen}
         click.echo(json.dumps(found[what] if what else found, indent=2))
@@ -137,7 +163,7 @@ def list_command(what: str, as_json: bool) -> None:
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
     """A row as a table has it: with whose the implementations are where the backend's name would mislead."""
-    if "backend" in row:
+    if "function" in row:
         return row | {"backend": with_origin(row["backend"], kernel_origin(row["name"]))}
     if "default_modes" in row:
         return row | {"name": with_origin(row["name"], catalogue_origin(row["name"]))}

@@ -27,7 +27,11 @@ Writer = Callable[[Any, str], Any]
 """Takes the result, a RunResult but of a study, and the path to write it to."""
 
 RESULTS: Final = "json"
-"""The one output that is no report: the results file itself."""
+"""The results file itself."""
+XFAILS: Final = "export-xfails"
+"""The known deviations that show, for other test suites (``results.xfails``)."""
+WITHOUT_FORMAT: Final = (RESULTS, XFAILS)
+"""What is no report."""
 REPORT: Final = "--report"
 """The option that writes a report of any format."""
 DEFAULTS: Final = {"json": "results.json", "html": "report.html"}
@@ -36,7 +40,7 @@ DEFAULTS: Final = {"json": "results.json", "html": "report.html"}
 
 @dataclass(frozen=True)
 class Output:
-    """One file to write; ``kind`` is ``json`` or the name of a report's entry point. ``-`` is standard output.
+    """One file to write; ``kind`` is one of ``WITHOUT_FORMAT`` or a report's entry point. ``-`` is standard output.
 
     ``asked`` is the option that names it, ``--html`` or ``--report csv``; ``--`` and the kind where it is empty.
     """
@@ -154,18 +158,17 @@ def chosen(
     the reports.
     """
     named = [(name, path, f"{REPORT} {name}") for name, path in map(format_and_path, reports)]
-    if any(name == RESULTS for name, *_ in named):
-        raise UsageError(
-            f"expected the format of a report for {REPORT}, got {RESULTS!r}; --json writes the results file"
-        )
+    for name in (name for name, *_ in named if name in WITHOUT_FORMAT):
+        raise UsageError(f"expected the format of a report for {REPORT}, got {name!r}; it is --{name} that writes it")
     merged = {k: v for k, v in (defaults or {}).items() if k not in [name for name, *_ in named]} | dict(values)
-    asked = [(kind, merged[kind], "") for kind in (RESULTS, *SHORTHANDS) if kind in merged]
+    asked = [(kind, merged[kind], "") for kind in (*WITHOUT_FORMAT, *SHORTHANDS) if kind in merged]
     return [Output(*one) for one in (*asked, *named) if one[1] != NONE]
 
 
 def chosen_by(options: Mapping[str, Any], defaults: Mapping[str, str] | None = None) -> list[Output]:
     """The outputs that a command's own options name, over ``defaults``; settings from elsewhere are left out."""
-    values = {kind: options[kind] for kind in (RESULTS, *SHORTHANDS) if options.get(kind)}
+    kinds = [BY_NAME[kind] for kind in (*WITHOUT_FORMAT, *SHORTHANDS)]
+    values = {kind.name: options[kind.key] for kind in kinds if options.get(kind.key)}
     return chosen(values, parse(BY_NAME["report"], options["report"], REPORT), defaults)
 
 
@@ -224,11 +227,15 @@ def _is_null(found: Destination) -> bool:
 
 
 def writer(kind: str) -> Writer:
-    """What writes outputs of ``kind``: the results file, or a report found through ``gradproof.reports``."""
+    """What writes outputs of ``kind``: one of our own, or a report found through ``gradproof.reports``."""
     if kind == RESULTS:
         from gradproof.results import write_results
 
         return write_results
+    if kind == XFAILS:
+        from gradproof.results.xfails import write_xfails
+
+        return write_xfails
     points = report_points()
     if not points:
         raise UsageError(

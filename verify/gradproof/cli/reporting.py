@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command("report", epilog="Example: gradproof report numpy.json torch.json --html all.html --junit all.xml")
 @click.argument("results", nargs=-1, required=True, metavar="RESULTS.json...")
-@written_options(*SHORTHANDS, "report")
+@written_options(*SHORTHANDS, outputs.XFAILS, "report")
 @click.option("--write", "others", nargs=2, multiple=True, hidden=True)  # how --report was called before
 def report_command(results: tuple[str, ...], others: tuple[tuple[str, str], ...], **options: Any) -> int:
     """Make reports from results files; several are combined first. Without a format: report.html.
@@ -38,7 +38,7 @@ def report_command(results: tuple[str, ...], others: tuple[tuple[str, str], ...]
 @click.command("combine", epilog="Example: gradproof combine numpy.json torch.json --json all.json")
 @click.argument("results", nargs=-1, required=True, metavar="IN.json...")
 @click.option("--json", required=True, metavar="OUT.json", help="The file to write.")
-@written_options(*SHORTHANDS, "report")
+@written_options(*SHORTHANDS, outputs.XFAILS, "report")
 def combine_command(results: tuple[str, ...], **options: Any) -> int:
     """Combine results files of different cells into one, with reports of all of them.
 

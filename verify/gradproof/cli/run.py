@@ -51,7 +51,7 @@ def check_command(files: tuple[str, ...], **options: Any) -> int:
 def _judge(options: Mapping[str, Any], files: tuple[str, ...], defaults: Mapping[str, str]) -> int:
     settings = effective(given_options(options))
     chosen = outputs.chosen(
-        {kind: settings[kind].value for kind in (outputs.RESULTS, *SHORTHANDS) if kind in settings},
+        {kind: settings[kind].value for kind in (*outputs.WITHOUT_FORMAT, *SHORTHANDS) if kind in settings},
         settings["report"].value if "report" in settings else (),
         defaults,
     )

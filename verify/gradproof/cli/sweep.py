@@ -46,7 +46,7 @@ REPEATABLE: Final = ("backend", "format", "order", "mode")
 @click.option("--fresh", is_flag=True, help="Start again, and forget the finished shards of this sweep.")
 @click.option("--seed", metavar="N", help="Seed of a guided search.")
 @click.option("--points", metavar="N", help="Inputs that a guided search may try.")
-@written_options(outputs.RESULTS, *SHORTHANDS, "report")
+@written_options(*outputs.WITHOUT_FORMAT, *SHORTHANDS, "report")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing until the summary.")
 def sweep_command(**options: Any) -> int:
     """Judge every bit pattern of a format, or of a range of them.

@@ -191,7 +191,7 @@ def _of_group(group: _Group) -> Finding:
     regions: dict[str, dict[str, list[list[str]]]] = {}
     for part in sorted(group.parts, key=lambda p: (list(FORMATS).index(p.cell.format), p.cell.order)):
         held = regions.setdefault(part.cell.format, {}).setdefault(str(part.cell.order), [])
-        held[:] = _union(part.cell.format, [*held, *part.cluster.regions])
+        held[:] = union(part.cell.format, [*held, *part.cluster.regions])
     judgements = {c.baseline for c in clusters if c.baseline}
     baseline = next((b for b in ("worse", "same", "better") if b in judgements), None)
     return _finding(
@@ -294,7 +294,7 @@ def _real(fmt: Format, ordinal: int) -> float:
     return float(fmt.value(bits))
 
 
-def _union(name: str, regions: Sequence[list[str]]) -> list[list[str]]:
+def union(name: str, regions: Sequence[list[str]]) -> list[list[str]]:
     """Intervals of one format, from left to right, those that touch joined; a NaN last."""
     fmt = FORMATS[name]
     joined: list[list[int]] = []

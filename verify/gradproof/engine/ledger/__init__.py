@@ -1,3 +1,3 @@
-"""Known deviations: what they are (``deviation``), how they are written down (``files``), which are in force for a cell
-(``ledger``), which failures they explain (``explained``), and which no longer show (``vanished``).
+"""Known deviations: what they are (``deviation``, ``fence``), how they are written down (``files``), which are about a
+cell and which no longer show (``ledger``), and which results they explain (``explained``).
 """

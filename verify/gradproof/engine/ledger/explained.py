@@ -76,7 +76,7 @@ class Explainer:
         if found.pointwise and found.cause != "fault":
             owners = self._owners(probe, order, found.bits, found.got, self.deviations)
         for i, deviation in enumerate(self.deviations):
-            if _concerns(deviation, self.claim, order):
+            if not deviation.orders or order in deviation.orders:
                 _give(owners, i, partial(_at, deviation, probe), found.bits, found.got)
             for fence in deviation.fences:
                 if fence.covers(self.claim, probe.format.name, order):
@@ -106,11 +106,6 @@ def _of_results(deviation: Deviation, probe: Probe, order: int) -> Iterator[Call
             yield partial(
                 encloses, formula, fmt=probe.format, params=probe.implementation.params, subnormals=subnormals(probe)
             )
-
-
-def _concerns(deviation: Deviation, claim: str, order: int) -> bool:
-    named = not deviation.claims or claim in deviation.claims
-    return named and (not deviation.orders or order in deviation.orders)
 
 
 def _at(deviation: Deviation, probe: Probe, bits: Bits, got: Bits) -> Mask:

@@ -65,6 +65,7 @@ class Ledger:
             if task.function.name in d.about
             and d.in_force(task.backend, version, task.mode)
             and (not d.formats or task.format in d.formats)
+            and (not d.claims or task.property in d.claims)
         ]
 
     def unseen(self, tasks: Sequence[Task], selection: Selection, surroundings: Surroundings) -> list[LedgerState]:

@@ -128,6 +128,23 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Graph:
+    """f^(n) as it was computed and as it is, at the worst input of each of some intervals, from left to right.
+
+    ``inputs``, ``got``, ``due`` (correctly rounded) and ``own`` (the framework's own function at the inputs of a user's)
+    are base64 of little-endian bit patterns of the format's size; ``errors`` is base64 of a byte each: 255 for a wrong
+    class, otherwise ``min(254, round(4 * log2(1 + 256 e)))`` of the error ``e`` over the contract's bound, 0 where
+    flushing excuses it.
+    """
+
+    inputs: str
+    got: str
+    due: str
+    errors: str
+    own: str | None = None
+
+
+@dataclass(frozen=True)
 class Curve:
     """The error envelope over ordinals: ``log2(1 + u)`` by maximum per bin, quantised to 1/8 bit.
 
@@ -142,6 +159,7 @@ class Curve:
     bins: str
     histogram: list[int]
     quantiles: list[float | None]
+    graph: Graph | None = None
 
 
 FINDING_KINDS: Final = ("bulk", "tail", "root", "kink", "special", "path", "behaviour")

@@ -1,4 +1,4 @@
-"""What a report draws of f^(n): computed and due at the worst input of each of some intervals (``results.model.Graph``).
+"""What a report draws of f^(n): computed and due at the worst input of each of some intervals (``model.Graph``).
 
 The intervals are narrow where networks compute and wide elsewhere, so that a few hundred bytes show a kink, a tail and
 the ends of the format.
@@ -29,7 +29,7 @@ WRONG_CLASS: Final = 255
 
 def _edges() -> Floats:
     """Upper ends of the intervals of |x|: four per binade from 1/4 to 64, fewer further out."""
-    fine = [2.0**k * (1 + j / 6) for k in range(-2, 6) for j in range(6)]
+    fine = [2.0**k * (1 + j / 4) for k in range(-2, 6) for j in range(4)]
     far = [2.0**k * (1 + j / 2) for k in range(6, 10) for j in range(2)]
     small = [2.0**k for k in (-120, -24, -12, *range(-8, -2))]
     return np.array([*small, *fine, *far, *(2.0**k for k in (10, 16, 32, 64, 128, 512))])
@@ -38,7 +38,9 @@ def _edges() -> Floats:
 EDGES: Final = _edges()
 
 
-def graph(bits: Bits, got: Bits, due: Bits, magnitude: Floats, fmt: Format, own: Callable[[Bits], Bits | None]) -> Graph:
+def graph(
+    bits: Bits, got: Bits, due: Bits, magnitude: Floats, fmt: Format, own: Callable[[Bits], Bits | None]
+) -> Graph:
     """The graph of results ``got`` at finite inputs ``bits`` of shape (n,).
 
     ``due`` are the correctly rounded bits, ``magnitude`` errors over the bound: 0 where flushing excuses them, inf for

@@ -131,10 +131,10 @@ class Evidence:
 class Graph:
     """f^(n) as it was computed and as it is, at the worst input of each of some intervals, from left to right.
 
-    ``inputs``, ``got``, ``due`` (correctly rounded) and ``own`` (the framework's own function at the inputs of a user's)
-    are base64 of little-endian bit patterns of the format's size; ``errors`` is base64 of a byte each: 255 for a wrong
-    class, otherwise ``min(254, round(4 * log2(1 + 256 e)))`` of the error ``e`` over the contract's bound, 0 where
-    flushing excuses it.
+    ``inputs``, ``got``, ``due`` (correctly rounded) and ``own`` (of the framework's own function, where a user's was
+    judged) are base64 of little-endian bit patterns of the format's size; ``errors`` is base64 of a byte each: 255 for
+    a wrong class, otherwise ``min(254, round(4 * log2(1 + 256 e)))`` of the error ``e`` over the contract's bound, 0
+    where flushing excuses it.
     """
 
     inputs: str

@@ -145,12 +145,6 @@ def test_a_row_tells_three_findings_in_full_and_the_rest_in_a_sentence() -> None
     assert all(f"the {i}th fault" in text for i in range(5))
 
 
-def test_commands_repeat_a_finding_with_gradproof_and_without() -> None:
-    page = Page(below(render_html(result(cell())))[0])
-    assert "gradproof repro mine_0 --bits 0x41880000 Copy" in page.text
-    assert "gradproof repro mine_0 --bits 0x41880000 --script" in page.text
-
-
 def test_a_trace_is_shown_with_the_operation_that_matters() -> None:
     operand = Operand("0.5", "0x3f000000", "float32")
     line = SourceLine("mine.py", 7, "return s * (1 - s)")

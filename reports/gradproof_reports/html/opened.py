@@ -20,11 +20,10 @@ INTERVALS: Final = 3
 
 @dataclass(frozen=True)
 class ToldFinding:
-    """One finding of a row: its sentence, facts by name, the numbers of the worst input, the commands."""
+    """One finding of a row: its sentence, and facts by name."""
 
     of: finding_texts.Told
     facts: list[tuple[str, str]]
-    commands: list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,4 @@ def _told(told: finding_texts.Told) -> ToldFinding:
         ("instead", told.advice),
         (f"{told.cells} cell{'s' if told.cells != 1 else ''}", told.accounts),
     ]
-    commands = [("see it again", told.command)] if told.command else []
-    if told.command and " --bits " in told.command:
-        commands.append(("as a script without gradproof", f"{told.command} --script"))
-    return ToldFinding(told, [(k, v) for k, v in facts if v], commands)
+    return ToldFinding(told, [(k, v) for k, v in facts if v])

@@ -39,11 +39,10 @@ def errors(cell: Cell) -> list[tuple[float, float]]:
 
 def agreement(cell: Cell) -> tuple[int, int] | None:
     """At how many of the drawn inputs a user's results have the bits of the framework's own; None without those."""
-    fmt = FORMATS.get(cell.format)
-    if cell.curve is None or cell.curve.graph is None or cell.curve.graph.own is None or fmt is None:
+    if cell.curve is None or cell.curve.graph is None or cell.curve.graph.own is None:
         return None
-    got, own = (patterns(text, fmt.width) for text in (cell.curve.graph.got, cell.curve.graph.own))
-    return sum(a == b for a, b in zip(got, own, strict=False)), len(got)
+    steps = cell.curve.graph.own.split()
+    return sum(n in ("0", "?") for n in steps), len(steps)
 
 
 def patterns(text: str, width: int) -> list[int]:

@@ -28,8 +28,8 @@ WRONG_CLASS: Final = 255
 
 
 def _edges() -> Floats:
-    """Upper ends of the intervals of |x|: four per binade from 1/4 to 64, fewer further out."""
-    fine = [2.0**k * (1 + j / 4) for k in range(-2, 6) for j in range(4)]
+    """Upper ends of the intervals of |x|: three per binade from 1/4 to 64, fewer further out."""
+    fine = [2.0**k * (1 + j / 3) for k in range(-2, 6) for j in range(3)]
     far = [2.0**k * (1 + j / 2) for k in range(6, 10) for j in range(2)]
     small = [2.0**k for k in (-120, -24, -12, *range(-8, -2))]
     return np.array([*small, *fine, *far, *(2.0**k for k in (10, 16, 32, 64, 128, 512))])
@@ -62,9 +62,9 @@ def graph(
     return Graph(
         inputs=packed(bits[rows]),
         got=packed(got[rows]),
-        due=packed(due[rows]),
+        due=apart(got[rows], due[rows], fmt),
         errors=base64.b64encode(levels(magnitude[rows]).tobytes()).decode(),
-        own=None if theirs is None else packed(theirs),
+        own=None if theirs is None else apart(got[rows], theirs, fmt),
     )
 
 
@@ -78,3 +78,10 @@ def levels(magnitude: Floats) -> npt.NDArray[np.uint8]:
 def packed(bits: Bits) -> str:
     """Bit patterns as base64 of little-endian integers of the format's size."""
     return base64.b64encode(bits.astype(bits.dtype.newbyteorder("<")).tobytes()).decode()
+
+
+def apart(got: Bits, other: Bits, fmt: Format) -> str:
+    """By how many floats ``other`` lies above ``got``, between blanks; ``?`` where one of them is a NaN."""
+    known = ~(fa.is_nan(got, fmt) | fa.is_nan(other, fmt))
+    steps = (int(b) - int(a) for a, b in zip(fa.ordinals(got, fmt), fa.ordinals(other, fmt), strict=True))
+    return " ".join(str(n) if ok else "?" for n, ok in zip(steps, known, strict=True))

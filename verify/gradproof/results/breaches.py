@@ -81,8 +81,8 @@ def _curve(curve: Curve) -> str:
             return f".{name}: expected a whole number as text, got {shortened(getattr(curve, name))}"
     if int(curve.lo) > int(curve.hi):
         return f": expected lo of at most hi, got {curve.lo} and {curve.hi}"
-    drawn = {} if curve.graph is None else {k: v for k, v in vars(curve.graph).items() if v is not None}
-    bytes_of = {"bins": curve.bins, **{f"graph.{name}": text for name, text in drawn.items()}}
+    drawn = {} if curve.graph is None else {f"graph.{n}": getattr(curve.graph, n) for n in ("inputs", "got", "errors")}
+    bytes_of = {"bins": curve.bins, **drawn}
     return next(filter(None, (_bins(text, f".{name}") for name, text in bytes_of.items())), "")
 
 

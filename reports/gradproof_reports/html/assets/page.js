@@ -47,7 +47,7 @@
   }
 
   async function copy(button) {
-    const text = button.dataset.copy ?? $("code", button.parentElement).textContent;
+    const text = button.dataset.copy;
     try { await navigator.clipboard.writeText(text); } catch {
       const area = el("textarea", { style: "position:fixed;opacity:0", "aria-label": "text to copy" });
       area.value = text;

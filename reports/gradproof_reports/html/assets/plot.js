@@ -31,15 +31,23 @@
     }
     return found;
   }
+  /* The float that lies so many floats above another; those of either sign are counted from zero. */
+  function above(bits, steps, f) {
+    if (steps === "?") return null;
+    const sign = 1n << BigInt(f.width - 1), ordinal = (bits & sign ? -(bits ^ sign) : bits) + BigInt(steps);
+    return steps === "0" ? bits : ordinal < 0n ? -ordinal | sign : ordinal;
+  }
   const hex = (bits, f) => "0x" + bits.toString(16).padStart(f.width / 4, "0");
 
   function graph(cell, formats) {
     const g = cell?.curve?.graph, f = formats[cell?.format];
     if (!g || !f) return null;
-    const read = (text) => patterns(text, f.width).map((bits) => ({ bits, value: number(bits, f) }));
-    const got = read(g.got), due = read(g.due), own = g.own ? read(g.own) : null;
+    const datum = (bits) => bits !== null && { bits, value: number(bits, f) };
+    const read = (text) => patterns(text, f.width).map(datum);
+    const got = read(g.got), beside = (text) => text.split(" ").map((n, i) => datum(above(got[i].bits, n, f)));
+    const due = beside(g.due), own = g.own ? beside(g.own) : null;
     const levels = bytes(g.errors);
-    const points = read(g.inputs).map((x, i) => ({ x, got: got[i], due: due[i], own: own?.[i], error: levels[i] === 255 ? Infinity : (2 ** (levels[i] / 4) - 1) / 256 }));
+    const points = read(g.inputs).map((x, i) => ({ x, got: got[i], due: due[i] || NONE, own: own ? own[i] || NONE : undefined, error: levels[i] === 255 ? Infinity : (2 ** (levels[i] / 4) - 1) / 256 }));
     const fails = (cell.clusters ?? []).flatMap((c) => c.regions).map((r) => r.map((b) => number(BigInt(b), f)));
     return { order: cell.order, points, fails, own: own !== null, cell, f };
   }
@@ -58,6 +66,7 @@
   }
   const short = (v) => (v === 0 ? "0" : Math.abs(v) >= 1e4 || Math.abs(v) < 1e-2 ? v.toExponential(v.toExponential(0) === v.toExponential() ? 0 : 1).replace("+", "") : String(Number(v.toPrecision(3)))).replace("-", "−");
 
+  const NONE = { value: NaN };
   const VIEWS = { fails: "Where it fails", ordinary: "Ordinary inputs", all: "The whole line" };
   function range(view, g) {
     const xs = g.points.map((p) => p.x.value), all = [Math.min(...xs), Math.max(...xs), 1];
@@ -110,9 +119,9 @@
         state.at = Math.max(0, Math.min(inside.length - 1, i));
         const p = inside[state.at];
         cursor.setAttribute("d", `M${x(p.x.value)} 4V${top - 12}`);
-        const row = (name, n) => n && el("tr", null, el("th", { scope: "row" }, name), el("td", null, decimal(n.value, f)), el("td", null, hex(n.bits, f)));
+        const row = (name, n) => n && el("tr", null, el("th", { scope: "row" }, name), el("td", null, decimal(n.value, f)), el("td", null, n.bits === undefined ? "" : hex(n.bits, f)));
         const error = p.error === Infinity ? "wrong class" : `${short(p.error)} of the bound`;
-        const line = `${PRIMES[g.order]} ${g.cell.implementation} ${g.cell.format}: x = ${decimal(p.x.value, f)} (${hex(p.x.bits, f)}), got ${decimal(p.got.value, f)} (${hex(p.got.bits, f)}), expected ${decimal(p.due.value, f)} (${hex(p.due.bits, f)}), error ${error}`;
+        const line = `${PRIMES[g.order]} ${g.cell.implementation} ${g.cell.format}: x = ${decimal(p.x.value, f)} (${hex(p.x.bits, f)}), got ${decimal(p.got.value, f)} (${hex(p.got.bits, f)}), expected ${decimal(p.due.value, f)}${p.due.bits === undefined ? "" : ` (${hex(p.due.bits, f)})`}, error ${error}`;
         readout.replaceChildren(
           el("table.num", null, el("tbody", null, row("worst x", p.x), row("got", p.got), row("expected", p.due), row("own", p.own))),
           el("p", null, `error ${error} `, el("button.copy", { type: "button", "data-copy": line }, "Copy")));

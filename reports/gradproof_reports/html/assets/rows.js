@@ -85,6 +85,10 @@
       if (!fact.more) { gp.say("Nothing of it was judged"); return true; }
       fact.more.classList.add("open");
       if (gp.unfold(fact.more)) {
+        for (const c of all(".command", fact.more)) {
+          const text = $("code", c).textContent, button = (words, data) => el("button.copy", { type: "button", "data-copy": data }, words);
+          c.append(button("Copy", text), ...(text.includes(" --bits ") ? [button("Copy as a script’s command", `${text} --script`)] : []));
+        }
         const box = el("div.plots", null, el("p", null, "Reading the results …")), picture = gp.$(".spark", fact.more);
         (picture ?? gp.$(".where", fact.more)).after(box);
         try {

@@ -93,8 +93,7 @@
     const parts = [
       el("section.panel", null, el("h2", null, told.title), el("p", null, told.statement),
         el("p.facts", null, el("span", null, told.range[0].toUpperCase() + told.range.slice(1)), el("span", null, `Quantiles of u, in ulp: ${quantiles}`),
-          el("span", null, found.exactness[0].toUpperCase() + found.exactness.slice(1) + "."), spent && el("span", null, spent),
-          found.nearest && el("span", null, `Not in the ledger; nearest there: ${found.nearest}. New:`), (found.fresh ?? []).map((i) => stretch(i, true))),
+          el("span", null, found.exactness[0].toUpperCase() + found.exactness.slice(1) + "."), spent && el("span", null, spent)),
         maxima(found)),
       el("section.panel", null, el("h2", null, "Classes of inputs"), classes(found, words, cell.certificate?.input)),
       el("section.panel", null, el("h2", null, "Envelope over every bit pattern"), chart),

@@ -65,6 +65,28 @@ def test_a_deviation_names_what_there_is(deviation: Deviation) -> None:
         assert "TODO" not in text
 
 
+def on_the_page(language: str) -> str:
+    """The first block of code in a language of docs/explanations.md."""
+    text = (Path(__file__).parents[2] / "docs" / "explanations.md").read_text("utf-8")
+    return text.partition(f"```{language}\n")[2].partition("```")[0]
+
+
+def test_the_file_that_the_page_shows_is_one_and_the_page_names_every_key(tmp_path: Path) -> None:
+    (tmp_path / "torch.toml").write_text(on_the_page("toml"), "utf-8")
+    shown = read_ledger_file(tmp_path / "torch.toml")
+    assert {d.id for d in shown} <= {d.id for d in EVERY}
+    page = (Path(__file__).parents[2] / "docs" / "explanations.md").read_text("utf-8")
+    assert {f.name for f in fields(Deviation)} <= set(re.findall(r"`(\w+)`", page)) | set(
+        re.findall(r"^(\w+) = ", page, re.M)
+    )
+
+
+def test_the_example_of_the_page_holds() -> None:
+    code = on_the_page("python")
+    assert code.count("assert") == 2
+    exec(code, {})
+
+
 # -- every formula is needed -----------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gradproof.sweep.running import environment
+from gradproof.engine import sources
 from gradproof.sweep.running.campaign import Job
 from gradproof.sweep.targets import Wanted, plan
 from tests.sweep import works
@@ -26,7 +26,7 @@ def marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def one_source(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody may edit the source while its tests run; the digest of it is not what they are about."""
-    monkeypatch.setattr(environment, "_source", lambda: "")
+    monkeypatch.setattr(sources, "source", lambda: "")
 
 
 def jobs(*functions: str, shards: int = SHARDS) -> list[Job]:

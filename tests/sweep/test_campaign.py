@@ -225,13 +225,13 @@ def test_other_versions_do_not_go_on_with_a_folder(tmp_path: Path, monkeypatch: 
 PROGRAM = """
 import sys
 from pathlib import Path
+from gradproof.engine import sources
 from gradproof.execution import executors
-from gradproof.sweep.running import environment
 from gradproof.sweep.running.campaign import sweep
 from tests.sweep import works
 from tests.sweep.conftest import jobs
 
-environment._source = lambda: ""
+sources.source = lambda: ""
 if __name__ == "__main__":
     with executors.local(2) as crew:
         work = f"{works.__name__}:slow"

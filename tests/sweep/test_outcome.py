@@ -14,8 +14,8 @@ import gradproof as gp
 from gradproof.cli import codes
 from gradproof.engine.run import run
 from gradproof.engine.selection import Selection
-from gradproof.formats import BFLOAT16, get_format
 from gradproof.formats import arrays as fa
+from gradproof.formats import get_format
 from gradproof.results import combine, validate
 from gradproof.results.model import Cell, RunResult
 from gradproof.sweep.judging import codes as marks
@@ -130,7 +130,7 @@ def test_what_is_no_finite_number_is_named_apart(folder: Path, fault: str, kind:
     }  # fmt: skip
 
 
-def test_special_inputs_are_known_by_entries_for_special_values_alone(folder: Path) -> None:
+def test_special_inputs_are_known_by_declarations_of_special_values_alone(folder: Path) -> None:
     beyond = only(swept(folder, AT_INFINITY, "gp.known('special-values', 'no infinity')"))
     assert (beyond.status, beyond.certificate is not None) == ("known", True)
     assert only(swept(folder, AT_INFINITY, "gp.known('accuracy', 'no infinity')")).status == "fail"
@@ -148,7 +148,7 @@ def test_failures_inside_a_recorded_region_are_known(folder: Path) -> None:
     assert cell.known_ref in found.deviations
     assert [s.state for s in found.ledger] == ["seen"]
     assert cell.certificate is not None
-    assert "fresh" not in cell.measured
+    assert "unexplained" not in cell.measured["classes"]
 
 
 @pytest.mark.parametrize(
@@ -165,21 +165,19 @@ def test_failures_beyond_a_region_have_grown_and_are_named(
     found = swept(folder, UP_ON_ONE_TO_TWO, f"gp.known('accuracy', 'doubled', region={region})")
     cell = only(found)
     assert (cell.status, cell.known_ref) == ("fail", None)
-    assert pairs({"intervals": cell.measured["fresh"]}) == fresh
-    assert "doubled" in cell.measured["nearest"]
+    assert pairs(cell.measured["classes"]["unexplained"]) == fresh
     assert "new: [" in cell.reason
-    assert "nearest in the ledger" in cell.reason
 
 
 def test_one_input_outside_two_regions_is_not_overlooked(folder: Path) -> None:
     """Both ends of the failing interval are known; what fails between the regions is not."""
-    entries = "gp.known('accuracy', 'low', region=(1, 1.4)), gp.known('accuracy', 'high', region=('1.41', 2))"
-    cell = only(swept(folder, UP_ON_ONE_TO_TWO, entries))
+    declared = "gp.known('accuracy', 'low', region=(1, 1.4)), gp.known('accuracy', 'high', region=('1.41', 2))"
+    cell = only(swept(folder, UP_ON_ONE_TO_TWO, declared))
     # 1.40625 = 0x3fb4 is the one number of bfloat16 between 1.4 and 1.41: 180 / 128.
-    assert (cell.status, pairs({"intervals": cell.measured["fresh"]})) == ("fail", [("0x3fb4", "0x3fb4", 1)])
+    assert (cell.status, pairs(cell.measured["classes"]["unexplained"])) == ("fail", [("0x3fb4", "0x3fb4", 1)])
 
 
-def test_an_error_above_the_ceiling_has_grown_even_where_another_entry_allows_it(folder: Path) -> None:
+def test_an_error_above_the_ceiling_has_grown_even_where_another_declaration_allows_it(folder: Path) -> None:
     """u of 2x is m, doubled by the slope of 1: 255 / 2 on [1, 2), over a bound of 2."""
     assert only(swept(folder, UP_ON_ONE_TO_TWO, "gp.known('accuracy', 'a', ceiling=64)")).status == "known"
     assert only(swept(folder, UP_ON_ONE_TO_TWO, "gp.known('accuracy', 'a', ceiling=63)")).status == "fail"
@@ -189,10 +187,10 @@ def test_an_error_above_the_ceiling_has_grown_even_where_another_entry_allows_it
     assert "grown" in [s.state for s in found.ledger]
 
 
-def test_an_entry_is_gone_only_where_everything_was_swept(folder: Path) -> None:
-    entry = "gp.known('accuracy', 'was doubled')"
-    assert [s.state for s in swept(folder, known=entry).ledger] == ["gone"]
-    assert [s.state for s in swept(folder, known=entry, bits="0x3f80..0x4000").ledger] == ["not-checked"]
+def test_a_declaration_is_gone_only_where_everything_was_swept(folder: Path) -> None:
+    declared = "gp.known('accuracy', 'was doubled')"
+    assert [s.state for s in swept(folder, known=declared).ledger] == ["gone"]
+    assert [s.state for s in swept(folder, known=declared, bits="0x3f80..0x4000").ledger] == ["not-checked"]
 
 
 def test_a_coarsened_interval_hides_nothing(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
@@ -204,7 +202,7 @@ def test_a_coarsened_interval_hides_nothing(monkeypatch: pytest.MonkeyPatch, fol
     table = cell.measured["classes"]["over-contract"]
     assert table["count"] == 258
     assert cell.status == "fail"
-    assert pairs({"intervals": cell.measured["fresh"]}) == [("0x4180", "0x4200", 129)]
+    assert pairs(cell.measured["classes"]["unexplained"]) == [("0x4180", "0x4200", 129)]
 
 
 # -- ranges, searches, undecided --------------------------------------------------------------------------
@@ -325,15 +323,6 @@ def test_the_kinds_of_inputs_part_the_line(name: str) -> None:
     assert every[0][0] == 0
     assert every[-1][1] == (1 << fmt.width) - 1
     assert all(b[0] == a[1] + 1 for a, b in itertools.pairwise(every))
-
-
-def test_what_regions_leave_of_the_line() -> None:
-    ((low, high),) = ranges.kinds(BFLOAT16)["finite"]
-    assert ranges.outside([], BFLOAT16) == [(low, high)]
-    assert ranges.outside([(low, low + 4), (low + 3, low + 9)], BFLOAT16) == [(low + 10, high)]
-    assert ranges.outside([(low, high)], BFLOAT16) == []
-    zeros = ranges.regions([(0x0000, 0x0000)], BFLOAT16)
-    assert zeros == [(shard_summary.key(0x8000, 16), shard_summary.key(0x0000, 16))]
 
 
 # -- the same maxima as a run -----------------------------------------------------------------------------

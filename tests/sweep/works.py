@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gradproof.engine import sources
 from gradproof.errors import ImplementationFault, Unsupported
 from gradproof.sweep.plan import Shard
-from gradproof.sweep.running import environment as shard_environment
 
 DIGEST = f"{__name__}:digest"
 FOLDER = "TESTS_SWEEP_FOLDER"
@@ -114,4 +114,4 @@ def lingering(shard: Shard) -> dict[str, Any]:
 
 def one_source() -> None:
     """Let this process know no digest of gradproof's source, as the tests do."""
-    shard_environment._source = lambda: ""  # type: ignore[assignment]
+    sources.source = lambda: ""  # type: ignore[assignment]

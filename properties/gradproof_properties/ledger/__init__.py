@@ -1,4 +1,4 @@
-"""The ledger of known deviations: TOML data files, one per backend, and the tool that drafts entries."""
+"""The ledger of known deviations: TOML files, one per framework, and a tool that drafts them."""
 
 from __future__ import annotations
 

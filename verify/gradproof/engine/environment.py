@@ -130,7 +130,7 @@ def _traits(backend: Backend) -> tuple[dict[str, Traits], dict[str, str]]:
 
 
 def surroundings(ids: list[str]) -> Surroundings:
-    """What ledger entries are compared with, by backend id: the framework's version, and the hardware it runs on."""
+    """What deviations are compared with, by backend id: the framework's version, and the hardware it runs on."""
     versions = {name: get_backend(name).versions().get(name.partition(":")[0], "") for name in ids}
     return Surroundings(versions, {name: hardware(name) for name in ids})
 

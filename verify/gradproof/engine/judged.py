@@ -13,7 +13,7 @@ from gradproof.results.rebuild import rebuild
 
 @dataclass(frozen=True)
 class Judged:
-    """One verdict, and what became of the ledger's entries about the cell."""
+    """One verdict, and what became of the deviations about the cell."""
 
     place: Place
     cell: Cell

@@ -42,7 +42,7 @@ SUPREMUM_POINTS = 512
 class Probe:
     """One subject under test. Everything a property needs; nothing about verdicts.
 
-    ``witnesses`` are inputs that the ledger names for this subject, or that failed before; pointwise claims try them.
+    ``witnesses`` are inputs that failed before; pointwise claims try them.
     """
 
     def __init__(self, task: Task, selection: Selection, witnesses: tuple[int, ...] = ()) -> None:
@@ -229,7 +229,7 @@ class Probe:
     @cached_property
     def base_points(self) -> Bits:
         """The inputs every pointwise claim tries: every bit pattern of a 16-bit format; otherwise an even
-        spread over all ordinals, landmarks with their neighbours, and the ledger's witnesses. Of a conversion
+        spread over all ordinals and landmarks with their neighbours. Of a conversion
         ``conversion_bits``.
         """
         if self.target is not None:

@@ -87,8 +87,8 @@ class Property(abc.ABC):
     """Whether the claim compares ways of calling an implementation: layouts, modes, AD paths, formulations."""
 
     same_in_every_profile: ClassVar[bool] = True
-    """Whether a deviation that shows in one profile shows in every other: the points are fixed, or the ledger's
-    witnesses are among them. Where it is not, only the default and deep profiles can say that one is gone."""
+    """Whether a declared deviation that shows in one profile shows in every other. Where it need not, only the default
+    and deep profiles can say that one is gone."""
 
     tries_witnesses: ClassVar[bool] = False
     """Whether ``check`` tries ``probe.witnesses`` beside its own inputs, so that what failed before can be handed in

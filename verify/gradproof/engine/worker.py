@@ -61,7 +61,7 @@ class WorkerState:
     surroundings: Surroundings
 
     def judge(self, task: Task) -> tuple[Cell, list[LedgerState]]:
-        """One cell, and what became of the ledger's entries about it."""
+        """One cell, and what became of the deviations about it."""
         return decide(task, self.selection, self.ledger, self.surroundings, task.implementation.file)
 
     def judge_group(self, wanted: str, group: int, indices: Iterable[int], given_up: GivenUp) -> Iterator[Judged]:

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from gradproof.engine.ledger_entries import Deviation, Entry
     from gradproof.engine.losses import Loss
     from gradproof.engine.oracles import oracle_of
+    from gradproof.engine.bulk import Bulk, bulk
     from gradproof.engine.pointwise import Pointwise
     from gradproof.engine.probe import Probe
     from gradproof.engine.property import Outcome, Property, Violations
@@ -155,6 +156,8 @@ _HOMES: Final = {
     "LARGE_ERROR": "gradproof.measure.severity",
     "LOST_SIGNAL": "gradproof.measure.severity",
     "Outcome": "gradproof.engine.property",
+    "Bulk": "gradproof.engine.bulk",
+    "bulk": "gradproof.engine.bulk",
     "Pointwise": "gradproof.engine.pointwise",
     "Probe": "gradproof.engine.probe",
     "Property": "gradproof.engine.property",
@@ -326,6 +329,8 @@ __all__ = [
     "Outcome",
     "Output",
     "PlaceVerdict",
+    "Bulk",
+    "bulk",
     "Pointwise",
     "Probe",
     "Program",

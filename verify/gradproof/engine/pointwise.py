@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gradproof.engine.bulk import Bulk
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Violations
 from gradproof.formats import arrays as fa
@@ -30,6 +31,8 @@ class Pointwise:
         self.order = order
         self._uncertified = 0
         self._rows: list[tuple[Bits, Bits, Judgement, np.ndarray[tuple[int], np.dtype[np.int8]]]] = []
+        self._counted: list[bool] = []
+        self._bulk: Bulk | None = None
 
     def add(self, bits: Bits, *, path: str | None = None) -> Judgement:
         """Evaluate and judge ``bits`` of shape (n,)."""
@@ -37,16 +40,28 @@ class Pointwise:
         got = self.probe.evaluate(bits, self.order, path)
         return self.add_results(bits, got, reference)
 
-    def add_results(self, bits: Bits, got: Bits, reference: Reference) -> Judgement:
-        """Judge results that were computed already."""
+    def add_bulk(self, found: Bulk) -> None:
+        """Take what the models judged; the oracle judges what they left to it, and the failing inputs handed on."""
+        self._bulk = found
+        for bits, got, reference in found.asked:
+            self.add_results(bits, got, reference)
+        for bits, got in zip(found.bits, found.got, strict=True):
+            reference = self.probe.oracle.references(bits, self.probe.format)[self.order]
+            self.add_results(bits, got, reference, counted=False)
+
+    def add_results(self, bits: Bits, got: Bits, reference: Reference, *, counted: bool = True) -> Judgement:
+        """Judge results that were computed already; inputs that are ``counted`` elsewhere show in errors alone."""
         self._uncertified += int((reference.how == UNCERTIFIED).sum())
         judgement = self.probe.judge(bits, got, self.order, reference)
         severity = classify(got, reference, judgement, self.probe.format, self._limits)
-        self.add_judged(bits, got, judgement, severity)
+        self.add_judged(bits, got, judgement, severity, counted=counted)
         return judgement
 
-    def add_judged(self, bits: Bits, got: Bits, judgement: Judgement, severity: npt.NDArray[np.int8]) -> None:
+    def add_judged(
+        self, bits: Bits, got: Bits, judgement: Judgement, severity: npt.NDArray[np.int8], *, counted: bool = True
+    ) -> None:
         """Take results that were judged already; ``severity`` as ``Violations`` has it."""
+        self._counted.append(counted)
         self._rows.append((bits, got, judgement, severity))
 
     @property
@@ -62,14 +77,18 @@ class Pointwise:
         bits, got, severity = (np.concatenate([row[i] for row in self._rows]) for i in (0, 1, 3))
         found = joined([row[2] for row in self._rows])
         u, magnitude = found.unexcused(found.u), found.unexcused(found.magnitude)
+        counted = np.repeat(self._counted, [row[0].size for row in self._rows])
+        bulk = self._bulk
+        exhaustive |= bulk is not None and bulk.complete
+        n = int((found.judged & counted).sum()) + (bulk.judged if bulk else 0)
         outcome = Outcome(
-            evidence=Evidence("exhaustive" if exhaustive else "sampled", int(found.judged.sum())),
+            evidence=Evidence("exhaustive" if exhaustive else "sampled", n),
             undecided=int(found.undecided.sum()),
             u_max=_largest(u),
             m_max=_largest(found.unexcused(found.m)),
             abs_max=_largest(found.unexcused(found.absolute)),
             magnitude=_largest(magnitude),
-            excused=int(found.excused.sum()),
+            excused=int((found.excused & counted).sum()) + (bulk.excused if bulk else 0),
             u_max_flushed=_largest(found.u_flushed),
         )
         if outcome.undecided:
@@ -79,15 +98,18 @@ class Pointwise:
             outcome.measured["uncertified"] = self._uncertified
             if self.probe.oracle.foreign:
                 outcome.measured["beyond_arb"] = self.probe.oracle.foreign
-        if outcome.excused:
+        if found.excused.any():
             outcome.measured["excused"] = self._excused(bits[found.excused], found[found.excused])
         if conventions := int(found.conventions.sum()):
             outcome.measured["conventions"] = conventions
         if found.judged.any():
             outcome.worst_bits = int(bits[int(np.argmax(np.where(found.judged, magnitude, -1.0)))])
         if with_curve:
-            outcome.curve = curve(bits, u, found.judged, self.probe.format)
+            rows = found.judged & counted
+            outcome.curve = curve(bits, u, rows, self.probe.format, bulk.found if bulk else None)
         bad = found.failing
+        if bulk:
+            outcome.measured |= bulk.measured(self.probe.format, int((bad & counted).sum()))
         if bad.any():
             outcome.violations.append(
                 Violations(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,8 @@ from gradproof.results.model import Evidence
 
 MOST_HOLES = 16
 """Results at inputs without a certified value that are followed up: each costs some milliseconds."""
+MOST_FAILING: Final = 1 << 15
+"""Failing inputs that an outcome names; of more, these many spread evenly over the line, and the gravest."""
 
 
 class Pointwise:
@@ -108,8 +110,11 @@ class Pointwise:
             rows = found.judged & counted
             outcome.curve = curve(bits, u, rows, self.probe.format, bulk.found if bulk else None)
         bad = found.failing
+        failing = int((bad & counted).sum())
+        if bad.sum() > MOST_FAILING:
+            bad = self._thinned(bits, severity, found)
         if bulk:
-            outcome.measured |= bulk.measured(self.probe.format, int((bad & counted).sum()))
+            outcome.measured |= bulk.measured(self.probe.format, failing)
         if bad.any():
             outcome.violations.append(
                 Violations(
@@ -118,6 +123,19 @@ class Pointwise:
                 )
             )  # fmt: skip
         return outcome
+
+    def _thinned(self, bits: Bits, severity: npt.NDArray[np.int8], found: Judgement) -> npt.NDArray[np.bool_]:
+        """Some of the failing inputs: spread evenly by their bits, and the gravest of each kind by each measure."""
+        rows = np.flatnonzero(found.failing)
+        rows = rows[np.argsort(bits[rows], kind="stable")]
+        chosen = [rows[np.linspace(0, rows.size - 1, MOST_FAILING).astype(np.int64)]]
+        for kind in np.unique(severity[rows]):
+            alike = rows[severity[rows] == kind]
+            for errors in (found.magnitude, found.absolute, np.where(found.felt, found.magnitude, -1.0)):
+                chosen.append(alike[[np.argmax(np.nan_to_num(errors[alike], nan=-1.0))]])
+        kept = np.zeros(bits.size, bool)
+        kept[np.concatenate(chosen)] = True
+        return kept
 
     def _holes(self, bits: Bits, got: Bits, undecided: npt.NDArray[np.bool_]) -> list[Violations]:
         """Results that are no finite numbers where the exact value is not known, but seems to be one."""

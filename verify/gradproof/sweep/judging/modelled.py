@@ -57,7 +57,7 @@ class Modelled:
             self._arrays = ArrayLoop(arrays or Arrays(), models, self._limits, self._order, found, negative=negative)
         self.slack = models.slack
         self._starts = models.start
-        self._models = (
+        self._models = _sealed(
             models.start, models.stop, models.kind, models.centre, models.scale, models.coefficients, models.low,
             models.error, models.quantum,
         )  # fmt: skip
@@ -97,10 +97,11 @@ class PairModelled:
     def __init__(self, probe: Probe, order: int, found: Collected, *, negative: bool) -> None:
         models = float64_models(probe.function, negative=negative)
         self._starts = models.start
-        self._models = (
+        arrays = _sealed(
             models.stop, models.centre, models.scale, models.kind, models.coefficients, models.low, models.exponent,
-            models.leading, limits(probe, order, negative=negative), order,
+            models.leading,
         )  # fmt: skip
+        self._models = (*arrays, limits(probe, order, negative=negative), order)
         self._found = found
         self._negative = negative
         self._envelopes = found.half(negative=negative)
@@ -115,6 +116,14 @@ class PairModelled:
             found.best, found.where, found.counts, found.above, found.below, found.mixed, found.absolute,
             *self._envelopes,
         )  # fmt: skip
+
+
+def _sealed(*arrays: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], ...]:
+    """The arrays as none that can be written to: Numba compiles for either kind anew."""
+    views = tuple(array.view() for array in arrays)
+    for view in views:
+        view.flags.writeable = False
+    return views
 
 
 @cache

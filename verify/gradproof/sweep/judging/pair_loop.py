@@ -47,7 +47,8 @@ assert JUDGED == 3
 _E_MIN: Final = -1022
 _FRACTION: Final = 52
 _TOP: Final = 1024
-"""Values below 2^(_TOP - 1) do not overflow, those from 2^(_TOP + 1) on do."""
+"""Values from 2^_TOP on overflow, and some just below."""
+_EDGE: Final = 1.0 - 2.0**-50
 _LARGEST: Final = 1.7e308
 _SPLIT: Final = 2.0**27 + 1.0
 _BESIDE: Final = 2.0**-58
@@ -179,21 +180,22 @@ def sweep_pairs(
         if beside == 0.5 and (rest < 0) == (h > 0) and rest != 0.0:
             size -= 1
         quantum = max(size - 1, _E_MIN) - _FRACTION
+        beyond = size > _TOP or (size == _TOP and beside > _EDGE)
         mark = OK
         if np.isnan(got):
-            if size >= _TOP:
+            if beyond:
                 continue
             mark = WRONG
         elif np.isinf(got):
             if size > _TOP + 1 and (got > 0) == (h > 0):
                 h, rest, got = 0.0, 0.0, 0.0
                 quantum = _TOP - 1 - _FRACTION
-            elif size >= _TOP:
+            elif beyond:
                 continue
             else:
                 mark = OVER if h == 0.0 or (got > 0) == (h > 0) else WRONG
                 got = math.copysign(limits[BEYOND_FORMAT], got)  # infinite in float64: bounded below
-        elif size >= _TOP:
+        elif beyond:
             continue
         if mark == WRONG:
             marks[i] = WRONG
@@ -211,7 +213,7 @@ def sweep_pairs(
             measure = off / unit if unit > 0.0 else _LARGEST if off > 0.0 else 0.0
             slack = limit * _RELATIVE + PAIR_BOUND * math.ldexp(1.0, quantum) / unit if unit > 0.0 else _LARGEST
         if mark == OK:
-            if doubt and (2.0 * measure >= limit - slack):
+            if doubt and limit / 2.0 - slack <= measure <= 2.0 * (limit + slack):
                 continue
             if measure >= limit - slack:
                 if measure <= limit + slack:

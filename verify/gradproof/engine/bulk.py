@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from gradproof.engine.crossings import crossings
 from gradproof.engine.probe import Probe
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
@@ -23,7 +24,7 @@ from gradproof.oracle.pair_models import JUDGED
 from gradproof.oracle.reference import Reference
 from gradproof.oracle.taylor_models import OPEN
 from gradproof.strategies import landmark_ordinals
-from gradproof.strategies.progressions import Progression, around, chunks, denser, spread
+from gradproof.strategies.progressions import Progression, around, chunks, denser, spread, towards
 from gradproof.sweep.judging import codes
 from gradproof.sweep.judging.collect import Collected
 from gradproof.sweep.judging.modelled import Modelled, PairModelled, compiled_loop
@@ -131,7 +132,8 @@ def _walk(probe: Probe, order: int) -> Bulk | None:
     if answer.widest_gap > 1:
         if fmt.width == 64 and probe.profile != "quick":
             walk += denser(fmt, count, probe.seed)
-        walk += around(fmt, landmark_ordinals(probe.function, fmt))
+        walk += around(fmt, (*landmark_ordinals(probe.function, fmt), *crossings(probe.oracle, fmt)))
+        walk += [one for at in crossings(probe.oracle, fmt) for one in towards(fmt, at)]
     sides = {negative: _side(probe, order, found, negative) for negative in (False, True)}
     for parts in chunks(walk, CHUNK[fmt.width]):
         _chunk(probe, order, parts, sides, answer)

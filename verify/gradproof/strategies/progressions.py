@@ -17,6 +17,7 @@ WIDTH: Final = 4096
 ORDINARY: Final = (2.0**-12, 2.0**10)
 """Between these sizes a wide format's inputs are DENSER times as dense."""
 DENSER: Final = 16
+FEW: Final = 64
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,16 @@ def around(fmt: Format, ordinals: Sequence[int], width: int = WIDTH) -> list[Pro
                 made.append(Progression(low, 1, high - low + 1, negative))
                 at = high + 1
     return made
+
+
+def towards(fmt: Format, ordinal: int) -> Iterator[Progression]:
+    """FEW inputs on either side of an ordinal at each distance of 2^k to 2^(k + 1), from WIDTH / 2 to half a binade."""
+    size, negative = abs(ordinal), ordinal < 0
+    for k in range((WIDTH // 2).bit_length() - 1, fmt.precision - 2):
+        for start in (size - (2 << k), size + (1 << k)):
+            stride = (1 << k) // FEW - 1 | 1
+            if start > 0 and start + FEW * stride <= fmt.max_bits:
+                yield Progression(start, stride, FEW, negative)
 
 
 def chunks(progressions: Sequence[Progression], size: int) -> Iterator[list[Progression]]:

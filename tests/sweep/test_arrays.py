@@ -64,7 +64,9 @@ def both(subject: Subject, arrays: Arrays, first: int, got: Bits) -> tuple[list[
     answers = []
     for way in (None, arrays):
         found = Collected(FLOAT32, first, first + got.size - 1)
-        models = Modelled(subject, found, start, start + got.size - 1, negative=negative, arrays=way)
+        models = Modelled.between(
+            subject.probe, subject.order, found, start, start + got.size - 1, negative=negative, arrays=way
+        )
         seen = np.zeros(got.size, np.uint8)
         if way is None:
             models.judge(start, got, seen)
@@ -165,7 +167,9 @@ def test_a_range_that_begins_and_ends_inside_a_run_is_a_part_of_the_whole(route:
     got = subject.evaluate(bits)
     found = Collected(FLOAT32, first, first + 3999)
     start = first - FLOAT32.sign_bit
-    models = Modelled(subject, found, start, start + 3999, negative=True, arrays=arrays_of(route))
+    models = Modelled.between(
+        subject.probe, subject.order, found, start, start + 3999, negative=True, arrays=arrays_of(route)
+    )
     xp = arrays_of(route)
     parts = [
         xp.host(models.on_device(start + a, xp.array(got[a:b].view(np.float32))))

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from gradproof.cli.options import backends as chosen_backends
     from gradproof.cli.outputs import Output, Written
     from gradproof.cli.outputs import prepare as prepare_outputs
+    from gradproof.engine.bulk import Bulk, bulk
     from gradproof.engine.environment import environment
     from gradproof.engine.ledger.ledger import Ledger
     from gradproof.engine.oracles import oracle_of
@@ -144,6 +145,8 @@ _HOMES: Final = {
     "LARGE_ERROR": "gradproof.measure.severity",
     "LOST_SIGNAL": "gradproof.measure.severity",
     "Outcome": "gradproof.engine.property",
+    "Bulk": "gradproof.engine.bulk",
+    "bulk": "gradproof.engine.bulk",
     "Pointwise": "gradproof.engine.pointwise",
     "Probe": "gradproof.engine.probe",
     "Property": "gradproof.engine.property",
@@ -270,6 +273,7 @@ __all__ = [
     "Basis",
     "Bits",
     "Bracket",
+    "Bulk",
     "Call",
     "Cell",
     "Certificate",
@@ -312,6 +316,7 @@ __all__ = [
     "arrays",
     "availability",
     "batches",
+    "bulk",
     "call_checks",
     "chosen_backends",
     "claim_verdicts",

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradproof.extend import Bits, Outcome, Pointwise, Probe, Property, batches, search
+from gradproof.extend import Bits, Outcome, Pointwise, Probe, Property, batches, bulk, landmark_bits, search
 from gradproof.extend import arrays as fa
 
 MISMATCH_SCORE = 64.0
@@ -33,7 +33,10 @@ class Accuracy(Property):
         points = Pointwise(probe, order)
         if probe.witnesses:
             points.add(np.array(probe.witnesses, dtype=fa.storage(probe.format)))
-        base = probe.base_points
+        found = bulk(probe, order)
+        if found:
+            points.add_bulk(found)
+        base = probe.base_points if found is None else landmark_bits(probe.function, probe.format)
         points.add(base[fa.is_finite(base, probe.format)])
         if not probe.format.is_16_bit:
 

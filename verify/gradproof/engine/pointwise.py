@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from gradproof.engine.baseline import own_results
+from gradproof.engine.bulk import Bulk
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Violations
 from gradproof.formats import arrays as fa
@@ -23,6 +24,8 @@ from gradproof.results.model import Evidence
 
 MOST_HOLES = 16
 """Results at inputs without a certified value that are followed up: each costs some milliseconds."""
+MOST_FAILING: Final = 1 << 15
+"""Failing inputs that an outcome names; of more, these many spread evenly over the line, and the gravest."""
 
 
 class Pointwise:
@@ -34,6 +37,8 @@ class Pointwise:
         self._uncertified = 0
         self._rows: list[tuple[Bits, Bits, Judgement, np.ndarray[tuple[int], np.dtype[np.int8]]]] = []
         self._due: list[Bits] = []
+        self._counted: list[bool] = []
+        self._bulk: Bulk | None = None
 
     def add(self, bits: Bits, *, path: str | None = None) -> Judgement:
         """Evaluate and judge ``bits`` of shape (n,)."""
@@ -41,17 +46,29 @@ class Pointwise:
         got = self.probe.evaluate(bits, self.order, path)
         return self.add_results(bits, got, reference)
 
-    def add_results(self, bits: Bits, got: Bits, reference: Reference) -> Judgement:
-        """Judge results that were computed already."""
+    def add_bulk(self, found: Bulk) -> None:
+        """Take what the models judged; the oracle judges what they left to it, and the failing inputs handed on."""
+        self._bulk = found
+        for bits, got, reference in found.asked:
+            self.add_results(bits, got, reference)
+        for bits, got in zip(found.bits, found.got, strict=True):
+            reference = self.probe.oracle.references(bits, self.probe.format)[self.order]
+            self.add_results(bits, got, reference, counted=False)
+
+    def add_results(self, bits: Bits, got: Bits, reference: Reference, *, counted: bool = True) -> Judgement:
+        """Judge results that were computed already; inputs that are ``counted`` elsewhere show in errors alone."""
         self._uncertified += int((reference.how == UNCERTIFIED).sum())
         judgement = self.probe.judge(bits, got, self.order, reference)
         severity = classify(got, reference, judgement, self.probe.format, self._limits)
-        self.add_judged(bits, got, judgement, severity)
+        self.add_judged(bits, got, judgement, severity, counted=counted)
         self._due.append(reference.rounded)
         return judgement
 
-    def add_judged(self, bits: Bits, got: Bits, judgement: Judgement, severity: npt.NDArray[np.int8]) -> None:
+    def add_judged(
+        self, bits: Bits, got: Bits, judgement: Judgement, severity: npt.NDArray[np.int8], *, counted: bool = True
+    ) -> None:
         """Take results that were judged already; ``severity`` as ``Violations`` has it."""
+        self._counted.append(counted)
         self._rows.append((bits, got, judgement, severity))
 
     @property
@@ -67,14 +84,18 @@ class Pointwise:
         bits, got, severity = (np.concatenate([row[i] for row in self._rows]) for i in (0, 1, 3))
         found = joined([row[2] for row in self._rows])
         u, magnitude = found.unexcused(found.u), found.unexcused(found.magnitude)
+        counted = np.repeat(self._counted, [row[0].size for row in self._rows])
+        bulk = self._bulk
+        exhaustive |= bulk is not None and bulk.complete
+        n = int((found.judged & counted).sum()) + (bulk.judged if bulk else 0)
         outcome = Outcome(
-            evidence=Evidence("exhaustive" if exhaustive else "sampled", int(found.judged.sum())),
+            evidence=Evidence("exhaustive" if exhaustive else "sampled", n),
             undecided=int(found.undecided.sum()),
             u_max=_largest(u),
             m_max=_largest(found.unexcused(found.m)),
             abs_max=_largest(found.unexcused(found.absolute)),
             magnitude=_largest(magnitude),
-            excused=int(found.excused.sum()),
+            excused=int((found.excused & counted).sum()) + (bulk.excused if bulk else 0),
             u_max_flushed=_largest(found.u_flushed),
         )
         if outcome.undecided:
@@ -84,18 +105,24 @@ class Pointwise:
             outcome.measured["uncertified"] = self._uncertified
             if self.probe.oracle.foreign:
                 outcome.measured["beyond_arb"] = self.probe.oracle.foreign
-        if outcome.excused:
+        if found.excused.any():
             outcome.measured["excused"] = self._excused(bits[found.excused], found[found.excused])
         if conventions := int(found.conventions.sum()):
             outcome.measured["conventions"] = conventions
         if found.judged.any():
             outcome.worst_bits = int(bits[int(np.argmax(np.where(found.judged, magnitude, -1.0)))])
         if with_curve:
-            outcome.curve = curve(bits, u, found.judged, self.probe.format)
+            rows = found.judged & counted
+            outcome.curve = curve(bits, u, rows, self.probe.format, bulk.found if bulk else None)
             if len(self._due) == len(self._rows):  # results that were judged elsewhere have no reference
                 drawn = graph(bits, got, np.concatenate(self._due), magnitude, self.probe.format, self._own)
                 outcome.curve = replace(outcome.curve, graph=drawn)
         bad = found.failing
+        failing = int((bad & counted).sum())
+        if bad.sum() > MOST_FAILING:
+            bad = self._thinned(bits, severity, found)
+        if bulk:
+            outcome.measured |= bulk.measured(self.probe.format, failing)
         if bad.any():
             outcome.violations.append(
                 Violations(
@@ -108,6 +135,19 @@ class Pointwise:
     def _own(self, bits: Bits) -> Bits | None:
         """The framework's own f^(order) at a few inputs, in a call of the length that was compiled for already."""
         return own_results(self.probe, self.order, bits, max(row[0].size for row in self._rows))
+
+    def _thinned(self, bits: Bits, severity: npt.NDArray[np.int8], found: Judgement) -> npt.NDArray[np.bool_]:
+        """Some of the failing inputs: spread evenly by their bits, and the gravest of each kind by each measure."""
+        rows = np.flatnonzero(found.failing)
+        rows = rows[np.argsort(bits[rows], kind="stable")]
+        chosen = [rows[np.linspace(0, rows.size - 1, MOST_FAILING).astype(np.int64)]]
+        for kind in np.unique(severity[rows]):
+            alike = rows[severity[rows] == kind]
+            for errors in (found.magnitude, found.absolute, np.where(found.felt, found.magnitude, -1.0)):
+                chosen.append(alike[[np.argmax(np.nan_to_num(errors[alike], nan=-1.0))]])
+        kept = np.zeros(bits.size, bool)
+        kept[np.concatenate(chosen)] = True
+        return kept
 
     def _holes(self, bits: Bits, got: Bits, undecided: npt.NDArray[np.bool_]) -> list[Violations]:
         """Results that are no finite numbers where the exact value is not known, but seems to be one."""

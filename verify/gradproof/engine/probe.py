@@ -210,13 +210,19 @@ class Probe:
         assert self.target is not None
         return Flushing(self.backend.traits(self.target).flushes_results, self.traits.zeros_inputs)
 
+    @lru_cache(maxsize=8)  # noqa: B019  a probe lives as long as its cells
+    def asymptotes(self, order: int) -> tuple[float, ...]:
+        """The finite limits of f^(order) at the infinities."""
+        limits = (self.function.limit(side, order) for side in ("left", "right"))
+        return tuple(float(v) for v in limits if isinstance(v, Fraction))
+
     def scale(self, order: int, reference: Reference) -> Floats | float:
         """sup|f^(order)|, the unit of the training contract.
 
         For a derivative that is bounded, its supremum over [-32, 32]; where |f| grows without bound, the
         larger of that over [-8, 8] and |f(x)| itself.
         """
-        bounded = all(isinstance(self.function.limit(side, order), Fraction) for side in ("left", "right"))
+        bounded = len(self.asymptotes(order)) == 2
         reach = 32 if bounded else 8
         largest = _supremum(self.oracle, order, reach)
         if bounded:
@@ -236,7 +242,7 @@ class Probe:
             return conversion_bits(self.format, self.target, self.budget.base_32, self.seed)
         if self.format.is_16_bit:
             return fa.all_bits(self.format)
-        count = self.budget.base_32 if self.format.width <= 32 else self.budget.base_64
+        count = self.budget.base(self.format.width)
         spread = stratified(self.format, count, self.seed)
         near = landmark_bits(self.function, self.format, radius=8 if count > 4096 else 2)
         # Exactly ``count`` inputs: compiling backends pay for every other length. The strata given up for the

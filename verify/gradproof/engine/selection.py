@@ -28,12 +28,26 @@ class Budget:
     """Simulated pre-activations of the zero-input claim."""
     depth: int
     """Layers of the underflow-noise chain."""
+    bulk_32: int
+    """Inputs of an accuracy cell that the models judge: even spread over all of a 32-bit format."""
+    bulk_64: int
+    """The same of float64, beside denser ones around ordinary numbers."""
+    seconds: float
+    """What these calls of a user's implementation may take together; a slow one is tried on fewer inputs."""
+
+    def base(self, width: int) -> int:
+        """Base points of a format so wide."""
+        return self.base_32 if width <= 32 else self.base_64
+
+    def bulk(self, width: int) -> int:
+        """Inputs that the models judge of a format so wide."""
+        return self.bulk_32 if width <= 32 else self.bulk_64
 
 
 PROFILES: Final[dict[str, Budget]] = {
-    "quick": Budget(1 << 14, 512, 4, 1024, 24, 256, 1 << 16, 32),
-    "default": Budget(1 << 16, 2048, 12, 2048, 32, 512, 1 << 18, 64),
-    "deep": Budget(1 << 18, 1 << 15, 120, 8192, 512, 8192, 1 << 22, 256),
+    "quick": Budget(1 << 14, 512, 4, 1024, 24, 256, 1 << 16, 32, 1 << 20, 1 << 17, 1.0),
+    "default": Budget(1 << 16, 2048, 12, 2048, 32, 512, 1 << 18, 64, 1 << 23, 1 << 20, 4.0),
+    "deep": Budget(1 << 18, 1 << 15, 120, 8192, 512, 8192, 1 << 22, 256, 1 << 32, 1 << 22, 900.0),
 }
 DEFAULT_SEED: Final = 20261121
 MOST_SEED: Final = (1 << 63) - 1

@@ -75,7 +75,7 @@ def table(function: Function, fmt: Format, build: Callable[[], list[Reference]])
     except files.Damaged as damage:
         wrong = str(damage)
     arrays = _arrays(build(), fmt)
-    _keep(path, key, arrays)
+    keep(path, key, arrays)
     if wrong:
         _warn(f"the cached table {path} was not used: {wrong}; it has been computed anew")
     return _references(arrays)
@@ -143,6 +143,15 @@ def _source() -> str:
 _SOURCE: Final = _source()
 
 
+def place(function: Function, fmt: Format, what: str) -> tuple[Path, store.Key] | None:
+    """Where other arrays about a function are kept, and under which key; None where they cannot be."""
+    folder, key = _directory(), table_key(function, fmt)
+    if folder is None or key is None:
+        return None
+    key = {**key, "what": what}
+    return folder / file_name(function, fmt, key), key
+
+
 def _directory() -> Path | None:
     try:
         return store.directory()
@@ -151,8 +160,8 @@ def _directory() -> Path | None:
         return None
 
 
-def _keep(path: Path, key: store.Key, arrays: store.Arrays) -> None:
-    """Store a table where that is possible."""
+def keep(path: Path, key: store.Key, arrays: store.Arrays) -> None:
+    """Store arrays where that is possible."""
     if str(path.parent) in _folders_given_up:
         return
     try:

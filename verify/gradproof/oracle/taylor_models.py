@@ -103,7 +103,9 @@ def taylor_models(
     are runs of their own, OPEN.
     """
     builder = _Builder(function, fmt, order, negative=negative)
-    runs = [run for a, b, kind in builder.blocks(first, last) for run in builder.cover(a, b, kind)]
+    runs = [
+        run for a, b, kind in blocks(function, fmt, first, last, sign=builder.sign) for run in builder.cover(a, b, kind)
+    ]
     return TaylorModels(
         start=np.array([r.start for r in runs], np.int64),
         stop=np.array([r.stop for r in runs], np.int64),
@@ -117,6 +119,45 @@ def taylor_models(
     )
 
 
+def blocks(function: Function, fmt: Format, first: int, last: int, *, sign: int) -> Iterator[tuple[int, int, int]]:
+    """Parts of one binade and of one piece between two magnitudes (both included) of one sign, in growing order.
+
+    Each as (start, stop, kind): OPEN for breakpoints and the domain's ends, NOWHERE, or MODEL for all others.
+    """
+    cuts = {first, last + 1}
+    step = fmt.min_normal_bits
+    cuts.update(range(-(-first // step) * step, last + 1, step))
+    points = set()
+    ends = [end for end in function.ends if isinstance(end, Fraction)]
+    for point in (*function.breaks, *ends):
+        at, exact = _position(point * sign, fmt)
+        if at is None:
+            continue
+        cuts.update(c for c in (at, at + 1) if first < c <= last)
+        if exact:
+            points.add(at)
+    low, high = function.ends
+    for a, b in pairwise(sorted(cuts)):
+        kind = MODEL
+        if a in points:
+            kind = OPEN
+        elif not low < fmt.value(a) * sign < high:
+            kind = NOWHERE
+        yield a, b, kind
+
+
+def _position(size: Fraction, fmt: Format) -> tuple[int | None, bool]:
+    """The magnitude of the last float at or before ``size`` outward from 0, and whether it is ``size``.
+
+    None where that is 0, on the other side, or beyond the format.
+    """
+    if size <= 0 or size > fmt.max_value:
+        return None, False
+    nearest = fmt.round(size)
+    at = nearest - (fmt.value(nearest) > size)
+    return at, fmt.value(at) == size
+
+
 class _Builder:
     """The models of one order on one side of 0."""
 
@@ -127,44 +168,6 @@ class _Builder:
         self.sign = -1 if negative else 1
         self._tails = [Tails(function, piece, self.sign) for piece in range(len(function.pieces))]
         self._factors = [math.perm(k + order, order) for k in range(TERMS + 1)]
-
-    # -- blocks: parts of one binade, of one piece ------------------------------------------------------
-
-    def blocks(self, first: int, last: int) -> Iterator[tuple[int, int, int]]:
-        """(start, stop, kind) in increasing order: OPEN for points of their own, NOWHERE, or MODEL for all others."""
-        cuts = {first, last + 1}
-        step = self.format.min_normal_bits
-        cuts.update(range(-(-first // step) * step, last + 1, step))
-        points = set()
-        ends = [end for end in self.function.ends if isinstance(end, Fraction)]
-        for point in (*self.function.breaks, *ends):
-            at, exact = self._position(point)
-            if at is None:
-                continue
-            cuts.update(c for c in (at, at + 1) if first < c <= last)
-            if exact:
-                points.add(at)
-        low, high = self.function.ends
-        for a, b in pairwise(sorted(cuts)):
-            x = self._value(a)
-            kind = MODEL
-            if a in points:
-                kind = OPEN
-            elif not low < x < high:
-                kind = NOWHERE
-            yield a, b, kind
-
-    def _position(self, point: Fraction) -> tuple[int | None, bool]:
-        """The magnitude of the last float at or before ``point`` outward from 0, and whether it is ``point``.
-
-        None where the point is 0, on the other side, or beyond the format.
-        """
-        size = point * self.sign
-        if size <= 0 or size > self.format.max_value:
-            return None, False
-        nearest = self.format.round(size)
-        at = nearest - (self.format.value(nearest) > size)
-        return at, self.format.value(at) == size
 
     def _value(self, magnitude: int) -> Fraction:
         return self.format.value(magnitude) * self.sign

@@ -27,7 +27,6 @@ from gradproof.sweep.judging.collect import (
     ABSOLUTE_BINS,
     BELOW,
     COARSE_SHIFT,
-    ENVELOPE_BINS,
     FELT,
     FINE_SHIFT,
     FIRST_COARSE,
@@ -82,8 +81,7 @@ class ArrayLoop:
         self._limits = [float(value) for value in limits]
         self._order = order
         self._found = found
-        half = slice(ENVELOPE_BINS // 2 * negative, ENVELOPE_BINS // 2 * (1 + negative))
-        self._envelopes = found.envelope[half], found.mixed_envelope[half]
+        self._envelopes = found.half(negative=negative)
         modelled = models.kind == MODEL
         varies = modelled & (models.quantum == VARIES)
         constant = np.where(modelled & ~varies, models.quantum, 0)

@@ -69,6 +69,24 @@ class Collected:
         }
         self._first_undecided: int | None = None
 
+    def half(self, *, negative: bool) -> tuple[Ints, Ints]:
+        """The envelopes of one sign."""
+        side = slice(ENVELOPE_BINS // 2 * negative, ENVELOPE_BINS // 2 * (1 + negative))
+        return self.envelope[side], self.mixed_envelope[side]
+
+    def tops(self) -> tuple[Bits, Floats]:
+        """A pattern in each of the envelope's bins that has errors, and the greatest u there."""
+        bins = np.flatnonzero(self.envelope >= 0)
+        patterns = (bins.astype(np.uint64) << np.uint64(self.shift)).astype(fa.storage(self.format))
+        return patterns, self.envelope[bins].view(np.float64)
+
+    def sizes(self) -> tuple[Floats, Ints]:
+        """The least u of each bin of the histogram, and how many errors it has; the first bin's is 0."""
+        counts = self.above + self.below
+        bins = np.flatnonzero(counts)
+        least = ((bins + FIRST_FINE) << FINE_SHIFT).view(np.float64)
+        return np.where(bins == 0, 0.0, least), counts[bins]
+
     # -- results judged by the oracle ---------------------------------------------------------------------
 
     def judged(self, bits: Bits, got: Bits, reference: Reference, judgement: Judgement) -> None:

@@ -74,13 +74,13 @@ IEEE 754 is given up."""
 
 
 @_fast  # type: ignore[untyped-decorator]
-def _errors(g: Any, first: float, scale: float, c: Any, low: float, unit: float, s: Any, m: Any) -> None:
+def _errors(g: Any, first: float, stride: float, scale: float, c: Any, low: float, unit: float, s: Any, m: Any) -> None:
     """Signed errors in ulps and mixed errors where one quantum, 1 / ``unit``, holds on all of the block."""
     c0, c1, c2, c3, c4, c5, c6, c7 = c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]
     d2, d3, d4, d5, d6, d7 = 2 * c2, 3 * c3, 4 * c4, 5 * c5, 6 * c6, 7 * c7
     moved = abs(scale) * unit
     for i in range(g.size):
-        t = (first + np.float64(np.int32(i))) * scale
+        t = (first + np.float64(np.int32(i)) * stride) * scale
         rest = low + t * (c1 + t * (c2 + t * (c3 + t * (c4 + t * (c5 + t * (c6 + t * c7))))))
         slope = c1 + t * (d2 + t * (d3 + t * (d4 + t * (d5 + t * (d6 + t * d7)))))
         error = ((np.float64(g[i]) - c0) - rest) * unit
@@ -90,8 +90,9 @@ def _errors(g: Any, first: float, scale: float, c: Any, low: float, unit: float,
 
 @_fast  # type: ignore[untyped-decorator]
 def _varying_errors(
-    g: Any, first: float, scale: float, c: Any, low: float, limits: Any, s: Any, m: Any, y: Any, quantum: Any
-) -> bool:
+    g: Any, first: float, stride: float, scale: float, c: Any, low: float, limits: Any, s: Any, m: Any, y: Any,
+    quantum: Any,
+) -> bool:  # fmt: skip
     """The same where each value has its own quantum; ``quantum`` (int64) receives the bits of its float64.
 
     Returns whether a value is so near a power of two that its quantum is in doubt.
@@ -100,7 +101,7 @@ def _varying_errors(
     d2, d3, d4, d5, d6, d7 = 2 * c2, 3 * c3, 4 * c4, 5 * c5, 6 * c6, 7 * c7
     n = g.size
     for i in range(n):
-        t = (first + np.float64(np.int32(i))) * scale
+        t = (first + np.float64(np.int32(i)) * stride) * scale
         rest = low + t * (c1 + t * (c2 + t * (c3 + t * (c4 + t * (c5 + t * (c6 + t * c7))))))
         slope = c1 + t * (d2 + t * (d3 + t * (d4 + t * (d5 + t * (d6 + t * d7)))))
         y[i] = c0 + rest
@@ -164,7 +165,7 @@ def _count(s: Any, m: Any, quantum: Any, constant: Any, risen: Any, fallen: Any,
 
 
 @_fast  # type: ignore[untyped-decorator]
-def _keep(best: Any, where: Any, slot: int, bits: Any, values: Any, sign: int, start: int) -> None:
+def _keep(best: Any, where: Any, slot: int, bits: Any, values: Any, sign: int, start: int, stride: int) -> None:
     """Keep a block's largest value (its bits) and the first input that attains it."""
     box = np.empty(1, np.int64)
     box[0] = bits
@@ -174,12 +175,14 @@ def _keep(best: Any, where: Any, slot: int, bits: Any, values: Any, sign: int, s
     best[slot] = found
     for i in range(values.size):
         if values[i] * sign == found or (sign == 0 and abs(values[i]) == found):
-            where[slot] = start + i
+            where[slot] = start + i * stride
             return
 
 
 @_fast  # type: ignore[untyped-decorator]
-def _keep_absolute(best: Any, where: Any, bits: Any, s: Any, quantum: Any, constant: Any, start: int) -> None:
+def _keep_absolute(
+    best: Any, where: Any, bits: Any, s: Any, quantum: Any, constant: Any, start: int, stride: int
+) -> None:
     box = np.empty(1, np.int64)
     value = box.view(np.float64)
     box[0] = bits
@@ -190,7 +193,7 @@ def _keep_absolute(best: Any, where: Any, bits: Any, s: Any, quantum: Any, const
     for i in range(s.size):
         box[0] = quantum[i] if constant == 0 else constant
         if abs(s[i]) * value[0] == found:
-            where[ABS] = start + i
+            where[ABS] = start + i * stride
             return
 
 
@@ -267,8 +270,8 @@ def _failure(got: float, y: float, quantum: float, moved: float, unit: float, ma
 
 @_fast  # type: ignore[untyped-decorator]
 def _examine(
-    g: Any, start: int, first: float, scale: float, c: Any, low: float, error: float, limits: Any, s: Any, m: Any,
-    quantum: Any, constant: Any, marks: Any, counts: Any,
+    g: Any, start: int, stride: int, first: float, scale: float, c: Any, low: float, error: float, limits: Any,
+    s: Any, m: Any, quantum: Any, constant: Any, marks: Any, counts: Any,
 ) -> int:  # fmt: skip
     """Mark the inputs of a block one by one, and put the errors of infinities in place.
 
@@ -281,7 +284,7 @@ def _examine(
     for i in range(g.size):
         box[0] = quantum[i] if constant == 0 else constant
         q = number[0]
-        rest, slope = _value((first + np.float64(i)) * scale, c, low)
+        rest, slope = _value((first + np.float64(i * stride)) * scale, c, low)
         y, moved = c[0] + rest, abs(slope * scale)
         got = np.float64(g[i])
         number[0] = y
@@ -294,7 +297,7 @@ def _examine(
                 s[i] = m[i] = 0.0
                 continue
         if mark == WRONG:
-            mark = EXCUSED if _read_as_zero(got, start + i, limits) else WRONG
+            mark = EXCUSED if _read_as_zero(got, start + i * stride, limits) else WRONG
             counts[FELT] += mark == WRONG
             counts[MISMATCHED] += mark == WRONG
             without += mark == WRONG
@@ -311,7 +314,7 @@ def _examine(
                 if mark == OK:
                     continue
             if mark == OVER:
-                mark = _failure(got, y, q, moved, unit, start + i, limits)
+                mark = _failure(got, y, q, moved, unit, start + i * stride, limits)
                 if mark not in (EXCUSED, PENDING) and (spurious or u * q > limits[TRAINING_LIMIT] * unit):
                     counts[FELT] += 1
         marks[i] = mark
@@ -337,11 +340,11 @@ def _suspicious(limits: Any, top_u: Any, top_m: Any, constant: Any) -> bool:
 
 @_fast  # type: ignore[untyped-decorator]
 def sweep(
-    g: Any, start: int, shift: int, run: int, starts: Any, stops: Any, kinds: Any, centres: Any, scales: Any,
-    coefficients: Any, lows: Any, errors: Any, quanta: Any, limits: Any, order: int, marks: Any, best: Any,
+    g: Any, start: int, stride: int, shift: int, run: int, starts: Any, stops: Any, kinds: Any, centres: Any,
+    scales: Any, coefficients: Any, lows: Any, errors: Any, quanta: Any, limits: Any, order: int, marks: Any, best: Any,
     where: Any, counts: Any, risen: Any, fallen: Any, mixed: Any, absolute: Any, envelope: Any, mixed_envelope: Any,
 ) -> None:  # fmt: skip
-    """Judge the results ``g`` (float32) at consecutive magnitudes from ``start`` on; ``run`` is the first one's run.
+    """Judge the results ``g`` (float32) at every ``stride``-th magnitude from ``start`` on; ``run`` is the first's run.
 
     The arrays after ``order`` receive the answer, as ``collect`` names their places: ``marks`` one byte per input;
     ``best`` with the magnitudes ``where``; ``counts``; the histograms of errors above and below the exact value in
@@ -352,11 +355,12 @@ def sweep(
     bits = g.view(np.uint32)
     at = 0
     while at < g.size:
-        magnitude = start + at
+        magnitude = start + at * stride
         while stops[run] <= magnitude:
             run += 1
         # A block ends with its run, with the results, and where the envelope's bin ends.
-        n = min(BLOCK, g.size - at, stops[run] - magnitude, ((magnitude >> shift) + 1 << shift) - magnitude)
+        room = min(stops[run], (magnitude >> shift) + 1 << shift) - magnitude
+        n = min(BLOCK, g.size - at, (room + stride - 1) // stride)
         part = g[at : at + n]
         top = np.uint32(0)
         for i in range(n):
@@ -369,27 +373,27 @@ def sweep(
             constant = np.int64(0)
             doubt = False
             if quanta[run] == VARIES:
-                doubt = _varying_errors(part, first, scale, c, low, limits, sb, mb, y[:n], qb)
+                doubt = _varying_errors(part, first, np.float64(stride), scale, c, low, limits, sb, mb, y[:n], qb)
             else:
                 constant = np.int64(quanta[run] + 1023) << 52
-                _errors(part, first, scale, c, low, 2.0 ** -quanta[run], sb, mb)
+                _errors(part, first, np.float64(stride), scale, c, low, 2.0 ** -quanta[run], sb, mb)
             without = 0
             top_u, top_m = _bits_max(sb), _bits_max(mb)
             if top >= _INFINITE or doubt or _suspicious(limits, top_u, top_m, constant):
                 without = _examine(
-                    part, magnitude, first, scale, c, low, error, limits, sb, mb, qb, constant, marks[at : at + n],
-                    counts,
+                    part, magnitude, stride, first, scale, c, low, error, limits, sb, mb, qb, constant,
+                    marks[at : at + n], counts,
                 )  # fmt: skip
                 top_u, top_m = _bits_max(sb), _bits_max(mb)
             widest = _count(sb, mb, qb, constant, risen, fallen, mixed, absolute)
             risen[0] -= without
             mixed[0] -= without
             absolute[0] -= without
-            _keep(best, where, U, top_u, sb, 0, magnitude)
-            _keep(best, where, M, top_m, mb, 1, magnitude)
-            _keep(best, where, ABOVE, _signed_max(sb, 0), sb, 1, magnitude)
-            _keep(best, where, BELOW, _signed_max(sb, ~_MAGNITUDE), sb, -1, magnitude)
-            _keep_absolute(best, where, widest, sb, qb, constant, magnitude)
+            _keep(best, where, U, top_u, sb, 0, magnitude, stride)
+            _keep(best, where, M, top_m, mb, 1, magnitude, stride)
+            _keep(best, where, ABOVE, _signed_max(sb, 0), sb, 1, magnitude, stride)
+            _keep(best, where, BELOW, _signed_max(sb, ~_MAGNITUDE), sb, -1, magnitude, stride)
+            _keep_absolute(best, where, widest, sb, qb, constant, magnitude, stride)
             bin_ = magnitude >> shift
             envelope[bin_] = max(envelope[bin_], top_u)
             mixed_envelope[bin_] = max(mixed_envelope[bin_], top_m)
@@ -404,7 +408,7 @@ def sweep(
                     mark = WRONG
                 elif kind == NOWHERE:
                     mark = UNJUDGED if order else OK if np.isnan(got) else WRONG
-                if mark == WRONG and _read_as_zero(np.float64(got), magnitude + i, limits):
+                if mark == WRONG and _read_as_zero(np.float64(got), magnitude + i * stride, limits):
                     mark = EXCUSED
                 marks[at + i] = mark
                 counts[FELT] += mark == WRONG
@@ -413,7 +417,7 @@ def sweep(
                     for histogram in (risen, mixed, absolute):
                         histogram[0] += 1
                     counts[JUDGED] += 1
-                    bin_ = magnitude + i >> shift
+                    bin_ = magnitude + i * stride >> shift
                     envelope[bin_] = max(envelope[bin_], 0)
                     mixed_envelope[bin_] = max(mixed_envelope[bin_], 0)
         at += n

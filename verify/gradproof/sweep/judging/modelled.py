@@ -1,64 +1,87 @@
-"""One shard of float32 by Taylor models: what the loop needs, gathered once."""
+"""Results of one sign by Taylor models: what the loops need, gathered once."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from functools import cache
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from gradproof.backends.arrays import Array, Arrays
+from gradproof.formats import FLOAT64
 from gradproof.formats.arrays import Bits
 from gradproof.measure import Flushing
 from gradproof.measure.contracts import TRAINING
+from gradproof.oracle.models import float32_models, float64_models
 from gradproof.oracle.reference import Reference
-from gradproof.oracle.taylor_models import taylor_models
+from gradproof.oracle.taylor_models import TaylorModels, taylor_models
 from gradproof.sweep.judging import loop_constants
 from gradproof.sweep.judging.arrays import ArrayLoop
-from gradproof.sweep.judging.collect import ENVELOPE_BINS, Collected
+from gradproof.sweep.judging.collect import Collected
 
 if TYPE_CHECKING:
-    from gradproof.sweep.judging.subject import Subject
+    from gradproof.engine.probe import Probe
+
+Marks = npt.NDArray[np.uint8]
 
 
 class Modelled:
-    """The finite magnitudes ``first`` to ``last`` of one sign, 0 left out, on their way through the loop.
+    """The finite float32 magnitudes of one sign, 0 left out, on their way through the loop.
 
     It is the compiled one; array code on the device of ``arrays`` where they are given, and array code by NumPy where
-    Numba is not installed.
+    Numba is not installed. ``models`` are made for the whole side where none are given.
     """
 
     def __init__(
-        self, subject: Subject, found: Collected, first: int, last: int, *, negative: bool, arrays: Arrays | None = None
+        self,
+        probe: Probe,
+        order: int,
+        found: Collected,
+        *,
+        negative: bool,
+        models: TaylorModels | None = None,
+        arrays: Arrays | None = None,
     ) -> None:
-        probe = subject.probe
-        self._order = subject.order
+        self._order = order
         self._found = found
-        self._limits = limits(subject, negative=negative)
-        half = slice(ENVELOPE_BINS // 2 * negative, ENVELOPE_BINS // 2 * (1 + negative))
-        self._envelopes = found.envelope[half], found.mixed_envelope[half]
-        models = taylor_models(probe.function, probe.format, subject.order, negative=negative, first=first, last=last)
+        self._limits = limits(probe, order, negative=negative)
+        self._envelopes = found.half(negative=negative)
+        if models is None:
+            models = float32_models(probe.function, probe.format, order, negative=negative)
         self._loop = compiled_loop() if arrays is None else None
         if self._loop is None:
             self._arrays = ArrayLoop(arrays or Arrays(), models, self._limits, self._order, found, negative=negative)
         self.slack = models.slack
         self._starts = models.start
-        self._models = (
+        self._models = _sealed(
             models.start, models.stop, models.kind, models.centre, models.scale, models.coefficients, models.low,
             models.error, models.quantum,
         )  # fmt: skip
 
-    def judge(self, magnitude: int, got: Bits, marks: npt.NDArray[np.uint8]) -> None:
-        """Judge the results at consecutive magnitudes from ``magnitude`` on, and write their marks."""
+    @classmethod
+    def between(
+        cls, probe: Probe, order: int, found: Collected, first: int, last: int, *, negative: bool,
+        arrays: Arrays | None = None,
+    ) -> Modelled:  # fmt: skip
+        """With models of the magnitudes ``first`` to ``last`` alone."""
+        models = taylor_models(probe.function, probe.format, order, negative=negative, first=first, last=last)
+        return cls(probe, order, found, negative=negative, models=models, arrays=arrays)
+
+    def judge(self, magnitude: int, got: Bits, marks: Marks, stride: int = 1) -> None:
+        """Judge the results at every ``stride``-th magnitude from ``magnitude`` on, and write their marks."""
         if self._loop is None:
+            if stride != 1:
+                raise ValueError("array code judges consecutive magnitudes")
             marks[:] = self._arrays.sweep(got.view(np.float32), magnitude)
             return
         found = self._found
         run = int(np.searchsorted(self._starts, magnitude, side="right")) - 1
         self._loop.sweep(
-            got.view(np.float32), magnitude, found.shift, run, *self._models, self._limits, self._order, marks,
+            got.view(np.float32), magnitude, stride, found.shift, run, *self._models, self._limits, self._order, marks,
             found.best, found.where, found.counts, found.above, found.below, found.mixed, found.absolute,
             *self._envelopes,
         )  # fmt: skip
@@ -66,6 +89,41 @@ class Modelled:
     def on_device(self, magnitude: int, got: Array) -> Array:
         """The same for float32 results on the device of the ``arrays`` given; their marks (uint8) are there too."""
         return self._arrays.sweep(got, magnitude)
+
+
+class PairModelled:
+    """The same for float64, by the compiled loop alone."""
+
+    def __init__(self, probe: Probe, order: int, found: Collected, *, negative: bool) -> None:
+        models = float64_models(probe.function, negative=negative)
+        self._starts = models.start
+        arrays = _sealed(
+            models.stop, models.centre, models.scale, models.kind, models.coefficients, models.low, models.exponent,
+            models.leading,
+        )  # fmt: skip
+        self._models = (*arrays, limits(probe, order, negative=negative), order)
+        self._found = found
+        self._negative = negative
+        self._envelopes = found.half(negative=negative)
+        self._loop: Callable[..., Any] = pair_loop().sweep_pairs  # type: ignore[union-attr]
+
+    def judge(self, magnitude: int, got: Bits, marks: Marks, stride: int = 1) -> None:
+        """Judge the results at every ``stride``-th magnitude from ``magnitude`` on, and write their marks."""
+        found = self._found
+        run = int(np.searchsorted(self._starts, magnitude, side="right")) - 1
+        self._loop(
+            got.view(np.float64), magnitude, stride, self._negative, found.shift, run, *self._models, marks,
+            found.best, found.where, found.counts, found.above, found.below, found.mixed, found.absolute,
+            *self._envelopes,
+        )  # fmt: skip
+
+
+def _sealed(*arrays: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], ...]:
+    """The arrays as none that can be written to: Numba compiles for either kind anew."""
+    views = tuple(array.view() for array in arrays)
+    for view in views:
+        view.flags.writeable = False
+    return views
 
 
 @cache
@@ -78,11 +136,20 @@ def compiled_loop() -> ModuleType | None:
     return loop
 
 
-def limits(subject: Subject, *, negative: bool) -> npt.NDArray[np.float64]:
+@cache
+def pair_loop() -> ModuleType | None:
+    """The module ``pair_loop``; None as ``compiled_loop``."""
+    try:
+        from gradproof.sweep.judging import pair_loop as loop
+    except ImportError:
+        return None
+    return loop
+
+
+def limits(probe: Probe, order: int, *, negative: bool) -> npt.NDArray[np.float64]:
     """The format, the contract, the unit of the training contract and what flushing excuses at inputs of one sign, as
-    the loop reads them.
+    the loops read them.
     """
-    probe, order = subject.probe, subject.order
     fmt, contract = probe.format, probe.contract
     flushing: Flushing = probe.flushing(order)
     # Where f grows without bound the unit grows with it; beside 0 it is the rest of it.
@@ -91,15 +158,17 @@ def limits(subject: Subject, *, negative: bool) -> npt.NDArray[np.float64]:
     rooms = [contract.room(order, fmt, q, 0.0, scale) for q in flushing.quanta(fmt)]
     values = np.zeros(loop_constants.N_LIMITS)
     values[loop_constants.PRECISION], values[loop_constants.E_MIN] = fmt.precision, fmt.e_min
-    values[loop_constants.OVERFLOW] = float(fmt.overflow_threshold)
-    values[loop_constants.BEYOND_FORMAT] = 2.0 ** (fmt.e_max + 1)
+    beyond = fmt.width == FLOAT64.width  # which float64 itself does not hold
+    values[loop_constants.OVERFLOW] = sys.float_info.max if beyond else float(fmt.overflow_threshold)
+    values[loop_constants.BEYOND_FORMAT] = sys.float_info.max if beyond else 2.0 ** (fmt.e_max + 1)
     values[loop_constants.METRIC], values[loop_constants.LIMIT] = (
         loop_constants.METRICS[contract.metric],
         contract.bound(order, fmt),
     )
     values[loop_constants.TRAINING_LIMIT] = TRAINING.bound(order, fmt)
     values[loop_constants.UNIT] = scale * 2.0**-fmt.precision
-    values[loop_constants.UNBOUNDED] = 0.0 if subject.bounded else 2.0**-fmt.precision
+    asymptotes = probe.asymptotes(order)
+    values[loop_constants.UNBOUNDED] = 0.0 if len(asymptotes) == 2 else 2.0**-fmt.precision
     values[loop_constants.FLUSHES_RESULTS], values[loop_constants.FLUSHES_INPUTS] = flushing.results, flushing.inputs
     values[loop_constants.ZERO_LOW], values[loop_constants.ZERO_HIGH] = flushing.low, flushing.high
     values[loop_constants.ROOM_LOW], values[loop_constants.ROOM_HIGH] = (float(r) for r in rooms)
@@ -108,6 +177,6 @@ def limits(subject: Subject, *, negative: bool) -> npt.NDArray[np.float64]:
         float(fmt.min_normal),
         fmt.min_normal_bits,
     )
-    asymptotes = [*subject.asymptotes, np.nan, np.nan]
-    values[loop_constants.ASYMPTOTE_LEFT], values[loop_constants.ASYMPTOTE_RIGHT] = asymptotes[:2]
+    ends = [*asymptotes, np.nan, np.nan]
+    values[loop_constants.ASYMPTOTE_LEFT], values[loop_constants.ASYMPTOTE_RIGHT] = ends[:2]
     return values

@@ -44,9 +44,10 @@ class ShardJudge:
         """The magnitudes that models are for: finite and not 0."""
         self.modelled = None
         if fmt.width == 32 and self.first <= self.last:
-            self.modelled = Modelled(
-                subject, self.found, self.first, self.last, negative=self.negative, arrays=self._arrays()
-            )
+            self.modelled = Modelled.between(
+                subject.probe, subject.order, self.found, self.first, self.last, negative=self.negative,
+                arrays=self._arrays(),
+            )  # fmt: skip
 
     def _arrays(self) -> Arrays | None:
         """Operations where the results are; None for the host."""

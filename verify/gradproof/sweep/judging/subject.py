@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from functools import cache, cached_property, lru_cache
 from typing import Final
 
@@ -55,9 +54,7 @@ class Subject:
         self.probe.require(order)
         if function.rounds_to is not None:
             raise Unsupported(f"{function.label} is a conversion; sweeps are about functions")
-        limits = [function.limit(side, order) for side in ("left", "right")]
-        self.asymptotes = tuple(float(v) for v in limits if isinstance(v, Fraction))
-        self.bounded = len(self.asymptotes) == 2
+        self.asymptotes = self.probe.asymptotes(order)
         self.parity = 0
         """f^(order)(-x) is this times f^(order)(x); 0 where the function has no such symmetry."""
         if function.odd or function.even:

@@ -123,19 +123,24 @@ def _axis_trial(rate: Fraction, rows: list[Bits], fmt: Format) -> DescentTrial:
 def _first_wrong(rate: Fraction, u: list[int], fmt: Format) -> tuple[int, Fraction, float] | None:
     """The first step after which u is off by more than its roundings, with what was due and error over bound.
 
-    eta a u rounds once, and so does the difference: half an ulp each, carried on by the factor 1 - eta a.
+    eta a u rounds once, and so does the difference: half an ulp each, 65/64 of which bounds what rounds to it, carried
+    on by the factor 1 - eta a. All numbers are multiples of powers of two, so integers in units of 2^-places hold them.
     """
-    unit = Fraction(1, 2**fmt.precision) * Fraction(65, 64)
-    due, bound = fmt.value(u[0]), Fraction(0)
+    quarters, halves = int(4 * rate), fmt.precision + 6  # the bound of a rounding is 65 2^-halves
+    factor, shift = 4 - quarters, halves + 2
+    places = fmt.precision - 1 - fmt.e_min
+    due, bound = int(fmt.value(u[0]) * (1 << places)), 0
     for k, bits in enumerate(u[1:], 1):
-        carried = abs(1 - rate) * bound
-        bound = carried if rate in EXACT else carried + unit * (rate + abs(1 - rate)) * (abs(due) + bound)
-        due *= 1 - rate
+        carried = abs(factor) * bound << shift - 2
+        bound = carried if rate in EXACT else carried + 65 * (quarters + abs(factor)) * (abs(due) + bound)
+        due = due * factor << shift - 2
+        places += shift
         if not fmt.is_finite(bits):
-            return k, due, np.inf
-        error = abs(fmt.value(bits) - due)
+            return k, Fraction(due, 1 << places), np.inf
+        got = fmt.value(bits)
+        error = abs((got.numerator << places) // got.denominator - due)
         if error > bound:
-            return k, due, float(error / bound) if bound else np.inf
+            return k, Fraction(due, 1 << places), float(Fraction(error, bound)) if bound else np.inf
     return None
 
 

@@ -6,6 +6,7 @@ deterministic, so that a place names the same cell on both sides (``outline``).
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 import warnings
@@ -35,6 +36,9 @@ from gradproof.results.not_run import NotRun
 RELEASE_AFTER = 16
 """Groups after which backends drop compiled code: JAX keeps some 14 MB of it per function and format, part of which
 the next functions use again."""
+
+YOUNG = 20_000
+"""Objects after which a worker process looks for garbage in cycles; Python's own number is 700."""
 
 _finished = 0
 """Groups that this process has judged."""
@@ -154,7 +158,15 @@ def begin(selection: Selection, pinned: Mapping[str, str], import_limit: float) 
     """Get this worker process ready: import and plan, once for all its calls. Errors as ``prepare``."""
     global _state
     _pass_on_warnings()
-    _state = prepare(selection, pinned, import_limit)
+    # What is imported and planned stays as long as the process, and a collection would go through all of it each time:
+    # a tenth of the processor time of a run on JAX, whose tracing makes and drops objects by the million.
+    gc.disable()
+    try:
+        _state = prepare(selection, pinned, import_limit)
+    finally:
+        gc.enable()
+    gc.freeze()
+    gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
 
 
 def describe() -> Outline:

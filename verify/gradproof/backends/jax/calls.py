@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gradproof.backends.base import Call, Implementation, padded, padded_length
+from gradproof.backends.base import COMPILED_LENGTHS, Call, Implementation, padded, padded_length
 from gradproof.backends.contract import (
     called,
     check_format,
@@ -292,7 +292,9 @@ class JaxChain:
     """The steps ``h -> f(w h)`` of one chain, and their pull-backs on rows of shape (depth, n).
 
     Rows are bits and are moved by NumPy; what JAX calculates on has the few lengths of ``padded``. JAX would compile
-    every copy, and every operation once more for each length.
+    every copy, and every operation once more for each length. It traces each derivative anew, which takes it longer
+    than 65536 elements do: so many steps as fill that length, each with its rows, are one vjp, whose pull-back is
+    called once for each of them. Operations act on each element by itself, so the others may hold anything.
     """
 
     def __init__(
@@ -310,6 +312,9 @@ class JaxChain:
         self.hidden: list[Bits] = []
         self.inputs: list[Bits] = []
         self._call = guarded(implementation)
+        self._steps = range(0)
+        """Those of the vjp that is at hand."""
+        self._pull: Function = lambda cotangent: (cotangent,)
         lanes = padded(start, few_lengths=True)
         for w in self.weights:
             self.hidden.append(lanes[: start.size])
@@ -328,22 +333,44 @@ class JaxChain:
         return rows
 
     def pull(self, k: int, rows: Bits) -> Bits:
-        """Every row times d h[k+1] / d h[k]."""
-        w, cotangent = self.weights[k], self._array(padded(rows, few_lengths=True))
+        """The rows from k on times d h[k+1] / d h[k]; those before k, whose pass has not begun, as they are."""
+        if k not in self._steps:
+            self._steps = self._together(k)
+            self._pull = differentiated(self.implementation, 1, self._vjp, lacks)
+        first = sum(self._size(step) for step in self._steps if step > k)
+        here = slice(first, first + self._size(k))
+        cotangents = np.zeros(first + self._size(k), rows.dtype)
+        cotangents[here] = rows[k:].ravel()
+        lanes = self._array(padded(cotangents, few_lengths=True))
+        pulled = bits_of(differentiated(self.implementation, 1, lambda: self._pull(lanes)[0], lacks), self.fmt)
+        return np.concatenate([rows[:k], pulled[here].reshape(rows[k:].shape)])
 
-        def repeated(lanes: Bits) -> Bits:
-            return padded(np.tile(lanes, len(rows)), few_lengths=True)
+    def _size(self, k: int) -> int:
+        """Elements of the rows from k on."""
+        return (len(self.weights) - k) * self.hidden[k].size
 
-        def gradient() -> Any:
-            if self.implementation.derivatives:
-                into = repeated(self.inputs[k])
-                slope = self.functions.evaluated(self.implementation, into, self.fmt, Call(order=1))
-                return (cotangent * self._array(slope)) * w
-            _, pull = jax.vjp(lambda h: self._call(w * h), self._array(repeated(self.hidden[k])))
-            return pull(cotangent)[0]
+    def _together(self, last: int) -> range:
+        """The steps up to ``last`` that fill one length, in the order of reverse mode."""
+        size, first = self._size(last), last
+        while first and size + self._size(first - 1) <= COMPILED_LENGTHS[-1]:
+            first -= 1
+            size += self._size(first)
+        return range(last, first - 1, -1)
 
-        pulled = bits_of(differentiated(self.implementation, 1, gradient, lacks), self.fmt)
-        return pulled[: rows.size].reshape(rows.shape)
+    def _vjp(self) -> Function:
+        """What pulls back through the steps at hand, side by side."""
+
+        def side_by_side(values: Sequence[Any]) -> Any:
+            rows = [np.tile(values[k], len(self.weights) - k) for k in self._steps]
+            return self._array(padded(np.concatenate(rows), few_lengths=True))
+
+        w = side_by_side([np.full(h.size, w).view(h.dtype) for w, h in zip(self.weights, self.hidden, strict=True)])
+        if self.implementation.derivatives:
+            into = bits_of(side_by_side(self.inputs), self.fmt)
+            slope = self._array(self.functions.evaluated(self.implementation, into, self.fmt, Call(order=1)))
+            return lambda cotangent: ((cotangent * slope) * w,)
+        pull: Function = jax.vjp(lambda h: self._call(w * h), side_by_side(self.hidden))[1]
+        return pull
 
     def _array(self, bits: Bits) -> Any:
         return array(bits, self.fmt, self.functions.device)

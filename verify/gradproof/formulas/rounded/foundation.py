@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -13,7 +14,7 @@ from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
 from gradproof.formulas.rounded.arithmetic import Arithmetic, Subnormals
 from gradproof.formulas.rounded.intervals import Rounded
-from gradproof.formulas.rounded.rounding import flushed, greatest, least, nearest
+from gradproof.formulas.rounded.rounding import flushed, greatest, has_subnormal, least, nearest
 from gradproof.functions.function import exact
 
 _PI: Final = Fraction(884279719003555, 2**48)
@@ -52,9 +53,9 @@ class Foundation:
         return self._point(np.float64(value)) if value in (np.inf, -np.inf) else self.real(value)
 
     def _constant(self, value: Any, fmt: Format) -> Rounded:
-        bits = fmt.round(exact(value))
-        zero = -0.0 if isinstance(value, float) and np.signbit(value) else 0.0
-        return self._point(fa.values(np.array(bits, fa.storage(fmt)), fmt)[()] if exact(value) else np.float64(zero))
+        if isinstance(value, float) and value == 0:
+            return self._point(np.float64(value))  # with its sign
+        return self._point(_held(value, fmt))
 
     def _point(self, value: Any) -> Rounded:
         return Rounded(self, value, value)
@@ -81,9 +82,9 @@ class Foundation:
         """Two ends with what becomes of the subnormal numbers of ``fmt``."""
         if how == "kept":
             return low, high
-        zero = flushed(low, fmt)
-        if low is high and not np.any(zero != low):
+        if not (has_subnormal(low, fmt) or (low is not high and has_subnormal(high, fmt))):
             return low, high  # a point stays one
+        zero = flushed(low, fmt)
         zeros = zero, zero if low is high else flushed(high, fmt)
         return zeros if how == "flushed" else (least(low, zeros[0]), greatest(high, zeros[1]))
 
@@ -135,6 +136,12 @@ class Foundation:
             return Rounded(self, low, low, a.nan)
         high = np.abs(a.high)
         return Rounded(self, np.where((a.low < 0) & (a.high > 0), 0.0, np.fmin(low, high)), np.fmax(low, high), a.nan)
+
+
+@lru_cache(maxsize=1024)
+def _held(value: Any, fmt: Format) -> Any:
+    """``value`` rounded to ``fmt``, as a float64 scalar."""
+    return fa.values(np.array(fmt.round(exact(value)), fa.storage(fmt)), fmt)[()]
 
 
 def either_flag(a: Any, b: Any) -> Any:

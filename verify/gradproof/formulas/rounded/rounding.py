@@ -57,6 +57,11 @@ def flushed(x: Array, fmt: Format) -> Array:
     return np.where(np.abs(x) < float(fmt.min_normal), np.copysign(0.0, x), x)
 
 
+def has_subnormal(x: Array, fmt: Format) -> bool:
+    """Whether ``x`` holds a subnormal number of ``fmt``."""
+    return bool(np.any((np.abs(x) < float(fmt.min_normal)) & (x != 0)))
+
+
 def least(*ends: Array) -> Array:
     """The least of several arrays where -0 is less than +0; NaN only where all are."""
     low = reduce(np.fmin, ends)

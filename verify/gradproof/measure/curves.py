@@ -31,9 +31,7 @@ class Counted(Protocol):
         """Sizes of u in growing order, each the least of its bin, and how many errors there are of each."""
 
 
-def curve(
-    bits: Bits, u: Floats, judged: npt.NDArray[np.bool_], fmt: Format, more: Counted | None = None
-) -> Curve:
+def curve(bits: Bits, u: Floats, judged: npt.NDArray[np.bool_], fmt: Format, more: Counted | None = None) -> Curve:
     """The envelope by maximum of ``u`` (ulps, inf for a mismatch) over all ordinals of the format."""
     limit = fmt.last_bits
     chosen = judged & ~np.isnan(u) & ~fa.is_nan(bits, fmt)

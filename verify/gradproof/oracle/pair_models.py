@@ -190,9 +190,7 @@ class _PairBuilder:
         """A piece that is constant, or a multiple of x, by its structure."""
         try:
             with arb_route.working(_PRECISION, ORDERS):
-                at = arb_route.coefficients(
-                    self.function, piece, arb_route.number(low).union(arb_route.number(high))
-                )
+                at = arb_route.coefficients(self.function, piece, arb_route.number(low).union(arb_route.number(high)))
                 if any(not (c.is_exact() and c == 0) for c in at[2:]):
                     return None
                 slope = at[1]

@@ -103,7 +103,9 @@ def taylor_models(
     are runs of their own, OPEN.
     """
     builder = _Builder(function, fmt, order, negative=negative)
-    runs = [run for a, b, kind in blocks(function, fmt, first, last, sign=builder.sign) for run in builder.cover(a, b, kind)]
+    runs = [
+        run for a, b, kind in blocks(function, fmt, first, last, sign=builder.sign) for run in builder.cover(a, b, kind)
+    ]
     return TaylorModels(
         start=np.array([r.start for r in runs], np.int64),
         stop=np.array([r.stop for r in runs], np.int64),

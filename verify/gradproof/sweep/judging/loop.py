@@ -74,9 +74,7 @@ IEEE 754 is given up."""
 
 
 @_fast  # type: ignore[untyped-decorator]
-def _errors(
-    g: Any, first: float, stride: float, scale: float, c: Any, low: float, unit: float, s: Any, m: Any
-) -> None:
+def _errors(g: Any, first: float, stride: float, scale: float, c: Any, low: float, unit: float, s: Any, m: Any) -> None:
     """Signed errors in ulps and mixed errors where one quantum, 1 / ``unit``, holds on all of the block."""
     c0, c1, c2, c3, c4, c5, c6, c7 = c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]
     d2, d3, d4, d5, d6, d7 = 2 * c2, 3 * c3, 4 * c4, 5 * c5, 6 * c6, 7 * c7

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from gradproof.cli.options import backends as chosen_backends
     from gradproof.cli.outputs import Output, Written
     from gradproof.cli.outputs import prepare as prepare_outputs
+    from gradproof.engine.bulk import Bulk, bulk
     from gradproof.engine.environment import environment, hardware
     from gradproof.engine.installed import properties as installed_properties
     from gradproof.engine.ledger import Ledger
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
     from gradproof.engine.ledger_entries import Deviation, Entry
     from gradproof.engine.losses import Loss
     from gradproof.engine.oracles import oracle_of
-    from gradproof.engine.bulk import Bulk, bulk
     from gradproof.engine.pointwise import Pointwise
     from gradproof.engine.probe import Probe
     from gradproof.engine.property import Outcome, Property, Violations
@@ -300,6 +300,7 @@ __all__ = [
     "Bits",
     "Bracket",
     "Budget",
+    "Bulk",
     "Call",
     "Cell",
     "Certificate",
@@ -329,8 +330,6 @@ __all__ = [
     "Outcome",
     "Output",
     "PlaceVerdict",
-    "Bulk",
-    "bulk",
     "Pointwise",
     "Probe",
     "Program",
@@ -351,6 +350,7 @@ __all__ = [
     "arrays",
     "availability",
     "batches",
+    "bulk",
     "cache_entries",
     "call_checks",
     "chosen_backends",

@@ -28,7 +28,7 @@ from gradproof.oracle.dyadic import Dyadic
 from gradproof.oracle.expansion import Expansion, expansion
 from gradproof.oracle.series import ORDERS
 from gradproof.oracle.tails import TailBound, Tails
-from gradproof.oracle.taylor_models import BEYOND, MODEL, NOWHERE, OPEN, blocks
+from gradproof.oracle.taylor_models import BEYOND, MODEL, OPEN, blocks
 
 JUDGED: Final = 3
 TERMS: Final = 20
@@ -280,17 +280,15 @@ class _PairBuilder:
         tails = [_tail(verdict) for verdict in verdicts]
         made = list(rows)
         for order in range(JUDGED):
-            if made[order] is not _OPEN or tails[order] is None:
+            row, slope = tails[order], tails[order + 1]
+            if made[order] is not _OPEN or row is None:
                 continue
-            if tails[order].kind == BEYOND:  # type: ignore[union-attr]
-                made[order] = tails[order]  # type: ignore[call-overload]
-                continue
-            slope = tails[order + 1]
-            if slope is None or not _slope_known(verdicts[order], verdicts[order + 1], quantum, x):
-                continue
-            made[order] = tails[order]  # type: ignore[call-overload]
-            if made[order + 1] is _OPEN:
-                made[order + 1] = slope
+            if row.kind == BEYOND:
+                made[order] = row
+            elif slope is not None and _slope_known(verdicts[order], verdicts[order + 1], quantum, x):
+                made[order] = row
+                if made[order + 1] is _OPEN:
+                    made[order + 1] = slope
         return made
 
 

@@ -21,7 +21,7 @@ from gradproof.oracle.reference import Reference
 from gradproof.oracle.taylor_models import TaylorModels, taylor_models
 from gradproof.sweep.judging import loop_constants
 from gradproof.sweep.judging.arrays import ArrayLoop
-from gradproof.sweep.judging.collect import ENVELOPE_BINS, Collected
+from gradproof.sweep.judging.collect import Collected
 
 if TYPE_CHECKING:
     from gradproof.engine.probe import Probe

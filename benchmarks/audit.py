@@ -2,10 +2,10 @@
 
 Every ``pass`` of ``accuracy`` in float32 and float64 is tried again on inputs of its own: two thirds spread evenly over
 all ordinals, the rest over the sizes 2^-12 to 2^10, by a generator of its own. The functions are written out here in
-mpmath, once more, with working precision that grows with what cancels; derivatives are mpmath's differences or closed
-forms. mpmath is slow (some 50 us a value): of ``--inputs`` results of each cell it is asked about ``--exact``, evenly
-chosen by their order on the line; with as many as there are inputs every one is checked, in some ten seconds a cell. A cell over the contract is printed with
-its worst input; the exit status is the number of such cells, at most 100.
+mpmath, once more, with working precision that grows with what cancels; derivatives are closed forms. mpmath is slow
+(some 50 us a value): of ``--inputs`` results of each cell it is asked about ``--exact``, evenly chosen by their order on
+the line; with as many as there are inputs every one is checked. A cell over the contract is printed with its worst
+input; the exit status is the number of such cells, at most 100.
 
     python benchmarks/audit.py results.json --functions silu erf --inputs 100000 --exact 2000
 """
@@ -16,6 +16,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import mpmath
@@ -23,6 +24,7 @@ import numpy as np
 
 from gradproof.backends import get_backend
 from gradproof.backends.base import Call
+from gradproof.formats import get_format
 
 BOUNDS: Final = (4.0, 8.0, 8.0)
 """The contract ``stable``, in units of m."""
@@ -138,7 +140,7 @@ def mixed_error(name: str, order: int, x: float, got: float, fmt: str) -> float:
 
 def inputs(fmt: str, count: int, seed: int) -> np.ndarray:
     """Finite inputs: two thirds evenly by ordinals, the rest evenly by ordinals of ordinary sizes."""
-    kind, bits, p, e_min = FORMATS[fmt]
+    kind, bits, *_ = FORMATS[fmt]
     rng = np.random.default_rng(seed)
     top = int(np.array(np.finfo(kind).max).view(bits))
     low, high = (int(np.array(v, kind).view(bits)) for v in (2.0**-12, 2.0**10))
@@ -151,23 +153,21 @@ def inputs(fmt: str, count: int, seed: int) -> np.ndarray:
 def passes(results: dict[str, Any], wanted: list[str]) -> Iterator[dict[str, Any]]:
     """The cells to audit."""
     for cell in results["cells"]:
-        if cell["property"] == "accuracy" and cell["status"] == "pass" and cell["format"] in FORMATS:
-            if not wanted or cell["function"] in wanted:
-                yield cell
+        passed = cell["property"] == "accuracy" and cell["status"] == "pass" and cell["format"] in FORMATS
+        if passed and (not wanted or cell["function"] in wanted):
+            yield cell
 
 
 def audited(cell: dict[str, Any], count: int, asked: int, seed: int) -> tuple[float, float, int]:
     """The worst m over the bound, its input, and how many inputs mpmath was asked about."""
     name, fmt, order = cell["function"], cell["format"], cell["order"]
-    kind, _, p, _ = FORMATS[fmt]
+    kind = FORMATS[fmt][0]
     backend = get_backend(f"{cell['backend']}:{cell['device']}")
     own = next(
         i for i in backend.catalogue()
         if i.name == cell["implementation"] and i.specification.name == name
         and {k: str(v) for k, v in i.specification.params.items()} == {k: str(v) for k, v in cell["params"].items()}
     )  # fmt: skip
-    from gradproof.formats import get_format
-
     bits = inputs(fmt, count, seed)
     call = Call(order=order, mode=cell["mode"], path=backend.paths(own)[0])
     got = backend.evaluate(own, bits, get_format(fmt), call).view(kind)
@@ -199,8 +199,7 @@ def main() -> int:
     parser.add_argument("--exact", type=int, default=2_000)
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
-    with open(options.results, encoding="utf-8") as file:
-        results = json.load(file)
+    results = json.loads(Path(options.results).read_text("utf-8"))
     over, seen, left = 0, 0, set()
     for cell in passes(results, options.functions):
         if cell["function"] not in FUNCTIONS or cell["params"] not in ({}, {"beta": 1.0}, {"beta": "1"}):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from gradproof.formats import FLOAT64
 from gradproof.formats.format import floor_log2
 from gradproof.functions import Function, get_function
 from gradproof.oracle import arb_route
+from gradproof.oracle import models as room
 from gradproof.oracle.models import float64_models
 from gradproof.oracle.pair_models import JUDGED, PAIR_BOUND, POWER, PairModels
 from gradproof.oracle.taylor_models import BEYOND, MODEL, NOWHERE, OPEN
@@ -93,9 +95,9 @@ def test_breakpoints_are_left_to_the_oracle() -> None:
     assert models.stop[run] - models.start[run] == 1
 
 
-def test_models_that_come_from_the_cache_are_those_that_were_made(tmp_path, monkeypatch) -> None:
-    from gradproof.oracle import models as room
-
+def test_models_that_come_from_the_cache_are_those_that_were_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GRADPROOF_CACHE_DIR", str(tmp_path))
     f = get_function("softshrink")
     answers = []

@@ -66,8 +66,8 @@ class PairModels:
     """Runs of the float64 magnitudes of one sign; ``start`` and ``stop`` of shape (runs,), the rest by order first.
 
     MODEL: f^(n) = 2^exponent (sum of coefficients[n, i, k] t^k), t = (magnitude - centre) * scale, |t| <= 1, within
-    PAIR_BOUND quanta of the result; the first coefficients go on in ``low``. POWER: f^(n) = 2^exponent x^leading (sum of
-    coefficients[n, i, k] x^k) to 2^-80 of itself, orders 0 to 3. BEYOND: rounds to an infinity, by the first
+    PAIR_BOUND quanta of the result; the first coefficients go on in ``low``. POWER: f^(n) = 2^exponent x^leading (sum
+    of coefficients[n, i, k] x^k) to 2^-80 of itself, orders 0 to 3. BEYOND: rounds to an infinity, by the first
     coefficient's sign. Order 3 only scales the mixed error of order 2 where order 2 is POWER.
     """
 

@@ -3,8 +3,8 @@
 Every ``pass`` of ``accuracy`` in float32 and float64 is tried again on inputs of its own: two thirds spread evenly over
 all ordinals, the rest over the sizes 2^-12 to 2^10, by a generator of its own. The functions are written out here in
 mpmath, once more, with working precision that grows with what cancels; derivatives are closed forms. mpmath is slow
-(some 50 us a value): of ``--inputs`` results of each cell it is asked about ``--exact``, evenly chosen by their order on
-the line; with as many as there are inputs every one is checked. A cell over the contract is printed with its worst
+(some 50 us a value): of ``--inputs`` results of each cell it is asked about ``--exact``, evenly by their order on the
+line; with as many as there are inputs every one is checked. A cell over the contract is printed with its worst
 input; the exit status is the number of such cells, at most 100.
 
     python benchmarks/audit.py results.json --functions silu erf --inputs 100000 --exact 2000

@@ -64,8 +64,9 @@ class Saturation(Property):
     title: ClassVar[str] = "Saturation sets in where the mathematics says, not earlier"
     statement: ClassVar[str] = (
         "On a side where f^(n) has a finite limit, no result equals the limit while the exact value is still away "
-        "from it by more than the contract (tried in every binade of the values, and wherever it was met among millions "
-        "of inputs), none lies past the limit, the results approach it without turning back by more than the contract, and are there where the exact value rounds to it. The input at which the limit is "
+        "from it by more than the contract (tried in every binade of the values, and wherever it was met among "
+        "millions of inputs), none lies past the limit, the results approach it without turning back by more than the "
+        "contract, and are there where the exact value rounds to it. The input at which the limit is "
         "first reached is measured beside the oracle's."
     )
     source: ClassVar[str] = "saturation is loss of signal by zero gradient"

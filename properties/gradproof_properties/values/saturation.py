@@ -64,9 +64,9 @@ class Saturation(Property):
     title: ClassVar[str] = "Saturation sets in where the mathematics says, not earlier"
     statement: ClassVar[str] = (
         "On a side where f^(n) has a finite limit, no result equals the limit while the exact value is still away "
-        "from it by more than the contract (tried in every binade of the values, and wherever it was met among millions of "
-        "inputs), none lies past the limit, the results approach it without turning back "
-        "by more than the contract, and are there where the exact value rounds to it. The input at which the limit is "
+        "from it by more than the contract (tried in every binade of the values, and wherever it was met among "
+        "millions of inputs), none lies past the limit, the results approach it without turning back by more than the "
+        "contract, and are there where the exact value rounds to it. The input at which the limit is "
         "first reached is measured beside the oracle's."
     )
     source: ClassVar[str] = "saturation is loss of signal by zero gradient"
@@ -223,9 +223,7 @@ def _tail_points(probe: Probe, order: int, tail: Tail) -> Bits:
     base = fa.ordinals(probe.base_points[fa.is_finite(probe.base_points, fmt)], fmt) * sign
     steps = [base[base >= 0]]
     near = np.concatenate([np.arange(-64, 65), *(np.array([-1, 1]) << k for k in range(6, fmt.precision + 3))])
-    for place in (tail.onset, tail.faint):
-        if place is not None:
-            steps.append(abs(place) + near)
+    steps += [abs(place) + near for place in (tail.onset, tail.faint) if place is not None]
     if tail.onset and not fmt.is_16_bit:
         end = float(fmt.value(fmt.from_ordinal(abs(tail.onset))))
         even = fa.round_by_quantum(np.linspace(0.0, end, EVENLY), fmt)

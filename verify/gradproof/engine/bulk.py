@@ -1,7 +1,7 @@
 """Evidence by the million: f^(n) at inputs all over the line, judged by the models of the sweeps.
 
-What the models decide is added up; what they leave open goes to the oracle. Of the inputs that fail a part is handed on,
-spread evenly over them, with the ends of every run of them and the gravest.
+What the models decide is added up; what they leave open goes to the oracle. Of the inputs that fail a part is handed
+on, spread evenly over them, with the ends of every run of them and the gravest.
 """
 
 from __future__ import annotations

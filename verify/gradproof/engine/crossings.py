@@ -1,4 +1,4 @@
-"""Where the exact values of f, f' and f'' leave the normal numbers of a format: what is lost or overflows is lost there."""
+"""Where the exact values of f, f' and f'' leave the normal numbers of a format: signals are lost there."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST: Final = 64
 
 @lru_cache(maxsize=256)
 def crossings(oracle: Oracle, fmt: Format) -> tuple[int, ...]:
-    """The ordinals at which a value rounds to a zero, a subnormal, a normal number or an infinity, and did not before."""
+    """The ordinals from which on a value rounds to a zero, a subnormal, a normal number or an infinity."""
     found: set[int] = set()
     for sign in (-1, 1):
         for order in range(3):

@@ -143,8 +143,8 @@ class Pointwise:
         chosen = [rows[np.linspace(0, rows.size - 1, MOST_FAILING).astype(np.int64)]]
         for kind in np.unique(severity[rows]):
             alike = rows[severity[rows] == kind]
-            for errors in (found.magnitude, found.absolute, np.where(found.felt, found.magnitude, -1.0)):
-                chosen.append(alike[[np.argmax(np.nan_to_num(errors[alike], nan=-1.0))]])
+            by = (found.magnitude, found.absolute, np.where(found.felt, found.magnitude, -1.0))
+            chosen += [alike[[np.argmax(np.nan_to_num(errors[alike], nan=-1.0))]] for errors in by]
         kept = np.zeros(bits.size, bool)
         kept[np.concatenate(chosen)] = True
         return kept

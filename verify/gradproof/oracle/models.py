@@ -63,3 +63,8 @@ def _stored(function: Function, fmt: Format, what: str, kind: type[Made], build:
     if place is not None:
         tables.keep(*place, {name: getattr(made, name) for name in names})
     return made
+
+
+def forget() -> None:
+    """Drop what is kept in memory (tests)."""
+    _kept.clear()

@@ -66,8 +66,8 @@ class PairModels:
     """Runs of the float64 magnitudes of one sign; ``start`` and ``stop`` of shape (runs,), the rest by order first.
 
     MODEL: f^(n) = 2^exponent (sum of coefficients[n, i, k] t^k), t = (magnitude - centre) * scale, |t| <= 1, within
-    PAIR_BOUND quanta of the result; the first coefficients go on in ``low``. POWER: f^(n) = 2^exponent x^leading (sum of
-    coefficients[n, i, k] x^k) to 2^-80 of itself, orders 0 to 3. BEYOND: rounds to an infinity, by the first
+    PAIR_BOUND quanta of the result; the first coefficients go on in ``low``. POWER: f^(n) = 2^exponent x^leading (sum
+    of coefficients[n, i, k] x^k) to 2^-80 of itself, orders 0 to 3. BEYOND: rounds to an infinity, by the first
     coefficient's sign. Order 3 only scales the mixed error of order 2 where order 2 is POWER.
     """
 
@@ -280,17 +280,15 @@ class _PairBuilder:
         tails = [_tail(verdict) for verdict in verdicts]
         made = list(rows)
         for order in range(JUDGED):
-            if made[order] is not _OPEN or tails[order] is None:
+            row, slope = tails[order], tails[order + 1]
+            if made[order] is not _OPEN or row is None:
                 continue
-            if tails[order].kind == BEYOND:  # type: ignore[union-attr]
-                made[order] = tails[order]  # type: ignore[call-overload]
-                continue
-            slope = tails[order + 1]
-            if slope is None or not _slope_known(verdicts[order], verdicts[order + 1], quantum, x):
-                continue
-            made[order] = tails[order]  # type: ignore[call-overload]
-            if made[order + 1] is _OPEN:
-                made[order + 1] = slope
+            if row.kind == BEYOND:
+                made[order] = row
+            elif slope is not None and _slope_known(verdicts[order], verdicts[order + 1], quantum, x):
+                made[order] = row
+                if made[order + 1] is _OPEN:
+                    made[order + 1] = slope
         return made
 
 

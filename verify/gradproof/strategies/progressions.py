@@ -1,4 +1,4 @@
-"""Inputs by the million: arithmetic progressions of bit patterns, which a compiled loop walks without looking them up."""
+"""Inputs by the million: arithmetic progressions of bit patterns, which a compiled loop walks by counting."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ def around(fmt: Format, ordinals: Sequence[int], width: int = WIDTH) -> list[Pro
                       ((-p if negative else p) for p in ordinals))  # fmt: skip
         at = 1
         for low, high in ends:
-            low = max(low, at)
-            if low <= high:
-                made.append(Progression(low, 1, high - low + 1, negative))
+            first = max(low, at)
+            if first <= high:
+                made.append(Progression(first, 1, high - first + 1, negative))
                 at = high + 1
     return made
 

@@ -67,7 +67,7 @@ OPEN_ROOMS = frozenset({"engine", "plugin", "cli", "__main__", "extend"})
 SURFACE = "gradproof.extend"
 """What packs import beside ``gradproof`` itself, and what the engine does not."""
 
-REPORTS_MAY_SEE = frozenset({"results", "formats", "cache", "files", "text", "errors"})
+REPORTS_MAY_SEE = frozenset({"results", "formats", "files", "text", "errors"})
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gradproof.cli.compare import classify
 from gradproof.results import Cell, RunResult, write_results
+from gradproof.results.cell_changes import classify
 from gradproof.results.model import RunRecord, Status
 from tests.cli.conftest import Invoke
 

@@ -8,7 +8,7 @@ import json
 from html.parser import HTMLParser
 from typing import Any
 
-VOID = {"meta", "link", "input", "br", "hr", "img", "circle", "path"}
+VOID = {"meta", "link", "input", "br", "hr", "img", "circle", "path", "rect", "line"}
 
 
 class Page(HTMLParser):
@@ -50,10 +50,21 @@ class Page(HTMLParser):
     def all(self, tag: str) -> list[dict[str, str]]:
         return [attributes for name, attributes in self.elements if name == tag]
 
+    def script(self, name: str) -> str:
+        """The text of the script element of that id."""
+        (text,) = [t for a, t in self.scripts if a.get("id") == name]
+        return text
+
+    def file(self) -> bytes:
+        """The results file that the page holds."""
+        return gzip.decompress(base64.b64decode(self.script("file")))
+
     def data(self) -> dict[str, Any]:
-        """The embedded document, unpacked."""
-        (text,) = [t for a, t in self.scripts if a.get("id") == "data"]
-        document: dict[str, Any] = json.loads(text)
-        if "gzip" in document:
-            document = json.loads(gzip.decompress(base64.b64decode(document["gzip"])))
+        """What the results file says."""
+        document: dict[str, Any] = json.loads(self.file())
+        return document
+
+    def index(self) -> dict[str, Any]:
+        """Which cells belong to which row."""
+        document: dict[str, Any] = json.loads(self.script("index"))
         return document

@@ -17,11 +17,14 @@ from gradproof.results.model import (
     Curve,
     Enclosure,
     Evidence,
+    FailingInputs,
+    Graph,
     Interval,
     LedgerState,
     Number,
     RunRecord,
     RunResult,
+    WorstInput,
 )
 
 FUNCTIONS: dict[str, dict[str, Any]] = {
@@ -60,7 +63,30 @@ def curve(rng: random.Random, fmt: Format, level: float, broken: bool) -> Curve:
     if broken:
         counts[6:] = [rng.randrange(1, 90) for _ in counts[6:]]
     quantiles = [level / 2, level, level * 1.3, None if broken else level * 1.8]
-    return Curve(str(-limit), str(limit), base64.b64encode(bytes(bins)).decode(), counts, quantiles)
+    drawn = graph(rng, fmt, broken)
+    return Curve(str(-limit), str(limit), base64.b64encode(bytes(bins)).decode(), counts, quantiles, drawn)
+
+
+def graph(rng: random.Random, fmt: Format, broken: bool) -> Graph:
+    """tanh at 100 inputs from -16 to 16, lost below -9 when broken."""
+    inputs = [fmt.round(Fraction(16 * (i - 50) / 50 + rng.uniform(-0.1, 0.1))) for i in range(100)]
+    due = [fmt.round(Fraction(math.tanh(fmt.value(x)))) for x in inputs]
+    lost = [broken and fmt.value(x) < -9 for x in inputs]
+    got = [0 if bad else fmt.from_ordinal(fmt.ordinal(y) + rng.randrange(2)) for y, bad in zip(due, lost, strict=True)]
+    errors = bytes(60 + rng.randrange(40) if bad else rng.randrange(28) for bad in lost)
+    steps = " ".join(str(fmt.ordinal(y) - fmt.ordinal(g)) for y, g in zip(due, got, strict=True))
+    return Graph(packed(fmt, inputs), packed(fmt, got), steps, base64.b64encode(errors).decode())
+
+
+def packed(fmt: Format, bits: list[int]) -> str:
+    return base64.b64encode(b"".join(b.to_bytes(fmt.width // 8, "little") for b in bits)).decode()
+
+
+def lost_tail(fmt: Format) -> FailingInputs:
+    """What fails of a broken graph."""
+    low, high = (fmt.bits_text(fmt.round(Fraction(x))) for x in (-16, -9))
+    worst = WorstInput(fmt.name, 0, high, fmt.bits_text(0), fmt.bits_text(fmt.round(Fraction(-1))), 9e6, 1e4)
+    return FailingInputs("tail", [[low, high]], 22, worst, 2500.0, 1.0, False, True)
 
 
 def certificate(rng: random.Random, fmt: Format, cause: str, command: str, *, nan: bool) -> Certificate:
@@ -161,6 +187,7 @@ def judged(rng: random.Random, cell: Cell, fmt: Format) -> Cell:
         m_max=None if nan else 900.0,
         certificate=certificate(rng, fmt, cause, command, nan=nan),
         curve=curve(rng, fmt, level, True) if accuracy else None,
+        clusters=[lost_tail(fmt)] if accuracy else [],
     )
 
 

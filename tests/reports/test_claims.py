@@ -15,7 +15,7 @@ from gradproof.results.io import dumps, loads
 from gradproof.results.model import STATUSES, Basis, Cell, Claim, Evidence, Figure, PlaceVerdict, RunResult
 from gradproof_reports.html import render_html
 from gradproof_reports.html.claims import FRESH, MARKS, mark
-from gradproof_reports.html.pages import pages
+from gradproof_reports.html.rows import rows
 from gradproof_reports.markdown import render_markdown
 from tests.reports.page_reader import Page
 from tests.reports.synthetic import run, shard
@@ -289,7 +289,7 @@ def test_the_page_shows_question_statement_and_a_verdict_in_words_for_each_forma
     assert article is not None
     seen = Page(article[0])
     assert seen.text.index("Is it so?") < seen.text.index("It is so.")
-    assert [h.get("scope") for h in seen.all("th")].count("col") == 4
+    assert [h.get("scope") for h in seen.all("th")].count("col") == 5  # one for the places
     slots = re.findall(r'<td class="v v-\w+">(.*?)</td>', article[0])
     assert len(slots) >= 4
     for text in slots:
@@ -302,19 +302,19 @@ def test_the_page_shows_question_statement_and_a_verdict_in_words_for_each_forma
 def test_every_exception_leads_to_its_cells_and_to_its_deviation(html: str) -> None:
     made = synthetic()
     seen = Page(html)
-    slugs = set(pages(made))
+    slugs = {row.slug for row in rows(made)}
     article = re.search(r'<article class="claim" id="claim-c".*?</article>', html, re.DOTALL)
     assert article is not None
     links = {a["href"][1:] for a in Page(article[0]).all("a")}
     against = {
-        slug
-        for slug, page in pages(made).items()
-        for c in page.cells
+        row.slug
+        for row in rows(made)
+        for c in row.cells
         if c.property == "accuracy" and c.status in (FAIL, KNOWN, ERROR) and c.mode == "eager"
     }
     assert against
     assert against <= links
-    assert links - slugs - {"known-torch-tails"} == {link for link in links if link.startswith("matrix?q=")}
+    assert links - slugs - {"known-torch-tails"} == {link for link in links if link.startswith("rows?b=")}
     assert "known-torch-tails" in {a.get("id") for _, a in seen.elements}
 
 

@@ -10,7 +10,7 @@ import pytest
 from gradproof.errors import UsageError
 from gradproof.results import combine, validate
 from gradproof.results.model import Cell, LedgerState, RunResult
-from gradproof_reports.html.pages import pages
+from gradproof_reports.html.rows import rows
 from gradproof_reports.summary import function_label
 from tests.reports.synthetic import shard
 
@@ -64,7 +64,7 @@ def test_parameters_of_the_same_value_are_one_cell_and_one_row(turn: int) -> Non
     assert sorted((c.backend, repr(c.params["b"])) for c in merged.cells) == [
         ("jax", repr(first)), ("torch", "'0.1'"), ("torch", "0.1"), ("torch", repr(first)),
     ]  # fmt: skip
-    assert len(pages(merged)) == 4
+    assert len(rows(merged)) == 4
     assert {function_label(c) for c in merged.cells} == {"silu(b='0.1')", "silu(b=0.1)", "silu(b=4.0)"}
 
 

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from gradproof.backends.chains import reverse_passes, rows_of
     from gradproof.backends.settings import FrameworkSetting
     from gradproof.backends.space import FORWARD_OVER_REVERSE, Array, Program, Space
-    from gradproof.cache import entries as cache_entries
     from gradproof.cli import codes as exit_codes
     from gradproof.cli import console as terminal
     from gradproof.cli.options import backends as chosen_backends
@@ -88,7 +87,9 @@ if TYPE_CHECKING:
     from gradproof.oracle.shape import Bracket, extent, linear_pieces, turning_points
     from gradproof.results import claims as claim_verdicts
     from gradproof.results import finding_texts, read_results, sweeps
+    from gradproof.results.cell_changes import ComparedResult
     from gradproof.results.formatting import in_order
+    from gradproof.results.io import dumps as results_text
     from gradproof.results.keeping import Weight
     from gradproof.results.labels import kernel_origin, kernel_origins, with_origin
     from gradproof.results.model import (
@@ -101,10 +102,9 @@ if TYPE_CHECKING:
         ClaimException,
         Curve,
         Evidence,
-        Interval,
-        LedgerState,
         PlaceVerdict,
         RunResult,
+        exact_params,
     )
     from gradproof.results.model import shown as function_text
     from gradproof.strategies import batches, landmark_bits, landmark_ordinals
@@ -205,21 +205,21 @@ _HOMES: Final = {
     "Certificate": "gradproof.results.model",
     "Claim": "gradproof.results.model",
     "ClaimException": "gradproof.results.model",
+    "ComparedResult": "gradproof.results.cell_changes",
     "Curve": "gradproof.results.model",
-    "Interval": "gradproof.results.model",
-    "LedgerState": "gradproof.results.model",
     "PlaceVerdict": "gradproof.results.model",
     "RunResult": "gradproof.results.model",
     "SEVERITIES": "gradproof.results.model",
     "STATUSES": "gradproof.results.model",
-    "cache_entries": "gradproof.cache:entries",
     "claim_verdicts": "gradproof.results:claims",
     "finding_texts": "gradproof.results:finding_texts",
     "function_text": "gradproof.results.model:shown",
+    "exact_params": "gradproof.results.model",
     "in_order": "gradproof.results.formatting",
     "kernel_origin": "gradproof.results.labels",
     "kernel_origins": "gradproof.results.labels",
     "read_results": "gradproof.results",
+    "results_text": "gradproof.results.io:dumps",
     "sweeps": "gradproof.results",
     "visible": "gradproof.text",
     "with_origin": "gradproof.results.labels",
@@ -276,6 +276,7 @@ __all__ = [
     "Certified",
     "Claim",
     "ClaimException",
+    "ComparedResult",
     "Contract",
     "Curve",
     "Dyadic",
@@ -287,11 +288,9 @@ __all__ = [
     "GradproofError",
     "Implementation",
     "ImplementationFault",
-    "Interval",
     "Ints",
     "Judgement",
     "Ledger",
-    "LedgerState",
     "Oracle",
     "Outcome",
     "Output",
@@ -313,7 +312,6 @@ __all__ = [
     "arrays",
     "availability",
     "batches",
-    "cache_entries",
     "call_checks",
     "chosen_backends",
     "claim_verdicts",
@@ -323,6 +321,7 @@ __all__ = [
     "environment",
     "exact",
     "exact_derivatives",
+    "exact_params",
     "exit_codes",
     "extent",
     "finding_texts",
@@ -346,6 +345,7 @@ __all__ = [
     "piecewise",
     "prepare_outputs",
     "read_results",
+    "results_text",
     "reverse_passes",
     "rows_of",
     "search",

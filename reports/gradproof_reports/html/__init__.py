@@ -1,8 +1,8 @@
 """The HTML report: one file, no network, readable without scripts.
 
-``states`` says what a cell shows, ``pages`` names the cells' pages, ``matrix``, ``failures`` and ``claims``
-build the views, ``curves`` the axes and the small static pictures, ``data`` what is embedded, ``page`` puts
-it together.
+``rows`` is the first screen, with the usable range from ``ranges``; ``opened`` what a row shows when it is opened, with
+the graphs of ``plots``; ``claims``, ``pictures`` and ``tabs`` stand beside it; ``data`` is what is embedded, and
+``page`` puts it together.
 """
 
 from gradproof_reports.html.page import render_html, write_html

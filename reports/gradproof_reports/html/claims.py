@@ -1,15 +1,14 @@
-"""The claims in words, and the table of properties by backend."""
+"""The claims in words."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 from gradproof.extend import Basis, Cell, Claim, ClaimException, PlaceVerdict, RunResult, claim_verdicts
-from gradproof_reports.html.failures import known_anchor
-from gradproof_reports.html.states import STATES, State, classify
+from gradproof_reports.html.tabs import Links, known_anchor, links
 from gradproof_reports.summary import PRIMES, format_rank, short_format, unique
 
 LINKS: Final = 24
@@ -71,7 +70,7 @@ class ExceptionLine:
     href: str
     """Where the deviation is told; empty for new failures."""
     count: int
-    links: list[tuple[str, list[tuple[str, str]]]]
+    links: Links
     more: int
 
 
@@ -91,19 +90,8 @@ class View:
     """Place, and what was not judged there and why."""
 
 
-@dataclass(frozen=True)
-class PropertyRow:
-    """How one property fared: per place, the number of cells in each state that occurs."""
-
-    title: str
-    id: str
-    cells: list[list[tuple[State, int]]]
-    total: int
-
-
-def claims(result: RunResult, slugs: dict[int, str]) -> list[View]:
-    """Every claim of the run, those that were checked first; ``slugs`` lead to the cells' pages."""
-    at = {id(cell): slugs[i] for i, cell in enumerate(result.cells)}
+def claims(result: RunResult, at: Mapping[int, str]) -> list[View]:
+    """Every claim of the run, those that were checked first; ``at`` are the rows of the cells by their ``id``."""
     views = [_view(claim, result, at) for claim in result.claims]
     return sorted(views, key=lambda v: v.mark is MARKS["not checked"])
 
@@ -125,7 +113,7 @@ def mark(verdict: str, exceptions: Iterable[ClaimException] = ()) -> Mark:
     return FRESH if fresh and verdict == "holds except" else MARKS[verdict]
 
 
-def _view(claim: Claim, result: RunResult, at: dict[int, str]) -> View:
+def _view(claim: Claim, result: RunResult, at: Mapping[int, str]) -> View:
     checked = {_place(v) for v in claim.verdicts if v.verdict != "not checked"}
     shown = [v for v in claim.verdicts if _place(v) in checked]
     formats = sorted(unique(v.format for v in shown), key=format_rank)
@@ -192,17 +180,17 @@ def _slot(verdict: PlaceVerdict | None) -> Slot | None:
         return None
     against = sum(e.cells for e in verdict.exceptions)
     tried = f", {verdict.points} inputs tried" if verdict.points else ""
-    query = quote(f"{_place(verdict)} {verdict.format}", errors="backslashreplace")
+    b, d, f = (quote(t, errors="backslashreplace") for t in (verdict.backend, verdict.device, verdict.format))
     return Slot(
         mark(verdict.verdict, verdict.exceptions),
         against if verdict.verdict == "holds except" else 0,
         verdict.counts.get("undecided", 0),
         f"{_place(verdict)} {verdict.format}: {claim_verdicts.in_words(verdict)}{tried}",
-        f"#matrix?q={query}" + ("&s=fail,error,known" if against else ""),
+        f"#rows?b={b}&d={d}&f={f}",
     )
 
 
-def _lines(claim: Claim, result: RunResult, at: dict[int, str]) -> list[ExceptionLine]:
+def _lines(claim: Claim, result: RunResult, at: Mapping[int, str]) -> list[ExceptionLine]:
     """New failures first, then known deviations, most cells first."""
     groups: dict[tuple[str, bool, str], list[Cell]] = {}
     against = [c for c in result.cells if c.status in claim_verdicts.AGAINST]
@@ -212,11 +200,7 @@ def _lines(claim: Claim, result: RunResult, at: dict[int, str]) -> list[Exceptio
             groups.setdefault(key, []).extend(claim_verdicts.cells_of(claim, v, against, e))
     lines = []
     for (place, known, ref), cells in groups.items():
-        links: dict[str, dict[str, str]] = {}
-        for c in cells:
-            formats = links.setdefault(c.function + PRIMES[c.order], {})
-            formats.setdefault(short_format(c.format), f"#{at[id(c)]}")
-        named = [(name, list(formats.items())) for name, formats in links.items()]
+        named = links(cells, at)
         title = str(result.deviations.get(ref, {}).get("title") or ref) if known else "New failures"
         href = f"#{known_anchor(ref)}" if known else ""
         lines.append(
@@ -235,32 +219,5 @@ def _gaps(verdicts: list[PlaceVerdict]) -> list[tuple[str, str]]:
     return [(p, f"{f'{n} cells of ' if n else ''}{name} {s}: {why}") for (p, name, s, why), n in counts.items()]
 
 
-def properties(result: RunResult, stale: Collection[str]) -> tuple[list[str], list[PropertyRow]]:
-    """Places (``torch:cpu``) and one row per property, in the order of their first cells."""
-    places = unique(_place(c) for c in result.cells)
-    rows = []
-    for name in unique(c.property for c in result.cells):
-        cells = [c for c in result.cells if c.property == name]
-        tallies = [_tally([c for c in cells if _place(c) == place], stale) for place in places]
-        rows.append(PropertyRow(name.replace("-", " ").capitalize(), name, tallies, len(cells)))
-    return places, rows
-
-
-def plain(value: Any) -> str:
-    """A JSON value as short text for a table: lists with commas, mappings as ``key: value`` pairs."""
-    if isinstance(value, dict):
-        return ", ".join(f"{k}: {plain(v)}" for k, v in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(plain(v) for v in value)
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "–"}[value]
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
 def _place(item: Cell | PlaceVerdict) -> str:
     return f"{item.backend}:{item.device}"
-
-
-def _tally(cells: list[Cell], stale: Collection[str]) -> list[tuple[State, int]]:
-    keys = [classify(c, stale).key for c in cells]
-    return [(state, keys.count(key)) for key, state in STATES.items() if key in keys]

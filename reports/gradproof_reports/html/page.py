@@ -5,27 +5,17 @@ from __future__ import annotations
 import os
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from gradproof.extend import (
-    Certificate,
-    Interval,
-    RunResult,
-    in_order,
-    kernel_origins,
-    visible,
-    with_origin,
-    write_text,
-)
-from gradproof_reports.html import claims, data, failures, findings, matrix, states
-from gradproof_reports.html.pages import pages, slugs
+from gradproof.extend import ComparedResult, RunResult, kernel_origins, visible, with_origin, write_text
+from gradproof_reports.html import claims, data, opened, pictures, tabs
+from gradproof_reports.html.rows import VERDICTS, Row, rows
 from gradproof_reports.summary import (
     DEFINITION_M,
     DEFINITION_U,
-    STATUS_WORDS,
     counts_line,
     duration,
     failing,
@@ -35,55 +25,50 @@ from gradproof_reports.summary import (
     verdict,
 )
 
-SCRIPTS = ("store.js", "dom.js", "curve.js", "sweep.js", "cell.js", "main.js")
+SCRIPTS: Final = ("dom.js", "plot.js", "rows.js", "page.js")
 """Parts of the page's own script, in the order in which they need each other."""
-
-CHIPS = ("fail", "error", "undecided", "known", "unsupported", "not-run", "pass")
 
 
 def render_html(result: RunResult) -> str:
     """The whole report as one HTML document.
 
-    It loads nothing (its content security policy forbids it), holds the results file, and everything but
-    the curves and the cells' pages is readable without scripts.
+    It loads nothing (its content security policy forbids it), holds the results file, and everything but the plots is
+    readable without scripts.
     """
-    found = pages(result)
-    at = slugs(found)
-    stale = states.stale_subjects(result.ledger)
-    places, rows = claims.properties(result, stale)
+    found = rows(result)
+    at = {id(cell): row.slug for row in found for cell in row.cells}
+    columns = sorted((_columns(row, result) for row in found), key=_gravity)
+    places, properties = tabs.properties(result)
     bad = failing(result)
-    curves = any(c.curve is not None for c in result.cells)
+    opener = opened.Opener()
     view: dict[str, Any] = {
         "result": result,
+        "since": result.since if isinstance(result, ComparedResult) else None,
         "verdict": verdict(result),
         "red": red(result),
-        "counts": result.counts(),
         "counts_line": counts_line(result),
-        "chips": [(status, STATUS_WORDS[status]) for status in CHIPS],
         "worst": headline(bad[0]) if bad else "",
-        "worst_slug": at[next(i for i, c in enumerate(result.cells) if c is bad[0])] if bad else "",
+        "worst_slug": at[id(bad[0])] if bad else "",
         "wall": duration(result.run.seconds),
         "definitions": (DEFINITION_U, DEFINITION_M),
-        "findings": findings.build(result),
+        "rows": columns,
+        "open": opener.open,
+        "slug_of": {i: row.slug for row in found for i in row.indices},
         "claims": claims.claims(result, at),
         "absent": claims.absent(result),
+        "pictures": pictures.pictures(result),
         "places": places,
         "labels": {place: with_origin(place, whose) for place, whose in kernel_origins(result.cells).items()},
-        "properties": rows,
-        "matrix": matrix.build(found, stale),
-        "states": list(states.STATES.values()),
-        "step_labels": states.STEP_LABELS,
-        "groups": failures.failure_groups(result, at),
-        "undecided": failures.undecided(result, at),
-        "known": failures.known_groups(result, at),
-        "silent": failures.silent(result),
+        "properties": properties,
+        "known": tabs.known(result, at),
+        "silent": tabs.silent(result),
         "ledger": [s for s in result.ledger if s.state != "seen"],
         "ledger_seen": sum(s.state == "seen" for s in result.ledger),
         "shards": result.shards or [result.run],
         "style": Markup(asset("report.css")),
         "script": Markup("\n".join(asset(name) for name in SCRIPTS)),
-        "payload": data.embed(data.payload(result, found, stale)),
-        "library": data.drawing_library() if curves else "",
+        "index": data.index(result, found),
+        "file": data.results_file(result),
     }
     return _environment().get_template("page.html.j2").render(view)
 
@@ -98,8 +83,27 @@ def asset(name: str) -> str:
     return resources.files("gradproof_reports.html").joinpath("assets", name).read_text(encoding="utf-8")
 
 
-def _region(found: Certificate) -> list[Interval]:
-    return in_order(found.region, found.input)
+def _columns(row: Row, result: RunResult) -> dict[str, Any]:
+    """What the template shows of a row, each part made once."""
+    usable = row.range()
+    return {
+        "row": row,
+        "verdict": row.verdict,
+        "usable": usable,
+        "second": row.second(usable),
+        "worst": row.worst(usable),
+        "excused": row.excused,
+        "infinities": row.infinities,
+        "felt": row.felt,
+        "own": row.own,
+        "since": row.since(result),
+    }
+
+
+def _gravity(columns: dict[str, Any]) -> tuple[int, int]:
+    """Sort key of rows: verdict, then the usable range, the gravest first."""
+    ranges = ("no", "within", "safe", "unknown")
+    return list(VERDICTS).index(columns["verdict"].key), ranges.index(columns["usable"].kind)
 
 
 @cache
@@ -112,5 +116,5 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"figure": figure, "plain": claims.plain, "duration": duration, "region": _region}
+    environment.filters |= {"figure": figure, "plain": tabs.plain, "duration": duration, "regions": opened.regions}
     return environment

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -12,93 +10,17 @@ from gradproof.cli import codes
 from gradproof.cli.console import console, count, text
 from gradproof.cli.progress import shared_ids
 from gradproof.cli.reporting import read
-from gradproof.results.changes import CHANGED as FOUND_OTHERWISE
-from gradproof.results.changes import FINDING_CHANGES, NEW, FindingChange, finding_changes
+from gradproof.results.cell_changes import CLASSES, REGRESSIONS, cell_changes, cell_text
+from gradproof.results.changes import CHANGED, FINDING_CHANGES, NEW, FindingChange, finding_changes
 from gradproof.results.finding_texts import gravity, tell
-from gradproof.results.formatting import figure
 from gradproof.results.sweeps import differences
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gradproof.results.model import Cell, Finding, RunResult
+    from gradproof.results.model import Finding, RunResult
 
-JUDGED: Final = ("pass", "fail", "known", "error")
-"""Statuses that say whether the claim holds."""
-FAILING: Final = ("fail", "error")
-
-CHANGED: Final = "found otherwise"
-"""Two sweeps of one target with the same verdict, but other maxima or other inputs of a class."""
-CLASSES: Final = ("new failure", "worse", "fixed", "better", "newly run", "no longer run", CHANGED)
-REGRESSIONS: Final = ("new failure", "worse")
-
-FACTOR: Final = 1.5
-"""An error has changed when it is this many times the other."""
-FLOOR: Final = 0.5
-"""Errors below this share of the bound are both small: no change between them counts."""
 SHOWN: Final = 20
-
-
-@dataclass(frozen=True)
-class Change:
-    """One cell whose verdict or error differs; ``base`` or ``head`` is None where the file lacks it."""
-
-    kind: str
-    base: Cell | None
-    head: Cell | None
-
-    @property
-    def cell(self) -> Cell:
-        """The cell as HEAD has it, or as BASE had it."""
-        found = self.head or self.base
-        assert found is not None
-        return found
-
-
-def changes(base: RunResult, head: RunResult) -> list[Change]:
-    """The cells of both by key, each with the class of its change; unchanged ones are left out."""
-    before = {c.key: c for c in base.cells}
-    after = {c.key: c for c in head.cells}
-    found = []
-    for key in dict.fromkeys([*after, *before]):
-        old, new = before.get(key), after.get(key)
-        kind = classify(old, new)
-        if kind:
-            found.append(Change(kind, old, new))
-    return found
-
-
-def classify(base: Cell | None, head: Cell | None) -> str:
-    """One of CLASSES, or empty for no change.
-
-    A failure that BASE did not have is a new one, whether BASE passed the cell or never judged it.
-    """
-    was = base is not None and base.status in JUDGED
-    now = head is not None and head.status in JUDGED
-    if now and head is not None and head.status in FAILING and not (was and base and base.status in FAILING):
-        return "new failure"
-    if not (was and now) or base is None or head is None:
-        return "newly run" if now else "no longer run" if was else ""
-    if base.status != "pass" and head.status == "pass":
-        return "fixed"
-    return _moved(base, head) or (CHANGED if differences(base, head) else "")
-
-
-def _moved(base: Cell, head: Cell) -> str:
-    """Whether the error grew or shrank between two verdicts of one kind."""
-    if "error" in (base.status, head.status):
-        return ""
-    old, new = (math.inf if _infinite(c) else c.magnitude or 0.0 for c in (base, head))
-    if max(old, new) < FLOOR or old == new:
-        return ""
-    if new > FACTOR * old:
-        return "worse"
-    return "better" if old > FACTOR * new else ""
-
-
-def _infinite(cell: Cell) -> bool:
-    """A failure without a finite error; a pass without one measured nothing."""
-    return cell.magnitude is None and cell.status != "pass"
 
 
 @click.command("compare", epilog="Example: gradproof compare torch-2.12.json torch-2.13.json")
@@ -119,7 +41,7 @@ def compare_command(base: str, head: str, verbose: bool) -> int:
     nothing was compared. Cells that HEAD lacks do not fail; they are counted at the end.
     """
     before, after = read([base]), read([head])
-    found = changes(before, after)
+    found = cell_changes(before, after)
     shared = shared_ids([*before.cells, *after.cells])
     out = console()
     _show_findings(out, finding_changes(before, after), verbose)
@@ -130,7 +52,7 @@ def compare_command(base: str, head: str, verbose: bool) -> int:
         out.print(text((f"{kind}: {count(len(some), 'cell')}", "bold red" if kind in REGRESSIONS else "bold")))
         for change in some if verbose else some[:SHOWN]:
             of = f" of {change.cell.implementation}" if change.cell.id in shared else ""
-            out.print(text(f"  {change.cell.id}{of}  {_cell_text(change.base)} -> {_cell_text(change.head)}"))
+            out.print(text(f"  {change.cell.id}{of}  {cell_text(change.base)} -> {cell_text(change.head)}"))
             if change.base is not None and change.head is not None:
                 for line in differences(change.base, change.head):
                     out.print(text(f"    {line}"))
@@ -156,7 +78,7 @@ def _show_findings(out: Console, found: list[FindingChange], verbose: bool) -> N
             told = tell(change.finding, [])
             where = f"  {told.subject} as {told.function} on {told.place}, {count(len(change.finding.cells), 'cell')}"
             out.print(text(f"{where}: {change.finding.text}"))
-            if kind == FOUND_OTHERWISE and change.base and change.head:
+            if kind == CHANGED and change.base and change.head:
                 out.print(text(f"    {_mark_text(change.base)} -> {_mark_text(change.head)}"))
             else:
                 out.print(text(f"    {_mark_text(change.finding)}"))
@@ -180,14 +102,3 @@ def _say_what_only_one_has(out: Console, base: RunResult, head: RunResult) -> in
     if not before & after:
         out.print(text(("NOTHING COMPARED", "bold yellow"), ": the two files have no cell in common"))
     return len(before & after)
-
-
-def _cell_text(cell: Cell | None) -> str:
-    if cell is None:
-        return "absent"
-    measured = cell.magnitude is not None or _infinite(cell)
-    return (
-        f"{cell.status} ({figure(cell.magnitude)})"
-        if cell.status in ("pass", "fail", "known") and measured
-        else cell.status
-    )

@@ -20,12 +20,11 @@ if TYPE_CHECKING:
 EXTRAS: Final = {
     "python-flint": "certifies the oracle's values; without it verdicts rest on mpmath at two precisions and "
     "say uncertified: pip install python-flint",
-    "vl-convert-python": "draws the static pictures of reports: pip install vl-convert-python",
     "ml_dtypes": "holds bfloat16 on NumPy: pip install ml_dtypes",
     "pytest": "runs the plugin's items, needed for `pytest` only: pip install 'gradproof[pytest]'",
 }
 """Distributions that a command can do without, and what they are for."""
-MODULES: Final = {"python-flint": "flint", "vl-convert-python": "vl_convert"}
+MODULES: Final = {"python-flint": "flint"}
 """Their modules, where the name is another."""
 KINDS: Final = ("properties", "claims", "ledgers", "studies", "reports", "functions", "backends")
 """What packages can offer, by entry-point group."""

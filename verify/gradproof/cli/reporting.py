@@ -20,18 +20,25 @@ if TYPE_CHECKING:
 @click.command("report", epilog="Example: gradproof report numpy.json torch.json --html all.html --junit all.xml")
 @click.argument("results", nargs=-1, required=True, metavar="RESULTS.json...")
 @written_options(*SHORTHANDS, outputs.XFAILS, "report")
+@click.option("--since", metavar="BASE.json", help="An earlier results file: the report says what changed.")
 @click.option("--write", "others", nargs=2, multiple=True, hidden=True)  # how --report was called before
-def report_command(results: tuple[str, ...], others: tuple[tuple[str, str], ...], **options: Any) -> int:
+def report_command(
+    results: tuple[str, ...], since: str | None, others: tuple[tuple[str, str], ...], **options: Any
+) -> int:
     """Make reports from results files; several are combined first. Without a format: report.html.
 
-    Nothing is checked again: a report can be made on another machine, later. `-` is standard input, and standard
-    output where a path is written to.
+    Nothing is checked again: a report can be made on another machine, later. With `--since` it says beside each kernel
+    what changed, as `gradproof compare` does. `-` is standard input, and standard output where a path is written to.
     """
+    from gradproof.results.cell_changes import since as changed_since
+
     options["report"] = (*options["report"], *map("=".join, others))
     default = {} if any(options.values()) else {"html": outputs.DEFAULTS["html"]}
     chosen = outputs.chosen_by(options, default)
-    prepared = outputs.prepare(chosen, results)
+    prepared = outputs.prepare(chosen, (*results, since) if since else results)
     result = judged(read(results))
+    if since is not None:
+        result = changed_since(read([since]), result)
     return _report_combined(results, result, prepared.write(result), stderr=prepared.on_stdout)
 
 

@@ -17,6 +17,7 @@ from gradproof.engine.regions import spans
 from gradproof.engine.traces import trace
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
+from gradproof.formulas.formula import Formula
 from gradproof.measure.judge import Judgement
 from gradproof.results.formatting import ORDINARY, finite_or_none
 from gradproof.results.model import FINDING_KINDS, FailingInputs, WorstInput
@@ -42,7 +43,9 @@ COMMON: Final = 0.8
 Mask = npt.NDArray[np.bool_]
 
 
-def clusters(probe: Probe, order: int, found: Sequence[Violations]) -> list[FailingInputs]:
+def clusters(
+    probe: Probe, order: int, found: Sequence[Violations], listed: Sequence[Formula] = ()
+) -> list[FailingInputs]:
     """The inputs at which f^(order) itself is wrong, by kind, the kinds in the order of ``FINDING_KINDS``.
 
     * ``special``: NaN, the infinities, zeros, subnormal numbers, and numbers from a quarter of the greatest on.
@@ -72,7 +75,8 @@ def clusters(probe: Probe, order: int, found: Sequence[Violations]) -> list[Fail
         cluster = _cluster(probe, order, kind, bits[here], got[here], judged[here], shares[here])
         # What the bulk computes the rest is asked about as well.
         meant = made[0].explanations[0].id if made and made[0].explanations else None
-        told = explanations(probe, order, bits[here], got[here], ordinary=kind in ("bulk", "tail"), suspect=meant)
+        ordinary = kind in ("bulk", "tail")
+        told = explanations(probe, order, bits[here], got[here], ordinary=ordinary, suspect=meant, listed=listed)
         made.append(replace(cluster, systematic=here is alike, explanations=told))
     return made
 

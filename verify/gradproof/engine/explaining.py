@@ -6,12 +6,13 @@ encloses the result; another function where its exact value is met within the co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
 
+from gradproof.engine.ledger.explained import subnormals
 from gradproof.engine.oracles import oracle_of
 from gradproof.engine.probe import Probe
 from gradproof.errors import GradproofError, Unsupported, UsageError
@@ -20,10 +21,10 @@ from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
 from gradproof.formulas.formula import Formula, evaluate
 from gradproof.formulas.registry import formulas_of
-from gradproof.formulas.rounded import Subnormals
 from gradproof.formulas.worst import worst_error
 from gradproof.functions import CATALOGUE, Function, get_function
 from gradproof.measure import judge
+from gradproof.measure.conversion import faults
 from gradproof.results.model import Advice, Explanation
 
 MOST: Final = 4096
@@ -38,14 +39,24 @@ FEWEST: Final = 8
 
 
 def explanations(
-    probe: Probe, order: int, bits: Bits, got: Bits, *, ordinary: bool, suspect: str | None = None
+    probe: Probe,
+    order: int,
+    bits: Bits,
+    got: Bits,
+    *,
+    ordinary: bool,
+    suspect: str | None = None,
+    listed: Sequence[Formula] = (),
 ) -> list[Explanation]:
     """What gives ``got`` at ``bits``, where f^(order) fails: the narrowest first, empty where nothing known does.
 
     ``ordinary``: inputs of the bulk or the tail, at which a user's results are compared with the other catalogued
     functions and their formulas too, first of all with their exact values. ``suspect`` names a function that other
-    results of the implementation were found to be.
+    results of the implementation were found to be. ``listed`` are the formulas of known deviations: where there are
+    some no others are tried.
     """
+    if probe.target is not None:
+        return _second_rounding(probe, bits, got)
     if not _catalogued(probe.function):
         return []
     bits, got = _thinned(MOST if probe.implementation.user else MOST_OF_FRAMEWORK, bits, got)
@@ -54,9 +65,19 @@ def explanations(
         return [other]
     if suspect in _names() and (other := _as_other(probe, order, bits, got, get_function(suspect))) is not None:
         return [other]
-    own = _enclosing(probe, order, bits, got, _formulas(probe.function, order, probe.format), probe.function.params)
+    formulas = [f for f in listed if f.order == order and f.applies_to(probe.format)]
+    formulas = formulas or list(_formulas(probe.function, order, probe.format))
+    own = _enclosing(probe, order, bits, got, formulas, probe.function.params)
     found = [Explanation(f.id, f.text, share) for f, share in own]
     return found or (_other_formulas(probe, order, bits, got) if tried else [])
+
+
+def _second_rounding(probe: Probe, bits: Bits, got: Bits) -> list[Explanation]:
+    """That a conversion rounds twice, where a format between the two gives its results."""
+    assert probe.target is not None
+    found, between = faults(bits, got, probe.format, probe.target)
+    share = float(np.mean(found == "twice"))
+    return [Explanation(f"through/{between}", f"it rounds to {between} first", share)] if share >= ENOUGH else []
 
 
 def _thinned(most: int, *arrays: Bits) -> tuple[Bits, ...]:
@@ -77,12 +98,11 @@ def _enclosing(
 ) -> list[tuple[Formula, float]]:
     """The formulas that enclose enough, with their shares; among like shares the narrowest first."""
     fmt, values = probe.format, fa.values(got, probe.format)
-    traits = probe.traits
-    subnormals: Subnormals = "either" if traits.flushes_results or traits.zeros_inputs else "kept"
+    flushing = subnormals(probe)
     found: list[tuple[float, float, Formula]] = []
     for formula in formulas:
         try:
-            possible = evaluate(formula, bits, fmt, params, subnormals)
+            possible = evaluate(formula, bits, fmt, params, flushing)
         except GradproofError:
             continue
         share = float(np.mean(possible.holds(values)))

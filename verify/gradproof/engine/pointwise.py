@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from gradproof.engine.baseline import own_results
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome, Violations
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
 from gradproof.measure.curves import curve
+from gradproof.measure.graphs import graph
 from gradproof.measure.judge import Judgement, joined
 from gradproof.measure.severity import WRONG_CLASS, classify
 from gradproof.oracle import Reference
@@ -30,6 +33,7 @@ class Pointwise:
         self.order = order
         self._uncertified = 0
         self._rows: list[tuple[Bits, Bits, Judgement, np.ndarray[tuple[int], np.dtype[np.int8]]]] = []
+        self._due: list[Bits] = []
 
     def add(self, bits: Bits, *, path: str | None = None) -> Judgement:
         """Evaluate and judge ``bits`` of shape (n,)."""
@@ -43,6 +47,7 @@ class Pointwise:
         judgement = self.probe.judge(bits, got, self.order, reference)
         severity = classify(got, reference, judgement, self.probe.format, self._limits)
         self.add_judged(bits, got, judgement, severity)
+        self._due.append(reference.rounded)
         return judgement
 
     def add_judged(self, bits: Bits, got: Bits, judgement: Judgement, severity: npt.NDArray[np.int8]) -> None:
@@ -87,6 +92,9 @@ class Pointwise:
             outcome.worst_bits = int(bits[int(np.argmax(np.where(found.judged, magnitude, -1.0)))])
         if with_curve:
             outcome.curve = curve(bits, u, found.judged, self.probe.format)
+            if len(self._due) == len(self._rows):  # results that were judged elsewhere have no reference
+                drawn = graph(bits, got, np.concatenate(self._due), magnitude, self.probe.format, self._own)
+                outcome.curve = replace(outcome.curve, graph=drawn)
         bad = found.failing
         if bad.any():
             outcome.violations.append(
@@ -96,6 +104,10 @@ class Pointwise:
                 )
             )  # fmt: skip
         return outcome
+
+    def _own(self, bits: Bits) -> Bits | None:
+        """The framework's own f^(order) at a few inputs, in a call of the length that was compiled for already."""
+        return own_results(self.probe, self.order, bits, max(row[0].size for row in self._rows))
 
     def _holes(self, bits: Bits, got: Bits, undecided: npt.NDArray[np.bool_]) -> list[Violations]:
         """Results that are no finite numbers where the exact value is not known, but seems to be one."""

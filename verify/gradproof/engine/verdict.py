@@ -174,7 +174,7 @@ def _weigh(
     certificate = certify_failure(task, probe, worst, source, search=status == "fail")
     if clause := note(task, probe, worst):
         certificate = replace(certificate, explanation=f"{certificate.explanation or sentence(certificate)}; {clause}")
-    found = clusters(probe, task.order, outcome.violations)
+    found = clusters(probe, task.order, outcome.violations, explainer.formulas(task.order))
     severity = min(int(v.severity.min()) for v in outcome.violations if len(v))
     magnitude = max(float(v.magnitude.max()) for v in outcome.violations if len(v))
     return replace(

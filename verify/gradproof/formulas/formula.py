@@ -12,7 +12,7 @@ import numpy.typing as npt
 from gradproof.formats import FORMATS, Format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
-from gradproof.formulas.differentiation.gradients import gradient, recorded
+from gradproof.formulas.differentiation.gradients import gradient, pushforward, recorded
 from gradproof.formulas.differentiation.rules import JAX, TORCH
 from gradproof.formulas.differentiation.tape import Rules
 from gradproof.formulas.rounded import RoundedContext, Style, Subnormals, arithmetic
@@ -143,6 +143,13 @@ def composed(
 def eager(function: str, name: str, text: str, definition: Definition, used: str, **how: Any) -> tuple[Formula, ...]:
     """A definition calculated one operation after the other, each result stored, with PyTorch's reverse mode."""
     return _differentiated(function, name, text, definition, used, TORCH, "torch", how)
+
+
+def forward(function: str, name: str, text: str, definition: Definition, used: str, **how: Any) -> tuple[Formula, ...]:
+    """The derivatives of ``eager`` by PyTorch's forward mode; the second one is forward mode over reverse mode."""
+    made = (pushforward(definition, TORCH), pushforward(gradient(definition, TORCH), TORCH))
+    texts = (f"({text})' by torch's forward mode", f"({text})'' by torch's forward over reverse mode")
+    return tuple(Formula(function, name, n, texts[n - 1], made[n - 1], used, **how) for n in (1, 2))
 
 
 def compiled(function: str, name: str, text: str, definition: Definition, used: str, **how: Any) -> tuple[Formula, ...]:

@@ -81,7 +81,9 @@ def _curve(curve: Curve) -> str:
             return f".{name}: expected a whole number as text, got {shortened(getattr(curve, name))}"
     if int(curve.lo) > int(curve.hi):
         return f": expected lo of at most hi, got {curve.lo} and {curve.hi}"
-    return _bins(curve.bins, ".bins")
+    drawn = {} if curve.graph is None else {f"graph.{n}": getattr(curve.graph, n) for n in ("inputs", "got", "errors")}
+    bytes_of = {"bins": curve.bins, **drawn}
+    return next(filter(None, (_bins(text, f".{name}") for name, text in bytes_of.items())), "")
 
 
 def _bins(text: str, where: str) -> str:

@@ -17,7 +17,7 @@ from gradproof.engine.task import Task
 from gradproof.formats import arrays as fa
 from gradproof.formats import get_format
 from gradproof.formats.arrays import Bits, Ints
-from gradproof.formulas.formula import encloses
+from gradproof.formulas.formula import Formula, encloses
 from gradproof.formulas.registry import get_formula
 from gradproof.formulas.rounded import Subnormals
 from gradproof.measure.conversion import converted
@@ -51,6 +51,11 @@ class Explainer:
         self.related = [d for d in deviations if claim in d.relations]
         """Those whose results are taken out of the claim's relation even where they keep the contract."""
         self.used: Counter[str] = Counter()
+
+    def formulas(self, order: int) -> list[Formula]:
+        """The formulas of this order that the deviations list."""
+        every = [get_formula(formula) for d in self.deviations for formula in d.formulas]
+        return [formula for formula in every if formula.order == order]
 
     def results(self, probe: Probe, order: int, bits: Bits, got: Bits) -> Mask:
         """Which of the results f^(order)(``bits``) = ``got``, of shape (n,), a formula or a second rounding gives."""

@@ -18,6 +18,17 @@ def gradient(definition: Definition, rules: Rules) -> Definition:
     return derived
 
 
+def pushforward(definition: Definition, rules: Rules) -> Definition:
+    """The definition of the derivative by x, as forward mode computes it under ``rules``."""
+
+    def derived(m: Any, x: Any, **params: Any) -> Any:
+        tape = Tape(m, rules)
+        leaf = tape.variable(x)
+        return tape.forward(definition(tape, leaf, **params), leaf)
+
+    return derived
+
+
 def recorded(definition: Definition, rules: Rules) -> Definition:
     """The definition itself as it is calculated under ``rules``."""
 

@@ -95,6 +95,15 @@ class TorchRules:
         """c / b, and -c * ((a / b) / b): div_tensor_other_grad."""
         return lambda c: c / b, lambda c: m.negative(c) * m.stored(m.stored(m.divide(a, b)) / b)
 
+    def pushed_quotient(self, m: Any, a: Any, b: Any, y: Any, tangents: tuple[Any, Any]) -> Any:
+        """(a' - b' y) / b."""
+        left, right = tangents
+        if right is None:
+            return m.stored(left / b)
+        part = m.stored(right * y)
+        over = m.negative(part) if left is None else m.stored(m.subtract(left, part))
+        return m.stored(over / b)
+
     def raised(self, m: Any, a: Any, n: int) -> Any:
         """One kernel, which stores a^2 on the way to a^3 in bfloat16, and does not in float16."""
         whole = m.stored(m.power(a, n))
@@ -117,6 +126,11 @@ class JaxRules:
     def quotient(self, m: Any, a: Any, b: Any, y: Any) -> tuple[Pull, Pull]:
         """c / b, and (-c * a) * b^-2, whose square may overflow."""
         return lambda c: c / b, lambda c: m.multiply(m.negative(c), a) * m.power(b, -2)
+
+    def pushed_quotient(self, m: Any, a: Any, b: Any, y: Any, tangents: tuple[Any, Any]) -> Any:
+        """The sum of what both operands contribute."""
+        pulls = self.quotient(m, a, b, y)
+        return m.total([pull(t) for pull, t in zip(pulls, tangents, strict=True) if t is not None], stores=False)
 
     def raised(self, m: Any, a: Any, n: int) -> Any:
         """integer_pow: products, and a reciprocal."""

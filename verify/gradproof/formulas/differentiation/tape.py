@@ -13,6 +13,8 @@ from gradproof.formulas.rounded import Expression
 
 Pull = Callable[[Any], Any]
 """From the cotangent of a result to that of one operand."""
+Push = Callable[[list[Any]], Any]
+"""From the tangents of the operands, None where one has none, to that of the result."""
 Definition = Callable[..., Any]
 
 
@@ -28,6 +30,9 @@ class Rules(Protocol):
     def quotient(self, m: Any, a: Any, b: Any, y: Any) -> tuple[Pull, Pull]:
         """Of y = a / b."""
 
+    def pushed_quotient(self, m: Any, a: Any, b: Any, y: Any, tangents: tuple[Any, Any]) -> Any:
+        """The tangent of y = a / b in forward mode; a tangent is None where the operand has none."""
+
     def raised(self, m: Any, a: Any, n: int) -> Any:
         """a^n itself."""
 
@@ -41,12 +46,15 @@ class Rules(Protocol):
 class Variable(Expression):
     """A value on a tape, with the operands it came from."""
 
-    __slots__ = ("parents", "value")
+    __slots__ = ("parents", "push", "value")
 
-    def __init__(self, m: Any, value: Any, parents: tuple[tuple[Variable, Pull], ...] = ()) -> None:
+    def __init__(
+        self, m: Any, value: Any, parents: tuple[tuple[Variable, Pull], ...] = (), push: Push | None = None
+    ) -> None:
         super().__init__(m)
         self.value = value
         self.parents = parents
+        self.push = push
 
 
 class Tape:
@@ -73,11 +81,27 @@ class Tape:
                     cotangents.setdefault(id(parent), []).append(self._stored(pull(c)))
         return self.m.total(cotangents.get(id(leaf), [self.m.constant(0)]), self.rules.stores)
 
+    def forward(self, result: Any, leaf: Variable) -> Any:
+        """The same by forward mode, whose tangents go through elementwise operations as cotangents do."""
+        if not isinstance(result, Variable):
+            return self.m.constant(0)
+        tangents: dict[int, Any] = {id(leaf): self.m.constant(1)}
+        for node in self._kept:
+            moved = [tangents.get(id(parent)) for parent, _ in node.parents]
+            if node is leaf or all(t is None for t in moved):
+                continue
+            if node.push is not None:
+                tangents[id(node)] = node.push(moved)
+                continue
+            parts = [self._stored(pull(t)) for (_, pull), t in zip(node.parents, moved, strict=True) if t is not None]
+            tangents[id(node)] = self.m.total(parts, self.rules.stores)
+        return tangents.get(id(result), self.m.constant(0))
+
     # -- recording -------------------------------------------------------------------------------------
 
-    def _enter(self, value: Any, *parents: tuple[Any, Pull]) -> Variable:
+    def _enter(self, value: Any, *parents: tuple[Any, Pull], push: Push | None = None) -> Variable:
         kept = tuple((p, pull) for p, pull in parents if isinstance(p, Variable) and p.m is self)
-        made = Variable(self, value, kept)
+        made = Variable(self, value, kept, push if len(kept) == len(parents) else None)
         self._kept.append(made)
         return made
 
@@ -138,7 +162,12 @@ class Tape:
         x, y = self._value(a), self._value(b)
         quotient = self._stored(self.m.divide(x, y))
         left, right = self.rules.quotient(self.m, x, y, quotient)
-        return self._enter(quotient, (a, left), (b, right))
+        return self._enter(
+            quotient,
+            (a, left),
+            (b, right),
+            push=lambda moved: self.rules.pushed_quotient(self.m, x, y, quotient, (moved[0], moved[1])),
+        )
 
     def power(self, a: Any, n: int) -> Any:
         """a^n."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from gradproof.formulas.formula import Definition, Formula, compiled, eager, kernel
+from gradproof.formulas.formula import Definition, Formula, compiled, eager, forward, kernel
 
 
 def _softsign(m: Any, x: Any) -> Any:
@@ -13,6 +13,12 @@ def _softsign(m: Any, x: Any) -> Any:
 
 def _squareplus(m: Any, x: Any, b: Any) -> Any:
     return 0.5 * (x + m.sqrt(x * x + b))
+
+
+def _squareplus_prime_jax(m: Any, x: Any, b: Any) -> Any:
+    root = 1 / m.sqrt(m.power(x, 2) + b)
+    root = m.either(root * (1 - RSQRT), root * (1 + RSQRT))
+    return 0.5 + 0.5 * (x * root)
 
 
 def _squareplus_stable(m: Any, x: Any, b: Any) -> Any:
@@ -47,8 +53,12 @@ def _prelu_of(m: Any, x: Any, weight: Any) -> Any:
     return m.where(x > 0, x, x * m.narrowed(weight, "bfloat16"))
 
 
+RSQRT: Final = 2.0**-22
+"""Relative error of XLA's reciprocal square root in float32, the processor's estimate and a step of Newton's."""
+
 FORMULAS: Final[tuple[Formula, ...]] = (
     *eager("softsign", "torch", "x / (|x| + 1)", _softsign, "torch.nn.functional.softsign"),
+    *forward("softsign", "torch-forward", "x / (|x| + 1)", _softsign, "torch.nn.functional.softsign, forward mode"),
     *compiled("softsign", "jax", "x / (|x| + 1)", _softsign, "jax.nn.soft_sign"),
     *kernel("softsign", "square", 1, "(1 / (1 + |x|))^2", lambda m, x: (lambda r: r * r)(1 / (1 + abs(x))),
             "no difference, no overflow"),
@@ -57,6 +67,8 @@ FORMULAS: Final[tuple[Formula, ...]] = (
     *eager("squareplus", "root", "(x + sqrt(x^2 + b)) / 2", _squareplus, "user code"),
     *compiled("squareplus", "jax", "(x + sqrt(x^2 + b)) / 2",
               lambda m, x, b: 0.5 * (x + m.sqrt(m.power(x, 2) + b)), "jax.nn.squareplus"),
+    *kernel("squareplus", "jax-rsqrt", 1, "1/2 + x r / 2, r = 1 / sqrt(x^2 + b) by an estimate and Newton's step",
+            _squareplus_prime_jax, "jax.nn.squareplus under jit", style="loose", formats=("float32",)),
     *kernel("squareplus", "stable", 0, "b / (2 (sqrt(x^2 + b) - x)) for x < 0", _squareplus_stable,
             "no difference, no overflow"),
     *kernel("hardsigmoid", "torch", 0, "min(max(x + 3, 0), 6) / 6", lambda m, x: _relu6(m, x + 3) / 6,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from gradproof.formulas.differentiation import gradient
+from gradproof.formulas.differentiation import gradient, pushforward
 from gradproof.formulas.differentiation.rules import TORCH, sigmoid_backward
 from gradproof.formulas.formula import Definition, Formula, compiled, composed, eager, kernel
 from gradproof.formulas.library.parts import XLA, bell, branches, logaddexp, logistic, ratio, split, torch_sigmoid
@@ -28,6 +28,12 @@ def _threshold(m: Any, x: Any, beta: Any, threshold: Any) -> Any:
 def _silu_prime(m: Any, x: Any) -> Any:
     s = torch_sigmoid(m, x)
     return s * (1 + x * (1 - s))
+
+
+def _silu_second_jax(m: Any, x: Any) -> Any:
+    s = ratio(m, x)
+    rest = 1 - s
+    return s * rest + ((1 + x * rest) - s * x) * (s * rest)
 
 
 def _silu_prime_kernel(m: Any, x: Any) -> Any:
@@ -97,6 +103,8 @@ FORMULAS: Final[tuple[Formula, ...]] = (
         "sigmoid", "torch", "sigmoid(x)", torch_sigmoid, "torch.sigmoid",
         texts={1: "(1 - s) s", 2: "(1 - 2 s) (1 - s) s"},
     ),
+    *kernel("sigmoid", "torch-forward", 2, "((1 - s) s)' by torch's forward mode",
+            pushforward(gradient(torch_sigmoid, TORCH), TORCH), "torch.sigmoid, forward over reverse mode"),
     *kernel("sigmoid", "reciprocal", 0, "1 / (1 + e^-x)", ratio, "kernels, textbooks"),
     *eager("sigmoid", "quotient", "e^x / (1 + e^x)", lambda m, x: m.exp(x) / (1 + m.exp(x)), "textbooks"),
     *compiled("sigmoid", "jax", "1 / (1 + e^-x)", logistic, "jax.nn.sigmoid", rooms=XLA,
@@ -146,11 +154,15 @@ FORMULAS: Final[tuple[Formula, ...]] = (
     *kernel("silu", "torch", 0, "x / (1 + e^-x)", lambda m, x: x / (1 + m.exp(-x)), "torch.nn.functional.silu"),
     *kernel("silu", "torch", 1, "s (1 + x (1 - s)), s = 1 / (1 + e^-x)", _silu_prime_kernel,
             "torch.nn.functional.silu", style="fused"),
+    *kernel("silu", "torch-forward", 2, "(s (1 + x (1 - s)))' by torch's forward mode",
+            pushforward(_silu_prime, TORCH), "torch.nn.functional.silu, forward over reverse mode"),
     *kernel("silu", "torch", 2, "(s (1 + x (1 - s)))' by torch's rules", gradient(_silu_prime, TORCH),
             "torch.nn.functional.silu"),
     *eager("silu", "quotient", "x / (1 + e^-x)", lambda m, x: x / (1 + m.exp(-x)), "textbooks, user code"),
     *eager("silu", "product", "x sigmoid(x)", lambda m, x: x * torch_sigmoid(m, x), "user code"),
     *compiled("silu", "jax", "x / (1 + e^-x)", lambda m, x: x * logistic(m, x), "jax.nn.silu", rooms=XLA),
+    *kernel("silu", "jax-steps", 2, "s r + ((1 + x r) - s x) (s r), r = 1 - s, s = 1 / (1 + e^-x)", _silu_second_jax,
+            "jax.nn.silu", style="loose", rooms=XLA),
     *kernel("silu", "branches", 0, "max(x, -800) sigmoid(x) by branches", lambda m, x: _gated(m, x, x), "no overflow"),
     *kernel("silu", "bell", 1, "sigmoid(x) + x t / (1 + t)^2, t = e^-|x|", _silu_prime_stable, "no difference"),
     *kernel("silu", "bell", 2, "(2 - x tanh(x / 2)) t / (1 + t)^2, t = e^-|x|", _silu_second_stable,
@@ -176,6 +188,8 @@ FORMULAS: Final[tuple[Formula, ...]] = (
             "torch.nn.functional.mish"),
     *kernel("mish", "torch", 1, "t + x s (1 - t^2), t = tanh(log1p(e^x)), s = 1 / (1 + e^-x)", _mish_prime,
             "torch.nn.functional.mish"),
+    *kernel("mish", "torch-forward", 2, "(t + x s (1 - t^2))' by torch's forward mode",
+            pushforward(_mish_composed, TORCH), "torch.nn.functional.mish, forward over reverse mode"),
     *kernel("mish", "torch", 2, "(t + x s (1 - t^2))' by torch's rules", gradient(_mish_composed, TORCH),
             "torch.nn.functional.mish"),
     *compiled("mish", "jax", "x tanh(logaddexp(x, 0))", lambda m, x: x * m.tanh(logaddexp(m, x)), "jax.nn.mish",

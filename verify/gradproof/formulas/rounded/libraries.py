@@ -26,13 +26,14 @@ class Room:
     """The error of one elementary function in one library: ``ulps`` of the true value, ``absolute`` beside that.
 
     ``flushes``: subnormal results may come back as anything from 0 up to what they are. ``ulps64`` holds in float64,
-    where it is another.
+    where it is another. ``difference``: expm1 in a storage of float16 may be a stored e^x less 1 beyond 1/2.
     """
 
     ulps: float | None = None
     absolute: float = 0.0
     flushes: bool = False
     ulps64: float | None = None
+    difference: bool = False
 
 
 USUAL: Final = Room()

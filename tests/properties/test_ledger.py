@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +34,7 @@ from gradproof_properties.ledger import directory
 FILES = sorted(directory().glob("*.toml"))
 LEDGER: dict[str, list[Deviation]] = {file.stem: read_ledger_file(file) for file in FILES}
 EVERY = [d for found in LEDGER.values() for d in found]
+PAGE = (Path(__file__).parents[2] / "docs" / "explanations.md").read_text("utf-8")
 LINES, FENCED = 1500, 0.05
 SAMPLE = 4096
 
@@ -67,18 +70,15 @@ def test_a_deviation_names_what_there_is(deviation: Deviation) -> None:
 
 def on_the_page(language: str) -> str:
     """The first block of code in a language of docs/explanations.md."""
-    text = (Path(__file__).parents[2] / "docs" / "explanations.md").read_text("utf-8")
-    return text.partition(f"```{language}\n")[2].partition("```")[0]
+    return PAGE.partition(f"```{language}\n")[2].partition("```")[0]
 
 
 def test_the_file_that_the_page_shows_is_one_and_the_page_names_every_key(tmp_path: Path) -> None:
     (tmp_path / "torch.toml").write_text(on_the_page("toml"), "utf-8")
     shown = read_ledger_file(tmp_path / "torch.toml")
     assert {d.id for d in shown} <= {d.id for d in EVERY}
-    page = (Path(__file__).parents[2] / "docs" / "explanations.md").read_text("utf-8")
-    assert {f.name for f in fields(Deviation)} <= set(re.findall(r"`(\w+)`", page)) | set(
-        re.findall(r"^(\w+) = ", page, re.M)
-    )
+    named = set(re.findall(r"`(\w+)`", PAGE)) | set(re.findall(r"^(\w+) = ", PAGE, re.MULTILINE))
+    assert {f.name for f in fields(Deviation)} <= named
 
 
 def test_the_example_of_the_page_holds() -> None:

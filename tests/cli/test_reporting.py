@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
-from gradproof.results import read_results
+from gradproof.cli import codes
+from gradproof.results import read_results, write_results
 from tests.cli.conftest import Invoke
+from tests.reports.synthetic import run
 
 BASE = (
     "run",
@@ -71,3 +74,15 @@ def test_another_installed_format_is_written_by_its_name(gradproof: Invoke, two:
     assert gradproof("report", two[0], "--write", "junit", "named.xml").exit_code == 0
     assert [p.name for p in folder.glob("*.xml")] == ["named.xml"]
     assert not (folder / "report.html").exists()
+
+
+def test_a_report_says_what_changed_since_an_earlier_file(gradproof: Invoke, folder: Path) -> None:
+    head = run(functions=1)
+    passing = next(i for i, c in enumerate(head.cells) if c.status == "fail")
+    before = [dataclasses.replace(c, status="pass") if i == passing else c for i, c in enumerate(head.cells)]
+    for name, cells in (("base", before), ("head", head.cells)):
+        write_results(dataclasses.replace(head, cells=cells), folder / f"{name}.json")
+    done = gradproof("report", "head.json", "--since", "base.json", "--html", "page.html")
+    assert done.exit_code == codes.OK, done.output
+    assert "1 new failure" in (folder / "page.html").read_text("utf-8")
+    assert gradproof("report", "head.json", "--since", "base.json", "--html", "base.json").exit_code == codes.USAGE

@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from functools import cache
 from typing import Any, Literal
 
 from gradproof.formats import DEFAULT_FORMATS, Format, get_format
@@ -69,13 +70,20 @@ def curve(rng: random.Random, fmt: Format, level: float, broken: bool) -> Curve:
 
 def graph(rng: random.Random, fmt: Format, broken: bool) -> Graph:
     """tanh at 100 inputs from -16 to 16, lost below -9 when broken."""
-    inputs = [fmt.round(Fraction(16 * (i - 50) / 50 + rng.uniform(-0.1, 0.1))) for i in range(100)]
-    due = [fmt.round(Fraction(math.tanh(fmt.value(x)))) for x in inputs]
-    lost = [broken and fmt.value(x) < -9 for x in inputs]
-    got = [0 if bad else fmt.from_ordinal(fmt.ordinal(y) + rng.randrange(2)) for y, bad in zip(due, lost, strict=True)]
+    inputs, due = tanh(fmt)
+    lost = [broken and i < 22 for i in range(len(inputs))]
+    steps = [rng.randrange(-1, 2) for _ in inputs]
+    got = [0 if bad else fmt.from_ordinal(fmt.ordinal(y) - n) for y, n, bad in zip(due, steps, lost, strict=True)]
+    apart = " ".join(str(fmt.ordinal(y) - fmt.ordinal(g)) for y, g in zip(due, got, strict=True))
     errors = bytes(60 + rng.randrange(40) if bad else rng.randrange(28) for bad in lost)
-    steps = " ".join(str(fmt.ordinal(y) - fmt.ordinal(g)) for y, g in zip(due, got, strict=True))
-    return Graph(packed(fmt, inputs), packed(fmt, got), steps, base64.b64encode(errors).decode())
+    return Graph(packed(fmt, inputs), packed(fmt, got), apart, base64.b64encode(errors).decode())
+
+
+@cache
+def tanh(fmt: Format) -> tuple[list[int], list[int]]:
+    """Inputs, and tanh of them rounded."""
+    inputs = [fmt.round(Fraction(16 * (i - 50) / 50 + 0.01)) for i in range(100)]
+    return inputs, [fmt.round(Fraction(math.tanh(fmt.value(x)))) for x in inputs]
 
 
 def packed(fmt: Format, bits: list[int]) -> str:
@@ -212,9 +220,14 @@ def shard(seconds: float = 1830.4) -> RunRecord:
     )  # fmt: skip
 
 
+@cache
+def made_cells(seed: int) -> tuple[Cell, ...]:
+    return tuple(cells(random.Random(seed)))
+
+
 def run(seed: int = 7, functions: int | None = None) -> RunResult:
     """A whole run; ``functions`` keeps the cells of the first so many functions only."""
-    made = list(cells(random.Random(seed)))
+    made = list(made_cells(seed))
     if functions is not None:
         kept = list(FUNCTIONS)[:functions]
         made = [c for c in made if c.function in kept]

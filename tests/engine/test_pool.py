@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import re
+import warnings
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from gradproof.engine import pool
+from gradproof.engine import pool, worker
 from gradproof.engine.outline import Outline, Planned
 from gradproof.engine.run import exit_code, run
 from gradproof.engine.selection import Selection
@@ -199,3 +202,28 @@ def test_a_file_that_cannot_be_used_is_a_usage_error_before_any_worker_starts(
     file.write_text(text)
     with pytest.raises(UsageError, match=message):
         run(Selection(files=(str(file),), jobs=2))
+
+
+@pytest.mark.parametrize("fault", [None, UsageError("no such file")])
+def test_a_worker_looks_for_garbage_again_once_it_has_planned_or_could_not(
+    fault: Exception | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+
+    def prepare(*given: object) -> None:
+        seen.append(gc.isenabled())
+        if fault is not None:
+            raise fault
+
+    monkeypatch.setattr(worker, "prepare", prepare)
+    monkeypatch.setattr(worker, "_state", None)
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    before = gc.get_threshold()
+    try:
+        with nullcontext() if fault is None else pytest.raises(UsageError):
+            worker.begin(Selection(), {}, 1.0)
+        assert seen == [False]
+        assert gc.isenabled()
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()

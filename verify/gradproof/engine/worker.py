@@ -159,7 +159,7 @@ def begin(selection: Selection, pinned: Mapping[str, str], import_limit: float) 
     global _state
     _pass_on_warnings()
     # What is imported and planned stays as long as the process, and a collection would go through all of it each time:
-    # a tenth of the processor time of a run on JAX, whose tracing makes and drops objects by the million.
+    # a twentieth of the processor time of a run on JAX, whose tracing makes and drops objects by the million.
     gc.disable()
     try:
         _state = prepare(selection, pinned, import_limit)

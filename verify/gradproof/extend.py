@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from gradproof.cli.options import backends as chosen_backends
     from gradproof.cli.outputs import Output, Written
     from gradproof.cli.outputs import prepare as prepare_outputs
-    from gradproof.engine.bulk import Bulk, bulk
+    from gradproof.engine.bulk import bulk
     from gradproof.engine.environment import environment, hardware
     from gradproof.engine.installed import properties as installed_properties
     from gradproof.engine.ledger import Ledger
@@ -156,7 +156,6 @@ _HOMES: Final = {
     "LARGE_ERROR": "gradproof.measure.severity",
     "LOST_SIGNAL": "gradproof.measure.severity",
     "Outcome": "gradproof.engine.property",
-    "Bulk": "gradproof.engine.bulk",
     "bulk": "gradproof.engine.bulk",
     "Pointwise": "gradproof.engine.pointwise",
     "Probe": "gradproof.engine.probe",
@@ -300,7 +299,6 @@ __all__ = [
     "Bits",
     "Bracket",
     "Budget",
-    "Bulk",
     "Call",
     "Cell",
     "Certificate",

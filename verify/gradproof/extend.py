@@ -43,8 +43,9 @@ if TYPE_CHECKING:
     from gradproof.cli.options import backends as chosen_backends
     from gradproof.cli.outputs import Output, Written
     from gradproof.cli.outputs import prepare as prepare_outputs
-    from gradproof.engine.bulk import Bulk, bulk
+    from gradproof.engine.bulk import bulk
     from gradproof.engine.environment import environment
+    from gradproof.engine.ledger import Ledger
     from gradproof.engine.ledger.ledger import Ledger
     from gradproof.engine.oracles import oracle_of
     from gradproof.engine.pointwise import Pointwise
@@ -145,7 +146,6 @@ _HOMES: Final = {
     "LARGE_ERROR": "gradproof.measure.severity",
     "LOST_SIGNAL": "gradproof.measure.severity",
     "Outcome": "gradproof.engine.property",
-    "Bulk": "gradproof.engine.bulk",
     "bulk": "gradproof.engine.bulk",
     "Pointwise": "gradproof.engine.pointwise",
     "Probe": "gradproof.engine.probe",
@@ -273,7 +273,6 @@ __all__ = [
     "Basis",
     "Bits",
     "Bracket",
-    "Bulk",
     "Call",
     "Cell",
     "Certificate",

@@ -203,9 +203,9 @@ def _chunk(
     failing = (marks == codes.OVER) | (marks == codes.LOST) | (marks == codes.WRONG)
     answer.failing += int(failing.sum())
     for mark in (codes.OVER, codes.LOST, codes.WRONG):
-        rows = np.flatnonzero(marks == mark)
-        if rows.size:
-            _keep(answer, bits, got, _with_ends(rows))
+        wrong = np.flatnonzero(marks == mark)
+        if wrong.size:
+            _keep(answer, bits, got, _with_ends(wrong))
 
 
 def _evaluated(probe: Probe, order: int, bits: Bits) -> Bits:
@@ -253,7 +253,8 @@ def _with_ends(rows: Ints) -> Ints:
     ends = np.flatnonzero(np.diff(rows) > 1)
     firsts, lasts = np.concatenate([[0], ends + 1]), np.concatenate([ends, [rows.size - 1]])
     chosen = np.concatenate([_evenly(firsts, HANDED_ON // 8), _evenly(lasts, HANDED_ON // 8)])
-    return rows[np.unique(np.concatenate([chosen, _evenly(np.arange(rows.size), HANDED_ON // 4)]))]
+    kept: Ints = rows[np.unique(np.concatenate([chosen, _evenly(np.arange(rows.size), HANDED_ON // 4)]))]
+    return kept
 
 
 def _thin(answer: Bulk) -> None:

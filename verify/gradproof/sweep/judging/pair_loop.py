@@ -114,7 +114,7 @@ def _power(x: float, mantissa: float, leading: int, c: Any, low: Any) -> tuple[f
 
 
 @_inlined  # type: ignore[untyped-decorator]
-def _bin(value: float, box: Any, numbers: Any, shift: int, first: int, last: int) -> int:
+def _bin(value: float, box: Any, numbers: Any, shift: int, first: int, last: int) -> Any:
     numbers[0] = value
     return min(max((box[0] >> shift) - first, 0), last)
 

@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from gradproof.cli.outputs import prepare as prepare_outputs
     from gradproof.engine.bulk import bulk
     from gradproof.engine.environment import environment
-    from gradproof.engine.ledger import Ledger
     from gradproof.engine.ledger.ledger import Ledger
     from gradproof.engine.oracles import oracle_of
     from gradproof.engine.pointwise import Pointwise

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gradproof.results import read_results
-from gradproof_reports.html.charts import Series, chart, linear, logarithmic
+from gradproof_reports.html.charts import Plotted, chart, linear, logarithmic
 from gradproof_reports.html.pictures import pictures
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -26,8 +26,8 @@ def published(rows: list[dict[str, Any]], key: str, name: str) -> str:
         bars = [(100 * r["share_interval"][0], 100 * r["share_interval"][1]) for r in mine]
         theirs = [(float(r[key]), p) for r in mine for p in r["published_percent"] or []]
         series += [
-            Series(f"{fmt}", shares, bars=bars, colour=n),
-            Series("published", theirs, line=False, hollow=True, colour=n),
+            Plotted(f"{fmt}", shares, bars=bars, colour=n),
+            Plotted("published", theirs, line=False, hollow=True, colour=n),
         ]
     places = sorted({float(r[key]) for r in rows})
     x = logarithmic(name, places, 2) if key == "width" else linear(name, range(int(max(places)) + 1))

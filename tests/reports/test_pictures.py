@@ -11,7 +11,7 @@ import pytest
 from gradproof.results.claims import judge
 from gradproof.results.model import Basis, Cell, Claim, RunResult
 from gradproof_reports.html import render_html
-from gradproof_reports.html.charts import Series, chart, linear, logarithmic
+from gradproof_reports.html.charts import Plotted, chart, linear, logarithmic
 from gradproof_reports.html.pictures import DRAWN, pictures
 from tests.reports.synthetic import run
 
@@ -62,7 +62,7 @@ def test_the_noise_names_its_depths() -> None:
 
 
 def test_points_stand_where_their_values_are() -> None:
-    svg = str(chart("t", linear("x", (0, 10)), logarithmic("y", [1.0, 100.0]), [Series("s", [(5.0, 10.0)])]))
+    svg = str(chart("t", linear("x", (0, 10)), logarithmic("y", [1.0, 100.0]), [Plotted("s", [(5.0, 10.0)])]))
     circle = next(e for e in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}circle"))
     assert (float(circle.get("cx", 0)), float(circle.get("cy", 0))) == (
         62 + (560 - 62 - 118) / 2,
@@ -72,6 +72,6 @@ def test_points_stand_where_their_values_are() -> None:
 
 def test_names_stay_text() -> None:
     hostile = "<script>alert(1)</script>"
-    svg = str(chart(hostile, linear(hostile, (0, 1)), linear(hostile, (0, 1)), [Series(hostile, [(0.5, 0.5)])]))
+    svg = str(chart(hostile, linear(hostile, (0, 1)), linear(hostile, (0, 1)), [Plotted(hostile, [(0.5, 0.5)])]))
     assert "<script>" not in svg
     ET.fromstring(svg)

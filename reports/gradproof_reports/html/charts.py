@@ -31,7 +31,7 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Series:
+class Plotted:
     """Points under one name; ``line`` joins them, ``hollow`` draws rings. ``bars`` are intervals in y of each."""
 
     name: str
@@ -57,7 +57,7 @@ def linear(name: str, ticks: Sequence[float]) -> Axis:
     return Axis(name, (ticks[0], ticks[-1]), [(t, f"{t:g}") for t in ticks])
 
 
-def chart(title: str, x: Axis, y: Axis, series: Sequence[Series]) -> Markup:
+def chart(title: str, x: Axis, y: Axis, series: Sequence[Plotted]) -> Markup:
     """The chart; every text in it is escaped."""
 
     def px(v: float) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from gradproof.extend import Cell, RunResult
-from gradproof_reports.html.charts import Axis, Series, chart, linear, logarithmic
+from gradproof_reports.html.charts import Axis, Plotted, chart, linear, logarithmic
 from gradproof_reports.summary import format_rank, short_format, unique
 
 PLACES: Final = ("torch", "jax", "numpy")
@@ -59,7 +59,7 @@ def _difference(cells: Sequence[Cell]) -> Picture | None:
         for k in found.get("kinks", {}).values():
             rows = [(k["h"], k["backward"], k["central_at_kink"], k["forward"]), *(tuple(r) for r in k["finer"])]
             names = ("backward", "central", "forward")
-            series = [Series(name, [(r[0], r[i + 1]) for r in rows]) for i, name in enumerate(names)]
+            series = [Plotted(name, [(r[0], r[i + 1]) for r in rows]) for i, name in enumerate(names)]
             y = linear("difference quotient at 0", (-0.25, 0, 0.5, 1, 1.25))
             svg = chart(
                 "Difference quotients of ReLU at its kink", logarithmic("step h", [r[0] for r in rows], 2), y, series
@@ -77,11 +77,11 @@ def _remainder(cells: Sequence[Cell]) -> Picture | None:
         for kink in found.get("across_each_kink", {}).values():
             h, over = sorted(kink["h"]), sorted(kink["remainder_over_h"])
             steps += h
-            series.append(Series(name, [(h[0], over[0] + 0.012 * n), (h[1], over[-1] + 0.012 * n)]))
+            series.append(Plotted(name, [(h[0], over[0] + 0.012 * n), (h[1], over[-1] + 0.012 * n)]))
     if not series:
         return None
     smooth = [(h, min(1.0, h / 2)) for h in sorted({min(steps), 2.0**-8, 2.0**-4, 2.0**-2, 2.0**-1, max(steps)})]
-    series.append(Series("smooth: h/2", smooth))
+    series.append(Plotted("smooth: h/2", smooth))
     svg = chart(
         "Taylor remainder over h",
         logarithmic("step h", steps, 2),
@@ -96,7 +96,7 @@ def _remainder(cells: Sequence[Cell]) -> Picture | None:
 
 
 def _zero(cells: Sequence[Cell]) -> Picture | None:
-    series: list[Series] = []
+    series: list[Plotted] = []
     names: list[str] = []
     values: list[float] = []
     for name, found in _of(cells, "relu"):
@@ -110,8 +110,8 @@ def _zero(cells: Sequence[Cell]) -> Picture | None:
                 seen.append((i + 1.0, cases[case]["measured"]))
         n = len(series) // 2
         series += [
-            Series(f"{name} predicted", due, line=False, hollow=True, colour=n),
-            Series(f"{name} measured", [s for s in seen if s[1] > 0], line=False, colour=n),
+            Plotted(f"{name} predicted", due, line=False, hollow=True, colour=n),
+            Plotted(f"{name} measured", [s for s in seen if s[1] > 0], line=False, colour=n),
         ]
         values += [v for _, v in due]
     if not series or not names:
@@ -133,7 +133,7 @@ def _conventions(cells: Sequence[Cell]) -> Picture | None:
         names = list(forced)
         ways = {"left": "f′(0) = 0", "mean": "f′(0) = 1/2", "right": "f′(0) = 1"}
         series = [
-            Series(
+            Plotted(
                 label,
                 [(i + 1.0, forced[n]["loss"][way] / forced[n]["loss"]["left"]) for i, n in enumerate(names)],
                 line=False,
@@ -164,7 +164,7 @@ def _conventions(cells: Sequence[Cell]) -> Picture | None:
 
 
 def _chains(cells: Sequence[Cell]) -> Picture | None:
-    series: list[Series] = []
+    series: list[Plotted] = []
     least = [-1.0]
     drowned: list[str] = []
     for name, found in _of(cells, "sigmoid"):
@@ -174,7 +174,7 @@ def _chains(cells: Sequence[Cell]) -> Picture | None:
         n = len(series)
         drowned += [f"{name} at {d}" for d in (found.get("snr_below_1_at"), found.get("flushed_at")) if d]
         marks = [(d, total * d / depth) for d in (found.get("snr_below_1_at"), found.get("flushed_at")) if d]
-        series.append(Series(name, [(0.0, 0.0), *sorted([*marks, (float(depth), total)])], colour=n))
+        series.append(Plotted(name, [(0.0, 0.0), *sorted([*marks, (float(depth), total)])], colour=n))
         least.append(total)
     if not series:
         return None
@@ -213,7 +213,10 @@ def _onsets(cells: Sequence[Cell]) -> Picture | None:
     x = Axis("function and format", (0.0, len(names) + 1.0), [(i + 1.0, str(i + 1)) for i in range(len(names))])
     y = logarithmic("|x| from which f′ is the limit", [v for _, v in (*due, *seen) if v > 0], 2)
     svg = chart(
-        "Onset of saturation", x, y, [Series("due", due, line=False, hollow=True), Series("measured", seen, line=False)]
+        "Onset of saturation",
+        x,
+        y,
+        [Plotted("due", due, line=False, hollow=True), Plotted("measured", seen, line=False)],
     )
     return Picture(
         svg,
@@ -227,11 +230,11 @@ def _squares(cells: Sequence[Cell]) -> Picture | None:
     for name, found in _of(cells, "relu"):
         errors = found.get("error_by_depth") or []
         exact = max(exact, found.get("exact_error_by_depth") or [], key=len)
-        series.append(Series(name, [(i + 1.0, e) for i, e in enumerate(errors) if e > 0]))
+        series.append(Plotted(name, [(i + 1.0, e) for i, e in enumerate(errors) if e > 0]))
         values += [e for e in errors if e > 0]
     if not series or not exact:
         return None
-    series.append(Series("exact", [(i + 1.0, e) for i, e in enumerate(exact)], hollow=True))
+    series.append(Plotted("exact", [(i + 1.0, e) for i, e in enumerate(exact)], hollow=True))
     depth = max(len(exact), 2)
     x = linear("depth", list(range(0, depth + 3, 3)))
     svg = chart("x^2 by depth", x, logarithmic("largest error against x²", [*values, *exact], 2), series)

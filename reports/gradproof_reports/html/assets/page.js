@@ -92,6 +92,9 @@
     if (event.key === "Escape" && opened) { const was = opened; location.hash = hash({ ...state(), path: "rows" }); $("a", document.getElementById(was)).focus(); }
   });
   try { const kept = localStorage.getItem("gradproof-theme"); if (kept) root.dataset.theme = kept; } catch { /* as above */ }
+  /* What is not wanted is hidden before any row is laid out. */
+  gp.rows.apply(state());
+  root.classList.add("ready");
   gp.rows.start(change);
   window.addEventListener("hashchange", route);
   route();

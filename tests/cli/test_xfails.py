@@ -92,7 +92,7 @@ def test_a_list_is_made_from_results_files_too(gradproof: Invoke, folder: Path, 
 
 def test_it_is_no_report_format(gradproof: Invoke, folder: Path, mine: str) -> None:
     done = gradproof("check", mine, "--report", "export-xfails=a.json")
-    assert (done.exit_code, "it is --export-xfails that writes it" in done.stderr) == (4, True)
+    assert (done.exit_code, "--export-xfails writes it" in done.stderr) == (4, True)
 
 
 def test_what_is_new_or_passes_has_no_rows(gradproof: Invoke, folder: Path, mine: str) -> None:

@@ -159,7 +159,7 @@ def chosen(
     """
     named = [(name, path, f"{REPORT} {name}") for name, path in map(format_and_path, reports)]
     for name in (name for name, *_ in named if name in WITHOUT_FORMAT):
-        raise UsageError(f"expected the format of a report for {REPORT}, got {name!r}; it is --{name} that writes it")
+        raise UsageError(f"expected the format of a report for {REPORT}, got {name!r}; --{name} writes it")
     merged = {k: v for k, v in (defaults or {}).items() if k not in [name for name, *_ in named]} | dict(values)
     asked = [(kind, merged[kind], "") for kind in (*WITHOUT_FORMAT, *SHORTHANDS) if kind in merged]
     return [Output(*one) for one in (*asked, *named) if one[1] != NONE]

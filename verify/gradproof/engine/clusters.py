@@ -24,6 +24,8 @@ from gradproof.results.model import FINDING_KINDS, FailingInputs, WorstInput
 
 MOST: Final = 4096
 """Failing inputs of a kind that are looked at for roots; more are thinned out evenly."""
+MODELLED: Final = 32
+"""Widest format whose results are judged in bulk without the oracle; of a wider one at most MOST are looked at."""
 NEGLIGIBLE: Final = 2.0**-7
 """Share of sup|f^(n)| below which a value counts as the function's tail."""
 BESIDE: Final = 2.0**-4
@@ -59,6 +61,9 @@ def clusters(
     every = np.concatenate([bits for bits, _ in rows])
     bits, first = np.unique(every, return_index=True)
     got = np.concatenate([g for _, g in rows])[first]
+    if probe.format.width > MODELLED and bits.size > MOST:  # the oracle takes its time over each of these
+        some = np.unique(np.linspace(0, bits.size - 1, MOST).astype(np.int64))
+        bits, got = bits[some], got[some]
     judged = probe.judge(bits, got, order)
     wrong = judged.failing
     bits, got, judged = bits[wrong], got[wrong], judged[wrong]

@@ -61,15 +61,19 @@ def healed(
     suspects: Bits | None = None,
     cotangent: float = 1.0,
     by: Explainer | None = None,
+    *,
+    unflushed: bool = False,
 ) -> Bits:
     """``got`` with the correctly rounded f^(order) at the inputs where ``suspects`` break the contract.
 
     ``suspects`` are the results that decide, ``got`` itself by default; all of shape (n,). ``cotangent`` is what the
     reverse pass of ``got`` starts from: the true value is multiplied by it. ``by`` as for ``accounted_for``.
+    ``unflushed``: also where the backend's flushing excuses a result, for arithmetic that does not flush.
     """
     reference = probe.references(bits)[order]
     decisive = got if suspects is None else suspects
-    wrong = probe.judge(bits, decisive, order, reference).failing
+    judged = probe.judge(bits, decisive, order, reference)
+    wrong = judged.failing.copy()
     if by is not None:
         rows = np.flatnonzero(wrong)
         wrong[rows] = by.results(probe, order, bits[rows], decisive[rows])
@@ -79,6 +83,8 @@ def healed(
         if by.related:
             rows = np.flatnonzero(~wrong)
             wrong[rows] = by.unrelated(probe, order, bits[rows], got[rows])
+    if unflushed:
+        wrong |= judged.excused
     true = reference.rounded
     if cotangent != 1.0:
         with np.errstate(all="ignore"):
@@ -119,7 +125,7 @@ def _twin(task: Task, selection: Selection, by: Explainer | None) -> Probe:
     def at(order: int) -> Callable[[Any], Any]:
         def call(x: Any) -> Any:
             bits = np.ascontiguousarray(x).view(fa.storage(fmt)).ravel()
-            answer = healed(subject, bits, subject.evaluate(bits, order), order, by=by)
+            answer = healed(subject, bits, subject.evaluate(bits, order), order, by=by, unflushed=True)
             return answer.view(x.dtype).reshape(x.shape)
 
         return call

@@ -32,10 +32,11 @@ NONE = -1
 def subnormals(probe: Probe) -> Subnormals:
     """What the probe's backend makes of subnormal numbers, for the evaluation of formulas.
 
-    Conversions to bfloat16 flush on processors with instructions for them, whatever the framework does.
+    A framework's kernels convert to bfloat16 with the processor's instructions, which flush, where there are some.
     """
     traits = probe.traits
-    flushes = traits.flushes_results or traits.zeros_inputs or probe.format.name == "bfloat16"
+    converts = probe.format.name == "bfloat16" and not probe.implementation.user
+    flushes = traits.flushes_results or traits.zeros_inputs or converts
     return "either" if flushes else "kept"
 
 

@@ -101,20 +101,20 @@ _KEPT: Final = 4
 def bulk(probe: Probe, order: int) -> Bulk | None:
     """f^(order) at the inputs that the profile asks for; None where no models judge the format, or no loop is here.
 
-    A framework's own functions are asked once: ``accuracy`` and ``saturation`` share the answer.
+    A framework's own functions are asked once: ``accuracy`` and ``saturation`` share the answer. A user's, which may
+    have a state, are asked once by each probe.
     """
     width = probe.format.width
     if width not in CHUNK or probe.target is not None or compiled_loop() is None:
         return None
-    if probe.implementation.user:
-        return _walk(probe, order)
+    subject = probe if probe.implementation.user else probe.implementation
     selection = probe.selection
     key = (
-        id(probe.implementation), probe.backend.id, probe.mode, probe.format.name, order, probe.contract,
-        selection.profile, selection.seed,
+        id(subject), probe.backend.id, probe.mode, probe.format.name, order, probe.contract, selection.profile,
+        selection.seed,
     )  # fmt: skip
     if key not in _kept:
-        _kept[key] = probe.implementation, _walk(probe, order)
+        _kept[key] = subject, _walk(probe, order)
         if len(_kept) > _KEPT:
             _kept.popitem(last=False)
     return _kept[key][1]

@@ -83,7 +83,7 @@ class PairModels:
 
 
 @dataclass(frozen=True)
-class _Row:
+class _OrderRow:
     """One order on one run."""
 
     kind: int = OPEN
@@ -93,14 +93,14 @@ class _Row:
     leading: int = 0
 
 
-_OPEN: Final = _Row()
+_OPEN: Final = _OrderRow()
 
 
 @dataclass
 class _PairRun:
     start: int
     stop: int
-    rows: tuple[_Row, ...] = (_OPEN,) * ORDERS
+    rows: tuple[_OrderRow, ...] = (_OPEN,) * ORDERS
     centre: int = 0
     scale: float = 0.0
 
@@ -162,7 +162,7 @@ class _PairBuilder:
         """All of them, in growing order."""
         for start, stop, kind in blocks(self.function, _FORMAT, 1, _FORMAT.max_bits, sign=self.sign):
             if kind != MODEL or not arb_route.AVAILABLE:
-                yield _PairRun(start, stop, (_Row(kind if kind != MODEL else OPEN),) * ORDERS)
+                yield _PairRun(start, stop, (_OrderRow(kind if kind != MODEL else OPEN),) * ORDERS)
                 continue
             piece = self.function.piece_at(self._value((start + stop) // 2))
             low, high = sorted((self._value(start), self._value(stop - 1)))
@@ -182,11 +182,11 @@ class _PairBuilder:
             self._vain = self._vain + 1 if all(run.rows[:JUDGED] == (_OPEN,) * JUDGED for run in found) else 0
             yield from found
 
-    def _from_zero(self, piece: int, reach: Fraction) -> tuple[_Row, ...] | None:
+    def _from_zero(self, piece: int, reach: Fraction) -> tuple[_OrderRow, ...] | None:
         found = self._near[piece]
         return _powers(found) if found and reach <= found.radius else None
 
-    def _straight(self, piece: int, low: Fraction, high: Fraction) -> tuple[_Row, ...] | None:
+    def _straight(self, piece: int, low: Fraction, high: Fraction) -> tuple[_OrderRow, ...] | None:
         """A piece that is constant, or a multiple of x, by its structure."""
         try:
             with arb_route.working(_PRECISION, ORDERS):
@@ -251,7 +251,7 @@ class _PairBuilder:
             rows = self._from_tails(rows, piece, x)
         return _PairRun(start, stop, tuple(rows), centre, self.sign * 2.0**-steps), _OPEN not in rows[:JUDGED]
 
-    def _models(self, piece: int, start: int, stop: int, x: Fraction, steps: int) -> tuple[list[_Row], bool]:
+    def _models(self, piece: int, start: int, stop: int, x: Fraction, steps: int) -> tuple[list[_OrderRow], bool]:
         """The rows at the precision in force, OPEN where the run is too long, and whether more precision may help."""
         number = arb_route.number
         at = arb_route.coefficients(self.function, piece, number(x))
@@ -270,10 +270,10 @@ class _PairBuilder:
             size = _largest(rest)
             row = _model(balls, size, order, step)
             blind |= row == "blind"
-            rows.append(row if isinstance(row, _Row) else _OPEN)
+            rows.append(row if isinstance(row, _OrderRow) else _OPEN)
         return [*rows, _OPEN], blind
 
-    def _from_tails(self, rows: list[_Row], piece: int, x: Fraction) -> list[_Row]:
+    def _from_tails(self, rows: list[_OrderRow], piece: int, x: Fraction) -> list[_OrderRow]:
         """``rows`` with what is known of the whole binade where they are open; of all orders alike, for the slopes."""
         verdicts = self._tails[piece].verdicts(math.frexp(float(abs(x)))[1] - 1)
         quantum = _FORMAT.quantum_exponent(x)
@@ -309,35 +309,35 @@ def _slope_known(value: TailBound | None, slope: TailBound | None, quantum: int,
     return exact or math.frexp(slope.rad)[1] <= steep
 
 
-def _tail(verdict: TailBound | None) -> _Row | None:
+def _tail(verdict: TailBound | None) -> _OrderRow | None:
     if verdict is None:
         return None
     if verdict.sloped:
-        return _Row(POWER, (1.0,), (0.0,), 0, 1)
+        return _OrderRow(POWER, (1.0,), (0.0,), 0, 1)
     hi, lo = verdict.value
     if verdict.exponent + math.frexp(hi)[1] > 1030:
-        return _Row(BEYOND, (math.copysign(1.0, hi),))
-    return _Row(POWER, (hi,), (lo,), max(verdict.exponent, _FLOOR))
+        return _OrderRow(BEYOND, (math.copysign(1.0, hi),))
+    return _OrderRow(POWER, (hi,), (lo,), max(verdict.exponent, _FLOOR))
 
 
-def _powers(found: Expansion) -> tuple[_Row, ...]:
+def _powers(found: Expansion) -> tuple[_OrderRow, ...]:
     rows = []
     for polynomial in found.orders:
         hi = tuple(c[0] for c in polynomial.coefficients)
         lo = tuple(c[1] for c in polynomial.coefficients)
-        rows.append(_Row(POWER, hi, lo[:PAIRED], 0, polynomial.leading))
+        rows.append(_OrderRow(POWER, hi, lo[:PAIRED], 0, polynomial.leading))
     return tuple(rows)
 
 
-def _constant(ball: Any) -> _Row | None:
+def _constant(ball: Any) -> _OrderRow | None:
     """A number known to 2^-88 of itself, or 0."""
     if ball.is_exact() and ball == 0:
-        return _Row(POWER, (0.0,), (0.0,))
+        return _OrderRow(POWER, (0.0,), (0.0,))
     middle, radius = _ball(ball)
     if not middle.man or (radius.man and radius.exponent > middle.exponent - 88) or abs(middle.exponent) > 900:
         return None
     hi, lo = pairs.of(middle.fraction())
-    return _Row(POWER, (hi,), (lo,))
+    return _OrderRow(POWER, (hi,), (lo,))
 
 
 _Ball = tuple[Dyadic, Dyadic]
@@ -355,7 +355,7 @@ def _largest(c: Any) -> int:
     return max(sizes) + 1 if sizes else -(1 << 40)
 
 
-def _model(balls: list[_Ball], rest: int, order: int, step: int) -> _Row | str:
+def _model(balls: list[_Ball], rest: int, order: int, step: int) -> _OrderRow | str:
     """f^(order) from the Taylor coefficients of f about the middle; ``wide`` or ``blind`` where it is not good enough.
 
     ``rest`` is log2 of a bound of the Taylor coefficient TERMS + order over the run, ``step`` that of the radius.
@@ -367,7 +367,7 @@ def _model(balls: list[_Ball], rest: int, order: int, step: int) -> _Row | str:
         scaled.append((middle.man * factor, middle.exp + k * step, radius.man * factor, radius.exp + k * step))
     tops = [exp + man.bit_length() for man, exp, _, _ in scaled if man]
     if not tops:
-        return "blind" if any(r for _, _, r, _ in scaled) else _Row(POWER, (0.0,), (0.0,))
+        return "blind" if any(r for _, _, r, _ in scaled) else _OrderRow(POWER, (0.0,), (0.0,))
     exponent = max(tops)
     values, lows, uncertain = [], [], 0.0
     for k, (man, exp, rad, rad_exp) in enumerate(scaled):
@@ -389,7 +389,7 @@ def _model(balls: list[_Ball], rest: int, order: int, step: int) -> _Row | str:
     error = (remainder + uncertain + later * _LATER + (abs(values[0]) + moving) * _PAIRED + _FAINT) * _UP
     if not error <= room:
         return "wide"
-    return _Row(MODEL, tuple(values), tuple(lows), max(min(exponent, 1 << 20), _FLOOR))
+    return _OrderRow(MODEL, tuple(values), tuple(lows), max(min(exponent, 1 << 20), _FLOOR))
 
 
 def _room(least: float, exponent: int) -> float:

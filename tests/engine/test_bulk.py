@@ -11,7 +11,6 @@ import pytest
 
 from gradproof.backends import get_backend
 from gradproof.engine.bulk import HANDED_ON, Bulk, bulk
-from gradproof.engine.crossings import crossings
 from gradproof.engine.pointwise import MOST_FAILING, Pointwise
 from gradproof.engine.probe import Probe
 from gradproof.engine.property import Outcome
@@ -20,6 +19,7 @@ from gradproof.engine.task import Task
 from gradproof.formats import FLOAT32, FLOAT64, Format
 from gradproof.formats.arrays import Bits
 from gradproof.functions import get_function
+from gradproof.oracle.crossings import crossings
 
 pytest.importorskip("numba")
 

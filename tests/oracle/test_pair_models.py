@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gradproof.engine.oracles import oracle_of
 from gradproof.formats import FLOAT64
 from gradproof.formats.format import floor_log2
 from gradproof.functions import Function, get_function
@@ -52,7 +53,7 @@ def inputs(models: PairModels, kind: int, order: int, count: int) -> list[tuple[
 @pytest.mark.parametrize("f", SOME, ids=lambda f: f.label)
 def test_runs_cover_every_magnitude_once(f: Function) -> None:
     for negative in (False, True):
-        models = float64_models(f, negative=negative)
+        models = float64_models(oracle_of(f), (), negative=negative)
         assert models.start[0] == 1
         assert models.stop[-1] == FLOAT64.max_bits + 1
         np.testing.assert_array_equal(models.start[1:], models.stop[:-1])
@@ -62,7 +63,7 @@ def test_runs_cover_every_magnitude_once(f: Function) -> None:
 @pytest.mark.parametrize("order", [0, 1, 2])
 def test_values_lie_within_the_bound_of_their_model(f: Function, order: int) -> None:
     for negative in (False, True):
-        models = float64_models(f, negative=negative)
+        models = float64_models(oracle_of(f), (), negative=negative)
         for kind in (MODEL, POWER):
             for run, magnitude in inputs(models, kind, order, 12):
                 x = FLOAT64.value(magnitude) * (-1 if negative else 1)
@@ -77,19 +78,19 @@ def test_values_lie_within_the_bound_of_their_model(f: Function, order: int) -> 
 
 
 def test_what_leaves_float64_is_told_by_its_sign() -> None:
-    models = float64_models(get_function("exp"), negative=False)
+    models = float64_models(oracle_of(get_function("exp")), (), negative=False)
     far = np.flatnonzero(models.start >= FLOAT64.round(Fraction(2048)))
     assert (models.kind[:JUDGED, far] == BEYOND).all()
     assert (models.coefficients[:JUDGED, far, 0] > 0).all()
 
 
 def test_outside_the_domain_there_is_nothing() -> None:
-    models = float64_models(get_function("log1p"), negative=True)
+    models = float64_models(oracle_of(get_function("log1p")), (), negative=True)
     assert (models.kind[:, -1] == NOWHERE).all()
 
 
 def test_breakpoints_are_left_to_the_oracle() -> None:
-    models = float64_models(get_function("relu6"), negative=False)
+    models = float64_models(oracle_of(get_function("relu6")), (), negative=False)
     run = np.searchsorted(models.start, FLOAT64.round(Fraction(6)), side="right") - 1
     assert (models.kind[:JUDGED, run] == OPEN).all()
     assert models.stop[run] - models.start[run] == 1
@@ -103,7 +104,7 @@ def test_models_that_come_from_the_cache_are_those_that_were_made(
     answers = []
     for _ in range(2):
         room.forget()
-        answers.append(float64_models(f, negative=True))
+        answers.append(float64_models(oracle_of(f), (), negative=True))
     assert list(tmp_path.rglob("*.table"))
     for name in ("start", "stop", "kind", "coefficients", "low", "exponent", "leading"):
         np.testing.assert_array_equal(getattr(answers[0], name), getattr(answers[1], name))

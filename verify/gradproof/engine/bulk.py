@@ -14,12 +14,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from gradproof.engine.crossings import crossings
 from gradproof.engine.probe import Probe
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Ints
-from gradproof.oracle.models import float64_models
+from gradproof.oracle.crossings import crossings
 from gradproof.oracle.pair_models import JUDGED
 from gradproof.oracle.reference import Reference
 from gradproof.oracle.taylor_models import OPEN
@@ -27,9 +26,9 @@ from gradproof.strategies import landmark_ordinals
 from gradproof.strategies.progressions import Progression, around, chunks, denser, spread, towards
 from gradproof.sweep.judging import codes
 from gradproof.sweep.judging.collect import Collected
-from gradproof.sweep.judging.modelled import Modelled, PairModelled, compiled_loop
+from gradproof.sweep.judging.modelled import Modelled, PairModelled, compiled_loop, pair_models_of
 
-HANDED_ON: Final = 1 << 14
+HANDED_ON: Final = 1 << 12
 """Failing inputs of one cell that are handed on at most, beside the ends of their runs."""
 ASKED: Final = 1 << 14
 """Inputs of one chunk on which the models' word is in doubt and that go to the oracle at most; what would be more is
@@ -135,14 +134,21 @@ def _walk(probe: Probe, order: int) -> Bulk | None:
     if answer.widest_gap > 1:
         if fmt.width == 64 and probe.profile != "quick":
             walk += denser(fmt, count, probe.seed)
-        walk += around(fmt, (*landmark_ordinals(probe.function, fmt), *crossings(probe.oracle, fmt)))
-        walk += [one for at in crossings(probe.oracle, fmt) for one in towards(fmt, at)]
+        found_at = _crossings(probe)
+        walk += around(fmt, (*landmark_ordinals(probe.function, fmt), *found_at))
+        walk += [one for at in found_at for one in towards(fmt, at)]
     sides = {negative: _side(probe, order, found, negative) for negative in (False, True)}
     for parts in chunks(walk, CHUNK[fmt.width]):
         _chunk(probe, order, parts, sides, answer)
     _thin(answer)
     _greatest(probe, order, answer)
     return answer
+
+
+def _crossings(probe: Probe) -> tuple[int, ...]:
+    if probe.format.width != 64:
+        return crossings(probe.oracle, probe.format)
+    return tuple(int(o) for negative in (False, True) for o in pair_models_of(probe, negative=negative).crossings)
 
 
 def _side(probe: Probe, order: int, found: Collected, negative: bool) -> Modelled | PairModelled:
@@ -230,7 +236,7 @@ def _open(probe: Probe, order: int, parts: list[Progression]) -> tuple[Ints, Mas
     """Which inputs lie where some order has no model, and whether this one has none."""
     found, at = [], 0
     for part in parts:
-        models = float64_models(probe.function, negative=part.negative)
+        models = pair_models_of(probe, negative=part.negative)
         runs = np.flatnonzero((models.kind[:JUDGED] == OPEN).any(axis=0))
         low = np.maximum(-((part.start - models.start[runs]) // part.stride), 0)
         high = np.minimum(-((part.start - models.stop[runs]) // part.stride), part.count)

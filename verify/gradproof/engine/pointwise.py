@@ -24,7 +24,7 @@ from gradproof.results.model import Evidence
 
 MOST_HOLES = 16
 """Results at inputs without a certified value that are followed up: each costs some milliseconds."""
-MOST_FAILING: Final = 1 << 15
+MOST_FAILING: Final = 1 << 13
 """Failing inputs that an outcome names; of more, these many spread evenly over the line, and the gravest."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any, Final, TypeVar
 
@@ -11,6 +11,8 @@ from gradproof.cache import files
 from gradproof.formats import FLOAT64, Format
 from gradproof.functions.function import Function
 from gradproof.oracle import store, tables
+from gradproof.oracle.crossings import crossings
+from gradproof.oracle.oracle import Oracle
 from gradproof.oracle.pair_models import PairModels, pair_models
 from gradproof.oracle.taylor_models import TaylorModels, taylor_models
 
@@ -31,9 +33,16 @@ def float32_models(function: Function, fmt: Format, order: int, *, negative: boo
     return _once(function, fmt, order, negative, TaylorModels, build)
 
 
-def float64_models(function: Function, *, negative: bool) -> PairModels:
-    """``pair_models``, of all orders."""
-    return _once(function, FLOAT64, 0, negative, PairModels, lambda: pair_models(function, negative=negative))
+def float64_models(oracle: Oracle, near: Sequence[int], *, negative: bool) -> PairModels:
+    """``pair_models`` of all orders, with runs of their own about the ordinals ``near`` and the ``crossings``.
+
+    ``near`` must follow from the function alone: it is no part of the key.
+    """
+
+    def build() -> PairModels:
+        return pair_models(oracle.function, negative=negative, near=near, crossings=crossings(oracle, FLOAT64))
+
+    return _once(oracle.function, FLOAT64, 0, negative, PairModels, build)
 
 
 def _once(

@@ -12,7 +12,7 @@ Math. 4 (2003).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Final
@@ -39,6 +39,8 @@ PAIR_BOUND: Final = 2.0**-12
 """Largest error of a model, in quanta of the least value on its run."""
 POWER: Final = 4
 """A kind of run beside those of ``taylor_models``: x^k times a polynomial in x."""
+REACH: Final = 1 << 40
+"""Ordinals on either side of a place that many inputs surround: 2^-12 of the place."""
 SLOPE_BOUND: Final = 2.0**-8
 """By how much the unit of the mixed error may be off, relatively."""
 
@@ -80,6 +82,8 @@ class PairModels:
     low: Floats
     exponent: Ints
     leading: Ints
+    crossings: Ints
+    """Ordinals of this sign where values leave the normal numbers (``crossings``)."""
 
 
 @dataclass(frozen=True)
@@ -105,9 +109,15 @@ class _PairRun:
     scale: float = 0.0
 
 
-def pair_models(function: Function, *, negative: bool) -> PairModels:
-    """Models at all finite float64 magnitudes but 0 of one sign."""
-    runs = _joined(_PairBuilder(function, negative=negative).runs())
+def pair_models(
+    function: Function, *, negative: bool, near: Sequence[int] = (), crossings: Sequence[int] = ()
+) -> PairModels:
+    """Models at all finite float64 magnitudes but 0 of one sign.
+
+    Within REACH of the ordinals ``near`` and ``crossings`` there are runs of their own wherever a short one does:
+    many inputs are to be judged there. ``crossings`` are kept.
+    """
+    runs = _joined(_PairBuilder(function, negative=negative).runs((*near, *crossings)))
     count = len(runs)
     made = PairModels(
         start=np.array([r.start for r in runs], np.int64),
@@ -119,6 +129,7 @@ def pair_models(function: Function, *, negative: bool) -> PairModels:
         low=np.zeros((ORDERS, count, PAIRED)),
         exponent=np.zeros((ORDERS, count), np.int64),
         leading=np.zeros((ORDERS, count), np.int64),
+        crossings=np.array([c for c in crossings if (c < 0) == negative], np.int64),
     )
     for i, run in enumerate(runs):
         for order, row in enumerate(run.rows):
@@ -158,9 +169,11 @@ class _PairBuilder:
     def _value(self, magnitude: int) -> Fraction:
         return _FORMAT.value(magnitude) * self.sign
 
-    def runs(self) -> Iterator[_PairRun]:
-        """All of them, in growing order."""
-        for start, stop, kind in blocks(self.function, _FORMAT, 1, _FORMAT.max_bits, sign=self.sign):
+    def runs(self, near: Iterable[int]) -> Iterator[_PairRun]:
+        """All of them, in growing order; ``near`` are ordinals."""
+        places = [abs(o) for o in near if o and (o > 0) == (self.sign > 0)]
+        cut = [p + side * REACH for p in places for side in (-1, 1)]
+        for start, stop, kind in blocks(self.function, _FORMAT, 1, _FORMAT.max_bits, sign=self.sign, cut=cut):
             if kind != MODEL or not arb_route.AVAILABLE:
                 yield _PairRun(start, stop, (_OrderRow(kind if kind != MODEL else OPEN),) * ORDERS)
                 continue
@@ -173,7 +186,7 @@ class _PairBuilder:
             if whole:
                 yield _PairRun(start, stop, whole)
                 continue
-            if self._vain % _RETRY >= 2:
+            if self._vain % _RETRY >= 2 and stop - start > 2 * REACH:
                 self._vain += 1
                 yield _PairRun(start, stop)
                 continue

@@ -13,7 +13,7 @@ Math. 4 (2003). Not to be had without python-flint: all is OPEN then.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -119,12 +119,16 @@ def taylor_models(
     )
 
 
-def blocks(function: Function, fmt: Format, first: int, last: int, *, sign: int) -> Iterator[tuple[int, int, int]]:
+def blocks(
+    function: Function, fmt: Format, first: int, last: int, *, sign: int, cut: Iterable[int] = ()
+) -> Iterator[tuple[int, int, int]]:
     """Parts of one binade and of one piece between two magnitudes (both included) of one sign, in growing order.
+
+    They also end before each magnitude of ``cut``.
 
     Each as (start, stop, kind): OPEN for breakpoints and the domain's ends, NOWHERE, or MODEL for all others.
     """
-    cuts = {first, last + 1}
+    cuts = {first, last + 1, *(c for c in cut if first < c <= last)}
     step = fmt.min_normal_bits
     cuts.update(range(-(-first // step) * step, last + 1, step))
     points = set()

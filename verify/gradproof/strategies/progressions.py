@@ -70,9 +70,9 @@ def around(fmt: Format, ordinals: Sequence[int], width: int = WIDTH) -> list[Pro
 
 
 def towards(fmt: Format, ordinal: int) -> Iterator[Progression]:
-    """FEW inputs on either side of an ordinal at each distance of 2^k to 2^(k + 1), from WIDTH / 2 to half a binade."""
+    """FEW inputs on either side of an ordinal at each distance of 2^k to 2^(k + 1), from WIDTH / 2 to 2^-12 of it."""
     size, negative = abs(ordinal), ordinal < 0
-    for k in range((WIDTH // 2).bit_length() - 1, fmt.precision - 2):
+    for k in range((WIDTH // 2).bit_length() - 1, max(fmt.precision - 13, 12)):
         for start in (size - (2 << k), size + (1 << k)):
             stride = (1 << k) // FEW - 1 | 1
             if start > 0 and start + FEW * stride <= fmt.max_bits:

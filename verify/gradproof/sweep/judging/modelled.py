@@ -17,8 +17,10 @@ from gradproof.formats.arrays import Bits
 from gradproof.measure import Flushing
 from gradproof.measure.contracts import TRAINING
 from gradproof.oracle.models import float32_models, float64_models
+from gradproof.oracle.pair_models import PairModels
 from gradproof.oracle.reference import Reference
 from gradproof.oracle.taylor_models import TaylorModels, taylor_models
+from gradproof.strategies import landmark_ordinals
 from gradproof.sweep.judging import loop_constants
 from gradproof.sweep.judging.arrays import ArrayLoop
 from gradproof.sweep.judging.collect import Collected
@@ -95,7 +97,7 @@ class PairModelled:
     """The same for float64, by the compiled loop alone."""
 
     def __init__(self, probe: Probe, order: int, found: Collected, *, negative: bool) -> None:
-        models = float64_models(probe.function, negative=negative)
+        models = pair_models_of(probe, negative=negative)
         self._starts = models.start
         arrays = _sealed(
             models.stop, models.centre, models.scale, models.kind, models.coefficients, models.low, models.exponent,
@@ -116,6 +118,11 @@ class PairModelled:
             found.best, found.where, found.counts, found.above, found.below, found.mixed, found.absolute,
             *self._envelopes,
         )  # fmt: skip
+
+
+def pair_models_of(probe: Probe, *, negative: bool) -> PairModels:
+    """The float64 models of a probe's function, with runs about its landmarks."""
+    return float64_models(probe.oracle, landmark_ordinals(probe.function, FLOAT64), negative=negative)
 
 
 def _sealed(*arrays: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], ...]:

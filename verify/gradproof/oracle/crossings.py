@@ -10,7 +10,7 @@ import numpy as np
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Ints
-from gradproof.oracle import Oracle
+from gradproof.oracle.oracle import Oracle
 from gradproof.oracle.reference import FINITE
 
 GRID: Final = 1025

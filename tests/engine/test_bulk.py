@@ -47,7 +47,8 @@ def test_a_right_implementation_fails_nowhere(name: str, fmt: Format, order: int
     found, outcome = outcome_of(probe_of(name, fmt), order)
     assert not outcome.violations
     assert outcome.evidence.n >= {32: 1 << 20, 64: 1 << 17}[fmt.width]
-    assert outcome.evidence.n == found.inputs - found.conventions - found.left_out
+    # Kinks, and nothing else, are conventions.
+    assert 0 <= found.inputs - found.left_out - outcome.evidence.n <= 2 * len(probe_of(name, fmt).function.kinks) + 2
     assert found.failing == 0
 
 
@@ -78,14 +79,14 @@ def wrong(where: Callable[[np.ndarray], np.ndarray], value: float) -> Callable[[
 @pytest.mark.parametrize("fmt", [FLOAT32, FLOAT64], ids=lambda f: f.name)
 @pytest.mark.parametrize(
     ("low", "high", "value"),
-    [(3.0, 3.001, 5.0), (1e-9, 1e-8, 0.0), (1e30, 1e31, np.inf), (-20.0, -19.0, np.nan), (-2.0, -1.0, 0.0)],
+    [(3.0, 3.01, 5.0), (1e-9, 1e-8, 0.0), (1e30, 1e31, np.inf), (-20.0, -19.0, np.nan), (-2.0, -1.0, 0.0)],
 )
 def test_a_fault_is_found_wherever_it_lies(fmt: Format, seed: int, low: float, high: float, value: float) -> None:
-    if fmt.width == 64 and high == 3.001:
-        high = 3.1
+    if fmt.width == 64 and high == 3.01:
+        high = 3.9
     call = wrong(lambda x: (x >= low) & (x <= high), value)
     found, outcome = outcome_of(probe_of("silu", fmt, seed, call=call))
-    failing = np.concatenate([v.bits for v in outcome.violations])
+    failing = np.unique(np.concatenate([v.bits for v in outcome.violations]))
     x = failing.view(np.float32 if fmt.width == 32 else np.float64)
     assert ((x >= low) & (x <= high)).all()
     assert failing.size
@@ -112,15 +113,13 @@ def test_a_slow_implementation_is_tried_on_fewer_inputs_and_says_so() -> None:
     right = next(i for i in get_backend("numpy:cpu").catalogue() if i.function == "silu").call
 
     def call(x: np.ndarray) -> np.ndarray:
-        for _ in range(x.size // 4):  # some 10 microseconds for each input
-            np.exp(x[:1])
+        for _ in range(4 * x.size):  # microseconds for each input
             np.exp(x[:1])
         return right(x)
 
     found = bulk(probe_of("silu", FLOAT32, call=call, user=True), 0)
+    assert found is None or found.bounded
     if found is not None:
-        assert found.bounded
-        assert found.inputs < 1 << 20
         assert found.measured(FLOAT32, 0)["bounded"] == "time"
 
 

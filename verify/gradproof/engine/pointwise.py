@@ -49,6 +49,8 @@ class Pointwise:
     def add_bulk(self, found: Bulk) -> None:
         """Take what the models judged; the oracle judges what they left to it, and the failing inputs handed on."""
         self._bulk = found
+        nothing = np.empty(0, fa.storage(self.probe.format))
+        self.add(nothing)
         for bits, got, reference in found.asked:
             self.add_results(bits, got, reference)
         for bits, got in zip(found.bits, found.got, strict=True):

@@ -39,6 +39,7 @@ PAIR_BOUND: Final = 2.0**-12
 """Largest error of a model, in quanta of the least value on its run."""
 POWER: Final = 4
 """A kind of run beside those of ``taylor_models``: x^k times a polynomial in x."""
+NEAR: Final = (2.0**-13, 2.0**11)
 REACH: Final = 1 << 40
 """Ordinals on either side of a place that many inputs surround: 2^-12 of the place."""
 SLOPE_BOUND: Final = 2.0**-8
@@ -171,7 +172,9 @@ class _PairBuilder:
 
     def runs(self, near: Iterable[int]) -> Iterator[_PairRun]:
         """All of them, in growing order; ``near`` are ordinals."""
-        places = [abs(o) for o in near if o and (o > 0) == (self.sign > 0)]
+        # Further in and out one run is a binade at least, or nothing is known but of whole ones.
+        inner, outer = (_FORMAT.round(Fraction(end)) for end in NEAR)
+        places = [abs(o) for o in near if inner <= abs(o) <= outer and (o > 0) == (self.sign > 0)]
         cut = [p + side * REACH for p in places for side in (-1, 1)]
         for start, stop, kind in blocks(self.function, _FORMAT, 1, _FORMAT.max_bits, sign=self.sign, cut=cut):
             if kind != MODEL or not arb_route.AVAILABLE:

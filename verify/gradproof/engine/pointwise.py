@@ -121,7 +121,7 @@ class Pointwise:
                 outcome.curve = replace(outcome.curve, graph=drawn)
         bad = found.failing
         failing = int((bad & counted).sum())
-        if bad.sum() > MOST_FAILING:
+        if bad.sum() > MOST_FAILING and not exhaustive:
             bad = self._thinned(bits, severity, found)
         if bulk:
             outcome.measured |= bulk.measured(self.probe.format, failing)

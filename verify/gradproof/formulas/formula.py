@@ -147,16 +147,29 @@ def eager(function: str, name: str, text: str, definition: Definition, used: str
 
 def forward(function: str, name: str, text: str, definition: Definition, used: str, **how: Any) -> tuple[Formula, ...]:
     """The derivatives of ``eager`` by PyTorch's forward mode; the second one is forward mode over reverse mode."""
-    made = (pushforward(definition, TORCH), pushforward(gradient(definition, TORCH), TORCH))
-    texts = (f"({text})' by torch's forward mode", f"({text})'' by torch's forward over reverse mode")
-    return tuple(Formula(function, name, n, texts[n - 1], made[n - 1], used, **how) for n in (1, 2))
+    return _pushed(function, name, text, definition, used, TORCH, how)
 
 
 def compiled(function: str, name: str, text: str, definition: Definition, used: str, **how: Any) -> tuple[Formula, ...]:
-    """A definition with reverse mode by JAX's rules, in loops that XLA fuses, and its derivatives eagerly too."""
+    """A definition with reverse mode by JAX's rules, in loops that XLA fuses, and its derivatives eagerly too.
+
+    And by forward mode: of the definition, and of its derivative by reverse mode.
+    """
     loops = _differentiated(function, name, text, definition, used, JAX, "jax", {"style": "loose", **how})
     lone = {"style": "narrow", "orders": (1, 2), **how}
-    return loops + _differentiated(function, f"{name}-eager", text, definition, f"{used}, eagerly", JAX, "jax", lone)
+    eagerly = _differentiated(function, f"{name}-eager", text, definition, f"{used}, eagerly", JAX, "jax", lone)
+    return (
+        loops + eagerly + _pushed(function, f"{name}-forward", text, definition, used, JAX, {"style": "loose", **how})
+    )
+
+
+def _pushed(
+    function: str, name: str, text: str, definition: Definition, used: str, rules: Rules, how: dict[str, Any]
+) -> tuple[Formula, ...]:
+    how = {key: value for key, value in how.items() if key not in ("orders", "texts")}
+    made = (pushforward(definition, rules), pushforward(gradient(definition, rules), rules))
+    texts = (f"({text})' by forward mode", f"({text})'' by forward over reverse mode")
+    return tuple(Formula(function, name, n, texts[n - 1], made[n - 1], f"{used}, forward mode", **how) for n in (1, 2))
 
 
 def _differentiated(

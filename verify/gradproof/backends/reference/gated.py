@@ -120,14 +120,14 @@ def mish_2(x: Array) -> Array:
     """4 e (2 (1 + e) d + x (2 + 2 e - 3 e^2 - 2 e^3)) / d^3 with d = e^2 + 2 e + 2 on the left.
 
     On the right, with e = exp(-x), 4 e^2 (2 (1 + e) d - x (2 + 3 e - 2 e^2 - 2 e^3)) / d^3 with
-    d = 1 + 2 e + 2 e^2.
+    d = 1 + 2 e + 2 e^2. Both brackets by powers of e, so that the difference is that of the first coefficient.
     """
     a = clipped(x)
     e = np.exp(-a)
     d = e * (e + 2.0) + 2.0
-    left = 2.0 * (1.0 + e) * d - a * (2.0 + e * (2.0 - e * (3.0 + 2.0 * e)))
+    left = (4.0 - 2.0 * a) + e * ((8.0 - 2.0 * a) + e * ((6.0 + 3.0 * a) + e * (2.0 + 2.0 * a)))
     d_right = 1.0 + 2.0 * e + 2.0 * e * e
-    right = 2.0 * (1.0 + e) * d_right - a * (2.0 + e * (3.0 - e * (2.0 + 2.0 * e)))
+    right = (2.0 - 2.0 * a) + e * ((6.0 - 3.0 * a) + e * ((8.0 + 2.0 * a) + e * (4.0 + 2.0 * a)))
     return np.where(
         x < 0.0, times_exp(4.0 * left / (d * d * d), -a), times_exp(4.0 * right / d_right**2 / d_right, -2.0 * a)
     )

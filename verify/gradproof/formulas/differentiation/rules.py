@@ -117,6 +117,10 @@ class TorchRules:
         """As derivatives.yaml; sigmoid_backward and tanh_backward are one kernel each."""
         return lambda c: _TORCH[name](m, c, a, y)
 
+    def pushed_unary(self, m: Any, name: str, a: Any, y: Any, tangent: Any) -> Any:
+        """The same formulas, applied to the tangent."""
+        return _TORCH[name](m, tangent, a, y)
+
 
 class JaxRules:
     """JAX's rules; what of their operations is fused or stored is up to XLA."""
@@ -143,6 +147,12 @@ class JaxRules:
     def unary(self, m: Any, name: str, a: Any, y: Any) -> Pull:
         """As lax.py and special.py."""
         return lambda c: _JAX[name](m, c, a, y)
+
+    def pushed_unary(self, m: Any, name: str, a: Any, y: Any, tangent: Any) -> Any:
+        """The same, but for tanh: (t + t y) (1 - y)."""
+        if name == "tanh":
+            return m.multiply(m.add(tangent, m.multiply(tangent, y)), m.subtract(1, y))
+        return _JAX[name](m, tangent, a, y)
 
 
 TORCH: Final = TorchRules()

@@ -42,6 +42,9 @@ class Rules(Protocol):
     def unary(self, m: Any, name: str, a: Any, y: Any) -> Pull:
         """Of y = name(a), an elementary function or a root."""
 
+    def pushed_unary(self, m: Any, name: str, a: Any, y: Any, tangent: Any) -> Any:
+        """The tangent of y = name(a) in forward mode."""
+
 
 class Variable(Expression):
     """A value on a tape, with the operands it came from."""
@@ -210,7 +213,11 @@ class Tape:
         def call(a: Any) -> Any:
             x = self._value(a)
             y = self._stored(getattr(self.m, name)(x))
-            return self._enter(y, (a, self.rules.unary(self.m, name, x, y)))
+            return self._enter(
+                y,
+                (a, self.rules.unary(self.m, name, x, y)),
+                push=lambda moved: self._stored(self.rules.pushed_unary(self.m, name, x, y, moved[0])),
+            )
 
         return call
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from gradproof.formulas.differentiation import pushforward
-from gradproof.formulas.differentiation.rules import JAX
 from gradproof.formulas.formula import Definition, Formula, compiled, eager, forward, kernel
 
 
@@ -60,7 +58,7 @@ RSQRT: Final = 2.0**-22
 
 FORMULAS: Final[tuple[Formula, ...]] = (
     *eager("softsign", "torch", "x / (|x| + 1)", _softsign, "torch.nn.functional.softsign"),
-    *forward("softsign", "torch-forward", "x / (|x| + 1)", _softsign, "torch.nn.functional.softsign, forward mode"),
+    *forward("softsign", "torch-forward", "x / (|x| + 1)", _softsign, "torch.nn.functional.softsign"),
     *compiled("softsign", "jax", "x / (|x| + 1)", _softsign, "jax.nn.soft_sign"),
     *kernel("softsign", "square", 1, "(1 / (1 + |x|))^2", lambda m, x: (lambda r: r * r)(1 / (1 + abs(x))),
             "no difference, no overflow"),
@@ -87,9 +85,6 @@ FORMULAS: Final[tuple[Formula, ...]] = (
             lambda m, x: m.where(_inside(m, x), m.real("1/3"), 0), "torch.nn.functional.hardswish"),
     *compiled("hardswish", "jax", "x (relu6(x + 3) / 6)", lambda m, x: x * (_clamp(m, x + 3, 0, 6) / 6),
               "jax.nn.hard_silu"),
-    *kernel("hardswish", "jax-forward", 1, "(x (relu6(x + 3) / 6))' by jax's forward mode",
-            pushforward(lambda m, x: x * (_clamp(m, x + 3, 0, 6) / 6), JAX), "jax.nn.hard_silu, forward mode",
-            style="loose"),
     *kernel("hardswish", "pieces", 0, "0, x (x + 3) / 6 or x",
             lambda m, x: m.where(x <= -3, 0, m.where(x >= 3, x, _clamp(m, x, -3, 3) * ((x + 3) / 6))), "no overflow"),
     *_pieces("relu", "x for x > 0, else 0", lambda m, x: m.where(x > 0, x, 0)),

@@ -15,7 +15,7 @@ import numpy as np
 
 from gradproof.oracle.pair_models import JUDGED, PAIR_BOUND, PAIRED, POWER, SLOPE_BOUND, TERMS
 from gradproof.oracle.taylor_models import BEYOND, MODEL, NOWHERE
-from gradproof.sweep.judging.codes import LOST, OK, OVER, PENDING, UNJUDGED, WRONG
+from gradproof.sweep.judging.codes import EXCUSED, LOST, OK, OVER, PENDING, UNJUDGED, WRONG
 from gradproof.sweep.judging.collect import (
     ABOVE,
     ABS,
@@ -128,7 +128,7 @@ def sweep_pairs(
 ) -> None:  # fmt: skip
     """Judge the results ``g`` (float64) at every ``stride``-th magnitude from ``start`` on.
 
-    As ``loop.sweep``, without EXCUSED: PENDING stands for it.
+    As ``loop.sweep``; an input that is read as zero is PENDING.
     """
     box = np.zeros(1, np.int64)
     numbers = box.view(np.float64)
@@ -221,11 +221,15 @@ def sweep_pairs(
                 mark = OVER
         if mark == OVER:
             faint = got == 0.0 or abs(got) < limits[MIN_NORMAL]
-            if (limits[FLUSHES_RESULTS] and faint and size <= _E_MIN + 1) or (
+            flushed = limits[FLUSHES_RESULTS] and got == 0.0 and size <= _E_MIN
+            if flushed and (size < _E_MIN or beside < _EDGE):
+                mark = EXCUSED
+                error, u, m, off = 0.0, 0.0, 0.0, 0.0
+            elif (limits[FLUSHES_RESULTS] and faint and size <= _E_MIN + 1) or (
                 limits[FLUSHES_INPUTS] and (faint or size_x < limits[MIN_NORMAL])
             ):
                 continue
-            if got == 0.0 and size > _E_MIN + 1:
+            elif got == 0.0 and size > _E_MIN + 1:
                 mark = LOST
         marks[i] = mark
         counts[COUNTED] += 1

@@ -69,6 +69,7 @@ def clusters(
     bits, got, judged = bits[wrong], got[wrong], judged[wrong]
     if not bits.size:
         return []
+    held = _held(probe, order)
     kinds, shares = _kinds(probe, order, bits), _shares(probe, order, bits, got)
     alike = _systematic(kinds, shares)
     parts = [("bulk", alike)] if alike.any() else []
@@ -77,7 +78,9 @@ def clusters(
     for kind, here in parts:
         if not here.any():
             continue
-        cluster = _cluster(probe, order, kind, bits[here], got[here], judged[here], shares[here])
+        cluster = _cluster(
+            probe, order, kind, bits[here], got[here], judged[here], shares[here], np.append(held, bits[~here])
+        )
         # What the bulk computes the rest is asked about as well.
         meant = made[0].explanations[0].id if made and made[0].explanations else None
         ordinary = kind in ("bulk", "tail")
@@ -159,15 +162,16 @@ def _near_roots(probe: Probe, order: int, bits: Bits) -> Mask:
 
 
 def _cluster(
-    probe: Probe, order: int, kind: str, bits: Bits, got: Bits, judged: Judgement, shares: Floats
+    probe: Probe, order: int, kind: str, bits: Bits, got: Bits, judged: Judgement, shares: Floats, others: Bits
 ) -> FailingInputs:
+    """The cluster of some failing inputs; ``others`` are those that part its intervals."""
     fmt = probe.format
     # An infinite error is the gravest; among equals the input of the least size is the simplest to think about.
     size = np.nan_to_num(np.abs(fa.values(bits, fmt)), nan=np.inf)
     errors = np.nan_to_num(judged.magnitude, nan=0.0, posinf=np.inf)
     worst = int(np.lexsort((size, -errors))[0])
     due = probe.certified(int(bits[worst]), order)
-    regions = [[fmt.bits_text(fmt.from_ordinal(end)) for end in ends] for ends in _intervals(probe, bits)]
+    regions = [[fmt.bits_text(fmt.from_ordinal(end)) for end in ends] for ends in _intervals(probe, bits, others)]
     regions += [[fmt.bits_text(int(nan))] * 2 for nan in bits[fa.is_nan(bits, fmt)][:1]]
     return FailingInputs(
         kind=kind,
@@ -188,14 +192,20 @@ def _cluster(
     )  # fmt: skip
 
 
-def _intervals(probe: Probe, bits: Bits) -> list[tuple[int, int]]:
-    """Runs of failing ordinals with no passing base point between."""
-    fmt, base = probe.format, probe.base_points
+def _intervals(probe: Probe, bits: Bits, held: Bits) -> list[tuple[int, int]]:
+    """Runs of failing ordinals with none of ``held`` between."""
+    fmt = probe.format
     numbers = bits[~fa.is_nan(bits, fmt)]
     if not numbers.size:
         return []
-    tried = fa.ordinals(base[~fa.is_nan(base, fmt)], fmt)
-    return [(s.low, s.high) for s in spans(tried, fa.ordinals(numbers, fmt))]
+    held = held[~fa.is_nan(held, fmt)]
+    return [(s.low, s.high) for s in spans(fa.ordinals(held, fmt), fa.ordinals(numbers, fmt))]
+
+
+def _held(probe: Probe, order: int) -> Bits:
+    """The base points at which f^(order) is right: not every failing one is handed on."""
+    base = probe.base_points
+    return base[~probe.judge(base, probe.evaluate(base, order), order).failing]
 
 
 def _median(shares: Floats) -> float | None:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from gradproof.extend import Bits, Outcome, Pointwise, Probe, Property, batches, bulk, landmark_bits, search
+from gradproof.extend import Bits, Outcome, Pointwise, Probe, Property, batches, bulk, search
 from gradproof.extend import arrays as fa
 
 MISMATCH_SCORE = 64.0
@@ -37,7 +37,7 @@ class Accuracy(Property):
         found = bulk(probe, order)
         if found:
             points.add_bulk(found)
-        base = probe.base_points if found is None else landmark_bits(probe.function, probe.format)
+        base = probe.base_points
         points.add(base[fa.is_finite(base, probe.format)])
         if not probe.format.is_16_bit:
 

@@ -224,7 +224,7 @@ def _tail_points(probe: Probe, order: int, tail: Tail) -> Bits:
     steps = [base[base >= 0]]
     near = np.concatenate([np.arange(-64, 65), *(np.array([-1, 1]) << k for k in range(6, fmt.precision + 3))])
     steps += [abs(place) + near for place in (tail.onset, tail.faint) if place is not None]
-    if tail.onset and not fmt.is_16_bit:
+    if tail.onset and not fmt.is_16_bit and fmt.is_finite(fmt.from_ordinal(abs(tail.onset))):
         end = float(fmt.value(fmt.from_ordinal(abs(tail.onset))))
         even = fa.round_by_quantum(np.linspace(0.0, end, EVENLY), fmt)
         steps.append(fa.ordinals(even, fmt))

@@ -109,7 +109,7 @@ def certify_failure(
     cause = violations.cause or probe.cause(bits, got, task.order, expected, u)
     fails = _fails(probe, task.order)
     if region is None:
-        region, simple = _region(probe, violations, bits, fails if search else None)
+        region, simple = _region(probe, task.order, violations, bits, fails if search else None)
     else:
         simple = _simplest(region, bits, fmt, fails)
     return Certificate(
@@ -159,14 +159,15 @@ def _fails(probe: Probe, order: int) -> Fails:
     return fails
 
 
-def _region(probe: Probe, violations: Violations, worst: int, fails: Fails | None) -> tuple[list[Interval], int | None]:
+def _region(
+    probe: Probe, order: int, violations: Violations, worst: int, fails: Fails | None
+) -> tuple[list[Interval], int | None]:
     """Intervals of failing inputs; where ``fails`` may be asked the one around the worst widened, and its simplest."""
     fmt = probe.format
     numeric = ~fa.is_nan(violations.bits, fmt)
     if not numeric.any():
         return _plain_region(violations.bits, fmt), None
-    base = probe.base_points
-    tried = fa.ordinals(base[~fa.is_nan(base, fmt)], fmt)
+    tried = fa.ordinals(probe.held_points(order), fmt)
     found = spans(tried, fa.ordinals(violations.bits[numeric], fmt))
     simple = None
     if fails is not None and not fmt.is_nan(worst):

@@ -69,7 +69,7 @@ def clusters(
     bits, got, judged = bits[wrong], got[wrong], judged[wrong]
     if not bits.size:
         return []
-    held = _held(probe, order)
+    held = probe.held_points(order)
     kinds, shares = _kinds(probe, order, bits), _shares(probe, order, bits, got)
     alike = _systematic(kinds, shares)
     parts = [("bulk", alike)] if alike.any() else []
@@ -200,12 +200,6 @@ def _intervals(probe: Probe, bits: Bits, held: Bits) -> list[tuple[int, int]]:
         return []
     held = held[~fa.is_nan(held, fmt)]
     return [(s.low, s.high) for s in spans(fa.ordinals(held, fmt), fa.ordinals(numbers, fmt))]
-
-
-def _held(probe: Probe, order: int) -> Bits:
-    """The base points at which f^(order) is right: not every failing one is handed on."""
-    base = probe.base_points
-    return base[~probe.judge(base, probe.evaluate(base, order), order).failing]
 
 
 def _median(shares: Floats) -> float | None:

@@ -121,8 +121,8 @@ class Pointwise:
                 outcome.curve = replace(outcome.curve, graph=drawn)
         bad = found.failing
         failing = int((bad & counted).sum())
-        if bad.sum() > MOST_FAILING and not exhaustive:
-            bad = self._thinned(bits, severity, found)
+        if (bad & ~counted).sum() > MOST_FAILING:
+            bad = (bad & counted) | self._thinned(bits, severity, found)
         if bulk:
             outcome.measured |= bulk.measured(self.probe.format, failing)
         if bad.any():
@@ -139,7 +139,7 @@ class Pointwise:
         return own_results(self.probe, self.order, bits, max(row[0].size for row in self._rows))
 
     def _thinned(self, bits: Bits, severity: npt.NDArray[np.int8], found: Judgement) -> npt.NDArray[np.bool_]:
-        """Some of the failing inputs: spread evenly by their bits, and the gravest of each kind by each measure."""
+        """Some of all failing inputs: spread evenly by their bits, and the gravest of each kind by each measure."""
         rows = np.flatnonzero(found.failing)
         rows = rows[np.argsort(bits[rows], kind="stable")]
         chosen = [rows[np.linspace(0, rows.size - 1, MOST_FAILING).astype(np.int64)]]

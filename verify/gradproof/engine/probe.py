@@ -250,6 +250,16 @@ class Probe:
         given_up = np.linspace(0, spread.size - 1, min(near.size, spread.size // 2)).astype(np.int64)
         return np.concatenate([near[: spread.size // 2], np.delete(spread, given_up)])
 
+    @lru_cache(maxsize=8)  # noqa: B019  a probe lives as long as its cells
+    def held_points(self, order: int) -> Bits:
+        """The base points at which f^(order) is right, and the infinities: they part the regions of failing inputs."""
+        base = self.base_points[~fa.is_nan(self.base_points, self.format)]
+        try:
+            right = ~self.judge(base, self.evaluate(base, order), order).failing
+            return base[right | ~fa.is_finite(base, self.format)]
+        except (ImplementationFault, Unsupported):  # a callable that fails now and then
+            return base[:0]
+
     @property
     def batch_size(self) -> int:
         """Inputs per Hypothesis example."""

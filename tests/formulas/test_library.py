@@ -27,8 +27,10 @@ def test_every_formula_is_one_of_its_function(formula: Formula) -> None:
     due = Oracle(BY[formula.function]).references(bits, fmt)[formula.order].values
     found = evaluate(formula, bits, fmt)
     # float32's 1/6 in a float64 kernel, and polynomials, are off by some 1e-8 and 1e-7; another formula is by 1e-3.
-    assert np.allclose(found.low, due, rtol=3e-6, atol=3e-6)
-    assert np.allclose(found.high, due, rtol=3e-6, atol=3e-6)
+    # An input that is rounded to bfloat16 first is off by 2^-9, and so is the result.
+    off = 2.0**-7 if formula.name == "bfloat16" else 3e-6
+    assert np.allclose(found.low, due, rtol=off, atol=off)
+    assert np.allclose(found.high, due, rtol=off, atol=off)
     assert not found.nan.any()
 
 

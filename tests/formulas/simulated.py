@@ -15,7 +15,7 @@ import ml_dtypes
 import mpmath
 import numpy as np
 
-from gradproof.formats import FLOAT64, Format
+from gradproof.formats import FLOAT64, FORMATS, Format
 from gradproof.formats import arrays as fa
 from gradproof.formulas.rounded import Arithmetic, Expression, Room
 from gradproof.formulas.rounded.elementary import FUNCTIONS
@@ -94,6 +94,9 @@ class SimulatedContext:
         same = self.a.storage.e_min == self.a.compute.e_min
         x = self.round(self.constant(v).value, self.a.storage)
         return Sample(self, self.flushed(x, self.a.results if same else "kept", self.a.storage))
+
+    def narrowed(self, v: Any, name: str) -> Sample:
+        return Sample(self, self.round(self.constant(v).value, FORMATS[name]))
 
     def own(self, operation: Any, *operands: Any) -> Any:
         """NumPy's own operation in the compute format."""

@@ -124,7 +124,7 @@ def taken(jobs: int) -> dict[int, list[tuple[str, str]]]:
             for f in ("relu", "tanh")
             for fmt in ("float64", "float32", "float16")
         ]
-        made.outline = Outline(groups, [], {}, {}, "")
+        made.outline = Outline(groups, [], {}, {}, [], "")
         waiting = list(range(len(groups)))
         rows: dict[int, list[tuple[str, str]]] = {number: [] for number in range(jobs)}
         while waiting:

@@ -73,7 +73,7 @@ class Consistency(Property):
 
 
 def points(probe: Probe) -> Bits:
-    """The inputs of a cell, a fixed number by profile: the ledger's witnesses, a NaN, the infinities, both zeros, the
+    """The inputs of a cell, a fixed number by profile: the witnesses, a NaN, the infinities, both zeros, the
     kinks; then in random order landmarks with their neighbours, numbers of moderate size, and numbers of every size.
     """
     fmt, count = probe.format, POINTS[probe.profile]

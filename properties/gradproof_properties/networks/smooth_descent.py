@@ -242,7 +242,7 @@ def _planned(probe: Probe) -> tuple[Bits, Ints, Floats, Floats]:
 
     Equally spaced starts in [-8, 8], one step of TILING from each: where |f'| <= 2 and starts are 1/8 apart these
     cover the line without a gap. A second step takes the other rates and pulls in turn. Starts at NEAR on either side
-    of a kink and the ledger's witnesses take all of them.
+    of a kink and the witnesses take all of them.
     """
     count = max(probe.budget.pairs // 2, int(2 * REACH / TILING[0]))
     offset = np.random.default_rng(probe.seed).random()

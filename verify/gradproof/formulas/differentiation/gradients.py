@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from gradproof.formulas.differentiation.tape import Definition, Rules, Tape, Variable
@@ -9,22 +10,19 @@ from gradproof.formulas.differentiation.tape import Definition, Rules, Tape, Var
 
 def gradient(definition: Definition, rules: Rules) -> Definition:
     """The definition of the derivative by x, as reverse mode computes it under ``rules``."""
-
-    def derived(m: Any, x: Any, **params: Any) -> Any:
-        tape = Tape(m, rules)
-        leaf = tape.variable(x)
-        return tape.backward(definition(tape, leaf, **params), leaf)
-
-    return derived
+    return _derived(definition, rules, Tape.backward)
 
 
 def pushforward(definition: Definition, rules: Rules) -> Definition:
     """The definition of the derivative by x, as forward mode computes it under ``rules``."""
+    return _derived(definition, rules, Tape.forward)
 
+
+def _derived(definition: Definition, rules: Rules, mode: Callable[[Tape, Any, Variable], Any]) -> Definition:
     def derived(m: Any, x: Any, **params: Any) -> Any:
         tape = Tape(m, rules)
         leaf = tape.variable(x)
-        return tape.forward(definition(tape, leaf, **params), leaf)
+        return mode(tape, definition(tape, leaf, **params), leaf)
 
     return derived
 

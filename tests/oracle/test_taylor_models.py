@@ -204,6 +204,20 @@ def test_a_definition_that_arb_cannot_follow_is_left_open() -> None:
         forget(["foreign"])
 
 
+def test_a_function_that_turns_faster_than_floats_follow_is_left_open_far_out_in_bounded_time() -> None:
+    f = function("sinc", lambda m, x: m.sin(x) / x)
+    models = models_of(f, 0, negative=False)
+    assert len(models.start) < 1 << 15
+    far = FLOAT32.round(Fraction(10) ** 10)
+    assert models.kind[models.stop > far].tolist() == [OPEN] * int((models.stop > far).sum())
+    near = (models.start < FLOAT32.round(Fraction(32))) & (models.start > FLOAT32.round(Fraction(1, 32)))
+    sizes = models.stop - models.start
+    open_ = sizes[near & (models.kind == OPEN)].sum()  # floats beside multiples of pi, where f has its roots
+    assert open_ * 1000 < sizes[near].sum()
+    assert (models.start[1:] == models.stop[:-1]).all()
+    assert (models.start[0], models.stop[-1]) == (1, FLOAT32.max_bits + 1)
+
+
 def test_a_wrong_coefficient_would_be_seen() -> None:
     f = get_function("silu")
     models = models_of(f, 0, negative=False)

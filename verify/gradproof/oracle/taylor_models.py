@@ -47,6 +47,10 @@ _SHORT: Final = 1024
 """Runs of this many floats on which arb finds nothing at its middle are left open."""
 _PATIENCE: Final = 64
 """So many short open runs in one block, and the rest of it is left open at once."""
+_ATTEMPTS: Final = (1 << 13, 1 << 8)
+"""Runs that are tried in one block at most, the rest is left open; and in one that follows a block where that happened.
+The hardest block of a catalogued function takes 1,400; where a function turns faster than floats follow one another,
+as sin(x) at 1e8, every float would be a run."""
 _DOUBTFUL: Final = 4096
 """Runs of more floats are halved when they come so near to a power of two that single quanta would be in doubt."""
 _EVALUATION: Final = (2 * TERMS + 4) * 2.0**-53
@@ -172,6 +176,7 @@ class _Builder:
         self.sign = -1 if negative else 1
         self._tails = [Tails(function, piece, self.sign) for piece in range(len(function.pieces))]
         self._factors = [math.perm(k + order, order) for k in range(TERMS + 1)]
+        self._attempts = _ATTEMPTS[0]
 
     def _value(self, magnitude: int) -> Fraction:
         return self.format.value(magnitude) * self.sign
@@ -184,8 +189,9 @@ class _Builder:
             yield _Run(start, stop, kind if kind != MODEL else OPEN)
             return
         piece = self.function.piece_at(self._value((start + stop) // 2))
-        waiting, refused = [(start, stop)], 0
-        while waiting:
+        waiting, refused, left = [(start, stop)], 0, self._attempts
+        while waiting and left:
+            left -= 1
             a, b = waiting.pop()
             made = self._attempt(piece, a, b)
             if not isinstance(made, str):
@@ -198,6 +204,9 @@ class _Builder:
             else:
                 middle = (a + b) // 2
                 waiting += [(middle, b), (a, middle)]
+        self._attempts = _ATTEMPTS[bool(waiting)]
+        if waiting:
+            yield _Run(waiting[-1][0], stop, OPEN)
 
     def _attempt(self, piece: int, start: int, stop: int) -> list[_Run] | str:
         """One model, cut where its quantum changes; ``wide`` where the run is too long, ``blind`` where arb finds

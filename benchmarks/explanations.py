@@ -23,14 +23,14 @@ from typing import Any
 import numpy as np
 
 from gradproof.backends import get_backend
-from gradproof.engine.environment import surroundings
-from gradproof.engine.installed import ledger_directories
 from gradproof.engine.ledger.explained import Explainer
 from gradproof.engine.ledger.ledger import Ledger
-from gradproof.engine.oracles import oracle_of
-from gradproof.engine.probe import Probe
-from gradproof.engine.selection import Selection
-from gradproof.engine.task import Task
+from gradproof.engine.properties.installed import ledger_directories
+from gradproof.engine.request.selection import Selection
+from gradproof.engine.request.task import Task
+from gradproof.engine.subject.oracles import oracle_of
+from gradproof.engine.subject.probe import Probe
+from gradproof.engine.surroundings.environment import surroundings
 from gradproof.errors import Unsupported
 from gradproof.formats import FORMATS, Format
 from gradproof.formats import arrays as fa

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any, Final
 
 PHASES: Final[dict[str, dict[str, str]]] = {
-    "gradproof.engine.plan": {"plan": "planning"},
-    "gradproof.engine.ledger": {"Ledger.read": "reading the ledger", "Ledger.about": "asking the ledger"},
-    "gradproof.engine.certificates": {"certify_failure": "certificates"},
-    "gradproof.engine.environment": {
+    "gradproof.engine.planning.plan": {"plan": "planning"},
+    "gradproof.engine.ledger.ledger": {"Ledger.read": "reading the ledger", "Ledger.about": "asking the ledger"},
+    "gradproof.engine.judging.certificates": {"certify_failure": "certificates"},
+    "gradproof.engine.surroundings.environment": {
         "environment": "environment and traits",
         "backend_table": "environment and traits",
         "surroundings": "environment and traits",
@@ -60,7 +60,15 @@ PHASES: Final[dict[str, dict[str, str]]] = {
     "gradproof.results.claims": {"judge": "reports and results"},
 }
 """Module -> function -> phase. A property's own work is what is left of its cell."""
-CELL: Final = ("gradproof.engine.verdict", "decide")
+CELL: Final = ("gradproof.engine.judging.verdict", "decide")
+BEFORE: Final = {
+    "gradproof.engine.planning.plan": "gradproof.engine.plan",
+    "gradproof.engine.ledger.ledger": "gradproof.engine.ledger",
+    "gradproof.engine.judging.certificates": "gradproof.engine.certificates",
+    "gradproof.engine.judging.verdict": "gradproof.engine.verdict",
+    "gradproof.engine.surroundings.environment": "gradproof.engine.environment",
+}
+"""Where checkouts from before have what now lies elsewhere."""
 EVERY: Final = 0.25
 """Processor seconds after which the figures are written again."""
 
@@ -148,6 +156,7 @@ def _wrap(module: Any, path: str, make: Callable[[Any], Any]) -> None:
 
 
 _waiting = {**PHASES, CELL[0]: {CELL[1]: ""}}
+_waiting |= {before: _waiting[now] for now, before in BEFORE.items()}
 _importing = importlib._bootstrap._find_and_load  # type: ignore[attr-defined]
 _depth = 0
 
@@ -164,7 +173,11 @@ def _find_and_load(name: str, import_: Any) -> Any:
     if _depth == 0:
         for waiting in [n for n in _waiting if n in sys.modules]:
             for path, phase in _waiting.pop(waiting).items():
-                make = _cell if (waiting, path) == CELL else functools.partial(_timed, name=phase)
+                make = (
+                    _cell
+                    if (waiting, path) in (CELL, (BEFORE[CELL[0]], CELL[1]))
+                    else functools.partial(_timed, name=phase)
+                )
                 _wrap(sys.modules[waiting], path, make)
     return module
 

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gradproof.backends.simd import LEVELS, lesser
-from gradproof.engine.environment import simd_level
+from gradproof.engine.surroundings.environment import simd_level
 
 AS_IT_IS: Final = "as it is"
 HELD: Final = ("XLA_FLAGS", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")

@@ -32,7 +32,7 @@ import numpy as np
 import gradproof as gp
 from gradproof.backends import get_backend
 from gradproof.backends.base import Call
-from gradproof.engine.environment import environment
+from gradproof.engine.surroundings.environment import environment
 from gradproof.formats import FLOAT32
 from gradproof.formats import arrays as fa
 from gradproof.sweep.plan import shards

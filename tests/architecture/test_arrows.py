@@ -9,16 +9,16 @@ import pytest
 from tests.architecture.imports import OPEN_ROOMS, ROOMS, SOURCES, broken_arrows, imports, modules, room_of
 
 SEEDED = [
-    ("gradproof.engine.run", "import gradproof_properties.values.accuracy", "entry points"),
+    ("gradproof.engine.running.run", "import gradproof_properties.values.accuracy", "entry points"),
     ("gradproof.cli.main", "def f():\n    from gradproof_reports import html", "entry points"),
     (
-        "gradproof.engine.run",
+        "gradproof.engine.running.run",
         "from importlib import import_module\nimport_module('gradproof_reports')",
         "entry points",
     ),
-    ("gradproof.engine.run", "import torch", "its own backend"),
+    ("gradproof.engine.running.run", "import torch", "its own backend"),
     (
-        "gradproof.engine.run",
+        "gradproof.engine.running.run",
         "try:\n    import jax.numpy as jnp\nexcept ImportError:\n    pass",
         "its own backend",
     ),
@@ -30,7 +30,7 @@ SEEDED = [
     ("gradproof.formats.arrays", "from gradproof import oracle", "formats may import errors"),
     ("gradproof.errors", "from gradproof.formats import Format", "no other room"),
     ("gradproof.functions.catalogue", "from gradproof.oracle import Oracle", "functions may import"),
-    ("gradproof.functions.catalogue", "def f():\n    import gradproof.engine.run", "functions may import"),
+    ("gradproof.functions.catalogue", "def f():\n    import gradproof.engine.running.run", "functions may import"),
     ("gradproof.functions.function", "from gradproof.backends.base import Backend", "functions may import"),
     (
         "gradproof.functions.function",
@@ -42,11 +42,15 @@ SEEDED = [
     ("gradproof.oracle.oracle", "from ..engine import probe", "name the package"),
     ("gradproof.oracle.oracle", "from gradproof.extend import Oracle", "where it lives"),
     ("gradproof.cli.main", "def f():\n    import gradproof.extend", "where it lives"),
-    ("gradproof.engine.run", "from gradproof import extend", "where it lives"),
+    ("gradproof.engine.running.run", "from gradproof import extend", "where it lives"),
     ("gradproof_reports.html", "from gradproof.extend import Probe", "reads the results file"),
     ("gradproof_reports.html", "from gradproof.extend import oracle_of", "reads the results file"),
     ("gradproof_reports.html", "from gradproof.results.model import Cell", "gradproof.extend alone"),
-    ("gradproof_properties.values.accuracy", "from gradproof.engine.probe import Probe", "gradproof.extend alone"),
+    (
+        "gradproof_properties.values.accuracy",
+        "from gradproof.engine.subject.probe import Probe",
+        "gradproof.extend alone",
+    ),
     ("gradproof_properties.values.accuracy", "def f():\n    import gradproof.oracle", "gradproof.extend alone"),
     ("gradproof_properties.values.accuracy", "from gradproof import oracle", "gradproof.extend alone"),
     (
@@ -69,13 +73,13 @@ ALLOWED = [
     ("gradproof.cli.doctor", "def versions():\n    import torch\n    return torch.__version__"),
     ("gradproof.oracle.oracle", "from gradproof.oracle.certify import Certified\nimport mpmath, numpy"),
     (
-        "gradproof.engine.run",
+        "gradproof.engine.running.run",
         "from gradproof._version import __version__\nfrom gradproof.measure import judge",
     ),
     ("gradproof_reports.html", "from gradproof.extend import Cell, UsageError, claim_verdicts"),
     ("gradproof_properties.values.accuracy", "from gradproof.extend import Probe, Property\nimport numpy"),
     ("gradproof_properties.values.accuracy", "import gradproof as gp\nfrom gradproof import Property"),
-    ("gradproof.extend", "if TYPE_CHECKING:\n    from gradproof.engine.probe import Probe"),
+    ("gradproof.extend", "if TYPE_CHECKING:\n    from gradproof.engine.subject.probe import Probe"),
 ]
 
 

@@ -15,7 +15,7 @@ from tests.architecture.imports import ROOT, SOURCES, SURFACE, homes, imports, p
 TEXT = (SOURCES["gradproof"] / "gradproof" / "extend.py").read_text("utf-8")
 EXAMPLES = sorted((ROOT / "examples").rglob("*.py"))
 SEEDED = [
-    ("from gradproof.engine.probe import Probe", "gradproof.extend alone"),
+    ("from gradproof.engine.subject.probe import Probe", "gradproof.extend alone"),
     ("import gradproof.backends", "gradproof.extend alone"),
     ("import gradproof as gp\ndef f():\n    from gradproof import formats", "gradproof.extend alone"),
     ("import importlib\nimportlib.import_module('gradproof.oracle')", "gradproof.extend alone"),

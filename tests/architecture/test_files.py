@@ -56,6 +56,19 @@ def test_no_two_files_import_each_other() -> None:
     assert circles({name: file.read_text("utf-8") for name, file in modules().items()}) == []
 
 
+@pytest.mark.parametrize("room", ["engine", "sweep", "formulas", "backends"])
+def test_no_two_rooms_of_a_folder_import_each_other(room: str) -> None:
+    inside = f"gradproof.{room}."
+    texts: dict[str, str] = {}
+    for name, file in modules().items():
+        if name.startswith(inside):
+            inner, _, rest = name.removeprefix(inside).partition(".")
+            if rest or file.stem == "__init__":
+                texts[inside + inner] = texts.get(inside + inner, "") + file.read_text("utf-8") + "\n"
+    assert len(texts) > 1
+    assert circles(texts) == []
+
+
 def test_what_is_private_to_a_folder_is_imported_there_alone() -> None:
     found = modules()
     broken = [line for name, file in found.items() for line in private_imports(name, file.read_text("utf-8"), found)]

@@ -33,7 +33,7 @@ def loaded_by(code: str) -> set[str]:
         ("import gradproof.errors, gradproof.formats", HEAVY + ENGINE),
         ("import gradproof_reports", HEAVY + ENGINE),
         ("import gradproof.cli", ("torch", "jax")),
-        ("import gradproof.engine.property, gradproof.functions, gradproof.oracle", ("torch", "jax")),
+        ("import gradproof.engine.properties.property, gradproof.functions, gradproof.oracle", ("torch", "jax")),
         ("import gradproof_properties; gradproof_properties.properties()", ("torch", "jax")),
     ],
 )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gradproof.backends import Call, Implementation, get_backend
-from gradproof.engine.implementations import declaration
+from gradproof.engine.declared.implementations import declaration
 from gradproof.errors import ImplementationFault, OracleDisagreement, Unsupported, UsageError
 from gradproof.formats import FORMATS
 from gradproof.formats import arrays as fa

@@ -13,8 +13,8 @@ import pytest
 
 from gradproof.backends import Availability, Call, get_backend
 from gradproof.backends.numpy.backend import NumpyBackend
-from gradproof.engine.plan import plan
-from gradproof.engine.selection import Selection
+from gradproof.engine.planning.plan import plan
+from gradproof.engine.request.selection import Selection
 from gradproof.errors import BackendUnavailable
 from gradproof.formats import FORMATS
 from tests.cli.conftest import TINY, Invoke, folder, gradproof

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gradproof.backends import registry as backends
-from gradproof.engine import installed
+from gradproof.engine.properties import installed
 from gradproof.functions import registry as functions
 from tests.cli.conftest import TINY, Invoke
 

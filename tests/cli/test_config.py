@@ -9,7 +9,7 @@ import pytest
 
 from gradproof.cli.configuration import default
 from gradproof.config import BY_NAME, SETTINGS, effective, nearest_pyproject
-from gradproof.engine.selection import PROFILES, Selection
+from gradproof.engine.request.selection import PROFILES, Selection
 from gradproof.errors import UsageError
 from gradproof.formats import FORMATS
 from gradproof.measure.contracts import CONTRACTS

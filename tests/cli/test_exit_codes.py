@@ -83,7 +83,7 @@ def test_what_is_nobodys_mistake_exits_3_in_one_line(
     def broken(*_: object, **__: object) -> None:
         raise fault
 
-    monkeypatch.setattr("gradproof.engine.run.run", broken)
+    monkeypatch.setattr("gradproof.engine.running.run.run", broken)
     done = gradproof("run", *TINY, "--html", "none")
     assert done.exit_code == 3
     assert told in done.stderr
@@ -94,7 +94,7 @@ def test_the_traceback_is_there_for_the_asking(gradproof: Invoke, monkeypatch: p
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("seeded")
 
-    monkeypatch.setattr("gradproof.engine.run.run", broken)
+    monkeypatch.setattr("gradproof.engine.running.run.run", broken)
     assert "GRADPROOF_TRACEBACK=1" in gradproof("run", *TINY).stderr
     monkeypatch.setenv("GRADPROOF_TRACEBACK", "1")
     assert "Traceback (most recent call last)" in gradproof("run", *TINY).stderr

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from gradproof.cli.app import program
-from gradproof.engine.run import run
-from gradproof.engine.selection import Selection
+from gradproof.engine.request.selection import Selection
+from gradproof.engine.running.run import run
 from gradproof.results import read_results, validate, write_results
 from tests.findings.test_findings import HEAD, PIECES, judged
 

@@ -82,7 +82,7 @@ main(sys.argv[2:])
 
 
 @pytest.mark.parametrize("act", ["interrupt()", "exec('interrupt(); len([])')"])
-@pytest.mark.parametrize("module", ["click", "gradproof.cli.run", "gradproof.engine.run", "numpy"])
+@pytest.mark.parametrize("module", ["click", "gradproof.cli.run", "gradproof.engine.running.run", "numpy"])
 def test_an_interrupt_while_modules_are_imported_and_one_on_the_way_out(folder: Path, module: str, act: str) -> None:
     (folder / "mine.py").write_text(RIGHT, encoding="utf-8")
     (folder / "interrupting.py").write_text(INTERRUPTING.format(act=act), encoding="utf-8")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gradproof.engine.selection import Selection
-from gradproof.engine.store import Store
+from gradproof.engine.request.selection import Selection
+from gradproof.engine.running.store import Store
 from gradproof.results import read_results
 from tests.cli.conftest import TINY, Invoke
 
@@ -18,7 +18,7 @@ def test_a_run_out_of_time_keeps_its_cells_and_resume_goes_on(
     asked = ("run", *TINY, "--json", "results.json", "--html", "none")
     with monkeypatch.context() as patched:
         clock = iter([0.0, 0.0])  # the start, one cell, and then the time is up
-        patched.setattr("gradproof.engine.run.time.monotonic", lambda: next(clock, 1e6))
+        patched.setattr("gradproof.engine.running.run.time.monotonic", lambda: next(clock, 1e6))
         first = gradproof(*asked, "--max-seconds", "60")
     assert first.exit_code == 0, first.output
     assert "1 finished cell kept; the same command with --resume goes on from there" in first.stderr

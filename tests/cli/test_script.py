@@ -15,7 +15,7 @@ import pytest
 from gradproof.backends import Implementation
 from gradproof.cli.script import _mathematics
 from gradproof.cli.script_tables import FORMULAS
-from gradproof.engine.task import Task
+from gradproof.engine.request.task import Task
 from gradproof.formats import FLOAT32, FLOAT64, FORMATS, Format
 from gradproof.functions import CATALOGUE, Function, get_function
 from gradproof.oracle import Oracle

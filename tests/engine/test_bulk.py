@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from gradproof.backends import get_backend
-from gradproof.engine.bulk import HANDED_ON, Bulk, bulk
-from gradproof.engine.pointwise import MOST_FAILING, Pointwise
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Outcome
-from gradproof.engine.selection import Selection
-from gradproof.engine.task import Task
+from gradproof.engine.properties.bulk import HANDED_ON, Bulk, bulk
+from gradproof.engine.properties.pointwise import MOST_FAILING, Pointwise
+from gradproof.engine.properties.property import Outcome
+from gradproof.engine.request.selection import Selection
+from gradproof.engine.request.task import Task
+from gradproof.engine.subject.probe import Probe
 from gradproof.formats import FLOAT32, FLOAT64, Format
 from gradproof.formats.arrays import Bits
 from gradproof.functions import get_function
@@ -124,7 +124,7 @@ def test_a_slow_implementation_is_tried_on_fewer_inputs_and_says_so() -> None:
 
 
 def test_every_binade_of_float64_has_256_inputs() -> None:
-    from gradproof.engine.selection import PROFILES
+    from gradproof.engine.request.selection import PROFILES
     from gradproof.strategies.progressions import spread
 
     bits: Bits = np.concatenate([p.bits(FLOAT64) for p in spread(FLOAT64, PROFILES["default"].bulk_64, 5)])

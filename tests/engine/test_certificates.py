@@ -13,11 +13,11 @@ import pytest
 from click.testing import CliRunner
 
 from gradproof.cli.app import program
-from gradproof.engine.certificates import certify_failure, reproduction
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Violations
-from gradproof.engine.run import run
-from gradproof.engine.selection import Selection
+from gradproof.engine.judging.certificates import certify_failure, reproduction
+from gradproof.engine.properties.property import Violations
+from gradproof.engine.request.selection import Selection
+from gradproof.engine.running.run import run
+from gradproof.engine.subject.probe import Probe
 from gradproof.formats import get_format
 from gradproof.results.model import Certificate
 from tests.properties.subjects import (

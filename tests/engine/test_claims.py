@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from gradproof.engine import installed
-from gradproof.engine.installed import claims, properties, read_claims
-from gradproof.engine.run import run
-from gradproof.engine.selection import Selection
+from gradproof.engine.properties import installed
+from gradproof.engine.properties.installed import claims, properties, read_claims
+from gradproof.engine.request.selection import Selection
+from gradproof.engine.running.run import run
 from gradproof.errors import UsageError
 from gradproof.functions import all_functions, get_function
 from gradproof.results import validate

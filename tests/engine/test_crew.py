@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 import gradproof as gp
 from gradproof.cli.app import program
-from gradproof.engine import crew_judge, unit
+from gradproof.engine.running import executor_judge, unit
 from gradproof.errors import GradproofError, OracleDisagreement, UsageError
 from gradproof.execution.executors import ClusterLost, Crew
 from gradproof.execution.processes import Processes
@@ -175,7 +175,7 @@ def test_a_contradiction_of_the_oracle_ends_the_run(tmp_path: Path, monkeypatch:
     def contradict(*_: Any) -> Any:
         raise OracleDisagreement("at x = 2")
 
-    monkeypatch.setattr("gradproof.engine.worker.decide", contradict)
+    monkeypatch.setattr("gradproof.engine.running.worker.decide", contradict)
     with executor("threads") as made, pytest.raises(OracleDisagreement, match="at x = 2"):
         gp.run(**ASKED, executor=made, folder=tmp_path)
 
@@ -198,7 +198,7 @@ def test_a_lost_scheduler_ends_the_run_and_what_is_finished_is_taken_up(
 ) -> None:
     crew = Crew(ThreadPoolExecutor(1), Gone())
     with monkeypatch.context() as patched:
-        patched.setattr("gradproof.engine.api.elsewhere", lambda *_: contextlib.nullcontext(crew))
+        patched.setattr("gradproof.engine.running.api.elsewhere", lambda *_: contextlib.nullcontext(crew))
         with pytest.raises(ClusterLost):
             gp.run(**ASKED, folder=tmp_path)
     said: list[str] = []
@@ -247,7 +247,7 @@ class TestCluster:
     def test_workers_of_another_version_are_refused(
         self, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("gradproof.engine.provenance.__version__", "999")
+        monkeypatch.setattr("gradproof.engine.running.provenance.__version__", "999")
         with pytest.raises(UsageError, match="999 here"):
             gp.run(**ASKED, cluster=cluster.scheduler_address, folder=tmp_path)
 
@@ -263,13 +263,13 @@ class TestCluster:
     def test_a_file_that_the_workers_do_not_have_is_told(
         self, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from gradproof.engine import crew_judge
+        from gradproof.engine.running import executor_judge
 
         file = tmp_path / "mine.py"
         file.write_text(FILE.format(body="return np.maximum(x, 0)"))
-        real = crew_judge.digest_of
-        monkeypatch.setattr(crew_judge, "digest_of", lambda path: real(path) or "as it is here")
-        monkeypatch.setattr(crew_judge.Path, "resolve", lambda _: tmp_path / "only_here.py")
+        real = executor_judge.digest_of
+        monkeypatch.setattr(executor_judge, "digest_of", lambda path: real(path) or "as it is here")
+        monkeypatch.setattr(executor_judge.Path, "resolve", lambda _: tmp_path / "only_here.py")
         with pytest.raises(UsageError, match=r"only_here\.py cannot be read for a worker"):
             gp.run(files=file, cluster=cluster.scheduler_address, folder=tmp_path / "run")
 
@@ -288,17 +288,17 @@ class TestCluster:
 
 def test_a_hang_ends_the_process_where_nobody_else_would(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a cluster, whose scheduler does not end a worker: the process ends itself, and that is a lost worker."""
-    monkeypatch.setattr(crew_judge, "cell_limit", lambda _: 3.0)
+    monkeypatch.setattr(executor_judge, "cell_limit", lambda _: 3.0)
     body = "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})\n    while True: pass"
 
-    class Ending(crew_judge.CrewJudge):
+    class Ending(executor_judge.ExecutorJudge):
         def _survey(self) -> None:
             """Nobody to ask."""
 
-    monkeypatch.setattr("gradproof.engine.pool.CrewJudge", Ending)
+    monkeypatch.setattr("gradproof.engine.running.pool.ExecutorJudge", Ending)
     workers = Processes(1)
     crew = Crew(workers, lambda: 1, cluster=object())  # type: ignore[arg-type]
-    monkeypatch.setattr("gradproof.engine.api.elsewhere", lambda *_: contextlib.nullcontext(crew))
+    monkeypatch.setattr("gradproof.engine.running.api.elsewhere", lambda *_: contextlib.nullcontext(crew))
     try:
         result = checked(tmp_path, body, cluster="tcp://stands-for-one:1")
     finally:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gradproof.engine.run import exit_code, run
-from gradproof.engine.selection import Selection
+from gradproof.engine.request.selection import Selection
+from gradproof.engine.running.run import exit_code, run
 from gradproof.execution.work import PRINTED
 from gradproof.results.model import Cell
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from gradproof.engine import crew_judge, userfiles
-from gradproof.engine.run import exit_code, run
-from gradproof.engine.selection import Selection
+from gradproof.engine.declared import userfiles
+from gradproof.engine.request.selection import Selection
+from gradproof.engine.running import executor_judge
+from gradproof.engine.running.run import exit_code, run
 from gradproof.errors import ChangedOnImport, UsageError
 from gradproof.results.model import Cell, RunResult
 
@@ -134,8 +135,8 @@ def test_rubbish_on_every_line_makes_nobody_else_speak(tmp_path: Path, capfd: py
 
 def test_a_check_that_hangs_outside_of_a_call_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a definition, say, which is no call of the implementation's: CELL_LIMIT is around everything."""
-    monkeypatch.setattr(crew_judge, "CELL_LIMIT", 3.0)
-    monkeypatch.setattr(crew_judge, "CALLS_PER_CELL", 1)
+    monkeypatch.setattr(executor_judge, "CELL_LIMIT", 3.0)
+    monkeypatch.setattr(executor_judge, "CALLS_PER_CELL", 1)
     text = """
 def endless(m, x):
     while Path(__file__).with_name("judging").exists():

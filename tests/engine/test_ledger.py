@@ -13,14 +13,14 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 import gradproof as gp
-from gradproof.engine import worker
+from gradproof.engine.judging.verdict import decide
 from gradproof.engine.ledger.deviation import Deviation
 from gradproof.engine.ledger.fence import Fence
 from gradproof.engine.ledger.ledger import Ledger, Surroundings
-from gradproof.engine.run import exit_code, run
-from gradproof.engine.selection import Selection
-from gradproof.engine.task import Task
-from gradproof.engine.verdict import decide
+from gradproof.engine.request.selection import Selection
+from gradproof.engine.request.task import Task
+from gradproof.engine.running import worker
+from gradproof.engine.running.run import exit_code, run
 from gradproof.errors import UsageError
 from gradproof.formats import arrays as fa
 from gradproof.formats import get_format
@@ -432,7 +432,7 @@ def test_a_run_sees_its_ledger_and_says_which_deviations_are_gone(
         ]
 
     offer("faulty", catalogue=catalogue(product), simd=lambda self, level: "")
-    from gradproof.engine.environment import hardware
+    from gradproof.engine.surroundings.environment import hardware
 
     text = ROW.replace("numpy", "faulty").replace(">=2.4", ">=1").replace("2.4.6", "1.2.3")
     (tmp_path / "faulty.toml").write_text(text.replace("AMD AVX512", hardware("faulty:cpu")), "utf-8")

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import gradproof as gp
-from gradproof.engine.installed import forget_properties, properties
-from gradproof.engine.run import exit_code, run
-from gradproof.engine.selection import Selection
+from gradproof.engine.properties.installed import forget_properties, properties
+from gradproof.engine.request.selection import Selection
+from gradproof.engine.running.run import exit_code, run
 from gradproof.functions.registry import forget
 from gradproof.measure.contracts import forget_contracts
 from gradproof.results.model import Cell

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from gradproof.backends.base import Availability, Implementation
-from gradproof.engine.plan import plan
-from gradproof.engine.selection import Selection
+from gradproof.engine.planning.plan import plan
+from gradproof.engine.request.selection import Selection
 from gradproof.errors import UsageError
 from gradproof.formats import DEFAULT_FORMATS
 from tests.properties.stubs import Offer

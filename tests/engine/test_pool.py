@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from gradproof.engine import pool, worker
-from gradproof.engine.outline import Outline, Planned
-from gradproof.engine.run import exit_code, run
-from gradproof.engine.selection import Selection
+from gradproof.engine.planning.outline import Outline, Planned
+from gradproof.engine.request.selection import Selection
+from gradproof.engine.running import pool, worker
+from gradproof.engine.running.run import exit_code, run
 from gradproof.errors import OracleDisagreement, UsageError
 from gradproof.results.model import Cell, RunResult
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradproof.engine.regions import MAX_INTERVALS, Fails, Span, simplest, spans, widen
+from gradproof.engine.findings.regions import MAX_INTERVALS, Fails, Span, simplest, spans, widen
 from gradproof.formats import FORMATS, Format
 from gradproof.formats import arrays as fa
 from tests.properties.subjects import bits_of

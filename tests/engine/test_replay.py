@@ -10,11 +10,11 @@ import pytest
 
 import gradproof as gp
 from gradproof.backends.base import Implementation
-from gradproof.engine.installed import forget_properties, properties
+from gradproof.engine.judging.verdict import decide
 from gradproof.engine.ledger.ledger import Ledger, Surroundings
-from gradproof.engine.plan import plan
-from gradproof.engine.selection import Selection
-from gradproof.engine.verdict import decide
+from gradproof.engine.planning.plan import plan
+from gradproof.engine.properties.installed import forget_properties, properties
+from gradproof.engine.request.selection import Selection
 from gradproof.results.model import Cell
 
 FAILED_BEFORE = (0x3F9E0653, 0x3F9E0661)

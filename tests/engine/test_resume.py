@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from gradproof.engine.run import SilentListener, run
-from gradproof.engine.selection import Selection
-from gradproof.engine.store import Store
+from gradproof.engine.request.selection import Selection
+from gradproof.engine.running.run import SilentListener, run
+from gradproof.engine.running.store import Store
 from gradproof.errors import CacheWarning, UsageError
 from gradproof.files.journal import JOURNAL
 from gradproof.results.io import dumps
@@ -195,7 +195,7 @@ def test_another_selection_is_not_taken_up_and_the_difference_is_named(tmp_path:
 
 def test_other_versions_are_not_taken_up_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny(tmp_path, after=3)
-    monkeypatch.setattr("gradproof.engine.provenance.__version__", "999")
+    monkeypatch.setattr("gradproof.engine.running.provenance.__version__", "999")
     _, then, (said,) = tiny(tmp_path)
     assert len(then) == 8
     assert "is not the same: versions gradproof is" in said

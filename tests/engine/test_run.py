@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from gradproof.backends import get_backend
-from gradproof.engine import run as running
-from gradproof.engine.plan import Plan
-from gradproof.engine.run import exit_code, run
-from gradproof.engine.selection import Selection
+from gradproof.engine.planning.plan import Plan
+from gradproof.engine.request.selection import Selection
+from gradproof.engine.running import run as running
+from gradproof.engine.running.run import exit_code, run
 from gradproof.errors import Unsupported
 from gradproof.formats import Format
 from gradproof.results.model import Cell, LedgerState, RunRecord, RunResult

@@ -11,10 +11,10 @@ import pytest
 
 from gradproof.backends import Call, get_backend
 from gradproof.backends.base import Implementation
-from gradproof.engine.probe import Probe
-from gradproof.engine.selection import Selection
-from gradproof.engine.tabulated import WORTH_A_TABLE, forget
-from gradproof.engine.task import Task
+from gradproof.engine.request.selection import Selection
+from gradproof.engine.request.task import Task
+from gradproof.engine.subject.probe import Probe
+from gradproof.engine.subject.tabulated import WORTH_A_TABLE, forget
 from gradproof.errors import Unsupported
 from gradproof.formats import FORMATS
 from gradproof.formats import arrays as fa

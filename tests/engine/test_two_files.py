@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from gradproof.engine.installed import forget_properties
-from gradproof.engine.run import run
-from gradproof.engine.selection import Selection
+from gradproof.engine.properties.installed import forget_properties
+from gradproof.engine.request.selection import Selection
+from gradproof.engine.running.run import run
 from gradproof.errors import UsageError
 from gradproof.functions import all_functions
 from gradproof.functions.registry import forget

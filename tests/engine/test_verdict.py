@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 import gradproof as gp
-from gradproof.engine import verdict as deciding
+from gradproof.engine.judging import verdict as deciding
+from gradproof.engine.judging.verdict import decide
 from gradproof.engine.ledger.ledger import Ledger
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Outcome, Property, Violations
-from gradproof.engine.run import exit_code
-from gradproof.engine.verdict import decide
+from gradproof.engine.properties.property import Outcome, Property, Violations
+from gradproof.engine.running.run import exit_code
+from gradproof.engine.subject.probe import Probe
 from gradproof.errors import BackendUnavailable, ImplementationFault, OracleDisagreement, Unsupported
 from gradproof.functions.registry import forget
 from gradproof.results.model import Cell, Evidence, RunRecord, RunResult

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gradproof.engine.run import run
-from gradproof.engine.selection import Selection
+from gradproof.engine.request.selection import Selection
+from gradproof.engine.running.run import run
 from gradproof.errors import CacheWarning
 
 # Warns where the oracle would: inside a cell, in the process that judges it.

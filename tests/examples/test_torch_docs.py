@@ -34,7 +34,7 @@ LOADING = """
 import json
 import sys
 
-from gradproof.engine.userfiles import load
+from gradproof.engine.declared.userfiles import load
 from gradproof.errors import UsageError
 
 found = []

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gradproof.engine.run import run
-from gradproof.engine.selection import Selection
+from gradproof.engine.request.selection import Selection
+from gradproof.engine.running.run import run
 from gradproof.results.model import Finding
 
 SUBJECT = """

@@ -10,8 +10,8 @@ import pytest
 
 from gradproof.cli.console import console
 from gradproof.cli.findings import show_finding
-from gradproof.engine.run import run
-from gradproof.engine.selection import Selection
+from gradproof.engine.request.selection import Selection
+from gradproof.engine.running.run import run
 from gradproof.formats import FLOAT32
 from gradproof.results import validate
 from gradproof.results.findings import findings

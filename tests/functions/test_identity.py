@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradproof.engine.oracles import oracle_of
+from gradproof.engine.subject.oracles import oracle_of
 from gradproof.errors import UsageError
 from gradproof.formats import FLOAT32
 from gradproof.functions import CATALOGUE, Function, get_function

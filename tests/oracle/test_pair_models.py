@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gradproof.engine.oracles import oracle_of
+from gradproof.engine.subject.oracles import oracle_of
 from gradproof.formats import FLOAT64
 from gradproof.formats.format import floor_log2
 from gradproof.functions import Function, get_function

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from gradproof.engine.markers import DECLARES, NARROWS
+from gradproof.engine.declared.markers import DECLARES, NARROWS
 from gradproof.plugin.corpus import INPUTS
 from gradproof.plugin.profiles import EXAMPLES
 from tests.architecture.imports import ROOT

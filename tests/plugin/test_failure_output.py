@@ -68,13 +68,13 @@ def test_a_known_deviation_beyond_its_ceiling(quiet: pytest.Pytester) -> None:
 
 
 def test_a_missing_backend(quiet: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gradproof.engine.plan.availability", lambda _: Availability(False, "torch has left"))
+    monkeypatch.setattr("gradproof.engine.planning.plan.availability", lambda _: Availability(False, "torch has left"))
     source = one_cell("return x").replace('backend="numpy"', 'backend="torch:cpu"')
     shown(quiet, "missing_backend", source)
 
 
 def test_a_required_backend_that_is_missing(quiet: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gradproof.engine.plan.availability", lambda _: Availability(False, "torch has left"))
+    monkeypatch.setattr("gradproof.engine.planning.plan.availability", lambda _: Availability(False, "torch has left"))
     source = one_cell("return x").replace('backend="numpy"', 'backend="torch:cpu"')
     shown(quiet, "missing_required_backend", source, "--gradproof-require-backend", "torch")
 

@@ -36,7 +36,7 @@ def test_a_session_without_gradproof_items_loads_nothing_heavy(quiet: pytest.Pyt
 
 
 def test_the_check_would_see_a_heavy_import(quiet: pytest.Pytester) -> None:
-    quiet.makepyfile("import gradproof.engine.plan\n" + PLAIN)
+    quiet.makepyfile("import gradproof.engine.planning.plan\n" + PLAIN)
     result = quiet.runpytest_subprocess()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*'numpy'*"])

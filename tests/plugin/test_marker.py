@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import gradproof as gp
-from gradproof.engine.markers import marked_in, read_mark
+from gradproof.engine.declared.markers import marked_in, read_mark
 from tests.plugin.sources import HEADER, RIGHT, WRONG, one_cell
 
 

@@ -16,7 +16,7 @@ def _no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     def availability(backend: str) -> Availability:
         return Availability(backend == "numpy:cpu", "torch has left")
 
-    monkeypatch.setattr("gradproof.engine.plan.availability", availability)
+    monkeypatch.setattr("gradproof.engine.planning.plan.availability", availability)
 
 
 def test_every_cell_of_a_missing_backend_is_a_skip_with_the_reason(quiet: pytest.Pytester) -> None:

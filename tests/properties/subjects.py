@@ -15,14 +15,14 @@ import numpy as np
 
 from gradproof.backends.base import Implementation
 from gradproof.backends.numpy.catalogue import row
-from gradproof.engine.installed import properties
+from gradproof.engine.judging.verdict import decide
 from gradproof.engine.ledger.ledger import Ledger, Surroundings
-from gradproof.engine.oracles import oracle_of
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Outcome
-from gradproof.engine.selection import Selection
-from gradproof.engine.task import Task
-from gradproof.engine.verdict import decide
+from gradproof.engine.properties.installed import properties
+from gradproof.engine.properties.property import Outcome
+from gradproof.engine.request.selection import Selection
+from gradproof.engine.request.task import Task
+from gradproof.engine.subject.oracles import oracle_of
+from gradproof.engine.subject.probe import Probe
 from gradproof.formats import arrays as fa
 from gradproof.formats import get_format
 from gradproof.functions import get_function

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gradproof.backends.base import Traits
-from gradproof.engine.probe import Probe
+from gradproof.engine.subject.probe import Probe
 from gradproof.formats import get_format
 from tests.properties.subjects import (
     QUICK,

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from gradproof.engine.probe import Probe
+from gradproof.engine.subject.probe import Probe
 from gradproof.formats import arrays as fa
 from gradproof.formats import get_format
 from gradproof.measure import Contract

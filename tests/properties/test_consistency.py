@@ -12,8 +12,8 @@ import pytest
 
 from gradproof.backends.layouts import LAYOUTS
 from gradproof.cli.failures import gravity
+from gradproof.engine.judging.verdict import decide
 from gradproof.engine.ledger.ledger import Ledger
-from gradproof.engine.verdict import decide
 from gradproof.formats import arrays as fa
 from gradproof.formats import get_format
 from gradproof.results.model import Cell

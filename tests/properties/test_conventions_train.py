@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from gradproof.backends.numpy.space import NumpySpace
-from gradproof.engine.installed import properties
-from gradproof.engine.probe import Probe
-from gradproof.engine.task import Task
+from gradproof.engine.properties.installed import properties
+from gradproof.engine.request.task import Task
+from gradproof.engine.subject.probe import Probe
 from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa
 from gradproof.functions import get_function

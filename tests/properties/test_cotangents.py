@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from gradproof.engine.probe import Probe
+from gradproof.engine.subject.probe import Probe
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
 from gradproof.functions import function

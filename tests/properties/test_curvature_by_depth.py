@@ -13,8 +13,8 @@ import pytest
 
 import gradproof as gp
 from gradproof.backends.numpy.space import NumpySpace
-from gradproof.engine.installed import properties
-from gradproof.engine.oracles import oracle_of
+from gradproof.engine.properties.installed import properties
+from gradproof.engine.subject.oracles import oracle_of
 from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa
 from gradproof.functions import get_function

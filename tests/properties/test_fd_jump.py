@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import gradproof as gp
-from gradproof.engine.probe import Probe
+from gradproof.engine.subject.probe import Probe
 from gradproof.formats import arrays as fa
 from gradproof.formats import get_format
 from gradproof.functions.registry import forget

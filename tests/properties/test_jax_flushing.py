@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gradproof.backends import get_backend
-from gradproof.engine.installed import properties
+from gradproof.engine.properties.installed import properties
 from gradproof.formats import get_format
 from gradproof.functions import function, get_function
 from gradproof.functions.registry import forget

@@ -14,13 +14,13 @@ import pytest
 
 from gradproof.backends import available_backends, get_backend
 from gradproof.backends.base import Call
-from gradproof.engine.environment import hardware
 from gradproof.engine.ledger.deviation import Deviation
 from gradproof.engine.ledger.explained import subnormals
 from gradproof.engine.ledger.files import read_ledger_file
-from gradproof.engine.probe import Probe
-from gradproof.engine.selection import Selection
-from gradproof.engine.task import Task
+from gradproof.engine.request.selection import Selection
+from gradproof.engine.request.task import Task
+from gradproof.engine.subject.probe import Probe
+from gradproof.engine.surroundings.environment import hardware
 from gradproof.errors import Unsupported
 from gradproof.formats import arrays as fa
 from gradproof.formats import get_format

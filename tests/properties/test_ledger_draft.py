@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from gradproof.backends.base import Implementation
-from gradproof.engine import worker
 from gradproof.engine.ledger.ledger import Ledger
-from gradproof.engine.run import run
-from gradproof.engine.selection import Selection
+from gradproof.engine.request.selection import Selection
+from gradproof.engine.running import worker
+from gradproof.engine.running.run import run
 from gradproof.results import RunResult, write_results
 from gradproof_properties.ledger import draft
 from tests.properties.stubs import Offer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gradproof.engine.installed import properties
+from gradproof.engine.properties.installed import properties
 from gradproof.functions import get_function
 from tests.properties.subjects import Call, exact, reference, verdict
 

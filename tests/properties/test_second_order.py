@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gradproof.backends import get_backend
-from gradproof.engine.probe import Probe
+from gradproof.engine.subject.probe import Probe
 from gradproof.formats import arrays as fa
 from gradproof.formats import get_format
 from gradproof_properties.networks.hessian_studies import HessianResult, NetworkStudy, UnitStudy

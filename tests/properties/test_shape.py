@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import gradproof as gp
-from gradproof.engine.oracles import oracle_of
-from gradproof.engine.probe import Probe
+from gradproof.engine.subject.oracles import oracle_of
+from gradproof.engine.subject.probe import Probe
 from gradproof.errors import UsageError
 from gradproof.formats import arrays as fa
 from gradproof.formats import get_format
@@ -326,7 +326,7 @@ def test_a_declared_turn_where_nothing_turns_is_a_false_declaration() -> None:
     made = Function("shape_test_turn", get_function("silu").pieces, turns=(("-1", "-0.5"),), directions=(-1, 1))
     one = task("shape", "silu", [Exact("silu")], "float32")
     probe = Probe(type(one)(made, *[getattr(one, n) for n in list(vars(one))[1:]]), QUICK)
-    from gradproof.engine.installed import properties
+    from gradproof.engine.properties.installed import properties
 
     (found,) = properties()["shape"].check(probe, 0).violations
     assert "f' must change its sign" in found.explanation

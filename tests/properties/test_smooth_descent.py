@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from gradproof.backends.numpy.space import NumpySpace
-from gradproof.engine.probe import Probe
-from gradproof.engine.selection import Selection
+from gradproof.engine.request.selection import Selection
+from gradproof.engine.subject.probe import Probe
 from gradproof.formats import Format, get_format
 from gradproof_properties.networks import flat_direction
 from gradproof_properties.networks.smooth_descent import PULLS, RATES, SmoothDescent, Steps

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from gradproof.backends import get_backend
-from gradproof.engine.probe import Probe
-from gradproof.engine.run import run
-from gradproof.engine.selection import Selection
+from gradproof.engine.request.selection import Selection
+from gradproof.engine.running.run import run
+from gradproof.engine.subject.probe import Probe
 from gradproof.results.model import Cell
 from tests.properties.subjects import QUICK, bits_of, task, verdict
 

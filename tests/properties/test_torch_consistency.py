@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from gradproof.backends.layouts import LAYOUTS
-from gradproof.engine.installed import properties
+from gradproof.engine.judging.verdict import decide
 from gradproof.engine.ledger.ledger import Ledger
-from gradproof.engine.probe import Probe
-from gradproof.engine.verdict import decide
+from gradproof.engine.properties.installed import properties
+from gradproof.engine.subject.probe import Probe
 from gradproof.results.model import Cell
 from tests.properties.subjects import NOWHERE, QUICK, task
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from gradproof.backends.base import Implementation, Traits
-from gradproof.engine.probe import Probe
+from gradproof.engine.subject.probe import Probe
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits

@@ -14,8 +14,8 @@ import pytest
 
 import gradproof as gp
 from gradproof.backends.base import Implementation
-from gradproof.engine.oracles import oracle_of
-from gradproof.engine.probe import Probe
+from gradproof.engine.subject.oracles import oracle_of
+from gradproof.engine.subject.probe import Probe
 from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits

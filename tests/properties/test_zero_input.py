@@ -10,7 +10,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from gradproof.engine.installed import properties
+from gradproof.engine.properties.installed import properties
 from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits

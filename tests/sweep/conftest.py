@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gradproof.engine import sources
+from gradproof.engine.surroundings import sources
 from gradproof.sweep.running.campaign import Job
 from gradproof.sweep.targets import Wanted, plan
 from tests.sweep import works

@@ -225,7 +225,7 @@ def test_other_versions_do_not_go_on_with_a_folder(tmp_path: Path, monkeypatch: 
 PROGRAM = """
 import sys
 from pathlib import Path
-from gradproof.engine import sources
+from gradproof.engine.surroundings import sources
 from gradproof.execution import executors
 from gradproof.sweep.running.campaign import sweep
 from tests.sweep import works

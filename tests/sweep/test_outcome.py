@@ -12,8 +12,8 @@ import pytest
 
 import gradproof as gp
 from gradproof.cli import codes
-from gradproof.engine.run import run
-from gradproof.engine.selection import Selection
+from gradproof.engine.request.selection import Selection
+from gradproof.engine.running.run import run
 from gradproof.formats import arrays as fa
 from gradproof.formats import get_format
 from gradproof.results import combine, validate

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gradproof.engine import sources
+from gradproof.engine.surroundings import sources
 from gradproof.errors import ImplementationFault, Unsupported
 from gradproof.sweep.plan import Shard
 

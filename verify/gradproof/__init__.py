@@ -12,11 +12,11 @@ from gradproof._version import __version__
 
 if TYPE_CHECKING:
     from gradproof.backends.base import Backend, Implementation
-    from gradproof.engine.api import run
-    from gradproof.engine.implementations import implements
-    from gradproof.engine.known import known
-    from gradproof.engine.own_properties import property  # noqa: A004  the vocabulary's word, used as gp.property
-    from gradproof.engine.property import Outcome, Property, Violations
+    from gradproof.engine.declared.implementations import implements
+    from gradproof.engine.declared.own_properties import property  # noqa: A004  the vocabulary's word, used as gp.property
+    from gradproof.engine.ledger.known import known
+    from gradproof.engine.properties.property import Outcome, Property, Violations
+    from gradproof.engine.running.api import run
     from gradproof.errors import GradproofError, UsageError
     from gradproof.functions import Function, function, get_function, piecewise
     from gradproof.measure import Contract, contract
@@ -30,18 +30,18 @@ _HOMES = {
     "GradproofError": "gradproof.errors",
     "Implementation": "gradproof.backends.base",
     "Oracle": "gradproof.oracle",
-    "Outcome": "gradproof.engine.property",
-    "Property": "gradproof.engine.property",
+    "Outcome": "gradproof.engine.properties.property",
+    "Property": "gradproof.engine.properties.property",
     "UsageError": "gradproof.errors",
-    "Violations": "gradproof.engine.property",
+    "Violations": "gradproof.engine.properties.property",
     "contract": "gradproof.measure",
     "function": "gradproof.functions",
     "get_function": "gradproof.functions",
-    "implements": "gradproof.engine.implementations",
-    "known": "gradproof.engine.known",
+    "implements": "gradproof.engine.declared.implementations",
+    "known": "gradproof.engine.ledger.known",
     "piecewise": "gradproof.functions",
-    "property": "gradproof.engine.own_properties",
-    "run": "gradproof.engine.api",
+    "property": "gradproof.engine.declared.own_properties",
+    "run": "gradproof.engine.running.api",
     "run_sweep": "gradproof.sweep.api",
 }
 

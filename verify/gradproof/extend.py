@@ -43,14 +43,14 @@ if TYPE_CHECKING:
     from gradproof.cli.options import backends as chosen_backends
     from gradproof.cli.outputs import Output, Written
     from gradproof.cli.outputs import prepare as prepare_outputs
-    from gradproof.engine.bulk import bulk
-    from gradproof.engine.environment import environment
     from gradproof.engine.ledger.ledger import Ledger
-    from gradproof.engine.oracles import oracle_of
-    from gradproof.engine.pointwise import Pointwise
-    from gradproof.engine.probe import Probe
-    from gradproof.engine.property import Outcome, Property, Violations
-    from gradproof.engine.search import search
+    from gradproof.engine.properties.bulk import bulk
+    from gradproof.engine.properties.pointwise import Pointwise
+    from gradproof.engine.properties.property import Outcome, Property, Violations
+    from gradproof.engine.properties.search import search
+    from gradproof.engine.subject.oracles import oracle_of
+    from gradproof.engine.subject.probe import Probe
+    from gradproof.engine.surroundings.environment import environment
     from gradproof.errors import GradproofError, ImplementationFault, Unsupported, UsageError
     from gradproof.files.writing import write_text
     from gradproof.formats import (
@@ -144,16 +144,16 @@ _HOMES: Final = {
     "LARGE": "gradproof.measure.severity",
     "LARGE_ERROR": "gradproof.measure.severity",
     "LOST_SIGNAL": "gradproof.measure.severity",
-    "Outcome": "gradproof.engine.property",
-    "bulk": "gradproof.engine.bulk",
-    "Pointwise": "gradproof.engine.pointwise",
-    "Probe": "gradproof.engine.probe",
-    "Property": "gradproof.engine.property",
+    "Outcome": "gradproof.engine.properties.property",
+    "bulk": "gradproof.engine.properties.bulk",
+    "Pointwise": "gradproof.engine.properties.pointwise",
+    "Probe": "gradproof.engine.subject.probe",
+    "Property": "gradproof.engine.properties.property",
     "SMALL_ERROR": "gradproof.measure.severity",
     "STABLE": "gradproof.measure.contracts",
     "TRAINING": "gradproof.measure.contracts",
     "Unsupported": "gradproof.errors",
-    "Violations": "gradproof.engine.property",
+    "Violations": "gradproof.engine.properties.property",
     "WRONG_BRANCH": "gradproof.measure.severity",
     "WRONG_CLASS": "gradproof.measure.severity",
     "batches": "gradproof.strategies",
@@ -161,7 +161,7 @@ _HOMES: Final = {
     "conversion": "gradproof.measure",
     "landmark_bits": "gradproof.strategies",
     "landmark_ordinals": "gradproof.strategies",
-    "search": "gradproof.engine.search",
+    "search": "gradproof.engine.properties.search",
     # the oracle
     "BY_EXACT": "gradproof.oracle.reference",
     "Bracket": "gradproof.oracle.shape",
@@ -177,7 +177,7 @@ _HOMES: Final = {
     "extent": "gradproof.oracle.shape",
     "linear_pieces": "gradproof.oracle.shape",
     "may_be_equal": "gradproof.oracle.joints",
-    "oracle_of": "gradproof.engine.oracles",
+    "oracle_of": "gradproof.engine.subject.oracles",
     "pairs": "gradproof.oracle",
     "turning_points": "gradproof.oracle.shape",
     "undecided": "gradproof.oracle.certify",
@@ -231,7 +231,7 @@ _HOMES: Final = {
     "Weight": "gradproof.results.keeping",
     "Written": "gradproof.cli.outputs",
     "chosen_backends": "gradproof.cli.options:backends",
-    "environment": "gradproof.engine.environment",
+    "environment": "gradproof.engine.surroundings.environment",
     "exit_codes": "gradproof.cli:codes",
     "interruptible": "gradproof.interrupts",
     "prepare_outputs": "gradproof.cli.outputs:prepare",

@@ -129,7 +129,7 @@ def verdict_counts(claims: Sequence[Claim]) -> str:
 
 
 def _installed() -> list[Claim]:
-    from gradproof.engine.installed import claims
+    from gradproof.engine.properties.installed import claims
 
     return list(claims())
 

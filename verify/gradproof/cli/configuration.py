@@ -35,7 +35,7 @@ def config_command(as_json: bool) -> None:
 
 def default(setting: Setting) -> Any:
     """What holds when a setting is set nowhere: the selection's default, or the file that ``run`` writes."""
-    from gradproof.engine.selection import Selection
+    from gradproof.engine.request.selection import Selection
 
     return getattr(Selection(), setting.field) if setting.field else DEFAULTS.get(setting.name)
 

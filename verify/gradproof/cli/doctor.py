@@ -62,7 +62,7 @@ def doctor_command(as_json: bool) -> None:
 def examine() -> dict[str, Any]:
     """Everything ``doctor`` says, as plain JSON values. A backend that breaks when it is made is missing."""
     from gradproof.backends import availability, backend_ids
-    from gradproof.engine.environment import backend_table, environment, package_version
+    from gradproof.engine.surroundings.environment import backend_table, environment, package_version
 
     table: dict[str, Any] = {}
     broken = []

@@ -67,7 +67,7 @@ def _read(path: str) -> tuple[RunResult, int]:
 
 def _judged(subject: str, options: dict[str, Any]) -> tuple[RunResult, int]:
     """The results of a run over a file's implementations, or a catalogued function."""
-    from gradproof.engine.run import exit_code, run
+    from gradproof.engine.running.run import exit_code, run
 
     given = given_options(options)
     if not given.get("profile"):

@@ -11,11 +11,11 @@ from gradproof.cli.failures import print_row
 from gradproof.cli.operations import show_trace
 from gradproof.cli.options import given_options, selection
 from gradproof.config import effective
-from gradproof.engine.certificates import usual_claim
-from gradproof.engine.probe import Probe
-from gradproof.engine.task import Task
-from gradproof.engine.traces import trace
-from gradproof.engine.userfiles import exits_raised, load
+from gradproof.engine.declared.userfiles import exits_raised, load
+from gradproof.engine.judging.certificates import usual_claim
+from gradproof.engine.request.task import Task
+from gradproof.engine.subject.probe import Probe
+from gradproof.engine.subject.traces import trace
 from gradproof.errors import BackendUnavailable, ImplementationFault
 from gradproof.formats import get_format
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from gradproof.engine.selection import Selection
+    from gradproof.engine.request.selection import Selection
 
 
 def show_input(out: Console, file: str, bits: str, options: dict[str, Any]) -> None:

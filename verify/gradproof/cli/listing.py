@@ -51,7 +51,7 @@ def backends() -> Rows:
 
 def properties() -> Rows:
     """Id, orders, title, statement, source."""
-    from gradproof.engine.installed import properties as installed
+    from gradproof.engine.properties.installed import properties as installed
 
     return [
         {
@@ -86,7 +86,7 @@ def formats() -> Rows:
 def implementations() -> Rows:
     """Function, parameters, backend and dotted name, of the backends that are here."""
     from gradproof.backends import get_backend
-    from gradproof.engine.environment import installed_ids
+    from gradproof.engine.surroundings.environment import installed_ids
 
     rows: Rows = []
     for name in dict.fromkeys(i.partition(":")[0] for i in installed_ids()):
@@ -106,8 +106,8 @@ def implementations() -> Rows:
 
 def deviations() -> Rows:
     """Id, title, backend and versions, what explains it, upstream threads."""
-    from gradproof.engine.installed import ledger_directories
     from gradproof.engine.ledger.ledger import Ledger
+    from gradproof.engine.properties.installed import ledger_directories
 
     return [
         {

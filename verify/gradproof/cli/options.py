@@ -11,7 +11,7 @@ from gradproof.config import BY_NAME, SETTINGS, Setting, Value, check_known
 from gradproof.errors import UsageError
 
 if TYPE_CHECKING:
-    from gradproof.engine.selection import Selection
+    from gradproof.engine.request.selection import Selection
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -72,7 +72,7 @@ def selection(settings: Mapping[str, Value], files: tuple[str, ...] = ()) -> Sel
 
     Raises UsageError for values out of range and for backends or devices that exist nowhere.
     """
-    from gradproof.engine.selection import Selection
+    from gradproof.engine.request.selection import Selection
 
     values = {name: v.value for name, v in settings.items()}
     for name, least in (("jobs", 0), ("seed", 0)):

@@ -45,7 +45,7 @@ def backend_facts(name: str) -> dict[str, Any]:
 
 def _probed(name: str) -> dict[str, Any]:
     from gradproof.backends import get_backend
-    from gradproof.engine.environment import backend_table
+    from gradproof.engine.surroundings.environment import backend_table
 
     facts: dict[str, Any] = backend_table([name], {})[name]
     backend = get_backend(name)

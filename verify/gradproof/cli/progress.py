@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import ProgressColumn
     from rich.text import Text
 
-    from gradproof.engine.outline import Outline
+    from gradproof.engine.planning.outline import Outline
     from gradproof.results.model import Cell
 
 

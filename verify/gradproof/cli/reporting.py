@@ -68,7 +68,7 @@ def read(paths: Sequence[str]) -> RunResult:
 
 def judged(result: RunResult) -> RunResult:
     """``result`` with verdicts from its own cells; on the installed claims where it holds none."""
-    from gradproof.engine.installed import claims
+    from gradproof.engine.properties.installed import claims
     from gradproof.results.claims import judge
 
     return dataclasses.replace(result, claims=judge(result.claims or claims(), result.cells))

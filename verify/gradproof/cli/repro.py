@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gradproof.cli.single_input import EvaluatedInput, Point
-    from gradproof.engine.probe import Probe
-    from gradproof.engine.selection import Selection
-    from gradproof.engine.task import Task
+    from gradproof.engine.request.selection import Selection
+    from gradproof.engine.request.task import Task
+    from gradproof.engine.subject.probe import Probe
     from gradproof.results.model import Number
 
 
@@ -77,7 +77,7 @@ def _endings_told() -> Iterator[None]:
 
     ``os._exit`` is raised as SystemExit, and a crash in native code shows on stderr where it was called from.
     """
-    from gradproof.engine.userfiles import exits_raised
+    from gradproof.engine.declared.userfiles import exits_raised
 
     before = faulthandler.is_enabled()
     if not before:
@@ -95,9 +95,9 @@ def _repro(out: Console, options: dict[str, Any]) -> int:
     selection = _selection(options)
     from gradproof.cli import single_input
     from gradproof.cli.options import backends
-    from gradproof.engine.certificates import usual_claim
-    from gradproof.engine.probe import Probe
-    from gradproof.engine.task import Task
+    from gradproof.engine.judging.certificates import usual_claim
+    from gradproof.engine.request.task import Task
+    from gradproof.engine.subject.probe import Probe
 
     fmt = parse(BY_NAME["format"], options["fmt"], "--format")[0]
     order = parse(BY_NAME["order"], options["order"], "--order")[0]

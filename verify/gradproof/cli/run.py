@@ -60,8 +60,8 @@ def _judge(options: Mapping[str, Any], files: tuple[str, ...], defaults: Mapping
 
     from gradproof.cli.progress import RunProgress
     from gradproof.cli.summary import summarise
-    from gradproof.engine.run import exit_code, run
-    from gradproof.engine.store import Store
+    from gradproof.engine.running.run import exit_code, run
+    from gradproof.engine.running.store import Store
     from gradproof.execution.executors import check_alone, elsewhere
     from gradproof.results.keeping import Weight
 

@@ -16,8 +16,8 @@ from gradproof.errors import UsageError
 from gradproof.formats import Format, get_format
 
 if TYPE_CHECKING:
-    from gradproof.engine.probe import Probe
-    from gradproof.engine.task import Task
+    from gradproof.engine.request.task import Task
+    from gradproof.engine.subject.probe import Probe
 
 ORDER_WORDS: Final = ("value", "first derivative", "second derivative")
 PRECISION: Final = 1024

@@ -15,7 +15,7 @@ from gradproof.backends.layouts import LARGE, WIDTH, tails
 from gradproof.formats import Format
 
 if TYPE_CHECKING:
-    from gradproof.engine.task import Task
+    from gradproof.engine.request.task import Task
 
 CLAIM: Final = "consistency"
 

@@ -11,15 +11,15 @@ import numpy as np
 
 from gradproof.backends import get_backend
 from gradproof.config import check_known
-from gradproof.engine.certificates import enclosure, number
-from gradproof.engine.environment import surroundings
-from gradproof.engine.installed import ledger_directories, properties
+from gradproof.engine.declared.userfiles import load
+from gradproof.engine.judging.certificates import enclosure, number
+from gradproof.engine.judging.verdict import decide
 from gradproof.engine.ledger.ledger import Ledger
-from gradproof.engine.probe import Probe
-from gradproof.engine.selection import Selection
-from gradproof.engine.task import Task
-from gradproof.engine.userfiles import load
-from gradproof.engine.verdict import decide
+from gradproof.engine.properties.installed import ledger_directories, properties
+from gradproof.engine.request.selection import Selection
+from gradproof.engine.request.task import Task
+from gradproof.engine.subject.probe import Probe
+from gradproof.engine.surroundings.environment import surroundings
 from gradproof.errors import UsageError
 from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa

@@ -85,7 +85,7 @@ def sweep_command(**options: Any) -> int:
 
 def exit_code(result: RunResult) -> int:
     """As that of ``run``."""
-    from gradproof.engine.run import exit_code as code_of_run
+    from gradproof.engine.running.run import exit_code as code_of_run
 
     return codes.INTERRUPTED if not result.run.complete else code_of_run(result)
 

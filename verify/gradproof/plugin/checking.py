@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gradproof.engine.markers import MARK, read_mark
+from gradproof.engine.declared.markers import MARK, read_mark
 from gradproof.errors import UsageError
 from gradproof.names import World, caller_world
 from gradproof.plugin.collecting import context_of

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gradproof.engine.implementations import registered_as
-from gradproof.engine.markers import Declared, marks_of, read_mark
+from gradproof.engine.declared.implementations import registered_as
+from gradproof.engine.declared.markers import Declared, marks_of, read_mark
 from gradproof.errors import GradproofError, UsageError
 from gradproof.plugin.context import PluginContext
 from gradproof.plugin.items import CellItem

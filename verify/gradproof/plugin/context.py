@@ -9,14 +9,14 @@ from typing import Any, TypeVar
 import pytest
 
 from gradproof.backends.registry import backend_ids, split_id
-from gradproof.engine.environment import backend_table, environment, surroundings
-from gradproof.engine.installed import ledger_directories, properties
+from gradproof.engine.declared.userfiles import exits_raised
+from gradproof.engine.judging.verdict import decide
 from gradproof.engine.ledger.ledger import Ledger, Surroundings
-from gradproof.engine.selection import Selection
-from gradproof.engine.task import Task
-from gradproof.engine.userfiles import exits_raised
-from gradproof.engine.verdict import decide
-from gradproof.engine.worker import gave_up
+from gradproof.engine.properties.installed import ledger_directories, properties
+from gradproof.engine.request.selection import Selection
+from gradproof.engine.request.task import Task
+from gradproof.engine.running.worker import gave_up
+from gradproof.engine.surroundings.environment import backend_table, environment, surroundings
 from gradproof.errors import Fault, UsageError
 from gradproof.formats import get_format
 from gradproof.plugin.corpus import Corpus

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gradproof.cli.outputs import RESULTS, writer
-from gradproof.engine.installed import claims
-from gradproof.engine.selection import DEFAULT_SEED
+from gradproof.engine.properties.installed import claims
+from gradproof.engine.request.selection import DEFAULT_SEED
 from gradproof.errors import GradproofError
 from gradproof.plugin.options import FILTERS, Options
 from gradproof.results import RunResult

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from gradproof.backends.registry import split_id
-from gradproof.engine.markers import Declared
-from gradproof.engine.plan import plan
-from gradproof.engine.selection import DEFAULT_SEED, Selection
-from gradproof.engine.task import Task
+from gradproof.engine.declared.markers import Declared
+from gradproof.engine.planning.plan import plan
+from gradproof.engine.request.selection import DEFAULT_SEED, Selection
+from gradproof.engine.request.task import Task
 from gradproof.errors import UsageError
 from gradproof.plugin.context import PluginContext
 from gradproof.results.model import Cell

@@ -109,7 +109,7 @@ def _is_marked(obj: object) -> bool:
 
 
 def _is_registered(collector: pytest.Module | pytest.Class, obj: object) -> bool:
-    engine = sys.modules.get("gradproof.engine.implementations")
+    engine = sys.modules.get("gradproof.engine.declared.implementations")
     if engine is None or not isinstance(collector, pytest.Module):
         return False
     if not engine.is_registered(obj):

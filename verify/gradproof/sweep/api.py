@@ -247,8 +247,8 @@ def _run(
     wanted: Wanted, planned: SweepPlan, means: Means, started: datetime.datetime, seconds: float, complete: bool
 ) -> RunRecord:
     """Where and how the sweep was run, for the results file."""
-    from gradproof.engine.environment import backend_table, environment
-    from gradproof.engine.selection import DEFAULT_SEED
+    from gradproof.engine.request.selection import DEFAULT_SEED
+    from gradproof.engine.surroundings.environment import backend_table, environment
 
     missing = {a.target.backend: a.reason for a in planned.absent if a.status == "not-run"}
     ids = dict.fromkeys([j.target.backend for j in planned.jobs] + [s.target.backend for s in planned.searches])

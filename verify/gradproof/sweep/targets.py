@@ -10,8 +10,8 @@ from typing import Any
 from gradproof.backends import availability, backend_ids, get_backend
 from gradproof.backends.base import Backend, Implementation
 from gradproof.backends.registry import split_id
-from gradproof.engine.plan import check_distinct
-from gradproof.engine.userfiles import try_apart
+from gradproof.engine.declared.userfiles import try_apart
+from gradproof.engine.planning.plan import check_distinct
 from gradproof.errors import UsageError
 from gradproof.formats import get_format
 from gradproof.functions import Function, get_function

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gradproof.engine.ledger.deviation import UNCHANGED, Deviation
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Violations
-from gradproof.engine.task import Task
+from gradproof.engine.properties.property import Violations
+from gradproof.engine.request.task import Task
+from gradproof.engine.subject.probe import Probe
 from gradproof.formats import arrays as fa
 from gradproof.formats import get_format
 from gradproof.formats.arrays import Bits, Ints

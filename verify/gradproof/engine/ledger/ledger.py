@@ -9,11 +9,11 @@ from pathlib import Path
 from packaging.specifiers import SpecifierSet
 
 from gradproof.backends.base import Implementation
-from gradproof.engine.known import Known
 from gradproof.engine.ledger.deviation import Deviation, covers
 from gradproof.engine.ledger.files import read_ledger_file
-from gradproof.engine.selection import DEFAULT_SEED, Selection
-from gradproof.engine.task import Task
+from gradproof.engine.ledger.known import Known
+from gradproof.engine.request.selection import DEFAULT_SEED, Selection
+from gradproof.engine.request.task import Task
 from gradproof.errors import UsageError
 from gradproof.results.model import LedgerState
 

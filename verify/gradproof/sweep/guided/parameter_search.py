@@ -19,7 +19,7 @@ import numpy as np
 
 from gradproof.backends import get_backend
 from gradproof.backends.base import Implementation
-from gradproof.engine.selection import DEFAULT_SEED
+from gradproof.engine.request.selection import DEFAULT_SEED
 from gradproof.errors import Unsupported, UsageError
 from gradproof.formats import Format
 from gradproof.formats.arrays import Ints

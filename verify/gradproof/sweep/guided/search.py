@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 
 from gradproof.backends.base import Implementation
-from gradproof.engine.probe import Probe
-from gradproof.engine.selection import DEFAULT_SEED, Selection
-from gradproof.engine.task import Task
+from gradproof.engine.request.selection import DEFAULT_SEED, Selection
+from gradproof.engine.request.task import Task
+from gradproof.engine.subject.probe import Probe
 from gradproof.errors import UsageError
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa

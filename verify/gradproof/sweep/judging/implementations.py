@@ -40,6 +40,6 @@ def resolve(target: Target) -> tuple[Function, Implementation]:
 @cache
 def registered(file: str) -> tuple[Implementation, ...]:
     """A file is imported once in a process: importing it again would register everything twice."""
-    from gradproof.engine.userfiles import load
+    from gradproof.engine.declared.userfiles import load
 
     return tuple(load(file))

@@ -26,7 +26,7 @@ from gradproof.sweep.judging.arrays import ArrayLoop
 from gradproof.sweep.judging.collect import Collected
 
 if TYPE_CHECKING:
-    from gradproof.engine.probe import Probe
+    from gradproof.engine.subject.probe import Probe
 
 Marks = npt.NDArray[np.uint8]
 

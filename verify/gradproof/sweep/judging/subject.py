@@ -8,14 +8,14 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from gradproof.engine.environment import surroundings
-from gradproof.engine.installed import ledger_directories
 from gradproof.engine.ledger.explained import NONE, Explainer
 from gradproof.engine.ledger.ledger import Ledger
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Violations
-from gradproof.engine.selection import Selection
-from gradproof.engine.task import Task
+from gradproof.engine.properties.installed import ledger_directories
+from gradproof.engine.properties.property import Violations
+from gradproof.engine.request.selection import Selection
+from gradproof.engine.request.task import Task
+from gradproof.engine.subject.probe import Probe
+from gradproof.engine.surroundings.environment import surroundings
 from gradproof.errors import Unsupported
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits

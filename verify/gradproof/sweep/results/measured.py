@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from gradproof.engine.certificates import number
+from gradproof.engine.judging.certificates import number
 from gradproof.formats import Format, get_format
 from gradproof.formats.arrays import Floats
 from gradproof.measure.curves import BINS, EMPTY, HISTOGRAM_EDGES, MISMATCH, QUANTILES

@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from gradproof.engine.certificates import certify_failure, number
-from gradproof.engine.notes import note
-from gradproof.engine.probe import Probe
-from gradproof.engine.property import Violations
-from gradproof.engine.verdict import sentence
+from gradproof.engine.findings.notes import note
+from gradproof.engine.judging.certificates import certify_failure, number
+from gradproof.engine.judging.verdict import sentence
+from gradproof.engine.properties.property import Violations
+from gradproof.engine.subject.probe import Probe
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
 from gradproof.results.formatting import finite_or_none

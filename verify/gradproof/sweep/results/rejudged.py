@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from gradproof.engine.ledger.explained import NONE, states_of
-from gradproof.engine.property import Violations
+from gradproof.engine.properties.property import Violations
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
 from gradproof.measure import Judgement

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from gradproof.engine.certificates import certify_failure, number
-from gradproof.engine.property import Violations
-from gradproof.engine.verdict import sentence
+from gradproof.engine.judging.certificates import certify_failure, number
+from gradproof.engine.judging.verdict import sentence
+from gradproof.engine.properties.property import Violations
 from gradproof.formats import Format
 from gradproof.results.formatting import finite_or_none
 from gradproof.results.io import plain

@@ -25,7 +25,7 @@ def manifest(target: Target, first: int, last: int, *, cluster: bool = False) ->
 
     Raises UsageError or BackendUnavailable where the backend is not here.
     """
-    from gradproof.engine.sources import source
+    from gradproof.engine.surroundings.sources import source
 
     seen = _backend_environment(target.backend, target.mode)
     processor = {name: text for name, text in seen["processor"].items() if name != NAME}
@@ -41,7 +41,7 @@ def manifest(target: Target, first: int, last: int, *, cluster: bool = False) ->
 
 def environment(target: Target) -> dict[str, Any]:
     """``versions``, ``processor``, ``file`` (SHA-256 of the user's file) and ``source`` of this process."""
-    from gradproof.engine.sources import source
+    from gradproof.engine.surroundings.sources import source
 
     own = {"file": _digest_at_first(target.file), "source": source()}
     return {**_backend_environment(target.backend, target.mode), **own}
@@ -51,7 +51,7 @@ def foreign(wanted: Mapping[str, Any], seen: Mapping[str, Any]) -> str:
     """Why a shard that was worked on under ``seen`` does not belong to the manifest ``wanted``; empty if it does."""
     if wanted["file"] != seen["file"]:
         return "the user's file is not the same there, or changed meanwhile"
-    from gradproof.engine.provenance import version_differences
+    from gradproof.engine.running.provenance import version_differences
 
     return version_differences(wanted["versions"], seen["versions"])
 
@@ -59,8 +59,8 @@ def foreign(wanted: Mapping[str, Any], seen: Mapping[str, Any]) -> str:
 @cache
 def _backend_environment(backend_id: str, mode: str) -> dict[str, Any]:
     from gradproof.backends import get_backend
-    from gradproof.engine.environment import hardware, package_version, processor
-    from gradproof.engine.provenance import installed, of_the_processor
+    from gradproof.engine.running.provenance import installed, of_the_processor
+    from gradproof.engine.surroundings.environment import hardware, package_version, processor
 
     backend = get_backend(backend_id)
     backend.mode_availability(mode)  # the compiler's version is known once its mode was asked for

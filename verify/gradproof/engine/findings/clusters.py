@@ -1,0 +1,208 @@
+"""Failing inputs of one order, sorted by where on the number line they lie: what findings are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from gradproof.engine.findings.explaining import advice, explanations
+from gradproof.engine.findings.regions import spans
+from gradproof.engine.properties.property import Violations
+from gradproof.engine.subject.baseline import baseline
+from gradproof.engine.subject.probe import Probe
+from gradproof.engine.subject.traces import trace
+from gradproof.formats import arrays as fa
+from gradproof.formats.arrays import Bits, Floats
+from gradproof.formulas.formula import Formula
+from gradproof.measure.judge import Judgement
+from gradproof.results.formatting import ORDINARY, finite_or_none
+from gradproof.results.model import FINDING_KINDS, FailingInputs, WorstInput
+
+MOST: Final = 4096
+"""Failing inputs of a kind that are looked at for roots; more are thinned out evenly."""
+MODELLED: Final = 32
+"""Widest format whose results are judged in bulk without the oracle; of a wider one at most MOST are looked at."""
+NEGLIGIBLE: Final = 2.0**-7
+"""Share of sup|f^(n)| below which a value counts as the function's tail."""
+BESIDE: Final = 2.0**-4
+"""A root this close, relative to the input, makes its inputs those of a root."""
+AT_KINK: Final = 4
+"""Ordinals from a kink that still count as the kink."""
+ADVISED: Final = ("bulk", "tail", "root")
+"""Kinds for which a better formula is told."""
+FEWEST: Final = 8
+"""Failing inputs of the bulk that it takes to speak of a systematic error."""
+LOST: Final = 0.5
+"""A share of the value from which on it counts as lost."""
+SPREAD: Final = 0.25
+COMMON: Final = 0.8
+"""An error is systematic if so many of the bulk's failing inputs are off by the same share within ``SPREAD`` of it."""
+
+Mask = npt.NDArray[np.bool_]
+
+
+def clusters(
+    probe: Probe, order: int, found: Sequence[Violations], listed: Sequence[Formula] = ()
+) -> list[FailingInputs]:
+    """The inputs at which f^(order) itself is wrong, by kind, the kinds in the order of ``FINDING_KINDS``.
+
+    * ``special``: NaN, the infinities, zeros, subnormal numbers, and numbers from a quarter of the greatest on.
+    * ``kink``: within 4 ordinals of a breakpoint.
+    * ``root``: f^(order) changes its sign within x/16, or within 2^-8.
+    * ``bulk``: sizes from 2^-8 to 2^5 where |f^(order)| is at least 2^-7 of its supremum; ``tail``: the rest.
+    """
+    rows = [(v.bits, v.got) for v in found if v.pointwise and v.bits.size and v.cause != "fault"]
+    if not rows:
+        return []
+    every = np.concatenate([bits for bits, _ in rows])
+    bits, first = np.unique(every, return_index=True)
+    got = np.concatenate([g for _, g in rows])[first]
+    if probe.format.width > MODELLED and bits.size > MOST:  # the oracle takes its time over each of these
+        some = np.unique(np.linspace(0, bits.size - 1, MOST).astype(np.int64))
+        bits, got = bits[some], got[some]
+    judged = probe.judge(bits, got, order)
+    wrong = judged.failing
+    bits, got, judged = bits[wrong], got[wrong], judged[wrong]
+    if not bits.size:
+        return []
+    held = probe.held_points(order)
+    kinds, shares = _kinds(probe, order, bits), _shares(probe, order, bits, got)
+    alike = _systematic(kinds, shares)
+    parts = [("bulk", alike)] if alike.any() else []
+    parts += [(kind, (kinds == number) & ~alike) for number, kind in enumerate(FINDING_KINDS)]
+    made: list[FailingInputs] = []
+    for kind, here in parts:
+        if not here.any():
+            continue
+        cluster = _cluster(
+            probe, order, kind, bits[here], got[here], judged[here], shares[here], np.append(held, bits[~here])
+        )
+        # What the bulk computes the rest is asked about as well.
+        meant = made[0].explanations[0].id if made and made[0].explanations else None
+        ordinary = kind in ("bulk", "tail")
+        told = explanations(probe, order, bits[here], got[here], ordinary=ordinary, suspect=meant, listed=listed)
+        made.append(replace(cluster, systematic=here is alike, explanations=told))
+    return made
+
+
+def _systematic(kinds: npt.NDArray[np.int8], shares: Floats) -> Mask:
+    """Where a result is off by the share that nearly all failing inputs of the bulk have in common; nowhere without."""
+    bulk = shares[kinds == FINDING_KINDS.index("bulk")]
+    none = np.zeros(shares.size, bool)
+    if bulk.size < FEWEST:
+        return none
+    middle = float(np.median(bulk))
+    if not 0 < middle < LOST:
+        return none
+    alike: Mask = np.abs(shares - middle) <= SPREAD * middle
+    common = float(np.mean(np.abs(bulk - middle) <= SPREAD * middle))
+    return alike if common >= COMMON else none
+
+
+def _shares(probe: Probe, order: int, bits: Bits, got: Bits) -> Floats:
+    """|got - due| / |due|; NaN where nothing is due, inf at roots and for results of another class."""
+    due = probe.references(bits)[order].values
+    with np.errstate(all="ignore"):
+        shares: Floats = np.abs(fa.values(got, probe.format) - due) / np.abs(due)
+    return shares
+
+
+def _kinds(probe: Probe, order: int, bits: Bits) -> npt.NDArray[np.int8]:
+    """The index in ``FINDING_KINDS`` of each input's kind."""
+    fmt = probe.format
+    x = fa.values(bits, fmt)
+    size = np.abs(x)
+    reference = probe.references(bits)[order]
+    special = ~np.isfinite(x) | (size < 2.0**fmt.e_min) | (size >= float(fmt.max_value) / 4)
+    kink = _near_kinks(probe, bits, ~special)
+    root = np.zeros(bits.size, bool)
+    rest = np.flatnonzero(~special & ~kink)
+    root[rest] = _near_roots(probe, order, bits[rest])
+    with np.errstate(invalid="ignore"):
+        large = np.abs(reference.values) >= NEGLIGIBLE * probe.scale(order, reference)
+    bulk = (size >= ORDINARY[0]) & (size <= ORDINARY[1]) & large
+    names = np.select(
+        [special, kink, root, bulk],
+        [FINDING_KINDS.index(name) for name in ("special", "kink", "root", "bulk")],
+        FINDING_KINDS.index("tail"),
+    )
+    return names.astype(np.int8)
+
+
+def _near_kinks(probe: Probe, bits: Bits, finite: Mask) -> Mask:
+    fmt = probe.format
+    near = np.zeros(bits.size, bool)
+    ordinals = np.zeros(bits.size, np.int64)
+    ordinals[finite] = fa.ordinals(bits[finite], fmt)
+    for kink in probe.function.kinks:
+        at = fmt.ordinal(fmt.round(kink, saturate=True))
+        near |= finite & (np.abs(ordinals - at) <= AT_KINK)
+    return near
+
+
+def _near_roots(probe: Probe, order: int, bits: Bits) -> Mask:
+    """Whether f^(order) changes its sign beside each finite input; of many, those between two that were looked at."""
+    if not bits.size:
+        return np.zeros(0, bool)
+    fmt = probe.format
+    x = fa.values(bits, fmt)
+    chosen = np.unique(np.linspace(0, bits.size - 1, min(bits.size, MOST)).astype(np.int64))
+    reach = np.maximum(np.abs(x[chosen]) * BESIDE, ORDINARY[0])
+    signs = [
+        np.sign(probe.references(fa.round_values(end, fmt))[order].high)
+        for end in (x[chosen] - reach, x[chosen] + reach)
+    ]
+    flips = signs[0] * signs[1] < 0
+    answer: Mask = flips[np.searchsorted(chosen, np.arange(bits.size)).clip(max=chosen.size - 1)]
+    return answer
+
+
+def _cluster(
+    probe: Probe, order: int, kind: str, bits: Bits, got: Bits, judged: Judgement, shares: Floats, others: Bits
+) -> FailingInputs:
+    """The cluster of some failing inputs; ``others`` are those that part its intervals."""
+    fmt = probe.format
+    # An infinite error is the gravest; among equals the input of the least size is the simplest to think about.
+    size = np.nan_to_num(np.abs(fa.values(bits, fmt)), nan=np.inf)
+    errors = np.nan_to_num(judged.magnitude, nan=0.0, posinf=np.inf)
+    worst = int(np.lexsort((size, -errors))[0])
+    due = probe.certified(int(bits[worst]), order)
+    regions = [[fmt.bits_text(fmt.from_ordinal(end)) for end in ends] for ends in _intervals(probe, bits, others)]
+    regions += [[fmt.bits_text(int(nan))] * 2 for nan in bits[fa.is_nan(bits, fmt)][:1]]
+    return FailingInputs(
+        kind=kind,
+        regions=regions,
+        inputs=int(bits.size),
+        worst=WorstInput(
+            fmt.name, order, fmt.bits_text(int(bits[worst])), fmt.bits_text(int(got[worst])),
+            fmt.bits_text(due.bits) if due.kind in ("finite", "infinite", "nan") else None,
+            finite_or_none(judged.u[worst]), finite_or_none(judged.m[worst]),
+        ),
+        magnitude=finite_or_none(float(errors.max())),
+        share=_median(shares),
+        systematic=False,
+        felt=bool(judged.felt.any()),
+        baseline=baseline(probe, order, bits, errors),
+        advice=advice(probe, order) if probe.implementation.user and kind in ADVISED else None,
+        trace=trace(probe, order, int(bits[worst])) if probe.implementation.user else None,
+    )  # fmt: skip
+
+
+def _intervals(probe: Probe, bits: Bits, held: Bits) -> list[tuple[int, int]]:
+    """Runs of failing ordinals with none of ``held`` between."""
+    fmt = probe.format
+    numbers = bits[~fa.is_nan(bits, fmt)]
+    if not numbers.size:
+        return []
+    held = held[~fa.is_nan(held, fmt)]
+    return [(s.low, s.high) for s in spans(fa.ordinals(held, fmt), fa.ordinals(numbers, fmt))]
+
+
+def _median(shares: Floats) -> float | None:
+    """None where it is infinite or unknown."""
+    known = shares[~np.isnan(shares)]
+    return finite_or_none(float(np.median(known))) if known.size else None

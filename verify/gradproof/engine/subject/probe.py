@@ -1,0 +1,279 @@
+"""What a property sees: one implementation in one format and mode, with the oracle beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from fractions import Fraction
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from gradproof.backends import get_backend, namespaces
+from gradproof.backends.base import Backend, Call, Implementation, Traits
+from gradproof.backends.process_state import state_kept
+from gradproof.backends.space import Space
+from gradproof.engine.request.selection import Budget, Selection
+from gradproof.engine.request.task import Task
+from gradproof.engine.subject.oracles import oracle_of, references_kept
+from gradproof.engine.subject.tabulated import answered
+from gradproof.errors import ImplementationFault, Unsupported
+from gradproof.execution.timelimit import time_limit
+from gradproof.formats import BFLOAT16, Format, get_format
+from gradproof.formats import arrays as fa
+from gradproof.formats.arrays import Bits, Floats
+from gradproof.functions import Function
+from gradproof.measure import Contract, Flushing, Judgement, get_contract, judge
+from gradproof.measure.causes import probable_cause
+from gradproof.measure.conversion import converted, fault_text, faults, judge_conversion
+from gradproof.oracle import Certified, Oracle, Reference
+from gradproof.strategies import conversion_bits, landmark_bits, stratified
+
+EARLY = "early-saturation"
+INWARDS = 63 / 64
+"""Steps, by which an input is multiplied, in which a saturated tail is gone back to where it begins."""
+SUPREMUM_POINTS = 512
+"""Values whose largest stands for a supremum; they may cost a second each."""
+
+
+class Probe:
+    """One subject under test. Everything a property needs; nothing about verdicts.
+
+    ``witnesses`` are inputs that failed before; pointwise claims try them.
+    """
+
+    def __init__(self, task: Task, selection: Selection, witnesses: tuple[int, ...] = ()) -> None:
+        self.function: Function = task.function
+        self.implementation: Implementation = task.implementation
+        self.backend: Backend = get_backend(task.backend)
+        self.mode: str = task.mode
+        self.format: Format = get_format(task.format)
+        rounds_to = task.function.rounds_to
+        self.target: Format | None = None if rounds_to is None else get_format(rounds_to)
+        self.contract: Contract = task.implementation.terms or get_contract(task.contract or selection.contract)
+        self.budget: Budget = selection.budget
+        self.profile: str = selection.profile
+        self.oracle: Oracle = oracle_of(task.function)
+        self.witnesses = witnesses
+        self.selection = selection
+        namespaces.accept()
+        self.seed = zlib.crc32(f"{selection.seed}/{task.function.label}/{task.format}".encode())
+
+    # -- the implementation ----------------------------------------------------------------------------
+
+    def evaluate(self, bits: Bits, order: int = 0, path: str | None = None) -> Bits:
+        """Bits of the implementation's f^(order) at ``bits``; by its first AD path unless one is named.
+
+        Raises Unsupported or ImplementationFault as the backend does; a user's callable that exceeds the
+        time limit is a fault.
+        """
+        return self.evaluate_other(self.implementation, bits, order, path)
+
+    def evaluate_other(
+        self, implementation: Implementation, bits: Bits, order: int = 0, path: str | None = None
+    ) -> Bits:
+        """The same for another implementation on the same backend, format and mode."""
+        call = Call(order=order, mode=self.mode, path=path or self.paths[0])
+
+        def ask(bits: Bits) -> Bits:
+            return self.backend.evaluate(implementation, bits, self.format, call)
+
+        with self.calling(implementation):
+            return answered(implementation, self.backend.id, self.format, call, bits, ask)
+
+    @contextmanager
+    def calling(self, implementation: Implementation | None = None) -> Iterator[None]:
+        """Around calls of an implementation (the probe's own by default) through the backend itself.
+
+        One of a user's is held to the time limit, and to leaving the process as it was; else it is a fault.
+        """
+        subject = implementation or self.implementation
+        if not subject.user:
+            yield
+            return
+        with state_kept(subject, self.backend.settings), time_limit(self.selection.time_limit, subject.name):
+            yield
+
+    @contextmanager
+    def space(self) -> Iterator[Space]:
+        """The backend's own arrays in the cell's format, for programs over networks of the implementation.
+
+        A user's implementation that exceeds the time limit inside the block is a fault.
+        """
+        with self.calling(), self.backend.space(self.format) as space:
+            yield space
+
+    @cached_property
+    def paths(self) -> tuple[str, ...]:
+        """The AD paths of the implementation."""
+        return self.backend.paths(self.implementation)
+
+    def has_derivative(self, order: int) -> bool:
+        """Whether f^(order) can be asked for at all."""
+        if order == 0 or "given" not in self.paths:
+            return True
+        return order <= len(self.implementation.derivatives)
+
+    def require(self, order: int) -> None:
+        """Raise Unsupported where f^(order) cannot be asked for."""
+        if not self.has_derivative(order):
+            raise Unsupported(f"the backend has no AD and no derivative of order {order} was handed in")
+
+    @cached_property
+    def traits(self) -> Traits:
+        """FTZ and DAZ of the backend in this format."""
+        return self.backend.traits(self.format)
+
+    # -- the oracle ------------------------------------------------------------------------------------
+
+    def references(self, bits: Bits) -> list[Reference]:
+        """References of orders 0, 1, 2 at ``bits``; kept for the other orders, backends and modes."""
+        digest = hashlib.blake2b(np.ascontiguousarray(bits).tobytes(), digest_size=16).digest()
+        key = (self.function.identity, self.format.name, digest)
+        return references_kept.at(key, lambda: self.oracle.references(bits, self.format))
+
+    def certified(self, bits: int, order: int) -> Certified:
+        """The oracle's answer at one input; of a conversion the exact number with the bits of its one rounding."""
+        due = self.oracle.certified(bits, self.format, order)
+        if self.target is None or order:
+            return due
+        inputs = np.array([bits], fa.storage(self.format))
+        rounded = converted(inputs, self.format, self.target, saturate=self.saturates)
+        return replace(due, bits=int(rounded[0]))
+
+    def cause(self, bits: int, got: int, order: int, due: Certified, u: float) -> str:
+        """The probable cause of one failure: of a conversion in words, else one of ``results.model.CAUSES``."""
+        if self.target is None:
+            cause = probable_cause(self.oracle, self.format, order, bits, got, due, u)
+            return EARLY if cause == "flush" and self._saturated_before(bits, order) else cause
+        dtype = fa.storage(self.format)
+        found, between = faults(np.array([bits], dtype), np.array([got], dtype), self.format, self.target)
+        return fault_text(str(found[0]), self.target, between)
+
+    def _saturated_before(self, bits: int, order: int) -> bool:
+        """Whether the zero at ``bits`` goes on from where normal numbers are due: not for being subnormal."""
+        fmt = self.format
+        if not fmt.is_finite(bits):
+            return False
+        inwards = float(fmt.value(bits)) * INWARDS ** np.arange(1, 65, dtype=np.float64)
+        near = fa.round_by_quantum(np.asarray(inwards, np.float64), fmt)
+        normal = np.abs(self.references(near)[order].values) >= 2 * float(fmt.min_normal)
+        if not normal.any():
+            return False
+        at = int(near[np.flatnonzero(normal)[0]])
+        point = np.array([at], near.dtype)
+        try:
+            got = self.evaluate(point, order)
+        except (ImplementationFault, Unsupported):
+            return False
+        u = float(self.judge(point, got, order).u[0])
+        return probable_cause(self.oracle, fmt, order, at, int(got[0]), self.certified(at, order), u) == EARLY
+
+    def judge(self, bits: Bits, got: Bits, order: int, reference: Reference | None = None) -> Judgement:
+        """Errors of ``got`` = f^(order)(``bits``) under the cell's contract and the backend's traits.
+
+        A conversion is held to correct rounding, without a reference.
+        """
+        if self.target is not None and order == 0:
+            return judge_conversion(
+                bits, got, self.format, self.target, saturate=self.saturates, flushing=self._converting
+            )
+        reference = self.references(bits)[order] if reference is None else reference
+        return judge(
+            bits, got, reference, self.format, order, self.contract, self.scale(order, reference), self.flushing(order)
+        )
+
+    @lru_cache(maxsize=8)  # noqa: B019  a probe lives as long as its cells
+    def flushing(self, order: int) -> Flushing:
+        """The backend's flushing, with f^(order)(0) for inputs read as zero."""
+        traits = self.traits
+        if not (traits.flushes_results or traits.zeros_inputs):
+            return Flushing(results=False, inputs=False)
+        zeros = (self.oracle.certified(bits, self.format, order) for bits in (0, self.format.sign_bit))
+        return Flushing.of(traits.flushes_results, traits.zeros_inputs, *zeros)
+
+    @cached_property
+    def saturates(self) -> bool:
+        """Whether a conversion to a format without infinity gives the greatest number far beyond it, and not NaN."""
+        if self.target is None or self.target.has_infinity:
+            return False
+        beyond = np.array([4 * float(self.target.max_value)])
+        got = self.evaluate(fa.round_by_quantum(beyond, self.format))
+        return bool(np.isfinite(fa.values(got, self.format)[0]))
+
+    @cached_property
+    def _converting(self) -> Flushing:
+        """What the backend flushes on the way: results in the target, inputs in the source format."""
+        assert self.target is not None
+        return Flushing(self.backend.traits(self.target).flushes_results, self.traits.zeros_inputs)
+
+    @lru_cache(maxsize=8)  # noqa: B019  a probe lives as long as its cells
+    def asymptotes(self, order: int) -> tuple[float, ...]:
+        """The finite limits of f^(order) at the infinities."""
+        limits = (self.function.limit(side, order) for side in ("left", "right"))
+        return tuple(float(v) for v in limits if isinstance(v, Fraction))
+
+    def scale(self, order: int, reference: Reference) -> Floats | float:
+        """sup|f^(order)|, the unit of the training contract.
+
+        For a derivative that is bounded, its supremum over [-32, 32]; where |f| grows without bound, the
+        larger of that over [-8, 8] and |f(x)| itself.
+        """
+        bounded = len(self.asymptotes(order)) == 2
+        reach = 32 if bounded else 8
+        largest = _supremum(self.oracle, order, reach)
+        if bounded:
+            return largest
+        values = np.abs(reference.values)
+        return np.where(np.isfinite(values), np.maximum(values, largest), largest)
+
+    # -- points ----------------------------------------------------------------------------------------
+
+    @cached_property
+    def base_points(self) -> Bits:
+        """The inputs every pointwise claim tries: every bit pattern of a 16-bit format; otherwise an even
+        spread over all ordinals and landmarks with their neighbours. Of a conversion
+        ``conversion_bits``.
+        """
+        if self.target is not None:
+            return conversion_bits(self.format, self.target, self.budget.base_32, self.seed)
+        if self.format.is_16_bit:
+            return fa.all_bits(self.format)
+        count = self.budget.base(self.format.width)
+        spread = stratified(self.format, count, self.seed)
+        near = landmark_bits(self.function, self.format, radius=8 if count > 4096 else 2)
+        # Exactly ``count`` inputs: compiling backends pay for every other length. The strata given up for the
+        # landmarks are spread evenly.
+        given_up = np.linspace(0, spread.size - 1, min(near.size, spread.size // 2)).astype(np.int64)
+        return np.concatenate([near[: spread.size // 2], np.delete(spread, given_up)])
+
+    @lru_cache(maxsize=8)  # noqa: B019  a probe lives as long as its cells
+    def held_points(self, order: int) -> Bits:
+        """The base points at which f^(order) is right, and the infinities: they part the regions of failing inputs."""
+        base = self.base_points[~fa.is_nan(self.base_points, self.format)]
+        try:
+            right = ~self.judge(base, self.evaluate(base, order), order).failing
+            return base[right | ~fa.is_finite(base, self.format)]
+        except (ImplementationFault, Unsupported):  # a callable that fails now and then
+            return base[:0]
+
+    @property
+    def batch_size(self) -> int:
+        """Inputs per Hypothesis example."""
+        return self.budget.batch_32 if self.format.width <= 32 else self.budget.batch_64
+
+
+@lru_cache(maxsize=256)
+def _supremum(oracle: Oracle, order: int, reach: int) -> float:
+    """sup|f^(order)| over [-reach, reach]: arb's bound; where arb has none, the largest of some values there."""
+    bound = oracle.supremum(Fraction(-reach), Fraction(reach), order)
+    if bound < np.inf:
+        return bound
+    bits = fa.all_bits(BFLOAT16)
+    inside = bits[np.abs(np.nan_to_num(fa.values(bits, BFLOAT16), nan=np.inf)) <= reach]
+    some = inside[:: max(1, inside.size // SUPREMUM_POINTS)]
+    values = np.abs(oracle.references(some, BFLOAT16)[order].values)
+    return float(np.nanmax(values, initial=0.0))

@@ -1,0 +1,1 @@
+"""What verdicts depend on besides the request: versions and hardware (``environment``), the source that judges."""

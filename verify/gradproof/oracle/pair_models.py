@@ -48,9 +48,11 @@ SLOPE_BOUND: Final = 2.0**-8
 _FORMAT: Final = FLOAT64
 _PRECISION: Final = 192
 _MOST_PRECISION: Final = 1536
-ORDINARY: Final = (2.0**-13, 64.0)
-"""Between these inputs a binade may take 16 runs, beyond them two: shorter ones cost more than the oracle's answers
-to the few inputs of a run that lie on them, which go to it."""
+ORDINARY: Final = (2.0**-13, 2.0**11)
+"""Between these inputs a binade may take 4,096 runs, as e^(-x^2 / 2) does beside 32; beyond them two: shorter ones cost
+more than the oracle's answers to the few inputs of a run that lie on them, which go to it."""
+_PATIENCE: Final = 8
+"""So many shortest runs in a row of which nothing was found, and the rest of the block is left open."""
 _TRIES: Final = 8
 _RETRY: Final = 16
 """Where nothing was found of two blocks, the next ones are left open, but for two in so many."""
@@ -226,15 +228,16 @@ class _PairBuilder:
 
     def _cover(self, piece: int, start: int, stop: int) -> Iterator[_PairRun]:
         waiting = [(start, stop)]
-        size, well = stop - start, 0
+        size, well, vain = stop - start, 0, 0
         ordinary = ORDINARY[0] <= abs(self._value(start)) < ORDINARY[1]
-        shortest = 1 << (48 if ordinary else 51)
-        while waiting:
+        shortest = 1 << (40 if ordinary else 51)
+        while waiting and vain < _PATIENCE:
             a, b = waiting.pop()
             if b - a <= size or b - a <= shortest:
                 run, done = self._attempt(piece, a, b)
                 if done or b - a <= shortest:
                     well = well + 1 if done and 2 * (b - a) > size else 0
+                    vain = 0 if done else vain + 1
                     # What follows is most often like what came before: longer runs are tried now and then.
                     size = size * 2 if well % _TRIES == 1 else size
                     yield run
@@ -242,6 +245,8 @@ class _PairBuilder:
                 size = max((b - a) // 2, 1)
             middle = (a + b) // 2
             waiting += [(middle, b), (a, middle)]
+        if waiting:
+            yield _PairRun(waiting[-1][0], stop)
 
     def _attempt(self, piece: int, start: int, stop: int) -> tuple[_PairRun, bool]:
         """A run, and whether all judged orders are known on it."""

@@ -152,13 +152,19 @@ def _near_roots(probe: Probe, order: int, bits: Bits) -> Mask:
     x = fa.values(bits, fmt)
     chosen = np.unique(np.linspace(0, bits.size - 1, min(bits.size, MOST)).astype(np.int64))
     reach = np.maximum(np.abs(x[chosen]) * BESIDE, ORDINARY[0])
-    signs = [
-        np.sign(probe.references(fa.round_values(end, fmt))[order].high)
-        for end in (x[chosen] - reach, x[chosen] + reach)
-    ]
-    flips = signs[0] * signs[1] < 0
+    ends = _coarse(np.concatenate([x[chosen] - reach, x[chosen] + reach]))
+    looked, where = np.unique(fa.round_values(ends, fmt), return_inverse=True)
+    signs = np.sign(probe.references(looked)[order].high)[where]
+    flips = signs[: chosen.size] * signs[chosen.size :] < 0
     answer: Mask = flips[np.searchsorted(chosen, np.arange(bits.size)).clip(max=chosen.size - 1)]
     return answer
+
+
+def _coarse(values: Floats) -> Floats:
+    """To the nearest numbers of 6 bits, which many inputs share: the oracle is asked once for all of them."""
+    mantissa, exponent = np.frexp(values)
+    rounded: Floats = np.ldexp(np.rint(mantissa * 64) / 64, exponent)
+    return rounded
 
 
 def _cluster(

@@ -225,9 +225,9 @@ def sweep_pairs(
             if flushed and (size < _E_MIN or beside < _EDGE):
                 mark = EXCUSED
                 error, u, m, off = 0.0, 0.0, 0.0, 0.0
-            elif (limits[FLUSHES_RESULTS] and faint and size <= _E_MIN + 1) or (
-                limits[FLUSHES_INPUTS] and (faint or size_x < limits[MIN_NORMAL])
-            ):
+            elif (
+                flushed or (limits[FLUSHES_RESULTS] and got == 0.0 and size == _E_MIN + 1 and beside - 0.5 < _BESIDE)
+            ) or (limits[FLUSHES_INPUTS] and ((faint and got != 0.0) or size_x < limits[MIN_NORMAL])):
                 continue
             elif got == 0.0 and size > _E_MIN + 1:
                 mark = LOST

@@ -63,6 +63,15 @@ class Visit:
         """The texts of the elements that are visible."""
         return [e.inner_text() for e in self.page.query_selector_all(selector) if e.is_visible()]
 
+    def waits(self, selector: str, *, count: int | None = None) -> list[str]:
+        """The texts of the visible elements once there are some, or ``count``; those there are after ten seconds."""
+        for _ in range(200):
+            texts = self.seen(selector)
+            if texts if count is None else len(texts) == count:
+                break
+            self.page.wait_for_timeout(50)
+        return texts
+
     def violations(self) -> list[str]:
         """What axe finds against WCAG 2.2 A and AA."""
         from axe_playwright_python.sync_playwright import Axe

@@ -132,9 +132,9 @@ def test_the_five_questions_are_answered_within_two_clicks(visit: Visit, result:
     assert visit.seen("tr.row")
     assert all("wrong" in t or "crashed" in t for t in visit.seen("tr.row"))
     page.click("tr.row:not([hidden]) th a")
-    assert visit.seen(".opened .finding, .opened .cells")
+    assert visit.waits(".opened .finding, .opened .cells")
     page.click("text=What changed?")
-    assert len(visit.seen("tr.row")) == 1
+    assert len(visit.waits("tr.row", count=1)) == 1
     assert "new failure" in visit.seen("tr.row")[0]
     page.click("text=Everything")
     page.select_option("#p-b", "torch")
@@ -201,23 +201,22 @@ def test_copying_takes_the_numbers_and_the_command(browser: Any, file: str, resu
 def test_back_returns_to_the_rows_and_escape_closes(visit: Visit, result: RunResult) -> None:
     visit.page.select_option("#p-b", "torch")
     visit.page.click("tr.row:not([hidden]) th a")
-    assert len(visit.seen(".opened")) == 1
+    assert len(visit.waits(".opened")) == 1
     visit.page.go_back()
-    visit.page.wait_for_timeout(100)
-    assert visit.seen(".opened") == []
+    assert visit.waits(".opened", count=0) == []
     assert visit.page.input_value("#p-b") == "torch"
     visit.page.click("tr.row:not([hidden]) th a")
+    assert len(visit.waits(".opened")) == 1
     visit.page.keyboard.press("Escape")
-    visit.page.wait_for_timeout(100)
-    assert visit.seen(".opened") == []
+    assert visit.waits(".opened", count=0) == []
 
 
 def test_a_wrong_link_says_so(visit: Visit) -> None:
     visit.go("swish/nowhere/float7")
-    assert "There is no “swish/nowhere/float7” in this report" in visit.seen("#lost")[0]
+    assert "There is no “swish/nowhere/float7” in this report" in visit.waits("#lost")[0]
     assert visit.seen("tr.row")
     visit.go("rows")
-    assert visit.seen("#lost") == []
+    assert visit.waits("#lost", count=0) == []
 
 
 def test_dark_comes_from_the_system_and_from_the_button(browser: Any, file: str) -> None:

@@ -7,7 +7,7 @@ A block of Python that begins with ``# NAME.py`` is that file. In a block ``cons
 its output, in which ``...`` stands for lines left out. A comment before the block says what to expect:
 
     <!-- exit 1 -->                             the exit status, 0 otherwise
-    <!-- exit 1; from: bulk; to: repeat -->     show the lines from the first that holds "bulk" to the next with "repeat"
+    <!-- exit 1; from: bulk; to: repeat -->     show the lines from the first with "bulk" to the next with "repeat"
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ TOUR = (ROOT / "docs" / "tour.md").read_text("utf-8")
 def test_every_block_of_the_tour_runs_and_says_what_the_page_shows(tmp_path: Path) -> None:
     _, faults = play(TOUR, tmp_path)
     assert not faults, "\n\n".join(["run: python -m tests.docs.sessions docs/tour.md", *faults])
-    assert (tmp_path / "report.html").stat().st_size > 100_000
+    assert "<!doctype html>" in (tmp_path / "report.html").read_text("utf-8").lower()
 
 
 def test_every_block_of_the_tour_is_a_file_or_a_session() -> None:
@@ -72,13 +72,10 @@ def test_another_output_or_status_is_told_and_mended(tmp_path: Path, right: str,
 
 
 def test_an_extra_that_does_not_exist_cannot_be_installed(tmp_path: Path) -> None:
-    due = "exit status 1, expected 0"
-    page = '```console\n$ pip install -c constraints.txt ".[torch,EXTRA]"\n```\n'
-    assert play(page.replace("EXTRA", "pytest"), tmp_path)[1] == []
-    assert "exit status 1, expected 0" in play(page.replace("EXTRA", "tpu"), tmp_path)[1][0]
-    assert (
-        "exit status 1, expected 0" in play(page.replace("constraints", "pins").replace("EXTRA", "jax"), tmp_path)[1][0]
-    )
+    page = '```console\n$ pip install -c FILE ".[torch,EXTRA]"\n```\n'
+    for file, extra, due in (("constraints.txt", "pytest", 0), ("constraints.txt", "tpu", 1), ("pins.txt", "jax", 1)):
+        faults = play(page.replace("FILE", file).replace("EXTRA", extra), tmp_path)[1]
+        assert ["exit status 1, expected 0" in fault for fault in faults] == [True] * due
 
 
 def test_a_long_command_is_one_command(tmp_path: Path) -> None:

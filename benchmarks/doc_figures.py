@@ -20,6 +20,7 @@ from typing import Any, Final
 from jinja2.sandbox import SandboxedEnvironment
 
 from gradproof.extend import Cell, RunResult
+from gradproof.functions import CATALOGUE
 from gradproof.results import read_results
 from gradproof_reports.html.pictures import pictures
 
@@ -382,6 +383,11 @@ def caption(claim: str) -> str:
     return pictures(answers())[claim].caption
 
 
+def catalogued(conversions: bool = False) -> int:
+    """How many functions the catalogue has, or conversions between formats."""
+    return sum((f.rounds_to is not None) == conversions for f in CATALOGUE)
+
+
 def parted() -> str:
     """How many optimisers in how many formats had trajectories that parted on natural data."""
     runs = [run for fmt in FORMATS for run in measured("relu", "conventions-train", fmt)["natural"].values()]
@@ -407,6 +413,7 @@ def counts() -> str:
 NAMES: Final[dict[str, Callable[..., Any]]] = {
     function.__name__: function
     for function in (
+        catalogued,
         study, measured, figure, percent, between, zero_table, kink_table, training_table, chain_table,
         unit_table, depth_table, settling_table, jump_table, kink, training, losses, cross, settling, onset,
         chain, shrinking, units, best, caption, parted, versions, counts, terms, passing, lost_by_slope,

@@ -1,6 +1,7 @@
 """Pages whose blocks of code are a session: files are written, commands run, and their output is the page's.
 
-    python -m tests.docs.sessions docs/tour.md     run the page and write what the commands say now into it
+    python -m tests.docs.sessions docs/tour.md          run the page and write what the commands say now into it
+    python -m tests.docs.sessions README.md explain     the same of its files and of the commands of that name
 
 A block of Python that begins with ``# NAME.py`` is that file. In a block ``console`` what follows ``$ `` is a command
 (``gradproof``, ``pytest`` and ``python`` are run, ``pip install`` is looked up in pyproject.toml); the other lines are
@@ -137,13 +138,16 @@ def normalised(lines: list[str]) -> list[str]:
     return [re.sub(r"={3,}|-{3,}", "===", line) for line in text.splitlines()]
 
 
-def play(page: str, folder: Path) -> tuple[str, list[str]]:
-    """Run a page in an empty folder: the page with the output of now, and what is wrong with the one given."""
+def play(page: str, folder: Path, only: str = "") -> tuple[str, list[str]]:
+    """Run a page in an empty folder: the page with the output of now, and what is wrong with the one given.
+
+    ``only`` is the gradproof command that is run, where a page shows others that take too long.
+    """
     faults: list[str] = []
     pieces, at = [], 0
     for block in blocks(page):
         body = block.body
-        if block.language == "console":
+        if block.language == "console" and body.startswith(f"$ gradproof {only}" if only else ""):
             lines = []
             for command, due in block.commands:
                 status, output = run(command, folder)
@@ -176,7 +180,7 @@ def _typed(command: str, width: int = 100) -> list[str]:
 if __name__ == "__main__":
     import tempfile
 
-    for name in sys.argv[1:]:
-        with tempfile.TemporaryDirectory() as empty:
-            written, _ = play(Path(name).read_text("utf-8"), Path(empty))
-        Path(name).write_text(written, encoding="utf-8")
+    name = Path(sys.argv[1])
+    with tempfile.TemporaryDirectory() as empty:
+        written, _ = play(name.read_text("utf-8"), Path(empty), *sys.argv[2:])
+    name.write_text(written, encoding="utf-8")

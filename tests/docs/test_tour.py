@@ -19,6 +19,14 @@ def test_every_block_of_the_tour_runs_and_says_what_the_page_shows(tmp_path: Pat
     assert "<!doctype html>" in (tmp_path / "report.html").read_text("utf-8").lower()
 
 
+@pytest.mark.framework("torch")
+def test_the_finding_of_the_readme_is_what_explain_says(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    _, faults = play(readme, tmp_path, "explain")
+    assert not faults, "\n\n".join(["run: python -m tests.docs.sessions README.md explain", *faults])
+    assert "explained " in next(b.body for b in blocks(readme) if b.body.startswith("$ gradproof explain"))
+
+
 def test_every_block_of_the_tour_is_a_file_or_a_session() -> None:
     found = blocks(TOUR)
     assert len(found) == TOUR.count("```") // 2

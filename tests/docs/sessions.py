@@ -120,10 +120,11 @@ def _installable(arguments: list[str]) -> int:
 
 def shown(output: list[str], block: Block) -> list[str]:
     """What a page shows of an output."""
-    if not block.first:
+    start = next((n for n, line in enumerate(output) if block.first in line), None)
+    if not block.first or start is None:  # a text that is not there leaves all of it to be looked at
         return output
-    start = next(n for n, line in enumerate(output) if block.first in line)
-    end = next(n for n in range(start, len(output)) if block.last in output[n]) if block.last else len(output) - 1
+    rest = range(start, len(output))
+    end = next((n for n in rest if block.last and block.last in output[n]), len(output) - 1)
     while end + 1 < len(output) and output[end + 1].startswith("            "):  # the rest of a folded line
         end += 1
     before, after = [LEFT_OUT] * (start > 0), [LEFT_OUT] * (end + 1 < len(output))

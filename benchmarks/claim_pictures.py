@@ -1,15 +1,16 @@
-"""The pictures of docs/: those of the claims from a results file, and of relu-at-zero from the study's files.
+"""The pictures of docs/: those of the claims from the committed results, and of relu-at-zero from the study's files.
 
-$ python benchmarks/claim_pictures.py results.json
+$ python benchmarks/claim_pictures.py
 """
 
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gradproof.extend import Cell
 from gradproof.results import read_results
 from gradproof_reports.html.charts import Plotted, chart, linear, logarithmic
 from gradproof_reports.html.pictures import pictures
@@ -41,26 +42,60 @@ def published(rows: list[dict[str, Any]], key: str, name: str) -> str:
     )
 
 
-def main(results: str) -> None:
-    """Write docs/pictures/*.svg."""
-    folder = DOCS / "pictures"
-    folder.mkdir(exist_ok=True)
-    drawn = {claim: str(picture.svg) for claim, picture in pictures(read_results(results)).items()}
+def sawtooth(cells: Sequence[Cell]) -> str:
+    """The error of sawtooth layers against x² by depth in float32, by slope; with the weights fitted and as ReLU's."""
+    found = {
+        c.function: c.measured
+        for c in cells
+        if c.property == "curvature-by-depth" and c.format == "float32" and c.mode == "eager"
+    }
+    lines = [
+        ("ReLU", found["relu"], False),
+        ("leaky (0.01)", found["leaky_relu"], False),
+        ("PReLU (1/4)", found["prelu"], False),
+        ("leaky as ReLU", found["leaky_relu"]["with_relus_weights"], True),
+        ("PReLU as ReLU", found["prelu"]["with_relus_weights"], True),
+    ]
+    series = [
+        Plotted(label, [(i + 1.0, e) for i, e in enumerate(one["error_by_depth"]) if e > 0], hollow=hollow)
+        for label, one, hollow in lines
+    ]
+    depth = max(len(s.points) for s in series)
+    return str(
+        chart(
+            "x^2 by depth, by slope",
+            linear("depth", list(range(0, depth + 3, 3))),
+            logarithmic("largest error against x²", [e for s in series for _, e in s.points], 2),
+            series,
+        )
+    )
+
+
+def drawn() -> dict[str, str]:
+    """The pictures as SVG, by the names of their files."""
+    result = read_results(str(DOCS / "evidence" / "answers.json"))
+    made = {claim: str(picture.svg) for claim, picture in pictures(result).items()}
+    made["leaky-by-depth"] = sawtooth(result.cells)
     rows = [
         r
         for file in sorted((DOCS / "evidence/relu-at-zero").glob("float*.json"))
         for r in json.loads(file.read_text("utf-8"))["rows"]
     ]
-    drawn["relu-at-zero-by-depth"] = published(
+    made["relu-at-zero-by-depth"] = published(
         [r for r in rows if r["width"] == 256 and r["format"] != "float64"], "layers", "layers"
     )
-    drawn["relu-at-zero-by-width"] = published(
+    made["relu-at-zero-by-width"] = published(
         [r for r in rows if r["layers"] == 3 and r["format"] != "float64"], "width", "width"
     )
-    for name, svg in drawn.items():
-        (folder / f"{name}.svg").write_text(svg + "\n", encoding="utf-8")
-    print(*sorted(drawn))
+    return {name: svg + "\n" for name, svg in made.items()}
+
+
+def main() -> None:
+    """Write docs/pictures/*.svg."""
+    for name, svg in drawn().items():
+        (DOCS / "pictures" / f"{name}.svg").write_text(svg, encoding="utf-8")
+        print(name)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

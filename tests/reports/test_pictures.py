@@ -17,6 +17,9 @@ from tests.reports.synthetic import run
 
 QUOTIENTS = {"h": 0.25, "left": 0.0, "right": 1.0, "central_at_kink": 0.5, "backward": 0.0, "forward": 1.0}
 LOSS = {"steps": 4, "parted_at": 1, "loss": {"left": 10.0, "mean": 10.1, "right": 10.2}}
+TERMS = {
+    "cross_terms_due": 9, "cross_terms_got": 9, "second_derivative_terms_due": 2.5, "second_derivative_terms_got": 2.25,
+}  # fmt: skip
 MEASURED: dict[str, tuple[str, int, dict[str, Any]]] = {
     "jump-near-zero": ("relu", 0, {"kinks": {"0": {**QUOTIENTS, "finer": [[2**-12, 0.0, 0.5, 1.0]]}}}),
     "local-linearity": ("relu", 1, {"across_each_kink": {"0": {"h": [1.0, 1e-7], "remainder_over_h": [0.75, 0.75]}}}),
@@ -25,6 +28,9 @@ MEASURED: dict[str, tuple[str, int, dict[str, Any]]] = {
     "rounding-noise": ("sigmoid", 1, {"depth": 64, "log2_product": -137.0, "snr_below_1_at": 12, "flushed_at": 13}),
     "saturation": ("sigmoid", 1, {"left": {"measured_onset": "-88.7", "oracle_onset": "-103.9"}}),
     "curvature-by-depth": ("relu", 0, {"error_by_depth": [0.06, 0.015], "exact_error_by_depth": [0.0625, 0.015625]}),
+    "curvature-seen": ("gelu", 2, {"ways": ["reverse"], "reverse": TERMS}),
+    "smooth-descent": ("abs", 1, {"settling": [{"first_step": 0.5, "last_step": 0.5}]}),
+    "leaky-slope": ("relu", 1, {"dead_units": 128, "living_units": 128}),
 }
 
 
@@ -59,6 +65,15 @@ def test_without_measurements_there_is_none(claim: str) -> None:
 
 def test_the_noise_names_its_depths() -> None:
     assert "f32 at 12, f32 at 13" in pictures(measured("rounding-noise"))["rounding-noise"].caption
+
+
+def test_a_newton_step_that_is_no_number_is_counted_for_relu() -> None:
+    found = {"ways": ["reverse"], "reverse": TERMS, "newton": {"infinite": 30, "nan": 12}}
+    told = pictures(measured("curvature-seen", function="relu", measured=found))["curvature-seen"].caption
+    assert "infinite at 30 of 42 inputs" in told
+    assert "for each" in told
+    fewer = {**found, "reverse": {**TERMS, "cross_terms_got": 8}}
+    assert "for some" in pictures(measured("curvature-seen", measured=fewer))["curvature-seen"].caption
 
 
 def test_points_stand_where_their_values_are() -> None:

@@ -57,6 +57,14 @@ def test_an_array_of_several_numbers_ends_what_is_known() -> None:
     assert (found[0].exact, found[0].operands[1].decimal) == (None, "an array")
 
 
+def test_a_figure_whose_four_digits_are_no_float_is_unknown() -> None:
+    # e^x magnifies a relative error x times: 1.7977e308 at the greatest float64, whose four digits 1.798e308 overflow.
+    recording = Recording([Step("input", None, PHASES[0], (), datum(0xFFEFFFFFFFFFFFFF, "float64"))])
+    recording.output = recording.add(Step("exp", "exp", PHASES[0], (0,), datum(0, "float64")))
+    (row,) = rows(recording) or []
+    assert row.amplification is None
+
+
 def test_no_result_is_no_trace() -> None:
     assert rows(Recording()) is None
     assert rows(recorded(at=3.0)) is None

@@ -16,6 +16,9 @@ from gradproof_reports.summary import format_rank, short_format, unique
 PLACES: Final = ("torch", "jax", "numpy")
 """Backends in the order in which a picture prefers them: one picture shows one."""
 SATURATING: Final = ("sigmoid", "tanh", "softplus", "gelu", "silu", "elu")
+STRAIGHT_AND_CURVED: Final = ("relu", "leaky_relu", "elu", "gelu", "silu", "tanh")
+DYING: Final = ("relu", "leaky_relu", "prelu", "elu", "gelu", "silu", "tanh", "sigmoid")
+SETTLING: Final = ("abs", "gelu", "silu", "mish", "hardswish")
 
 
 @dataclass(frozen=True)
@@ -243,6 +246,89 @@ def _squares(cells: Sequence[Cell]) -> Picture | None:
     )
 
 
+def _terms(cells: Sequence[Cell]) -> Picture | None:
+    names, due, got, cross, steps = [], [], [], [], []
+    for function in STRAIGHT_AND_CURVED:
+        for name, found in _of(cells, function):
+            ways = [w for w in map(found.get, found.get("ways", ())) if w]
+            if name != "f32" or not ways:
+                continue
+            names.append(function)
+            due.append((float(len(names)), max(float(w["second_derivative_terms_due"]) for w in ways)))
+            got.append((float(len(names)), max(float(w["second_derivative_terms_got"]) for w in ways)))
+            cross.append(all(w["cross_terms_got"] == w["cross_terms_due"] for w in ways))
+            if function == "relu" and (newton := found.get("newton")):
+                steps = [newton["infinite"], newton["nan"]]
+    if not names:
+        return None
+    most = math.ceil(max(v for _, v in (*due, *got))) or 1
+    svg = chart(
+        "Terms of the Hessian with f''",
+        _named(names),
+        linear("largest term with f″", [most * k / 4 for k in range(5)]),
+        [Plotted("due", due, line=False, hollow=True), Plotted("measured", got, line=False)],
+    )
+    alone = (
+        f" Newton's step on ReLU by itself is infinite at {steps[0]} of {sum(steps)} inputs, and NaN at the others."
+        if steps
+        else ""
+    )
+    return Picture(
+        svg,
+        "The largest term of a small network's Hessian that holds f″, in f32: 0 where f is made of straight pieces. "
+        f"The cross terms between units, which need f′ alone, are all there {'for each' if all(cross) else 'for some'}."
+        + alone,
+    )
+
+
+def _steps(cells: Sequence[Cell]) -> Picture | None:
+    series, sizes = [], []
+    for function in SETTLING:
+        for name, found in _of(cells, function):
+            for turn in found.get("settling", [])[:1]:
+                if name != "f32" or not turn["last_step"]:
+                    continue
+                series.append(Plotted(function, [(1.0, turn["first_step"]), (16.0, turn["last_step"])]))
+                sizes += [turn["first_step"], turn["last_step"]]
+    if not series:
+        return None
+    x = Axis("step of gradient descent", (1.0, 16.0), [(1.0, "first"), (16.0, "16th")])
+    svg = chart("Steps of descent near a minimum", x, logarithmic("length of the step", sizes, 2), series)
+    return Picture(
+        svg,
+        "How long a step of gradient descent is near the minimum of a function, the first and the sixteenth, in f32: "
+        "at a kink it never shrinks, where f is smooth it does.",
+    )
+
+
+def _dead(cells: Sequence[Cell]) -> Picture | None:
+    names, dead, units = [], [], []
+    for function in DYING:
+        for name, found in _of(cells, function):
+            if name == "f32" and "dead_units" in found:
+                names.append(function)
+                dead.append((float(len(names)), float(found["dead_units"])))
+                units.append(found["dead_units"] + found["living_units"])
+    if not names:
+        return None
+    most = max(units)
+    svg = chart(
+        "Dead units by function",
+        _named(names),
+        linear(f"dead of {most} units", [most * k / 4 for k in range(5)]),
+        [Plotted("dead", dead, line=False)],
+    )
+    return Picture(
+        svg,
+        "Lone units whose gradient is exactly 0 on a batch, and stays so: those of ReLU that see only negative sums. "
+        "Any slope on the other side, fixed, trained or curved, keeps them alive. In f32.",
+    )
+
+
+def _named(names: Sequence[str]) -> Axis:
+    return Axis("function", (0.5, len(names) + 0.5), [(i + 1.0, name) for i, name in enumerate(names)])
+
+
 def _numbered(names: Sequence[str]) -> str:
     return "; ".join(f"{i + 1} {name}" for i, name in enumerate(names))
 
@@ -255,5 +341,8 @@ DRAWN: Final[dict[str, tuple[str, Callable[[Sequence[Cell]], Picture | None]]]] 
     "rounding-noise": ("underflow-noise", _chains),
     "saturation": ("saturation", _onsets),
     "curvature-by-depth": ("curvature-by-depth", _squares),
+    "curvature-seen": ("second-order", _terms),
+    "smooth-descent": ("smooth-descent", _steps),
+    "leaky-slope": ("vanishing", _dead),
 }
 """By claim, the property whose measurements its picture shows, and how it is drawn."""

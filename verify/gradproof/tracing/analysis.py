@@ -8,13 +8,13 @@ not to blame: then the one behind it is marked that magnifies its error most (1 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final
 
 from gradproof.formats import FORMATS
+from gradproof.results.formatting import finite_or_none
 from gradproof.results.model import Operand, Traced
 from gradproof.tracing.recording import Datum, Recording, Step
 from gradproof.tracing.shadow import applied, conditions, context, number
@@ -240,5 +240,4 @@ def _error(value: Any) -> float | None:
     """As a float of four digits; None where it is infinite or unknown."""
     if value is None:
         return None
-    made = float(value)
-    return float(f"{made:.4g}") if math.isfinite(made) else None
+    return finite_or_none(float(f"{float(value):.4g}"))  # four digits of the greatest numbers are beyond them

@@ -27,6 +27,7 @@ from gradproof.formats import get_format
 from gradproof.formats.arrays import Bits
 from gradproof.formulas.formula import encloses
 from gradproof.formulas.registry import get_formula
+from gradproof.oracle.crossings import crossings
 from gradproof.strategies import landmark_bits, stratified
 from gradproof_properties import properties
 from gradproof_properties.ledger import directory
@@ -151,7 +152,7 @@ def judged(
 
 
 def sample(probe: Probe) -> Bits:
-    """Even in ordinals, dense among ordinary numbers, landmarks, and NaN and the infinities.
+    """Even in ordinals, dense among ordinary numbers, landmarks, where values leave the format, NaN and the infinities.
 
     float32 denser from 1 to 16, where approximations of erf and tanh miss the contract at one input in a thousand.
     """
@@ -162,6 +163,8 @@ def sample(probe: Probe) -> Bits:
     if fmt.width == 32:
         dense = np.exp2(rng.uniform(0, 4, 16 * SAMPLE)) * rng.choice([-1.0, 1.0], 16 * SAMPLE)
         parts.append(fa.round_values(dense, fmt))
+    leaving = [o + d for o in crossings(probe.oracle, fmt) for d in range(-64, 65) if abs(o + d) <= fmt.max_bits]
+    parts.append(np.array([fmt.from_ordinal(o) for o in leaving], parts[0].dtype))
     ends = np.array([fmt.infinity_bits, fmt.infinity_bits | fmt.sign_bit, fmt.nan_bits], parts[0].dtype)
     return np.unique(np.concatenate([*parts, ends]))
 

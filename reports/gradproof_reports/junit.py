@@ -6,8 +6,7 @@ import os
 import re
 from xml.etree import ElementTree as ET
 
-from gradproof.extend import Cell, RunResult, sweeps, visible, write_text
-from gradproof_reports.summary import figure
+from gradproof.extend import Cell, RunResult, compact_figure, sweeps, visible, write_text
 
 # What XML 1.0 cannot hold at all, escaped or not.
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -75,7 +74,7 @@ def _details(cell: Cell) -> str:
     numbers = {"x": c.input, "got": c.got, "expected": c.expected}
     lines = [f"{k}: {n.decimal}  {n.hex}  {n.bits}" for k, n in numbers.items() if n is not None]
     if c.input is not None:
-        lines.append(f"error over bound: {figure(cell.magnitude)}")
+        lines.append(f"error over bound: {compact_figure(cell.magnitude)}")
     return "\n".join([*lines, *sweeps.lines(cell), f"probable cause: {c.cause}", c.reproduce])
 
 

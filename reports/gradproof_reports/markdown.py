@@ -7,12 +7,16 @@ import re
 from collections.abc import Iterable, Iterator
 
 from gradproof.extend import (
+    PRIMES,
     Cell,
     PlaceVerdict,
     RunResult,
     claim_verdicts,
+    compact_figure,
     finding_texts,
+    function_label,
     kernel_origins,
+    short_format,
     sweeps,
     visible,
     with_origin,
@@ -22,16 +26,12 @@ from gradproof_reports.summary import (
     CAUSE_WORDS,
     DEFINITION_M,
     DEFINITION_U,
-    PRIMES,
     STATUS_WORDS,
     counts_line,
     duration,
     failing,
-    figure,
     format_rank,
-    function_label,
     place_label,
-    short_format,
     unique,
     verdict,
 )
@@ -172,7 +172,7 @@ def _failures(cells: list[Cell]) -> Iterator[str]:
     for c in cells[:SHOWN]:
         cause = CAUSE_WORDS.get(c.certificate.cause, c.certificate.cause) if c.certificate else ""
         name = f"{function_label(c)}{PRIMES[c.order]} {place_label(c)} {c.format} {c.property}"
-        size = "" if c.status == "error" else figure(c.magnitude)
+        size = "" if c.status == "error" else compact_figure(c.magnitude)
         row: Iterable[str] = (
             _text(name), size, _text(c.severity or c.status), _text(cause), "yes" if c.felt else "no",
             _code(c.certificate.reproduce) if c.certificate else _text(c.reason),
@@ -202,7 +202,7 @@ def _maxima(cell: Cell) -> str:
     values = {"u": ("u", cell.u_max), "m": ("m", cell.m_max), "abs": ("absolute", cell.abs_max)}
     at = {name: f" at {sweeps.short(best['input']['decimal'])}" for name, best in found.items()}
     return ", ".join(
-        f"{word} {figure(v)}{at.get(name, '') if v is not None else ''}" for name, (word, v) in values.items()
+        f"{word} {compact_figure(v)}{at.get(name, '') if v is not None else ''}" for name, (word, v) in values.items()
     )
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any, Final
 
-from gradproof.extend import FORMATS, SEVERITIES, Cell, RunResult, function_text, kernel_origin, with_origin
+from gradproof.extend import FORMATS, PRIMES, SEVERITIES, Cell, RunResult, function_label, kernel_origin, with_origin
 
 FAILING: Final = ("fail", "error")
 """Statuses that make a run red."""
@@ -42,8 +42,6 @@ DEFINITION_M: Final = (
     "m is the same distance in units of one output ulp plus the effect of one input ulp, so nobody is blamed "
     "for what rounding the input would do."
 )
-
-PRIMES: Final = ("", "′", "″")
 
 
 def gravity(cell: Cell) -> tuple[int, bool, float]:
@@ -82,11 +80,6 @@ def counts_line(result: RunResult) -> str:
     return ", ".join(f"{counts[s]} {STATUS_WORDS[s]}" for s in order)
 
 
-def function_label(cell: Cell) -> str:
-    """``elu(alpha=1.0)``: the function with its parameters."""
-    return function_text(cell.function, cell.params)
-
-
 def column_label(cell: Cell) -> str:
     """``torch:cuda``, with the mode where it is not eager: ``jax:cpu compiled``."""
     name = f"{cell.backend}:{cell.device}"
@@ -96,11 +89,6 @@ def column_label(cell: Cell) -> str:
 def place_label(cell: Cell) -> str:
     """As ``column_label``, with whose implementation it is where the backend's name would mislead."""
     return with_origin(column_label(cell), kernel_origin(cell.implementation))
-
-
-def short_format(name: str) -> str:
-    """``bf16`` for ``bfloat16``; a format that is not known here keeps its name."""
-    return FORMATS[name].short if name in FORMATS else name
 
 
 def format_rank(name: str) -> tuple[int, str]:
@@ -113,18 +101,6 @@ def headline(cell: Cell) -> str:
     """One failure in one line: where, what, how far."""
     where = f"{function_label(cell)}{PRIMES[cell.order]} {column_label(cell)} {cell.format} {cell.property}"
     return f"{where}: {cell.reason}" if cell.reason else where
-
-
-def figure(value: float | None, infinite: str = "∞") -> str:
-    """A positive measure in at most five characters: ``0.42``, ``3.1``, ``87``, ``1e4``."""
-    if value is None or not math.isfinite(value):
-        return infinite
-    if value >= 999.5 or 0 < value < 0.005:
-        mantissa, _, exponent = f"{value:.0e}".partition("e")
-        return f"{mantissa}e{int(exponent)}"
-    if value >= 9.95:
-        return f"{value:.0f}"
-    return f"{value:.1f}" if value >= 0.995 else f"{value:.2f}" if value else "0"
 
 
 def duration(seconds: float) -> str:

@@ -11,7 +11,7 @@ from gradproof.formats import BFLOAT16, FLOAT64, get_format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
 from gradproof.measure.graphs import EDGES, MOST, apart, graph, levels
-from gradproof_reports.html.plots import patterns
+from gradproof.results.graphs import patterns
 
 
 def nothing(bits: Bits) -> None:

@@ -15,10 +15,10 @@ from gradproof.formats import get_format
 from gradproof.results import write_results
 from gradproof.results.cell_changes import since
 from gradproof.results.claims import judge
+from gradproof.results.graphs import patterns
 from gradproof.results.model import Basis, Cell, Claim, RunResult
+from gradproof.results.rows import rows
 from gradproof_reports.html import write_html
-from gradproof_reports.html.plots import patterns
-from gradproof_reports.html.rows import rows
 from tests.reports.browser import Visit, chromium, missing
 from tests.reports.synthetic import run
 

@@ -13,9 +13,9 @@ from gradproof.results import combine, validate
 from gradproof.results.claims import cells_of, figure_text, in_words, judge, overall
 from gradproof.results.io import dumps, loads
 from gradproof.results.model import STATUSES, Basis, Cell, Claim, Evidence, Figure, PlaceVerdict, RunResult
+from gradproof.results.rows import rows
 from gradproof_reports.html import render_html
 from gradproof_reports.html.claims import FRESH, MARKS, mark
-from gradproof_reports.html.rows import rows
 from gradproof_reports.markdown import render_markdown
 from tests.reports.page_reader import Page
 from tests.reports.synthetic import run, shard

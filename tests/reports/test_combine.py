@@ -9,9 +9,9 @@ import pytest
 
 from gradproof.errors import UsageError
 from gradproof.results import combine, validate
+from gradproof.results.labels import function_label
 from gradproof.results.model import Cell, LedgerState, RunResult
-from gradproof_reports.html.rows import rows
-from gradproof_reports.summary import function_label
+from gradproof.results.rows import rows
 from tests.reports.synthetic import shard
 
 State = Literal["seen", "grown", "gone", "stale", "not-checked"]

@@ -15,11 +15,11 @@ from gradproof.results import read_results, write_results
 from gradproof.results.cell_changes import since
 from gradproof.results.claims import judge
 from gradproof.results.model import Basis, Cell, Claim, FailingInputs, RunResult, WorstInput
+from gradproof.results.ranges import usable
+from gradproof.results.rows import VERDICTS, Row, rows
 from gradproof_reports.html import render_html, write_html
 from gradproof_reports.html.data import embed
 from gradproof_reports.html.opened import CERTIFICATES
-from gradproof_reports.html.ranges import usable
-from gradproof_reports.html.rows import VERDICTS, Row, rows
 from gradproof_reports.html.tabs import link
 from tests.reports.page_reader import Page
 from tests.reports.synthetic import run

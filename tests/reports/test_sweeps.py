@@ -16,8 +16,8 @@ from gradproof.formats import FLOAT32
 from gradproof.results import combine, sweeps, validate, write_results
 from gradproof.results.cell_changes import CHANGED, classify
 from gradproof.results.model import Cell, Evidence, RunResult
+from gradproof.results.rows import rows
 from gradproof_reports.html import render_html
-from gradproof_reports.html.rows import rows
 from gradproof_reports.junit import render_junit
 from gradproof_reports.markdown import render_markdown
 from tests.cli.conftest import Invoke

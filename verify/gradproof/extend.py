@@ -87,12 +87,20 @@ if TYPE_CHECKING:
     from gradproof.oracle.reference import BY_EXACT, FINITE, UNDECIDED, UNDEFINED, ReferenceRow
     from gradproof.oracle.shape import Bracket, extent, linear_pieces, turning_points
     from gradproof.results import claims as claim_verdicts
-    from gradproof.results import finding_texts, read_results, sweeps
+    from gradproof.results import finding_texts, graphs, read_results, sweeps
+    from gradproof.results import rows as kernel_rows
     from gradproof.results.cell_changes import ComparedResult
-    from gradproof.results.formatting import in_order
+    from gradproof.results.formatting import compact_figure, in_order
     from gradproof.results.io import dumps as results_text
     from gradproof.results.keeping import Weight
-    from gradproof.results.labels import kernel_origin, kernel_origins, with_origin
+    from gradproof.results.labels import (
+        PRIMES,
+        function_label,
+        kernel_origin,
+        kernel_origins,
+        short_format,
+        with_origin,
+    )
     from gradproof.results.model import (
         SEVERITIES,
         STATUSES,
@@ -105,9 +113,7 @@ if TYPE_CHECKING:
         Evidence,
         PlaceVerdict,
         RunResult,
-        exact_params,
     )
-    from gradproof.results.model import shown as function_text
     from gradproof.strategies import batches, landmark_bits, landmark_ordinals
     from gradproof.text import visible
 
@@ -209,14 +215,18 @@ _HOMES: Final = {
     "ClaimException": "gradproof.results.model",
     "ComparedResult": "gradproof.results.cell_changes",
     "Curve": "gradproof.results.model",
+    "PRIMES": "gradproof.results.labels",
     "PlaceVerdict": "gradproof.results.model",
     "RunResult": "gradproof.results.model",
     "SEVERITIES": "gradproof.results.model",
     "STATUSES": "gradproof.results.model",
     "claim_verdicts": "gradproof.results:claims",
+    "compact_figure": "gradproof.results.formatting",
+    "function_label": "gradproof.results.labels",
+    "graphs": "gradproof.results:graphs",
+    "kernel_rows": "gradproof.results:rows",
+    "short_format": "gradproof.results.labels",
     "finding_texts": "gradproof.results:finding_texts",
-    "function_text": "gradproof.results.model:shown",
-    "exact_params": "gradproof.results.model",
     "in_order": "gradproof.results.formatting",
     "kernel_origin": "gradproof.results.labels",
     "kernel_origins": "gradproof.results.labels",
@@ -256,6 +266,7 @@ __all__ = [
     "LARGE",
     "LARGE_ERROR",
     "LOST_SIGNAL",
+    "PRIMES",
     "SEVERITIES",
     "SMALL_ERROR",
     "STABLE",
@@ -319,24 +330,26 @@ __all__ = [
     "chosen_backends",
     "claim_verdicts",
     "classify",
+    "compact_figure",
     "contract",
     "conversion",
     "environment",
     "exact",
     "exact_derivatives",
-    "exact_params",
     "exit_codes",
     "extent",
     "finding_texts",
     "function",
-    "function_text",
+    "function_label",
     "get_backend",
     "get_format",
     "get_function",
+    "graphs",
     "in_order",
     "interruptible",
     "kernel_origin",
     "kernel_origins",
+    "kernel_rows",
     "landmark_bits",
     "landmark_ordinals",
     "layouts",
@@ -352,6 +365,7 @@ __all__ = [
     "reverse_passes",
     "rows_of",
     "search",
+    "short_format",
     "sweeps",
     "terminal",
     "traits",

@@ -7,9 +7,19 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-from gradproof.extend import Basis, Cell, Claim, ClaimException, PlaceVerdict, RunResult, claim_verdicts
+from gradproof.extend import (
+    PRIMES,
+    Basis,
+    Cell,
+    Claim,
+    ClaimException,
+    PlaceVerdict,
+    RunResult,
+    claim_verdicts,
+    short_format,
+)
 from gradproof_reports.html.tabs import Links, known_anchor, links
-from gradproof_reports.summary import PRIMES, format_rank, short_format, unique
+from gradproof_reports.summary import format_rank, unique
 
 LINKS: Final = 24
 """Functions and orders in one line of exceptions; the rest are counted, and the deviation's group lists them."""

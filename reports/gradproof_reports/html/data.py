@@ -10,8 +10,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from gradproof.extend import FORMATS, RunResult, results_text
-from gradproof_reports.html.rows import Row
+from gradproof.extend import FORMATS, RunResult, kernel_rows, results_text
 
 KINKS: Final = "fd-jump"
 """The property that says where a function's kinks are."""
@@ -28,7 +27,7 @@ def results_file(result: RunResult) -> Markup:
     return packed(results_text(result) + "\n")
 
 
-def index(result: RunResult, found: Iterable[Row]) -> Markup:
+def index(result: RunResult, found: Iterable[kernel_rows.Row]) -> Markup:
     """By row the indices of its cells and the kinks of its function; and how the formats' bits are read."""
     kinks: dict[str, list[str]] = {}
     for cell in result.cells:

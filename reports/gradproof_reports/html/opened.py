@@ -5,10 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from gradproof.extend import STATUSES, Cell, Certificate, finding_texts, in_order, sweeps
+from gradproof.extend import (
+    PRIMES,
+    STATUSES,
+    Cell,
+    Certificate,
+    compact_figure,
+    finding_texts,
+    in_order,
+    kernel_rows,
+    sweeps,
+)
 from gradproof_reports.html import plots
-from gradproof_reports.html.rows import Row
-from gradproof_reports.summary import CAUSE_WORDS, PRIMES, STATUS_WORDS, figure
+from gradproof_reports.summary import CAUSE_WORDS, STATUS_WORDS
 
 FINDINGS: Final = 3
 """Findings of a row that are told in full; of those beyond, the sentence."""
@@ -58,7 +67,7 @@ class Opener:
     def __init__(self) -> None:
         self._printed = 0
 
-    def open(self, row: Row) -> Opened:
+    def open(self, row: kernel_rows.Row) -> Opened:
         """The parts of ``row``."""
         curves = [("f" + PRIMES[c.order], c.curve) for c in row.cells if c.curve is not None]
         bad = [c for c in row.cells if c.status in ("fail", "error", "undecided", "known")]
@@ -82,7 +91,7 @@ class Opener:
             cell.status,
             cell.reason,
             bool(cell.felt),
-            figure(cell.magnitude) if cell.status in ("fail", "known") else "",
+            compact_figure(cell.magnitude) if cell.status in ("fail", "known") else "",
             cell.certificate if whole else None,
             cell.certificate.reproduce if cell.certificate is not None else "",
         )

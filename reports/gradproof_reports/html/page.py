@@ -10,16 +10,23 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from gradproof.extend import ComparedResult, RunResult, kernel_origins, visible, with_origin, write_text
+from gradproof.extend import (
+    ComparedResult,
+    RunResult,
+    compact_figure,
+    kernel_origins,
+    kernel_rows,
+    visible,
+    with_origin,
+    write_text,
+)
 from gradproof_reports.html import claims, data, opened, pictures, tabs
-from gradproof_reports.html.rows import VERDICTS, Row, rows
 from gradproof_reports.summary import (
     DEFINITION_M,
     DEFINITION_U,
     counts_line,
     duration,
     failing,
-    figure,
     headline,
     red,
     verdict,
@@ -35,9 +42,9 @@ def render_html(result: RunResult) -> str:
     It loads nothing (its content security policy forbids it), holds the results file, and everything but the plots is
     readable without scripts.
     """
-    found = rows(result)
+    found = kernel_rows.rows(result)
     at = {id(cell): row.slug for row in found for cell in row.cells}
-    columns = sorted((_columns(row, result) for row in found), key=_gravity)
+    columns = kernel_rows.facts(found, result)
     places, properties = tabs.properties(result)
     bad = failing(result)
     opener = opened.Opener()
@@ -83,29 +90,6 @@ def asset(name: str) -> str:
     return resources.files("gradproof_reports.html").joinpath("assets", name).read_text(encoding="utf-8")
 
 
-def _columns(row: Row, result: RunResult) -> dict[str, Any]:
-    """What the template shows of a row, each part made once."""
-    usable = row.range()
-    return {
-        "row": row,
-        "verdict": row.verdict,
-        "usable": usable,
-        "second": row.second(usable),
-        "worst": row.worst(usable),
-        "excused": row.excused,
-        "infinities": row.infinities,
-        "felt": row.felt,
-        "own": row.own,
-        "since": row.since(result),
-    }
-
-
-def _gravity(columns: dict[str, Any]) -> tuple[int, int]:
-    """Sort key of rows: verdict, then the usable range, the gravest first."""
-    ranges = ("no", "within", "safe", "unknown")
-    return list(VERDICTS).index(columns["verdict"].key), ranges.index(columns["usable"].kind)
-
-
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -116,5 +100,10 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"figure": figure, "plain": tabs.plain, "duration": duration, "regions": opened.regions}
+    environment.filters |= {
+        "figure": compact_figure,
+        "plain": tabs.plain,
+        "duration": duration,
+        "regions": opened.regions,
+    }
     return environment

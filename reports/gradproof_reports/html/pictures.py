@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from gradproof.extend import Cell, RunResult
+from gradproof.extend import Cell, RunResult, short_format
 from gradproof_reports.html.charts import Axis, Plotted, chart, linear, logarithmic
-from gradproof_reports.summary import format_rank, short_format, unique
+from gradproof_reports.summary import format_rank, unique
 
 PLACES: Final = ("torch", "jax", "numpy")
 """Backends in the order in which a picture prefers them: one picture shows one."""

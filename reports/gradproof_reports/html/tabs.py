@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gradproof.extend import STATUSES, Cell, RunResult
-from gradproof_reports.summary import PRIMES, STATUS_WORDS, function_label, place_label, short_format, unique
+from gradproof.extend import PRIMES, STATUSES, Cell, RunResult, function_label, short_format
+from gradproof_reports.summary import STATUS_WORDS, place_label, unique
 
 GLYPHS: Final = {
     "fail": "✗", "error": "!", "undecided": "?", "known": "◆", "unsupported": "⊘", "not-run": "○", "pass": "✓",

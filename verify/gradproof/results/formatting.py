@@ -64,3 +64,15 @@ def weight(low: str, high: str, failing: int, worst: str) -> tuple[bool, bool, b
     least, greatest = ORDINARY
     ordinary = (first <= greatest and last >= least) or (first <= -least and last >= -greatest)
     return not home, False, not ordinary, -failing
+
+
+def compact_figure(value: float | None, infinite: str = "∞") -> str:
+    """A positive measure in at most five characters: ``0.42``, ``3.1``, ``87``, ``1e4``."""
+    if value is None or not math.isfinite(value):
+        return infinite
+    if value >= 999.5 or 0 < value < 0.005:
+        mantissa, _, exponent = f"{value:.0e}".partition("e")
+        return f"{mantissa}e{int(exponent)}"
+    if value >= 9.95:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 0.995 else f"{value:.2f}" if value else "0"

@@ -8,7 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from gradproof.results.model import Cell
+from gradproof.formats import FORMATS
+from gradproof.results.model import Cell, shown
+
+PRIMES: Final = ("", "′", "″")
+"""What stands behind f, by order."""
 
 REFERENCES: Final = "gradproof's reference kernels"
 _BACKEND: Final = "numpy"
@@ -48,3 +52,13 @@ def kernel_origins(cells: Iterable[Cell]) -> dict[str, str]:
 def _common(implementations: set[str]) -> str:
     ours = any(map(kernel_origin, implementations))
     return REFERENCES if ours and all(name.startswith(_FRAMEWORK) for name in implementations) else ""
+
+
+def function_label(cell: Cell) -> str:
+    """``elu(alpha=1.0)``: the function with its parameters."""
+    return shown(cell.function, cell.params)
+
+
+def short_format(name: str) -> str:
+    """``bf16`` for ``bfloat16``; a format that is not known here keeps its name."""
+    return FORMATS[name].short if name in FORMATS else name

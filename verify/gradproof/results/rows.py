@@ -1,4 +1,4 @@
-"""The first screen: one row for each kernel, device, mode and format, with what a reader decides by."""
+"""One row for each kernel, device, mode and format, with what a reader decides by: the same in every medium."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
 
-from gradproof.extend import FORMATS, Cell, ComparedResult, RunResult, exact_params, finding_texts, kernel_origin
-from gradproof_reports.html import plots
-from gradproof_reports.html.ranges import Usable, failing_spans, usable, value
-from gradproof_reports.summary import PRIMES, figure, function_label, short_format, unique
+from gradproof.formats import FORMATS
+from gradproof.results import finding_texts, graphs
+from gradproof.results.cell_changes import ComparedResult
+from gradproof.results.formatting import compact_figure
+from gradproof.results.labels import PRIMES, function_label, kernel_origin, short_format
+from gradproof.results.model import Cell, RunResult, exact_params
+from gradproof.results.ranges import Usable, failing_spans, usable, value
 
 SAFE: Final = "()=,.-+:~"  # readable in an address bar, and no part of any markup
 
@@ -39,6 +42,9 @@ VERDICTS: Final = {
     )
 }
 """The verdicts of a row, the one that needs attention first."""
+
+RANGES: Final = ("no", "within", "safe", "unknown")
+"""Kinds of usable ranges, the one that needs attention first."""
 
 STEPS: Final = (0.25, 1.0, 10.0, 100.0, 1e4)
 """Upper ends of the colour scale's classes, in error over bound; what is above has the last class."""
@@ -129,12 +135,16 @@ class Row:
             most = max(sizes)
         else:
             most = max((self._largest(c, within) for c in judged if c.order <= 1), default=0.0)
-        return Fact(figure(most), str(sum(most > end for end in STEPS)), f"{figure(most)} times the contract's bound")
+        return Fact(
+            compact_figure(most),
+            str(sum(most > end for end in STEPS)),
+            f"{compact_figure(most)} times the contract's bound",
+        )
 
     def _largest(self, cell: Cell, within: Usable) -> float:
         if cell.status == "pass":
             return cell.magnitude or 0.0
-        inside = [e for x, e in plots.errors(cell) if within.low <= x <= within.high and e <= 1]
+        inside = [e for x, e in graphs.errors(cell) if within.low <= x <= within.high and e <= 1]
         return max(inside, default=1.0)
 
     @property
@@ -144,7 +154,7 @@ class Row:
         if not some:
             return None
         sizes = [(c.measured.get("excused") or {}).get("magnitude") for c in some]
-        most = figure(None if None in sizes else max(s for s in sizes if s is not None))
+        most = compact_figure(None if None in sizes else max(s for s in sizes if s is not None))
         count = sum(c.excused for c in some)
         return Fact(
             "flushes",
@@ -183,7 +193,7 @@ class Row:
         said = {t.finding.baseline for t in self.findings}
         if found := next((b for b in ("worse", "same", "better") if b in said), None):
             return Fact({"same": "no worse"}.get(found, found), found, finding_texts.BASELINE[found])
-        shares = [plots.agreement(c) for c in self.cells]
+        shares = [graphs.agreement(c) for c in self.cells]
         known = [s for s in shares if s is not None]
         if not known:
             return Fact("–", "")
@@ -200,9 +210,51 @@ class Row:
         changed = [c for c in result.since.cells if c.cell in mine]
         if not changed:
             return Fact("as before", "")
-        kinds = unique(c.kind for c in changed)
+        kinds = list(dict.fromkeys(c.kind for c in changed))
         title = "; ".join(f"{c.id}: {c.was} → {c.now}" for c in changed[:3])
         return Fact(", ".join(f"{sum(c.kind == k for c in changed)} {k}" for k in kinds[:2]), "changed", title)
+
+
+@dataclass(frozen=True)
+class RowFacts:
+    """What is shown of a row, each part made once."""
+
+    row: Row
+    verdict: Word
+    usable: Usable
+    second: str
+    """The usable range of f'', where that is less."""
+    worst: Fact
+    excused: Fact | None
+    infinities: Fact
+    felt: Fact
+    own: Fact
+    since: Fact | None
+
+
+def facts(found: Iterable[Row], result: RunResult) -> list[RowFacts]:
+    """What every medium shows of the rows of ``result``, by verdict and usable range, the gravest first."""
+    return sorted((_facts(row, result) for row in found), key=_gravity)
+
+
+def _facts(row: Row, result: RunResult) -> RowFacts:
+    usable = row.range()
+    return RowFacts(
+        row,
+        row.verdict,
+        usable,
+        row.second(usable),
+        row.worst(usable),
+        row.excused,
+        row.infinities,
+        row.felt,
+        row.own,
+        row.since(result),
+    )
+
+
+def _gravity(of: RowFacts) -> tuple[int, int]:
+    return list(VERDICTS).index(of.verdict.key), RANGES.index(of.usable.kind)
 
 
 def rows(result: RunResult) -> list[Row]:
@@ -259,4 +311,4 @@ def _subject(of: Any) -> tuple[Any, ...]:
 
 def _several(pairs: Iterable[tuple[str, str]]) -> set[str]:
     names = [name for name, _ in pairs]
-    return {name for name in unique(names) if names.count(name) > 1}
+    return {name for name in dict.fromkeys(names) if names.count(name) > 1}

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gradproof.extend import FORMATS, Cell, Format, sweeps
+from gradproof.formats import FORMATS, Format
+from gradproof.results import sweeps
+from gradproof.results.model import Cell
 
 ORDINARY: Final = 8.0
 """Sizes of inputs by which stretches are compared: what lies further out makes none of them longer."""

@@ -56,10 +56,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def gradproof(folder: Path) -> Invoke:
-    """Run the command line in ``folder``; an exit code and what was printed come back."""
+    """Run the command line in ``folder``; an exit code and what was printed come back.
+
+    Lines are as long as they like: ``test_terminal`` is about how they break.
+    """
 
     def invoke(*args: str) -> Result:
-        return CliRunner().invoke(program, list(args))
+        return CliRunner(env={"COLUMNS": "2000"}).invoke(program, list(args))
 
     return invoke
 

@@ -31,11 +31,18 @@ class Listener:
 
     def __init__(self, after: int | None = None, error: type[BaseException] = KeyboardInterrupt) -> None:
         self.told: list[Any] = []
+        self.begun: list[tuple[str, str]] = []
         self.after = after
         self.error = error
 
     def planned(self, plan: Plan) -> None:
         self.told.append(plan.tasks)
+
+    def kept(self, cell: Cell) -> None:
+        raise AssertionError("no earlier run")
+
+    def began(self, cell: Cell) -> None:
+        self.begun.append((cell.function, cell.property))
 
     def judged(self, cell: Cell, done: int, total: int) -> None:
         self.told.append((cell.function, cell.property, done, total))
@@ -51,6 +58,7 @@ def test_a_run_tells_its_plan_and_then_every_cell_in_order() -> None:
         ("relu", "accuracy", 1, 4), ("relu", "special-values", 2, 4),
         ("tanh", "accuracy", 3, 4), ("tanh", "special-values", 4, 4),
     ]  # fmt: skip
+    assert listener.begun == [(function, claim) for function, claim, *_ in listener.told[1:]]
     assert result.run.complete
     assert result.counts()["pass"] == 4
     validate(result.to_json())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from gradproof.cli.lines import columns_of, folded, wide
 from gradproof.text import visible
 
 if TYPE_CHECKING:
@@ -33,12 +34,15 @@ TRACEBACK: Final = "GRADPROOF_TRACEBACK"
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console that never wraps what it writes to a file, and reads no markup out of a user's names."""
-    from rich.console import Console
+    """A console that breaks lines at words, reads no markup out of a user's names, and honours NO_COLOR.
 
-    return Console(
-        file=sys.stderr if stderr else sys.stdout, soft_wrap=True, highlight=False, markup=False, emoji=False
-    )
+    Lines have the columns of the terminal, of COLUMNS, or 80. With NO_COLOR, or where TERM is ``dumb``, nothing that a
+    terminal obeys is written: neither colours nor what moves its cursor.
+    """
+    from gradproof.cli.paper import Paper
+
+    stream = sys.stderr if stderr else sys.stdout
+    return Paper(stream, columns_of(stream), plain=bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb")
 
 
 def text(*parts: str | tuple[str, str]) -> Text:
@@ -50,18 +54,32 @@ def text(*parts: str | tuple[str, str]) -> Text:
 
 
 def columns(out: Console, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Left-aligned columns two spaces apart, as wide as they need; the last one is never padded or cut."""
+    """Left-aligned columns two spaces apart, as wide as they need; the widest are broken where lines are too short."""
     listed = [tuple(map(visible, row)) for row in rows]
-    widths = [max(map(len, column)) for column in zip(head, *listed, strict=True)]
+    widths = _fitting(list(zip(head, *listed, strict=True)), out.width)
     for number, row in enumerate([tuple(head), *listed]):
-        cells = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)]
-        out.print(text(("  ".join([*cells, row[-1]]), "bold" if number == 0 else "")))
+        parts = [folded(cell, width, 0).split("\n") for cell, width in zip(row, widths, strict=True)]
+        for line in range(max(map(len, parts))):
+            cells = [part[line] if line < len(part) else "" for part in parts]
+            padded = [cell + " " * (width - wide(cell)) for cell, width in zip(cells, widths, strict=True)]
+            out.print(text(("  ".join(padded).rstrip(), "bold" if number == 0 else "")), no_wrap=True)
+
+
+def _fitting(listed: Sequence[Sequence[str]], room: int) -> list[int]:
+    """Widths of columns that fit beside each other, the widest cut first; none below its longest word."""
+    widths = [max(map(wide, column)) for column in listed]
+    least = [max((wide(word) for cell in column for word in cell.split()), default=0) for column in listed]
+    while sum(widths) + 2 * (len(widths) - 1) > room and any(map(int.__gt__, widths, least)):
+        _, number = max((w, i) for i, (w, most) in enumerate(zip(widths, least, strict=True)) if w > most)
+        widths[number] -= 1
+    return widths
 
 
 def say(message: str) -> None:
     """One message on stderr, of one line or several; in vain where nobody can read it."""
     with contextlib.suppress(OSError):
-        click.echo(f"gradproof: {visible(message, lines=True)}", err=True)
+        shown = folded(f"gradproof: {visible(message, lines=True)}", columns_of(sys.stderr), 4)
+        click.echo(shown, err=True)
 
 
 def trace(fault: BaseException) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gradproof.cli.console import STYLES, count, text
 from gradproof.results.finding_texts import FAILING, gravity
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gradproof.results.model import Cell, Certificate, Interval, Number, RunResult
+
+
+COMMAND: Final = "repeat"
+"""The row that holds a command."""
+HANG: Final = 12
+"""Columns before what a row says."""
 
 
 def failing(result: RunResult) -> list[Cell]:
@@ -30,12 +36,16 @@ def show(out: Console, cell: Cell) -> None:
     else:
         _certificate(out, cell, cell.certificate)
     if cell.certificate is not None:
-        print_row(out, "repeat", cell.certificate.reproduce)
+        print_row(out, COMMAND, cell.certificate.reproduce)
 
 
 def print_row(out: Console, name: str, value: str) -> None:
-    """One line of what is known of a failure, under its heading."""
-    out.print(text((f"  {name:<9} ", "dim"), " ".join(value.split())))
+    """What is known of a failure, under its heading; a command to be copied is broken as a shell takes it."""
+    from gradproof.cli.paper import Hanging
+
+    command = name == COMMAND
+    line = text((f"  {name:<9} ", "dim"), value if command else " ".join(value.split()))
+    out.print(Hanging(line, HANG, shell=command))
 
 
 def _certificate(out: Console, cell: Cell, found: Certificate) -> None:

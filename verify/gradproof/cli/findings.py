@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gradproof.cli.console import count, text
-from gradproof.cli.failures import print_row
+from gradproof.cli.failures import COMMAND, print_row
 from gradproof.cli.operations import show_trace
 from gradproof.results.finding_texts import is_of, tell
 
@@ -31,7 +31,7 @@ def show_finding(out: Console, finding: Finding, cells: Sequence[Cell], *, opera
     if finding.trace:
         show_trace(out, finding.trace, table=operations)
     accounts = f"{count(told.cells, 'cell')}: {told.accounts}"
-    _rows(out, [("baseline", told.baseline), ("instead", told.advice), ("cells", accounts), ("repeat", told.command)])
+    _rows(out, [("baseline", told.baseline), ("instead", told.advice), ("cells", accounts), (COMMAND, told.command)])
 
 
 def _rows(out: Console, rows: Sequence[tuple[str, str]]) -> None:

@@ -1,11 +1,12 @@
-"""How a run is getting on: a bar on a terminal, a line per cell elsewhere."""
+"""How a run is getting on: a bar on a terminal; elsewhere a line per function, every failure, and a heartbeat."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from gradproof.cli.console import STYLES, count, text
+from gradproof.cli.console import STYLES, count, duration, text
 from gradproof.cli.progress_bar import ProgressBar
 from gradproof.results.formatting import figure
 from gradproof.results.model import SEVERITIES
@@ -19,12 +20,20 @@ if TYPE_CHECKING:
 
 
 class RunProgress(ProgressBar):
-    """Listens to a run. ``quiet`` says nothing; ``verbose`` shows every cell on a terminal too."""
+    """Listens to a run. ``quiet`` says nothing; ``verbose`` shows every cell.
+
+    Without a bar there is a line for each function when the last of its cells is judged, one for each failing cell at
+    once, and a heartbeat that names what is being judged.
+    """
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
         super().__init__(quiet=quiet)
         self.verbose = verbose
         self._failed = 0
+        self._done, self._total = 0, 0
+        self._running: dict[tuple[object, ...], str] = {}
+        self._left: Counter[str] = Counter()
+        self._found: dict[str, Counter[str]] = {}
         self._shared: set[str] = set()
 
     def columns(self) -> list[ProgressColumn]:
@@ -36,7 +45,32 @@ class RunProgress(ProgressBar):
     def planned(self, plan: Outline) -> None:
         """Show how much there is to do."""
         self.show(total=plan.tasks)
-        self._shared = shared_ids(plan.at(place).blank for place in plan.places())
+        blanks = [plan.at(place).blank for place in plan.places()]
+        self._total, self._left = plan.tasks, Counter(blank.function for blank in blanks)
+        self._shared = shared_ids(blanks)
+
+    def state(self) -> str:
+        """``12 %, 84 of 700 cells after 95 s, at silu-torch-cpu-float32-order1-taylor``."""
+        if not self._total:
+            return f"starting, {duration(self.seconds)}"
+        at = list(self._running.values())
+        more = f" and {count(len(at) - 1, 'other')}" if len(at) > 1 else ""
+        where = f", at {at[0]}{more}" if at else ""
+        return f"{self._share} {self._done} of {count(self._total, 'cell')} after {duration(self.seconds)}{where}"
+
+    @property
+    def _share(self) -> str:
+        return f"{self._done / self._total:4.0%} "
+
+    def kept(self, cell: Cell) -> None:
+        """Count what an earlier run judged."""
+        self._done += 1
+        if not self.quiet:
+            self._count(cell)
+
+    def began(self, cell: Cell) -> None:
+        """Know what is being judged."""
+        self._running[cell.key] = cell.id
 
     def note(self, message: str) -> None:
         """Say one line that is about the run as a whole."""
@@ -45,11 +79,26 @@ class RunProgress(ProgressBar):
 
     def judged(self, cell: Cell, done: int, total: int) -> None:
         """Show one verdict."""
-        self._failed += cell.status in ("fail", "error")
+        failed = cell.status in ("fail", "error")
+        self._failed += failed
+        self._done = done
+        self._running.pop(cell.key, None)
         note = f"{self._failed} failing  " if self._failed else ""
         shown = self.show(completed=done, total=total, description=f"{note}{cell.id}")
-        if not self.quiet and (not shown or self.verbose):
+        if self.quiet:
+            return
+        if self.verbose or (failed and not shown):
             self.out.print(cell_line(cell, named=cell.id in self._shared))
+        self._count(cell)
+
+    def _count(self, cell: Cell) -> None:
+        """Say what came of a function once all of its cells are judged."""
+        found = self._found.setdefault(cell.function, Counter())
+        found[cell.status] += 1
+        self._left[cell.function] -= 1
+        if not self._left[cell.function] and not self.bar:
+            counts = ", ".join(f"{found[status]} {status}" for status in STYLES if found[status])
+            self.say(f"{self._share} {cell.function:<14} {counts}")
 
 
 def shared_ids(cells: Iterable[Cell]) -> set[str]:

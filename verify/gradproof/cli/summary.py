@@ -1,4 +1,4 @@
-"""What a run says at its end: new failures with how to repeat them, the ledger, what was not run."""
+"""What a run says at its end: rows and findings as the page has them, the ledger, what was not run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from gradproof.cli.console import STYLES, console, count, duration, text
 from gradproof.cli.failures import failing, show
 from gradproof.cli.findings import show_finding
 from gradproof.cli.outputs import DEFAULTS, RESULTS
+from gradproof.cli.rows import show_rows
 from gradproof.results.claims import overall
 from gradproof.results.finding_texts import found_in
 from gradproof.results.labels import kernel_origins, place_of, with_origin
@@ -22,15 +23,18 @@ if TYPE_CHECKING:
     from gradproof.results.model import Cell, RunResult
 
 SHOWN: Final = 20
-"""Failures and ledger problems listed; the rest are counted, and are in the results file."""
+"""Failures and ledger problems listed on a terminal; the rest are counted, and are in the results file. A log, which
+nobody asks again, has them all."""
 SHOWN_DEVIATIONS: Final = 12
 
 
 def summarise(result: RunResult, code: int, written: Written, *, verbose: bool = False) -> None:
     """Print the summary to stdout; ``code`` is the run's exit code, ``written`` what became of its files."""
     out = console()
-    _failures(out, result, verbose)
-    _ledger(out, result, verbose)
+    whole = verbose or not out.is_terminal
+    show_rows(out, result, verbose=verbose)
+    _failures(out, result, whole=whole, cell_by_cell=verbose)
+    _ledger(out, result, whole)
     _deviations(out, result, verbose)
     _reasons(out, result, "undecided", "Undecided")
     _uncertified(out, result)
@@ -57,33 +61,33 @@ def _judged_on(result: RunResult) -> str:
     return f", on {places}" if places else ""
 
 
-def _failures(out: Console, result: RunResult, verbose: bool) -> None:
-    """What is wrong, once for each fault; with ``verbose`` every failing cell after it."""
+def _failures(out: Console, result: RunResult, *, whole: bool, cell_by_cell: bool) -> None:
+    """What is wrong, once for each fault, not SHOWN of them if ``whole``; then every failing cell if asked."""
     new = [f for f in found_in(result) if f.known_ref is None]
     cells = failing(result)
     if not cells:
         return
     heading = f"{count(len(new), 'finding')} from {count(len(cells), 'failing cell')}, the one to read first first"
     out.print(text((heading, "bold red")))
-    for finding in new if verbose else new[:SHOWN]:
+    for finding in new if whole else new[:SHOWN]:
         out.print()
         show_finding(out, finding, cells)
-    if len(new) > SHOWN and not verbose:
+    if len(new) > SHOWN and not whole:
         out.print()
         out.print(text(f"... and {count(len(new) - SHOWN, 'more finding')}; see the results file or the report"))
-    for cell in cells if verbose else ():
+    for cell in cells if cell_by_cell else ():
         out.print()
         show(out, cell)
     out.print()
 
 
-def _ledger(out: Console, result: RunResult, verbose: bool) -> None:
+def _ledger(out: Console, result: RunResult, whole: bool) -> None:
     problems = [s for s in result.ledger if s.state in ("grown", "gone")]
     if problems:
         out.print(text((f"Known deviations that changed: {len(problems)}", "bold red")))
-        for state in problems if verbose else problems[:SHOWN]:
+        for state in problems if whole else problems[:SHOWN]:
             out.print(text(f"  {state.state:<6} {state.entry}: {state.detail}"))
-        if len(problems) > SHOWN and not verbose:
+        if len(problems) > SHOWN and not whole:
             out.print(text(f"  ... and {len(problems) - SHOWN} more"))
         out.print()
     stale = sum(s.state == "stale" for s in result.ledger)

@@ -24,6 +24,11 @@ class SweepProgress(ProgressBar):
     def __init__(self, *, quiet: bool = False) -> None:
         super().__init__(quiet=quiet)
         self._last = time.monotonic()
+        self._state = "starting"
+
+    def state(self) -> str:
+        """As the last line, with the seconds since the beginning."""
+        return f"{self._state}, {duration(self.seconds)}"
 
     def columns(self) -> list[ProgressColumn]:
         """The share that is done."""
@@ -33,10 +38,11 @@ class SweepProgress(ProgressBar):
 
     def advanced(self, progress: CampaignProgress) -> None:
         """Show how far it is."""
+        self._state = f"{progress.done / progress.total:4.0%}  {progress_text(progress)}"
         shown = self.show(completed=progress.done, total=progress.total, description=progress_text(progress))
         if not shown and not self.quiet and time.monotonic() - self._last >= EVERY:
             self._last = time.monotonic()
-            self.out.print(text(f"{progress.done / progress.total:4.0%}  {progress_text(progress)}"))
+            self.say(self._state)
 
     def warned(self, message: str) -> None:
         """Show a warning."""
@@ -46,7 +52,7 @@ class SweepProgress(ProgressBar):
         """Show that a target is done with."""
         if not self.quiet:
             why = f": {' '.join(reason.split())}" if reason else ""
-            self.out.print(text(f"{status:<11}  {target.id}{why}"))
+            self.say(f"{status:<11}  {target.id}{why}")
 
 
 def progress_text(progress: CampaignProgress) -> str:

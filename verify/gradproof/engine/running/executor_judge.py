@@ -83,8 +83,14 @@ class ExecutorJudge:
             raise UsageError(f"a worker must have what is installed here: {why}")
         self._survey()
 
-    def judge(self, take: OnCell, deadline: float | None, done: Mapping[Place, Judged]) -> bool:
-        """See ``Judges``."""
+    def judge(
+        self,
+        take: OnCell,
+        deadline: float | None,
+        done: Mapping[Place, Judged],
+        began: Callable[[Place], None] | None = None,
+    ) -> bool:
+        """See ``Judges``; of cells whose work begins nobody hears."""
         self._given_up = frozenset(j.cell.implementation for p, j in done.items() if self.outline.at(p).ends(j.cell))
         self._left = {place: None for place in self.outline.places() if place not in done}
         self._queue: deque[_Unit] = deque()

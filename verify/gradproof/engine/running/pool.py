@@ -25,6 +25,11 @@ from gradproof.execution.executors import Crew, cpus
 from gradproof.execution.processes import Processes, WorkerLost
 
 OnCell = Callable[[Judged], None]
+OnBegin = Callable[[Place], None]
+
+
+def ignored(place: Place) -> None:
+    """Nobody wants to know."""
 
 
 class Judges(Protocol):
@@ -32,10 +37,12 @@ class Judges(Protocol):
 
     outline: Outline
 
-    def judge(self, take: OnCell, deadline: float | None, done: Mapping[Place, Judged]) -> bool:
+    def judge(
+        self, take: OnCell, deadline: float | None, done: Mapping[Place, Judged], began: OnBegin = ignored
+    ) -> bool:
         """Hand every cell to ``take`` as it is judged; False when the deadline (monotonic seconds) passed first.
 
-        ``done`` were judged before. Raises OracleDisagreement, and what ``take`` raises.
+        ``began`` hears of each whose work begins, where that is known. ``done`` were judged before. Raises OracleDisagreement, and what ``take`` raises.
         """
 
 
@@ -67,7 +74,9 @@ class LocalJudge:
         self._state = worker.prepare(selection)
         self.outline = outline(self._state.plan, self._state.ledger, selection, self._state.surroundings)
 
-    def judge(self, take: OnCell, deadline: float | None, done: Mapping[Place, Judged]) -> bool:
+    def judge(
+        self, take: OnCell, deadline: float | None, done: Mapping[Place, Judged], began: OnBegin = ignored
+    ) -> bool:
         """See ``Judges``."""
         for g, group in enumerate(self._state.plan.groups):
             for i, task in enumerate(group.tasks):
@@ -75,6 +84,7 @@ class LocalJudge:
                     continue
                 if deadline is not None and time.monotonic() > deadline:
                     return False
+                began((g, i))
                 take(Judged((g, i), *self._state.judge(task)))
         return True
 
@@ -130,7 +140,9 @@ class Workers:
         """End all workers at once."""
         self._executor.shutdown(cancel_futures=True)
 
-    def judge(self, take: OnCell, deadline: float | None, done: Mapping[Place, Judged]) -> bool:
+    def judge(
+        self, take: OnCell, deadline: float | None, done: Mapping[Place, Judged], began: OnBegin = ignored
+    ) -> bool:
         """See ``Judges``."""
         self._given_up = given_up(self.outline, done)
         self._left = left(self.outline, done)
@@ -148,6 +160,7 @@ class Workers:
             match said:
                 case worker.Began(place):
                     self._at[place[0]] = place
+                    began(place)
                 case Judged():
                     self._take(said, take)
                 case _Done(group, future):

@@ -33,6 +33,12 @@ class Listener(Protocol):
     def planned(self, plan: Outline) -> None:
         """The plan is laid out; ``plan.tasks`` cells will be judged."""
 
+    def kept(self, cell: Cell) -> None:
+        """An earlier run judged a cell, whose verdict counts."""
+
+    def began(self, cell: Cell) -> None:
+        """Work on a cell began, here or in a worker process; nobody tells of those of a caller's executor."""
+
     def judged(self, cell: Cell, done: int, total: int) -> None:
         """One more cell has its verdict."""
 
@@ -42,6 +48,12 @@ class SilentListener:
 
     def planned(self, plan: Outline) -> None:
         """Ignore the plan."""
+
+    def kept(self, cell: Cell) -> None:
+        """Ignore the cell."""
+
+    def began(self, cell: Cell) -> None:
+        """Ignore the cell."""
 
     def judged(self, cell: Cell, done: int, total: int) -> None:
         """Ignore the cell."""
@@ -73,6 +85,8 @@ def _run(
         planned = judging.outline
         listener.planned(planned)
         found: dict[Place, Judged] = {} if store is None else store.begin(planned)
+        for one in found.values():
+            listener.kept(one.cell)
 
         def take(judged: Judged) -> None:
             found[judged.place] = judged
@@ -81,9 +95,12 @@ def _run(
             listener.judged(judged.cell, len(found), planned.tasks)
             interrupts.check()
 
+        def began(place: Place) -> None:
+            listener.began(planned.at(place).blank)
+
         deadline = None if selection.max_seconds is None else clock + selection.max_seconds
         try:
-            finished = judging.judge(take, deadline, dict(found))
+            finished = judging.judge(take, deadline, dict(found), began)
             why = NotRun.DEADLINE
             interrupts.finish()
         except KeyboardInterrupt:

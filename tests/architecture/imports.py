@@ -30,13 +30,14 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "entry_points": frozenset({"errors"}),
     "cache": frozenset({"files", "errors"}),
     "names": frozenset(),
-    "formats": frozenset({"errors"}),
-    "functions": frozenset({"formats", "entry_points", "names", "errors"}),
+    "spelling": frozenset(),
+    "formats": frozenset({"spelling", "errors"}),
+    "functions": frozenset({"formats", "entry_points", "names", "spelling", "errors"}),
     "oracle": frozenset({"functions", "formats", "cache", "errors"}),
     "measure": frozenset({"oracle", "functions", "formats", "results", "names", "errors"}),
     "formulas": frozenset({"strategies", "measure", "oracle", "functions", "formats", "errors"}),
     "tracing": frozenset({"results", "formats", "errors"}),
-    "backends": frozenset({"tracing", "functions", "formats", "cache", "entry_points", "errors"}),
+    "backends": frozenset({"tracing", "functions", "formats", "cache", "entry_points", "spelling", "errors"}),
     "strategies": frozenset({"functions", "formats", "errors"}),
     "results": frozenset({"files", "formats", "errors"}),
     "execution": frozenset({"errors"}),
@@ -57,7 +58,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
             "errors",
         }
     ),
-    "config": frozenset({"formats", "files", "errors"}),
+    "config": frozenset({"formats", "files", "spelling", "errors"}),
 }
 """The rooms of the engine that may not know all others, and the rooms each may import."""
 

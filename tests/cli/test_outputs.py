@@ -64,10 +64,12 @@ def test_a_report_that_fails_costs_no_other_output(
     assert "--html a could not be written: ZeroDivisionError: seeded" in capsys.readouterr().err
 
 
-def test_a_line_per_cell_where_there_is_no_terminal(gradproof: Invoke) -> None:
+def test_a_log_has_a_line_per_function_and_cells_for_the_asking(gradproof: Invoke) -> None:
     done = gradproof("run", *TINY, "--html", "none")
-    lines = done.stderr.splitlines()
-    assert [line.split()[:2] for line in lines] == [["pass", cell] for cell in CELLS]
+    assert done.stderr.split() == ["100%", "relu", "3", "pass"]
+    wordy = gradproof("run", *TINY, "--html", "none", "-v").stderr.splitlines()
+    assert [line.split()[:2] for line in wordy[:-1]] == [["pass", cell] for cell in CELLS]
+    assert wordy[-1].split() == ["100%", "relu", "3", "pass"]
 
 
 def test_quiet_leaves_the_summary_alone(gradproof: Invoke) -> None:

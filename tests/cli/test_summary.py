@@ -48,12 +48,18 @@ def test_verbose_tells_every_cell_of_a_group(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out.count("seeded") == 3
 
 
-def test_more_failures_than_fit_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+def test_more_failures_than_fit_a_terminal_are_counted_and_a_log_has_them_all(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     cells = [cell(f"f{n}", status="fail", reason="seeded") for n in range(SHOWN + 3)]
+    in_full = said(capsys, RunResult(SHARD, cells), codes.FAILED)
+    assert in_full.count("seeded") == SHOWN + 3
+    assert "more findings" not in in_full
+    assert "FAILED: 23 new failures" in in_full
+    monkeypatch.setenv("FORCE_COLOR", "1")  # a console takes this for a terminal
     shown = said(capsys, RunResult(SHARD, cells), codes.FAILED)
     assert shown.count("seeded") == SHOWN
     assert "... and 3 more findings" in shown
-    assert "FAILED: 23 new failures" in shown
 
 
 def test_a_ledger_that_is_no_longer_true_is_told(capsys: pytest.CaptureFixture[str]) -> None:

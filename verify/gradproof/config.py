@@ -16,7 +16,8 @@ from typing import Any, Final, Literal
 from gradproof.errors import UsageError
 from gradproof.files.destinations import STDOUT
 from gradproof.files.reading import parsed_toml, read_text, shortened, unfit
-from gradproof.formats import FORMATS
+from gradproof.formats import FORMATS, SPELLINGS
+from gradproof.spelling import spelled, suggestion
 
 TABLE: Final = "tool.gradproof"
 PREFIX: Final = "GRADPROOF_"
@@ -44,6 +45,8 @@ class Setting:
     metavar: str
     field: str = ""
     choices: tuple[str, ...] = ()
+    spellings: Mapping[str, str] | None = None
+    """What else the choices are called; case does not count either."""
 
     @property
     def variable(self) -> str:
@@ -64,7 +67,7 @@ class Setting:
 SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("backend", "names", "numpy, torch, jax; with a device torch:cuda.", "NAME[:DEVICE]", "backends"),
     Setting("device", "names", "cpu or cuda, for the backends named without a device.", "DEVICE"),
-    Setting("format", "names", f"{', '.join(FORMATS)}.", "FORMAT", "formats", tuple(FORMATS)),
+    Setting("format", "names", f"{', '.join(FORMATS)}.", "FORMAT", "formats", tuple(FORMATS), SPELLINGS),
     Setting("order", "integers", "0 the value, 1 the first derivative, 2 the second.", "N", "orders"),
     Setting("function", "names", "A function, see `gradproof list functions`.", "NAME", "functions"),
     Setting("property", "names", "A claim, see `gradproof list properties`.", "ID", "properties"),
@@ -226,8 +229,8 @@ def check_known(name: str, known: Iterable[str], what: str, where: str = "") -> 
     """UsageError with a suggestion when ``name`` is none of ``known``; ``where`` follows the name."""
     names = list(known)
     if name not in names:
-        near = difflib.get_close_matches(name, names, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
+        near = suggestion(name, names)
+        hint = f"did you mean {near!r}?" if near else f"known: {', '.join(names)}"
         raise UsageError(f"unknown {what} {name!r}{where}; {hint}")
 
 
@@ -242,13 +245,14 @@ def _items(value: Any) -> list[Any]:
 def _name(setting: Setting, item: Any, value: Any, where: str) -> str:
     if not isinstance(item, str):
         raise _wrong("a name in quotes" + (", or a list of them" if setting.repeatable else ""), value, where)
-    if setting.choices and item not in setting.choices:
-        near = difflib.get_close_matches(item, setting.choices, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+    named = spelled(item, setting.choices, setting.spellings)
+    if setting.choices and named not in setting.choices:
+        near = suggestion(item, setting.choices, setting.spellings, least=0.75)
+        hint = f"; did you mean {near!r}?" if near else ""
         raise UsageError(
             f"unknown {setting.name} {item!r} for {where}; expected one of {', '.join(setting.choices)}{hint}"
         )
-    return item
+    return named
 
 
 def _integer(setting: Setting, item: Any, value: Any, where: str) -> int:

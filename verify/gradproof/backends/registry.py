@@ -6,7 +6,6 @@ entry point's. GRADPROOF_NO_PLUGINS=1 switches these off. No framework is import
 
 from __future__ import annotations
 
-import difflib
 from functools import cache
 from importlib import import_module
 from typing import Final
@@ -14,6 +13,7 @@ from typing import Final
 from gradproof.backends.base import Availability, Backend
 from gradproof.entry_points import REMEDY, described, enabled_entry_points, loaded
 from gradproof.errors import BackendUnavailable, UsageError
+from gradproof.spelling import backend_spelled, suggestion
 
 GROUP: Final = "gradproof.backends"
 
@@ -56,16 +56,16 @@ def backend_ids() -> tuple[str, ...]:
 
 
 def split_id(backend: str) -> tuple[type[Backend], str]:
-    """Class and device of ``torch:cuda``; without a device, the backend's first.
+    """Class and device of ``torch:cuda``, in any case, or ``PyTorch:GPU``; without a device, the backend's first.
 
     Raises UsageError with a suggestion for an unknown name or device.
     """
-    name, colon, device = backend.partition(":")
     kinds = available_backends()
+    name, colon, device = backend_spelled(backend, kinds).partition(":")
     if name not in kinds or (colon and device not in kinds[name].devices):
         known = backend_ids()
-        near = difflib.get_close_matches(backend, [*kinds, *known], n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+        near = suggestion(backend, [*kinds, *known])
+        hint = f"did you mean {near!r}?" if near else f"known: {', '.join(known)}"
         raise UsageError(f"unknown backend {backend!r}; {hint}")
     return kinds[name], device or kinds[name].devices[0]
 

@@ -17,6 +17,7 @@ from gradproof.config import NONE, check_known, effective
 from gradproof.formats import FORMATS, get_format
 from gradproof.results.claims import cells_of, figure_text, in_words, overall
 from gradproof.results.formatting import figure
+from gradproof.spelling import backend_spelled
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -146,6 +147,7 @@ def _filter(result: RunResult | None, backends: Sequence[str], formats: Sequence
     if result is not None:
         places = {f"{c.backend}:{c.device}": None for c in result.cells}
         known = [*dict.fromkeys(p.partition(":")[0] for p in places), *places]
+        backends = [backend_spelled(name, known) for name in backends]
         for name in backends:
             check_known(name, known, "backend", " in these results")
     return lambda v: (

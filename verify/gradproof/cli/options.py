@@ -9,6 +9,7 @@ import click
 
 from gradproof.config import BY_NAME, SETTINGS, Setting, Value, check_known
 from gradproof.errors import UsageError
+from gradproof.spelling import backend_spelled, device_spelled
 
 if TYPE_CHECKING:
     from gradproof.engine.request.selection import Selection
@@ -94,10 +95,11 @@ def backends(names: tuple[str, ...], devices: tuple[str, ...]) -> tuple[str, ...
 
     kinds = available_backends()
     every = list(dict.fromkeys(device for kind in kinds.values() for device in kind.devices))
+    devices = tuple(map(device_spelled, devices))
     for device in devices:
         check_known(device, every, "device")
     ids: list[str] = []
-    for name in names:
+    for name in (backend_spelled(name, kinds) for name in names):
         if ":" in name:
             if devices:
                 raise UsageError(

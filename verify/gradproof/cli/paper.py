@@ -47,7 +47,8 @@ class Paper(Console):
             highlight=False,
             markup=False,
             emoji=False,
-            **({"color_system": None, "force_terminal": False} if plain else {}),
+            color_system=None if plain else "auto",
+            force_terminal=False if plain else None,
         )
 
     def print(self, *objects: Any, no_wrap: bool | None = None, **named: Any) -> None:

@@ -27,6 +27,7 @@ from gradproof.functions import all_functions, get_function
 from gradproof.functions.function import exact
 from gradproof.oracle import Certified
 from gradproof.results.model import Cell, Enclosure, Number
+from gradproof.spelling import FUNCTION_NAMES, spelled
 
 if TYPE_CHECKING:
     from gradproof.backends.base import Implementation
@@ -80,7 +81,9 @@ def subject(
     the description fits no implementation or several, BackendUnavailable where the backend is missing.
     """
     offered = [i for file in files for i in load(file)]
-    check_known(name, [*all_functions(), *(i.function for i in offered)], "function")
+    known = [*all_functions(), *(i.function for i in offered)]
+    name = spelled(name, known, FUNCTION_NAMES)
+    check_known(name, known, "function")
     framework = get_backend(backend)
     if not files:
         offered = [*framework.catalogue(), *framework.formulations(name, get_function(name).params)]

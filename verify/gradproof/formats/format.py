@@ -19,6 +19,7 @@ from functools import cached_property
 from typing import Final
 
 from gradproof.errors import UsageError
+from gradproof.spelling import FORMAT_NAMES, spelled, suggestion
 
 
 @dataclass(frozen=True)
@@ -268,14 +269,22 @@ FORMATS: Final[dict[str, Format]] = {
 }
 """The formats by name, widest first. A further format is one more row."""
 
+SPELLINGS: Final = FORMAT_NAMES | {f.short: f.name for f in FORMATS.values()}
+"""What else formats are called, short names among it."""
+
 DEFAULT_FORMATS: Final = ("float64", "float32", "float16", "bfloat16")
 """What a run covers when no format is named; the 8-bit formats are judged when they are asked for."""
 
 
 def get_format(name: str) -> Format:
-    """The format called ``name``; UsageError with the known names otherwise."""
+    """The format called ``name``, in any case or as others call it; UsageError with the known names otherwise.
+
+    ``bf16``, ``half``, ``FP32``: see ``gradproof.spelling``.
+    """
+    found = spelled(name, FORMATS, SPELLINGS)
     try:
-        return FORMATS[name]
-    except KeyError:
-        known = ", ".join(FORMATS)
-        raise UsageError(f"unknown format {name!r}; expected one of {known}") from None
+        return FORMATS[found]
+    except (KeyError, TypeError):
+        near = suggestion(name, FORMATS, SPELLINGS, least=0.75) if isinstance(name, str) else ""
+        hint = f"; did you mean {near!r}?" if near else ""
+        raise UsageError(f"unknown format {name!r}; expected one of {', '.join(FORMATS)}{hint}") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -24,6 +23,7 @@ from gradproof.functions.function import (
     exact,
 )
 from gradproof.names import Names, World, defined_here
+from gradproof.spelling import FUNCTION_NAMES, spelled, suggestion
 
 GROUP = "gradproof.functions"
 _NAME = re.compile(r"[A-Za-z_][\w.]*")
@@ -63,12 +63,15 @@ def all_functions() -> dict[str, Function]:
 def get_function(name: str, params: Mapping[str, Exact] | None = None) -> Function:
     """The function called ``name`` with ``params`` bound; UsageError with a suggestion if there is none.
 
+    Any case will do, and what else functions of the catalogue are called: ``Swish`` is silu.
+
     Of several that were defined under the name in this process the last: ``meant`` is for the one that a file means.
     """
     known = all_functions()
-    if name not in known:
+    found = spelled(name, known, FUNCTION_NAMES)
+    if found not in known:
         raise _unknown(name, known)
-    return known[name].bind(params or {})
+    return known[found].bind(params or {})
 
 
 def is_installed(name: str) -> bool:
@@ -86,14 +89,17 @@ def meant(name: str, worlds: Iterable[World]) -> Function:
     found = _defined.meant(name, worlds)
     if found is not None:
         return found
+    spelt = spelled(name, _installed(), FUNCTION_NAMES)
+    if spelt in _installed():
+        return _installed()[spelt]
     if elsewhere := _defined.elsewhere("function", name):
         raise UsageError(elsewhere)
     raise _unknown(name, _installed())
 
 
 def _unknown(name: str, known: Mapping[str, Function]) -> UsageError:
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
+    near = suggestion(name, known, FUNCTION_NAMES)
+    hint = f"; did you mean {near!r}?" if near else f"; known: {', '.join(known)}"
     return UsageError(f"unknown function {name!r}{hint}")
 
 

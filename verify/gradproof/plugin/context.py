@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from gradproof.backends.registry import backend_ids, split_id
+from gradproof.backends.registry import available_backends, backend_ids, split_id
 from gradproof.engine.declared.userfiles import exits_raised
 from gradproof.engine.judging.verdict import decide
 from gradproof.engine.ledger.ledger import Ledger, Surroundings
@@ -23,6 +23,7 @@ from gradproof.plugin.corpus import Corpus
 from gradproof.plugin.options import Options
 from gradproof.plugin.profiles import register_profiles
 from gradproof.results.model import Cell, LedgerState
+from gradproof.spelling import backend_spelled, device_spelled
 
 MODES = ("eager", "compiled", "autocast")
 
@@ -45,8 +46,8 @@ class PluginContext:
         self.required = tuple(self._checked("require-backend", _backend_id))
         self.undecided: str = config.getini("gradproof_undecided")
         devices = {i.partition(":")[2] for i in backend_ids()}
-        self._checked("backend", split_id)
-        self._checked("device", lambda name: _known(name, devices))
+        self.filters["backend"] = tuple(self._checked("backend", _backend))
+        self.filters["device"] = tuple(self._checked("device", lambda name: _known(device_spelled(name), devices)))
         self._checked("property", lambda name: _known(name, properties()))
         self._checked("mode", lambda name: _known(name, MODES))
         self.backends: dict[str, str] = {}
@@ -129,6 +130,11 @@ def replays(property: str) -> bool:
 
 def _order(text: str) -> int:
     return int(_known(text, ("0", "1", "2")))
+
+
+def _backend(name: str) -> str:
+    split_id(name)
+    return backend_spelled(name, available_backends())
 
 
 def _backend_id(name: str) -> str:

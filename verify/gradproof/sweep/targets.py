@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +50,7 @@ class Wanted:
         for order in self.orders:
             if order not in (0, 1, 2):
                 raise UsageError(f"expected an order of 0, 1 or 2, got {order!r}")
-        for name in self.formats:
-            get_format(name)
+        object.__setattr__(self, "formats", tuple(dict.fromkeys(get_format(name).name for name in self.formats)))
         if self.bits is not None and not isinstance(self.bits, str):
             raise UsageError(f'expected bits as text, such as "0x3f800000..0x40000000", got {self.bits!r}')
         if self.bits is not None and len(self.formats) != 1:
@@ -107,7 +106,7 @@ def plan(wanted: Wanted) -> SweepPlan:
     Imports the backends, and the user's files. Raises UsageError for names that exist nowhere, a range that is none,
     and when nothing fits.
     """
-    ids, offers = _offers(wanted)
+    wanted, ids, offers = _offers(wanted)
     found = SweepPlan()
     count = 0
     for offer, backend_id in _fitting(wanted, ids, offers):
@@ -128,20 +127,19 @@ def plan(wanted: Wanted) -> SweepPlan:
     return found
 
 
-def _offers(wanted: Wanted) -> tuple[list[str], list[_Offer]]:
-    """The ids of the backends asked for, and the implementations offered on them or by the files."""
+def _offers(wanted: Wanted) -> tuple[Wanted, list[str], list[_Offer]]:
+    """What is wanted, by its own names; the ids of the backends, and the implementations offered there or by files."""
     for file in wanted.files:
         try_apart(file)  # what it may do to its process must not happen to the one that answers
     offers = [_Offer(i, str(Path(file).resolve())) for file in wanted.files for i in registered(file)]
     check_distinct([o.implementation for o in offers])
     offered = {o.implementation.function for o in offers}
-    for name in wanted.functions:
-        if name not in offered:
-            get_function(name)
+    own = {name: name if name in offered else get_function(name).name for name in wanted.functions}
+    wanted = replace(wanted, names=tuple(dict.fromkeys(own.get(name, name) for name in wanted.names)))
     ids = list(dict.fromkeys(_id(name) for name in wanted.backends)) or _default_ids(offers)
     if not wanted.files:
         offers = [_Offer(i, None) for backend_id in ids for i in _catalogue(backend_id, wanted)]
-    return ids, offers
+    return wanted, ids, offers
 
 
 def _id(backend: str) -> str:

@@ -20,6 +20,7 @@ from gradproof.functions.function import exact
 from gradproof.functions.registry import is_installed, meant
 from gradproof.measure import Contract, contract_meant
 from gradproof.names import World, caller_world
+from gradproof.spelling import BACKEND_NAMES, backend_spelled
 from gradproof.text import storable
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -122,6 +123,7 @@ def declaration(
     bound = _spec(function, worlds).bind(params or {})
     if not isinstance(backend, str) or not backend.partition(":")[0]:
         raise UsageError(f"expected backend='numpy', 'torch' or 'jax', got backend={backend!r}")
+    backend = backend_spelled(backend, set(BACKEND_NAMES.values()))
     chosen = None if formats is None else tuple(get_format(f).name for f in _listed(formats))
     derivatives = _derivatives(derivative)
     declared = listed(known)

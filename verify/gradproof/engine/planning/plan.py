@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gradproof.backends import availability, backend_ids, get_backend
 from gradproof.backends.base import Backend, Implementation
@@ -17,6 +16,7 @@ from gradproof.formats import DEFAULT_FORMATS, FORMATS, get_format, wider_format
 from gradproof.functions import CATALOGUE, Function, all_functions
 from gradproof.results.model import Cell, Evidence
 from gradproof.results.not_run import NotRun, worded
+from gradproof.spelling import FUNCTION_NAMES, spelled, suggestion
 
 ORDERS = (0, 1, 2)
 
@@ -51,9 +51,15 @@ def plan(selection: Selection, implementations: Sequence[Implementation] | None 
     ``implementations`` are the user's; without them the catalogue of every backend is planned. Raises
     UsageError for names that exist nowhere.
     """
+    functions = [*all_functions(), *(i.function for i in implementations or ())]
+    selection = replace(
+        selection,
+        functions=tuple(spelled(name, functions, FUNCTION_NAMES) for name in selection.functions),
+        properties=tuple(spelled(name, properties()) for name in selection.properties),
+        modes=tuple(map(str.lower, selection.modes)),
+    )
     chosen = _properties(selection)
     ids, missing = _backends(selection, implementations)
-    functions = [*all_functions(), *(i.function for i in implementations or ())]
     for name in selection.functions:
         _known(name, functions, "function")
     check_distinct(implementations or ())
@@ -125,8 +131,8 @@ def _properties(selection: Selection) -> list[Property]:
 def _known(name: str, known: Iterable[str], what: str, where: str = "") -> None:
     known = list(known)
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
+        near = suggestion(name, known)
+        hint = f"; did you mean {near!r}?" if near else f"; known: {', '.join(known)}"
         raise UsageError(f"unknown {what} {name!r}{where}{hint}")
 
 

@@ -11,6 +11,7 @@ from gradproof.execution.executors import check_workers
 from gradproof.execution.timelimit import MOST_SECONDS
 from gradproof.formats import get_format
 from gradproof.measure import get_contract
+from gradproof.spelling import BACKEND_NAMES, backend_spelled
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,9 @@ class Selection:
 
     Of formats it means what an implementation names, or ``formats.DEFAULT_FORMATS``: the 8-bit ones are judged when
     they are asked for.
-    ``backends`` holds ids (``torch:cuda``) or names (``torch``, on cpu). ``files`` are Python files whose
-    registered implementations are checked; without them the catalogue is.
+    ``backends`` holds ids (``torch:cuda``) or names (``torch``, on cpu). Formats, backends and functions are understood
+    in any case and by their other names (``bf16``, ``PyTorch``, ``swish``: ``gradproof.spelling``). ``files`` are
+    Python files whose registered implementations are checked; without them the catalogue is.
     """
 
     functions: tuple[str, ...] = ()
@@ -82,8 +84,10 @@ class Selection:
     use_ledger: bool = True
 
     def __post_init__(self) -> None:
-        for name in self.formats:
-            get_format(name)
+        object.__setattr__(self, "formats", tuple(dict.fromkeys(get_format(name).name for name in self.formats)))
+        object.__setattr__(
+            self, "backends", tuple(backend_spelled(name, set(BACKEND_NAMES.values())) for name in self.backends)
+        )
         get_contract(self.contract)
         if self.profile not in PROFILES:
             raise UsageError(f"unknown profile {self.profile!r}; expected one of {', '.join(PROFILES)}")

@@ -42,7 +42,8 @@ class Judges(Protocol):
     ) -> bool:
         """Hand every cell to ``take`` as it is judged; False when the deadline (monotonic seconds) passed first.
 
-        ``began`` hears of each whose work begins, where that is known. ``done`` were judged before. Raises OracleDisagreement, and what ``take`` raises.
+        ``began`` hears of each whose work begins, where that is known. ``done`` were judged before. Raises
+        OracleDisagreement, and what ``take`` raises.
         """
 
 

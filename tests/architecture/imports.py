@@ -40,7 +40,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "backends": frozenset({"tracing", "functions", "formats", "cache", "entry_points", "spelling", "errors"}),
     "strategies": frozenset({"functions", "formats", "errors"}),
     "results": frozenset({"files", "formats", "errors"}),
-    "execution": frozenset({"errors"}),
+    "execution": frozenset({"text", "errors"}),
     "sweep": frozenset(
         {
             "engine",

@@ -85,6 +85,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("jobs", "integer", "Worker processes; default one per core; 0 for none, for your files one.", "N", "jobs"),
     Setting("time-limit", "number", "Seconds that one call of your code may take; 60.", "S", "time_limit"),
     Setting("json", "path", "Write the results file; - is standard output, none keeps it from being written.", "PATH"),
+    Setting("json-lines", "path", "Write a JSON object per line as it is found; - is standard output.", "PATH"),
     Setting("html", "path", "Write the report as one HTML file; - and none as for --json.", "PATH"),
     Setting("junit", "path", "Write JUnit XML.", "PATH"),
     Setting("markdown", "path", "Write a Markdown summary.", "PATH"),
@@ -247,7 +248,7 @@ def _name(setting: Setting, item: Any, value: Any, where: str) -> str:
         raise _wrong("a name in quotes" + (", or a list of them" if setting.repeatable else ""), value, where)
     named = spelled(item, setting.choices, setting.spellings)
     if setting.choices and named not in setting.choices:
-        near = suggestion(item, setting.choices, setting.spellings, least=0.75)
+        near = suggestion(item, setting.choices, setting.spellings, least=0.78)
         hint = f"; did you mean {near!r}?" if near else ""
         raise UsageError(
             f"unknown {setting.name} {item!r} for {where}; expected one of {', '.join(setting.choices)}{hint}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -144,12 +143,10 @@ def _jobs(plan: StudyPlan) -> int:
 
 def _progress(plan: StudyPlan) -> Callable[[Measured], None]:
     """Says on a terminal how far it is; silent elsewhere."""
-    if not sys.stderr.isatty():
-        return lambda measured: None
 
     def show(measured: Measured) -> None:
         done = f"{len(measured.found)} of {plan.initialisations}"
-        click.echo(f"\r{measured.backend} {measured.format} width {measured.width}: {done} \r", err=True, nl=False)
+        terminal.status(f"{measured.backend} {measured.format} width {measured.width}: {done}")
 
     return show
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gradproof.cli.lines import columns_of, folded, wide
+from gradproof.cli.streams import commanding
 from gradproof.text import visible
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def console(*, stderr: bool = False) -> Console:
     """
     from gradproof.cli.paper import Paper
 
-    stream = sys.stderr if stderr else sys.stdout
+    stream = commanding(sys.stderr if stderr else sys.stdout)
     return Paper(stream, columns_of(stream), plain=bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb")
 
 
@@ -80,6 +81,14 @@ def say(message: str) -> None:
     with contextlib.suppress(OSError):
         shown = folded(f"gradproof: {visible(message, lines=True)}", columns_of(sys.stderr), 4)
         click.echo(shown, err=True)
+
+
+def status(line: str) -> None:
+    """``line`` in the place of the last one, on a terminal that takes commands; nothing elsewhere."""
+    out = console(stderr=True)
+    if out.is_terminal and out.file.isatty():
+        out.file.write(f"\r{visible(line)} \r")
+        out.file.flush()
 
 
 def trace(fault: BaseException) -> bool:

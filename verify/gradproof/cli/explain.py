@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradproof.cli import codes
-from gradproof.cli.options import given_options, run_options, selection
+from gradproof.cli import codes, outputs
+from gradproof.cli.options import given_options, judging_options, selection, written_options
 from gradproof.config import effective
 from gradproof.errors import UsageError
+from gradproof.files.destinations import STDOUT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gradproof.cli.json_lines import JsonLines
     from gradproof.results.model import Finding, RunResult
 
 
@@ -23,17 +25,25 @@ if TYPE_CHECKING:
 @click.option(
     "--bits", metavar="0x...", help="Only findings whose intervals hold this input; with one --format its operations."
 )
-@run_options
+@judging_options
+@written_options(outputs.LINES)
 def explain_command(subject: str, bits: str | None, **options: Any) -> int:
     """Say what is wrong with FILE.py's implementations, or with the frameworks' own FUNCTION, fault by fault.
 
-    Known deviations are told as well, with their reasons. A results file is read, not run again. The profile is
-    quick unless another is named. Of FILE.py's implementations the operations at the worst input are shown, or at
-    --bits, where one --format is named beside it.
+    Known deviations are told as well, with their reasons. A results file is read, not run again; `-` is one on
+    standard input. The profile is quick unless another is named. Of FILE.py's implementations the operations at the
+    worst input are shown, or at --bits, where one --format is named beside it.
 
     Exits 0 when there is no new finding, 1 when there is one, else like `gradproof run`.
     """
-    result, code = _read(subject) if subject.endswith(".json") else _judged(subject, options)
+    prepared = outputs.prepare(outputs.chosen_by(options), (subject,))
+    with prepared.stdout_kept(), prepared.lines("explain") as lines:
+        return _explain(subject, bits, options, lines)
+
+
+def _explain(subject: str, bits: str | None, options: dict[str, Any], lines: JsonLines) -> int:
+    reads = subject.endswith(".json") or subject == STDOUT
+    result, code = _read(subject) if reads else _judged(subject, options)
 
     from gradproof.cli.console import console, count, text
     from gradproof.cli.findings import show_finding
@@ -42,6 +52,8 @@ def explain_command(subject: str, bits: str | None, **options: Any) -> int:
     found = found_in(result)
     if bits is not None:
         found = [f for f in found if _holds(f, _pattern(bits))]
+    lines.findings(found)
+    lines.end(code)
     out = console()
     for finding in found:
         show_finding(out, finding, result.cells, operations=True)

@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 
 from gradproof.cli.console import columns, console
+from gradproof.cli.json_lines import one_line
 from gradproof.config import check_known
 from gradproof.results.labels import catalogue_origin, kernel_origin, with_origin
 
@@ -136,6 +137,8 @@ KINDS: Final[Mapping[str, tuple[Callable[[], Rows], tuple[str, ...]]]] = {
     "deviations": (deviations, ("name", "versions", "title")),
 }
 """What can be listed: where its rows come from, and the columns of its table."""
+SINGULAR: Final = {kind: "property" if kind == "properties" else kind.removesuffix("s") for kind in KINDS}
+"""What one row is, as JSON lines say it."""
 UNASKED: Final = ("functions", "backends", "properties", "formats")
 """What is listed without a name."""
 
@@ -143,11 +146,17 @@ UNASKED: Final = ("functions", "backends", "properties", "formats")
 @click.command("list", epilog="Example: gradproof list functions --json")
 @click.argument("what", default="", metavar=f"[{'|'.join(KINDS)}]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, which says more than the table.")
-def list_command(what: str, as_json: bool) -> None:
+@click.option("--json-lines", "as_lines", is_flag=True, help="Print the same as one JSON object per line.")
+def list_command(what: str, as_json: bool, as_lines: bool) -> None:
     """List functions, backends, properties and formats; by name also implementations, or known deviations."""
     if what:
         check_known(what, KINDS, "thing to list")
     chosen = [what] if what else list(UNASKED)
+    if as_lines:
+        for kind in chosen:
+            for row in KINDS[kind][0]():
+                click.echo(one_line({"type": SINGULAR[kind], **row}))
+        return
     if as_json:
         found = {kind: KINDS[kind][0]() for kind in chosen}
         click.echo(json.dumps(found[what] if what else found, indent=2))

@@ -28,6 +28,18 @@ WORK: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
 """Options of one call, which no file sets."""
 
 
+OUTPUTS: Final = ("path", "reports")
+"""Kinds of settings that name a file to write."""
+
+
+def judging_options(command: F) -> F:
+    """Add one option per setting but those that name a file to write."""
+    for setting in reversed(SETTINGS):
+        if setting.kind not in OUTPUTS:
+            command = _option(setting)(command)
+    return command
+
+
 def run_options(command: F) -> F:
     """Add one option per setting, who works and where finished cells are kept, and how much to say."""
     command = click.option("-v", "--verbose", is_flag=True, help="Say more: every cell as it is judged, every group.")(

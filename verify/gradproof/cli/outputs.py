@@ -19,8 +19,10 @@ from gradproof.entry_points import REMEDY, described, enabled_entry_points, load
 from gradproof.errors import GradproofError, UsageError, WriteError
 from gradproof.files.destinations import STDOUT, Destination, destination
 from gradproof.files.writing import try_destination
+from gradproof.text import visible
 
 if TYPE_CHECKING:
+    from gradproof.cli.json_lines import JsonLines
     from gradproof.results.keeping import Weight
 
 Writer = Callable[[Any, str], Any]
@@ -28,9 +30,11 @@ Writer = Callable[[Any, str], Any]
 
 RESULTS: Final = "json"
 """The results file itself."""
+LINES: Final = "json-lines"
+"""What is found, line by line while the command works (``json_lines``)."""
 XFAILS: Final = "export-xfails"
 """The known deviations that show, for other test suites (``results.xfails``)."""
-WITHOUT_FORMAT: Final = (RESULTS, XFAILS)
+WITHOUT_FORMAT: Final = (RESULTS, LINES, XFAILS)
 """What is no report."""
 REPORT: Final = "--report"
 """The option that writes a report of any format."""
@@ -72,7 +76,8 @@ class Written:
 
     def lines(self) -> list[str]:
         """What a summary says about it."""
-        said = [f"written: {', '.join(self.files)}"] if self.files else []
+        files = [path for path in self.files if path != STDOUT]
+        said = [f"written: {', '.join(files)}"] if files else []
         for path, beside in self.kept:
             where = f"written beside it: {beside}" if beside else "nothing was judged that could stand beside it"
             said.append(f"kept: {path} holds more than this run; {where}")
@@ -101,6 +106,23 @@ class Outputs:
         return any(p.kind == "stdout" for p in self.places.values())
 
     @contextlib.contextmanager
+    def lines(self, command: str) -> Iterator[JsonLines]:
+        """What takes the lines of ``--json-lines`` while the command works; nothing where nobody asked."""
+        from gradproof.cli.json_lines import JsonLines, opened
+
+        output = next((o for o in self.outputs if o.kind == LINES), None)
+        with opened(output.path if output else None, self._stdout) as stream:
+            yield JsonLines(stream, command)
+
+    def lines_written(self, lines: JsonLines, written: Written) -> None:
+        """Enter among ``written`` what became of the lines."""
+        for output in (o for o in self.outputs if o.kind == LINES):
+            if lines.fault is not None:
+                written.failed.append((output, lines.fault))
+            else:
+                written.files.append(output.path)
+
+    @contextlib.contextmanager
     def stdout_kept(self) -> Iterator[None]:
         """Inside, what is printed goes to stderr where standard output is for a file."""
         with contextlib.redirect_stdout(sys.stderr) if self.on_stdout else contextlib.nullcontext():
@@ -123,6 +145,8 @@ class Outputs:
         """
         done = Written()
         for output in self.outputs:
+            if output.kind == LINES:  # written all along
+                continue
             path = (where or {}).get(output.path, output.path)
             if path != output.path and Path(output.path).exists():
                 done.kept.append((output.path, path))
@@ -145,7 +169,10 @@ class Outputs:
             made = Path(folder) / "output"
             self.writers[output.kind](result, str(made))
             self._stdout.flush()
-            self._stdout.buffer.write(made.read_bytes())
+            content = made.read_bytes()
+            if self._stdout.isatty():  # shown to somebody, who reads no commands
+                content = visible(content.decode("utf-8", "backslashreplace"), lines=True).encode("utf-8")
+            self._stdout.buffer.write(content)
             self._stdout.flush()
 
 
@@ -169,7 +196,7 @@ def chosen_by(options: Mapping[str, Any], defaults: Mapping[str, str] | None = N
     """The outputs that a command's own options name, over ``defaults``; settings from elsewhere are left out."""
     kinds = [BY_NAME[kind] for kind in (*WITHOUT_FORMAT, *SHORTHANDS)]
     values = {kind.name: options[kind.key] for kind in kinds if options.get(kind.key)}
-    return chosen(values, parse(BY_NAME["report"], options["report"], REPORT), defaults)
+    return chosen(values, parse(BY_NAME["report"], options.get("report", ()), REPORT), defaults)
 
 
 def prepare(
@@ -232,6 +259,8 @@ def writer(kind: str) -> Writer:
         from gradproof.results import write_results
 
         return write_results
+    if kind == LINES:
+        return lambda result, path: None
     if kind == XFAILS:
         from gradproof.results.xfails import write_xfails
 

@@ -16,7 +16,35 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from gradproof.engine.planning.outline import Outline
+    from gradproof.engine.running.run import Listener
     from gradproof.results.model import Cell
+
+
+class Both:
+    """Tells two listeners what it hears."""
+
+    def __init__(self, first: Listener, second: Listener) -> None:
+        self._each = (first, second)
+
+    def planned(self, plan: Outline) -> None:
+        """Pass on."""
+        for one in self._each:
+            one.planned(plan)
+
+    def kept(self, cell: Cell) -> None:
+        """Pass on."""
+        for one in self._each:
+            one.kept(cell)
+
+    def began(self, cell: Cell) -> None:
+        """Pass on."""
+        for one in self._each:
+            one.began(cell)
+
+    def judged(self, cell: Cell, done: int, total: int) -> None:
+        """Pass on."""
+        for one in self._each:
+            one.judged(cell, done, total)
 
 
 class RunProgress(ProgressBar):

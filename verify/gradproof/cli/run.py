@@ -33,7 +33,7 @@ def run_command(**options: Any) -> int:
     Exits 0 when there is nothing but passes and known deviations, 1 on a new failure, 2 when interrupted, 3
     on an internal error, 4 on wrong usage, 5 when nothing ran.
     """
-    return _judge(options, (), outputs.DEFAULTS)
+    return _judge("run", options, (), outputs.DEFAULTS)
 
 
 @click.command("check", epilog="Example: gradproof check mine.py --format float32 --html mine.html")
@@ -45,10 +45,10 @@ def check_command(files: tuple[str, ...], **options: Any) -> int:
     By default in every format, to the second derivative, all claims, contract `stable`. Writes no file unless
     one is named. Exits like `gradproof run`.
     """
-    return _judge(options, files, {})
+    return _judge("check", options, files, {})
 
 
-def _judge(options: Mapping[str, Any], files: tuple[str, ...], defaults: Mapping[str, str]) -> int:
+def _judge(command: str, options: Mapping[str, Any], files: tuple[str, ...], defaults: Mapping[str, str]) -> int:
     settings = effective(given_options(options))
     chosen = outputs.chosen(
         {kind: settings[kind].value for kind in (*outputs.WITHOUT_FORMAT, *SHORTHANDS) if kind in settings},
@@ -58,7 +58,7 @@ def _judge(options: Mapping[str, Any], files: tuple[str, ...], defaults: Mapping
     made = selection(settings, files)
     prepared = outputs.prepare(chosen, files)
 
-    from gradproof.cli.progress import RunProgress
+    from gradproof.cli.progress import Both, RunProgress
     from gradproof.cli.summary import summarise
     from gradproof.engine.running.run import exit_code, run
     from gradproof.engine.running.store import Store
@@ -70,9 +70,9 @@ def _judge(options: Mapping[str, Any], files: tuple[str, ...], defaults: Mapping
     progress = RunProgress(quiet=options["quiet"], verbose=options["verbose"])
     root = Path(options["folder"]) if options["folder"] else None
     store = Store(made, root=root, resume=options["resume"], anywhere=cluster is not None, say=progress.note)
-    with prepared.stdout_kept(), interruptible() as interrupts, store:
+    with prepared.stdout_kept(), prepared.lines(command) as lines, interruptible() as interrupts, store:
         with elsewhere(None, None, cluster) as crew, progress:
-            result = run(made, progress, store=store, crew=crew)
+            result = run(made, Both(progress, lines), store=store, crew=crew)
         interrupts.finish()
         code = exit_code(result)
         # Written before anything is printed: a full disk behind stdout must not cost the results.
@@ -82,5 +82,7 @@ def _judge(options: Mapping[str, Any], files: tuple[str, ...], defaults: Mapping
         elif store.kept:
             kept = count(store.kept, "finished cell")
             progress.note(f"{kept} kept; the same command with --resume goes on from there")
+        lines.result(result, code)
+        prepared.lines_written(lines, written)
         summarise(result, code, written, verbose=options["verbose"])
     return written.code(code)

@@ -7,7 +7,9 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
+
+from gradproof.text import visible
 
 
 class _Unread(io.FileIO):
@@ -22,11 +24,44 @@ class _Unread(io.FileIO):
             return len(content)
 
 
+class _Shown(io.TextIOWrapper):
+    """A stream on which nobody commands the terminal but who asks for ``commanding``."""
+
+    def write(self, text: str, /) -> int:
+        """Write what is shown of ``text``."""
+        super().write(visible(text, lines=True))
+        return len(text)
+
+    def write_as_it_is(self, text: str, /) -> int:
+        """Write ``text`` with what a terminal obeys in it."""
+        return super().write(text)
+
+
+class _Commanding:
+    """A stream's other side, for colours and for a bar."""
+
+    def __init__(self, stream: _Shown) -> None:
+        self._stream = stream
+
+    def write(self, text: str, /) -> int:
+        """Write ``text`` as it is."""
+        return self._stream.write_as_it_is(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def commanding(stream: IO[str]) -> IO[str]:
+    """``stream`` for our own texts, in which every part that others wrote is ``visible`` already."""
+    return _Commanding(stream) if isinstance(stream, _Shown) else stream  # type: ignore[return-value]
+
+
 @contextlib.contextmanager
 def lasting() -> Iterator[None]:
     """Inside, neither a closed pipe nor a character that the terminal's encoding lacks ends a command.
 
-    A name that the encoding lacks is shown escaped. Streams that are no files, as in tests, stay what they are.
+    What anybody prints, warnings and tracebacks among it, is text that commands no terminal (``text.visible``). A name
+    that the encoding lacks is shown escaped. Streams that are no files, as in tests, stay what they are.
     """
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (_lasting(stream) for stream in before)
@@ -67,7 +102,7 @@ def _lasting(stream: Any) -> Any:
     except (OSError, ValueError):  # a stream of a test's
         return stream
     stream.flush()
-    return io.TextIOWrapper(
+    return _Shown(
         io.BufferedWriter(_Unread(number, "wb", closefd=False)),
         encoding=stream.encoding,
         errors="backslashreplace",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import io
+import math
 import multiprocessing
 import os
 import signal
@@ -20,6 +21,7 @@ from gradproof.errors import GradproofError
 from gradproof.execution import timelimit
 from gradproof.execution.channel import Channel, Garbled
 from gradproof.execution.clock import Clock
+from gradproof.text import visible
 
 PRINTED: Final = 4000
 """Characters that the calls of a worker may print."""
@@ -115,7 +117,7 @@ def _stand_apart() -> None:
         os.dup2(2, 1)
     _leave_tracker()
     if sys.stderr is not None:
-        sys.stdout = Printed(sys.stderr)
+        sys.stdout, sys.stderr = Printed(sys.stderr, PRINTED), Printed(sys.stderr)
 
 
 def _leave_tracker() -> None:
@@ -146,11 +148,18 @@ def _wait_for_parents_end() -> None:
 
 
 class Printed(io.TextIOBase):
-    """What calls print goes to ``stream``, and no more of it than PRINTED characters: stdout is the report's."""
+    """What calls print goes to ``stream`` as text that commands no terminal, no more of it than ``most`` characters.
 
-    def __init__(self, stream: TextIO) -> None:
+    Standard output goes where errors go: the other one is the report's.
+    """
+
+    def __init__(self, stream: TextIO, most: float = math.inf) -> None:
         self._stream = stream
-        self._room = PRINTED
+        self._room = most
+
+    def fileno(self) -> int:
+        """That of the stream, for who writes past this."""
+        return self._stream.fileno()
 
     def writable(self) -> bool:
         """Yes."""
@@ -159,7 +168,7 @@ class Printed(io.TextIOBase):
     def write(self, text: str, /) -> int:
         """Pass on what there is room for, and say once that the rest is left out."""
         if self._room > 0:
-            self._stream.write(text[: self._room])
+            self._stream.write(visible(text if len(text) <= self._room else text[: int(self._room)], lines=True))
             self._room -= len(text)
             if self._room <= 0:
                 self._stream.write("\ngradproof: what the implementations print from here on is left out\n")

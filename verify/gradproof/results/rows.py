@@ -237,6 +237,24 @@ def facts(found: Iterable[Row], result: RunResult) -> list[RowFacts]:
     return sorted((_facts(row, result) for row in found), key=_gravity)
 
 
+def row_document(of: RowFacts) -> dict[str, Any]:
+    """A row as JSON holds it: the columns by name, each with its text; ``usable`` with its ends, null for none."""
+    row, usable = of.row, of.usable
+    ends = [end if math.isfinite(end) else None for end in (usable.low, usable.high)]
+    said = {"infinities": of.infinities, "felt": of.felt, "beside_own": of.own, "worst": of.worst}
+    return {
+        "function": row.function,
+        "implementation": row.implementation,
+        "on": row.place,
+        "format": row.format,
+        "verdict": of.verdict.text,
+        "usable": {"kind": usable.kind, "text": usable.text, "low": ends[0], "high": ends[1], "second": of.second},
+        **{name: fact.text for name, fact in said.items()},
+        "excused": of.excused.text if of.excused else None,
+        "since": of.since.text if of.since else None,
+    }
+
+
 def _facts(row: Row, result: RunResult) -> RowFacts:
     usable = row.range()
     return RowFacts(

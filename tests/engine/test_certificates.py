@@ -230,7 +230,7 @@ def test_the_command_shows_the_failure_again(claim: str, tmp_path: Path) -> None
     assert failed.certificate is not None
     arguments = shlex.split(failed.certificate.reproduce)
     assert arguments[0] == "gradproof"
-    result = CliRunner().invoke(program, arguments[1:])
+    result = CliRunner(env={"COLUMNS": "2000"}).invoke(program, arguments[1:])
     assert result.exit_code == 1, result.output
 
 
@@ -248,5 +248,5 @@ def test_a_zero_that_begins_among_the_normal_numbers_has_one_cause_wherever_it_i
     assert found.certificate.cause == "early-saturation"
     assert found.certificate.simplest is not None
     assert found.certificate.simplest.decimal == "-96.0"
-    result = CliRunner().invoke(program, shlex.split(found.certificate.reproduce)[1:])
+    result = CliRunner(env={"COLUMNS": "2000"}).invoke(program, shlex.split(found.certificate.reproduce)[1:])
     assert "early-saturation (probable)" in result.output

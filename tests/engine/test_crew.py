@@ -254,7 +254,7 @@ class TestCluster:
     def test_check_takes_a_cluster(self, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
         (tmp_path / "mine.py").write_text(FILE.format(body="return np.maximum(x, 0)"))
-        done = CliRunner().invoke(
+        done = CliRunner(env={"COLUMNS": "2000"}).invoke(
             program, ["check", "mine.py", "--property", "accuracy", "--cluster", cluster.scheduler_address]
         )
         assert done.exit_code == 0, done.output
@@ -275,7 +275,7 @@ class TestCluster:
 
     def test_jobs_beside_a_cluster_are_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
-        done = CliRunner().invoke(program, ["run", "--jobs", "1", "--cluster", "tcp://127.0.0.1:9"])
+        done = CliRunner(env={"COLUMNS": "2000"}).invoke(program, ["run", "--jobs", "1", "--cluster", "tcp://127.0.0.1:9"])
         assert done.exit_code == 4
         assert "expected one of jobs, cluster, got jobs and cluster" in done.stderr
 

@@ -28,7 +28,7 @@ def gradproof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Invoke:
     monkeypatch.chdir(tmp_path)
     drawn = mnist.synthetic
     monkeypatch.setattr(mnist, "synthetic", lambda seed: drawn(seed, 200))
-    return lambda *args: CliRunner().invoke(program, list(args))
+    return lambda *args: CliRunner(env={"COLUMNS": "2000"}).invoke(program, list(args))
 
 
 def test_without_a_name_the_studies_are_listed(gradproof: Invoke) -> None:

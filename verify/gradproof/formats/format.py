@@ -285,6 +285,6 @@ def get_format(name: str) -> Format:
     try:
         return FORMATS[found]
     except (KeyError, TypeError):
-        near = suggestion(name, FORMATS, SPELLINGS, least=0.78) if isinstance(name, str) else ""
+        near = suggestion(name, FORMATS, least=0.78) if isinstance(name, str) else ""
         hint = f"; did you mean {near!r}?" if near else ""
         raise UsageError(f"unknown format {name!r}; expected one of {', '.join(FORMATS)}{hint}") from None

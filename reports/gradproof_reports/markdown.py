@@ -8,9 +8,12 @@ from collections.abc import Iterable, Iterator
 
 from gradproof.extend import (
     PRIMES,
+    REGRESSIONS,
     Cell,
+    ComparedResult,
     PlaceVerdict,
     RunResult,
+    Since,
     claim_verdicts,
     compact_figure,
     finding_texts,
@@ -45,13 +48,40 @@ NAMED = 6
 
 
 def render_markdown(result: RunResult) -> str:
-    """Verdict, counts by backend, findings, claims, failures (the gravest first), known deviations and the ledger."""
-    return "\n".join(_lines(result)) + "\n"
+    """Verdict, counts by backend, findings, claims, failures (the gravest first), known deviations and the ledger.
+
+    What changed since an earlier file comes first where a comparison is given, and is all where it asks for that.
+    """
+    since = result.since if isinstance(result, ComparedResult) else None
+    changes = list(_changes(result, since)) if since is not None else []
+    rest = [] if since is not None and since.alone else list(_lines(result))
+    return "\n".join([*changes, *([""] if changes and rest else []), *rest]) + "\n"
 
 
 def write_markdown(result: RunResult, path: str | os.PathLike[str]) -> None:
     """Write the report to ``path``, atomically. Raises UsageError where that cannot be written."""
     write_text(render_markdown(result), path, "Markdown report")
+
+
+def _changes(result: RunResult, since: Since) -> Iterator[str]:
+    """What changed, short enough for a comment: findings, then cells by class, each with what shows it."""
+    counts = {kind: sum(c.kind == kind for c in since.cells) for kind in unique(c.kind for c in since.cells)}
+    worse = sum(counts.get(kind, 0) for kind in REGRESSIONS)
+    yield f"# gradproof: {f'{worse} regression' + 's' * (worse != 1) if worse else 'no regression'}"
+    listed = ", ".join(f"{number} {kind}" for kind, number in counts.items()) or "no cell changed"
+    lacks = "".join(f", {who} lacks {n}" for who, n in zip(("HEAD", "BASE"), since.lacking, strict=True) if n)
+    yield f"\n{listed}; {since.common} cells in both files{lacks}. Since the run of {_text(since.run.started)}.\n"
+    for kind, whose, sentence in since.findings[:SHOWN]:
+        yield f"- {_text(kind)}: {_text(whose)}: **{_text(sentence)}**"
+    if since.cells:
+        yield "\n| change | cell | was | is | reproduce |"
+        yield "|---|---|---|---|---|"
+    for c in since.cells[:SHOWN]:
+        again = f"; {_text(c.again)}" if c.again else ""
+        command = _code(c.command) if c.command else ""
+        yield f"| {_text(c.kind)} | {_text(c.id)} | {_text(c.was)} | {_text(c.now)}{again} | {command} |"
+    if len(since.cells) > SHOWN:
+        yield f"\nand {len(since.cells) - SHOWN} more."
 
 
 def _lines(result: RunResult) -> Iterator[str]:

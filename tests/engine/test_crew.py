@@ -275,7 +275,9 @@ class TestCluster:
 
     def test_jobs_beside_a_cluster_are_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
-        done = CliRunner(env={"COLUMNS": "2000"}).invoke(program, ["run", "--jobs", "1", "--cluster", "tcp://127.0.0.1:9"])
+        done = CliRunner(env={"COLUMNS": "2000"}).invoke(
+            program, ["run", "--jobs", "1", "--cluster", "tcp://127.0.0.1:9"]
+        )
         assert done.exit_code == 4
         assert "expected one of jobs, cluster, got jobs and cluster" in done.stderr
 

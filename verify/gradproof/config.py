@@ -248,7 +248,7 @@ def _name(setting: Setting, item: Any, value: Any, where: str) -> str:
         raise _wrong("a name in quotes" + (", or a list of them" if setting.repeatable else ""), value, where)
     named = spelled(item, setting.choices, setting.spellings)
     if setting.choices and named not in setting.choices:
-        near = suggestion(item, setting.choices, least=0.78)
+        near = suggestion(item, setting.choices, least=0.75)
         hint = f"; did you mean {near!r}?" if near else ""
         raise UsageError(
             f"unknown {setting.name} {item!r} for {where}; expected one of {', '.join(setting.choices)}{hint}"

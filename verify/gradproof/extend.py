@@ -89,7 +89,7 @@ if TYPE_CHECKING:
     from gradproof.results import claims as claim_verdicts
     from gradproof.results import finding_texts, graphs, read_results, sweeps
     from gradproof.results import rows as kernel_rows
-    from gradproof.results.cell_changes import ComparedResult
+    from gradproof.results.cell_changes import REGRESSIONS, ComparedResult, Since
     from gradproof.results.formatting import compact_figure, in_order
     from gradproof.results.io import dumps as results_text
     from gradproof.results.keeping import Weight
@@ -216,6 +216,8 @@ _HOMES: Final = {
     "ComparedResult": "gradproof.results.cell_changes",
     "Curve": "gradproof.results.model",
     "PRIMES": "gradproof.results.labels",
+    "REGRESSIONS": "gradproof.results.cell_changes",
+    "Since": "gradproof.results.cell_changes",
     "PlaceVerdict": "gradproof.results.model",
     "RunResult": "gradproof.results.model",
     "SEVERITIES": "gradproof.results.model",
@@ -267,6 +269,7 @@ __all__ = [
     "LARGE_ERROR",
     "LOST_SIGNAL",
     "PRIMES",
+    "REGRESSIONS",
     "SEVERITIES",
     "SMALL_ERROR",
     "STABLE",
@@ -315,6 +318,7 @@ __all__ = [
     "Reference",
     "ReferenceRow",
     "RunResult",
+    "Since",
     "Space",
     "Traits",
     "Unsupported",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -61,7 +62,7 @@ def repro_command(**options: Any) -> int:
     """
     out = console()
     try:
-        with _endings_told():
+        with endings_told():
             return _repro(out, options)
     except ImplementationFault as fault:
         out.print(text(("FAILS", "bold red"), f": {fault}"))
@@ -72,7 +73,7 @@ def repro_command(**options: Any) -> int:
 
 
 @contextlib.contextmanager
-def _endings_told() -> Iterator[None]:
+def endings_told() -> Iterator[None]:
     """Inside, a callable that ends this process does not do so without a word and as a success.
 
     ``os._exit`` is raised as SystemExit, and a crash in native code shows on stderr where it was called from.
@@ -91,7 +92,23 @@ def _endings_told() -> Iterator[None]:
             faulthandler.disable()
 
 
-def _repro(out: Console, options: dict[str, Any]) -> int:
+@dataclass(frozen=True)
+class Asked:
+    """What the options ask for."""
+
+    selection: Selection
+    task: Task
+    probe: Probe
+    bits: list[int]
+    usual: str
+    """The claim that is judged where none is named."""
+
+
+def probed(options: Mapping[str, Any]) -> Asked:
+    """What to evaluate, from the options of ``repro``.
+
+    Raises UsageError where they describe nothing, BackendUnavailable where the backend is missing.
+    """
     selection = _selection(options)
     from gradproof.cli import single_input
     from gradproof.cli.options import backends
@@ -116,7 +133,14 @@ def _repro(out: Console, options: dict[str, Any]) -> int:
     wanted = options["claim"] or usual
     task = Task(function, implementation, backend, options["mode"], fmt, order, wanted)
     single_input.check_claim(task, options["mode"])
-    probe = Probe(task, selection)
+    return Asked(selection, task, Probe(task, selection), bits, usual)
+
+
+def _repro(out: Console, options: dict[str, Any]) -> int:
+    from gradproof.cli import single_input
+
+    asked = probed(options)
+    task, probe, bits, order = asked.task, asked.probe, asked.bits, asked.task.order
     if options["script"]:
         return _script(probe, task, bits, options["path"])
     out.print(text((_title(task, probe, options["path"]), "bold")))
@@ -126,13 +150,14 @@ def _repro(out: Console, options: dict[str, Any]) -> int:
         point = single_input.evaluate(probe, pattern, order, options["path"])
         _show(out, point, probe.contract.name if probe.target is None else "correct rounding")
         failing |= point.failing
-    if not bits or wanted not in single_input.POINTWISE or (wanted != usual and not failing):
-        failing |= _cell(out, task, selection, options["file"])
+    wanted = task.property
+    if not bits or wanted not in single_input.POINTWISE or (wanted != asked.usual and not failing):
+        failing |= _cell(out, task, asked.selection, options["file"])
     out.print(text(("FAILS", "bold red") if failing else ("does not fail", "bold green")))
     return codes.FAILED if failing else codes.OK
 
 
-def _selection(options: dict[str, Any]) -> Selection:
+def _selection(options: Mapping[str, Any]) -> Selection:
     from gradproof.cli.options import selection
     from gradproof.config import Value
 

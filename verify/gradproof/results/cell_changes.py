@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,7 +19,10 @@ FAILING: Final = ("fail", "error")
 
 CHANGED: Final = "found otherwise"
 """Two sweeps of one target with the same verdict, but other maxima or other inputs of a class."""
-CLASSES: Final = ("new failure", "worse", "fixed", "better", "newly run", "no longer run", CHANGED)
+NOT_SEEN: Final = "not seen again"
+"""What looked like a regression, and is none at its worst input evaluated once more (``cli.again``)."""
+LOST: Final = "no longer run"
+CLASSES: Final = ("new failure", "worse", NOT_SEEN, "fixed", "better", "newly run", LOST, CHANGED)
 REGRESSIONS: Final = ("new failure", "worse")
 
 FACTOR: Final = 1.5
@@ -34,6 +38,8 @@ class Change:
     kind: str
     base: Cell | None
     head: Cell | None
+    again: str = ""
+    """What its worst inputs give when they are evaluated once more."""
 
     @property
     def cell(self) -> Cell:
@@ -66,7 +72,7 @@ def classify(base: Cell | None, head: Cell | None) -> str:
     if now and head is not None and head.status in FAILING and not (was and base and base.status in FAILING):
         return "new failure"
     if not (was and now) or base is None or head is None:
-        return "newly run" if now else "no longer run" if was else ""
+        return "newly run" if now else LOST if was else ""
     if base.status != "pass" and head.status == "pass":
         return "fixed"
     return _moved(base, head) or (CHANGED if differences(base, head) else "")
@@ -111,6 +117,11 @@ class ToldChange:
     """Its index in the later file; None where only the earlier one has it."""
     was: str
     now: str
+    implementation: str = ""
+    again: str = ""
+    """What its worst inputs gave when they were evaluated once more; empty where they were not."""
+    command: str = ""
+    """What shows the later failure."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +133,12 @@ class Since:
     cells: list[ToldChange]
     findings: list[list[str]]
     """``[kind of change, implementation, the finding in one sentence]``."""
+    common: int = 0
+    """Cells that both files have."""
+    lacking: tuple[int, int] = (0, 0)
+    """Cells of the earlier file that the later one lacks, and the other way round."""
+    alone: bool = False
+    """Whether a report is about the changes and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -135,10 +152,39 @@ class ComparedResult(RunResult):
         return {name: value for name, value in super().to_json().items() if name != "since"}
 
 
-def since(base: RunResult, head: RunResult) -> ComparedResult:
-    """``head`` with what changed since ``base``, the gravest first."""
+def since(
+    base: RunResult, head: RunResult, found: Sequence[Change] | None = None, *, alone: bool = False
+) -> ComparedResult:
+    """``head`` with what changed since ``base``, the gravest first; ``found`` are the changes if they are known."""
     index = {c.key: i for i, c in enumerate(head.cells)}
-    found = sorted(cell_changes(base, head), key=lambda c: (CLASSES.index(c.kind), gravity(c.cell)))
-    told = [ToldChange(c.kind, c.cell.id, index.get(c.cell.key), cell_text(c.base), cell_text(c.head)) for c in found]
+    ordered = gravest(cell_changes(base, head) if found is None else found)
     findings = [[c.kind, c.finding.implementation, c.finding.text] for c in finding_changes(base, head)]
-    return ComparedResult(**vars(head), since=Since(base.run, told, findings))
+    before, after = {c.key for c in base.cells}, index.keys()
+    since = Since(
+        base.run,
+        [_told(c, index.get(c.cell.key)) for c in ordered],
+        findings,
+        len(before & after),
+        (len(before - after), len(after - before)),
+        alone,
+    )
+    return ComparedResult(**vars(head), since=since)
+
+
+def gravest(found: Iterable[Change]) -> list[Change]:
+    """The changes by class and gravity."""
+    return sorted(found, key=lambda c: (CLASSES.index(c.kind), gravity(c.cell)))
+
+
+def _told(change: Change, index: int | None) -> ToldChange:
+    failing = change.head is not None and change.head.certificate is not None
+    return ToldChange(
+        change.kind,
+        change.cell.id,
+        index,
+        cell_text(change.base),
+        cell_text(change.head),
+        change.cell.implementation,
+        change.again,
+        change.head.certificate.reproduce if failing and change.head and change.head.certificate else "",
+    )

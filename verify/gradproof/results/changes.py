@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from gradproof.formats import FORMATS
 from gradproof.results.finding_texts import found_in
 from gradproof.results.model import Cell, Finding, RunResult, exact_params
 
@@ -40,7 +41,9 @@ def finding_changes(base: RunResult, head: RunResult) -> list[FindingChange]:
     """The findings that differ, in the order of ``FINDING_CHANGES``; none where a file says nothing of findings.
 
     One of a pair is the other where both are of one implementation, mode and kind and are explained or known alike. Of
-    several, and of the rest, those are one that account for the same cells.
+    several, and of the rest, those are one that account for the same cells, and then those whose failing inputs
+    overlap or that have one explanation: what only became another kind, or known by another name, is neither gone nor
+    new.
     """
     if not (_tells(base) and _tells(head)):
         return []
@@ -49,8 +52,9 @@ def finding_changes(base: RunResult, head: RunResult) -> list[FindingChange]:
     found: list[FindingChange] = []
     for subject in dict.fromkeys([*after, *before]):
         old, new = before.get(subject, []), after.get(subject, [])
-        _paired(old, new, alike=True)
-        found += [FindingChange(CHANGED, was, now) for was, now in _paired(old, new, alike=False)]
+        _paired(old, new, lambda was, now: _mark(was) == _mark(now))
+        for same in (_common, _meets, _explained_alike):
+            found += [FindingChange(CHANGED, was, now) for was, now in _paired(old, new, same)]
         found += [FindingChange(NEW, None, now) for now in new]
         for was in old:
             seen = any((*subject, name) in judged for name in was.cells)
@@ -84,17 +88,11 @@ def _mark(finding: Finding) -> tuple[str, str, bool]:
     return finding.kind, why, finding.known_ref is not None
 
 
-def _paired(old: list[Finding], new: list[Finding], *, alike: bool) -> list[tuple[Finding, Finding]]:
-    """The pairs, those with the most cells in common first, taken out of both lists.
-
-    ``alike`` ones are of one mark, whatever their cells; others have a cell in common.
-    """
-    rated = [
-        (_common(was, now), i, j)
-        for i, was in enumerate(old)
-        for j, now in enumerate(new)
-        if (_mark(was) == _mark(now) if alike else _common(was, now))
-    ]
+def _paired(
+    old: list[Finding], new: list[Finding], same: Callable[[Finding, Finding], object]
+) -> list[tuple[Finding, Finding]]:
+    """The pairs that are the ``same``, those with the most cells in common first, taken out of both lists."""
+    rated = [(_common(was, now), i, j) for i, was in enumerate(old) for j, now in enumerate(new) if same(was, now)]
     taken: list[tuple[int, int]] = []
     for _, i, j in sorted(rated, key=lambda pair: (-pair[0], pair[1:])):
         if not any(i == a or j == b for a, b in taken):
@@ -103,6 +101,31 @@ def _paired(old: list[Finding], new: list[Finding], *, alike: bool) -> list[tupl
     old[:] = [f for i, f in enumerate(old) if i not in {a for a, _ in taken}]
     new[:] = [f for j, f in enumerate(new) if j not in {b for _, b in taken}]
     return pairs
+
+
+def _meets(one: Finding, other: Finding) -> bool:
+    """Whether an input of one format and order is in intervals of both."""
+    return any(
+        _overlap(name, mine, theirs)
+        for name, orders in one.regions.items()
+        for order, regions in orders.items()
+        for mine in regions
+        for theirs in other.regions.get(name, {}).get(order, [])
+    )
+
+
+def _overlap(name: str, mine: Sequence[str], theirs: Sequence[str]) -> bool:
+    fmt = FORMATS.get(name)
+    ends = [int(end, 16) for end in (*mine, *theirs)]
+    if fmt is None or any(map(fmt.is_nan, ends)):
+        return list(mine) == list(theirs)
+    a, b, c, d = map(fmt.ordinal, ends)
+    return a <= d and c <= b
+
+
+def _explained_alike(one: Finding, other: Finding) -> bool:
+    """Whether one thing explains both."""
+    return one.explanation is not None and other.explanation is not None and one.explanation.id == other.explanation.id
 
 
 def _common(one: Finding, other: Finding) -> int:

@@ -43,6 +43,12 @@ WRONG = RIGHT.replace("np.where(x > 0", "np.where(x > 1")
 """Gives 0 for all inputs in (0, 1], where relu is x; the simplest of them is 1."""
 
 
+@pytest.fixture(autouse=True)
+def _long_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines are as long as they like: ``test_terminal`` is about how they break."""
+    monkeypatch.setenv("COLUMNS", "2000")
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder: empty, under no pyproject.toml of ours, with no GRADPROOF_ variable set but the suite's
@@ -56,13 +62,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def gradproof(folder: Path) -> Invoke:
-    """Run the command line in ``folder``; an exit code and what was printed come back.
-
-    Lines are as long as they like: ``test_terminal`` is about how they break.
-    """
+    """Run the command line in ``folder``; an exit code and what was printed come back."""
 
     def invoke(*args: str) -> Result:
-        return CliRunner(env={"COLUMNS": "2000"}).invoke(program, list(args))
+        return CliRunner().invoke(program, list(args))
 
     return invoke
 

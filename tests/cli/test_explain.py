@@ -16,7 +16,7 @@ from tests.findings.test_findings import HEAD, PIECES, judged
 
 
 def explained(*words: str) -> tuple[int, str]:
-    answer = CliRunner(env={"COLUMNS": "2000"}).invoke(program, ["explain", *words])
+    answer = CliRunner().invoke(program, ["explain", *words])
     return answer.exit_code, answer.output
 
 

@@ -32,7 +32,7 @@ needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system 
 def three_passes(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The text of a results file of three passes."""
     file = tmp_path_factory.mktemp("given") / "given.json"
-    done = CliRunner(env={"COLUMNS": "2000"}).invoke(program, [*RUN, "--json", str(file)])
+    done = CliRunner().invoke(program, [*RUN, "--json", str(file)])
     assert done.exit_code == 0, done.output
     return file.read_text("utf-8")
 

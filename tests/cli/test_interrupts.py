@@ -48,7 +48,7 @@ def signalled(folder: Path, *signals: signal.Signals, jobs: str = "1", gap: floa
     """Exit code and stdout of a check that gets ``signals``, ``gap`` seconds apart, once its first cell passed."""
     (folder / "endless.py").write_text(ENDLESS, encoding="utf-8")
     running = subprocess.Popen(
-        [sys.executable, "-m", "gradproof", *CHECK, "--jobs", jobs],
+        [sys.executable, "-m", "gradproof", *CHECK, "-v", "--jobs", jobs],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder,
     )  # fmt: skip
     assert running.stderr is not None

@@ -76,8 +76,7 @@ class Written:
 
     def lines(self) -> list[str]:
         """What a summary says about it."""
-        files = [path for path in self.files if path != STDOUT]
-        said = [f"written: {', '.join(files)}"] if files else []
+        said = [f"written: {', '.join(self.files)}"] if self.files else []
         for path, beside in self.kept:
             where = f"written beside it: {beside}" if beside else "nothing was judged that could stand beside it"
             said.append(f"kept: {path} holds more than this run; {where}")

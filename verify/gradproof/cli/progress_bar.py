@@ -32,7 +32,7 @@ class ProgressBar:
         self._task: Any = None
         self._ended = threading.Event()
         self._heart: threading.Thread | None = None
-        self._began = self._spoke = time.monotonic()
+        self._began = self._spoke = time.perf_counter()
 
     def state(self) -> str:
         """How far it is, and what is being done."""
@@ -41,7 +41,7 @@ class ProgressBar:
     @property
     def seconds(self) -> float:
         """Seconds since it began."""
-        return time.monotonic() - self._began
+        return time.perf_counter() - self._began
 
     @property
     def bar(self) -> bool:
@@ -50,12 +50,12 @@ class ProgressBar:
 
     def say(self, line: str) -> None:
         """One line beside the bar, or in the log, which then goes on without a heartbeat for a while."""
-        self._spoke = time.monotonic()
+        self._spoke = time.perf_counter()
         self.out.print(text(line))
 
     def _beat(self) -> None:
-        while not self._ended.wait(max(0.0, self._spoke + HEARTBEAT - time.monotonic())):
-            if time.monotonic() - self._spoke >= HEARTBEAT:
+        while not self._ended.wait(max(0.0, self._spoke + HEARTBEAT - time.perf_counter())):
+            if time.perf_counter() - self._spoke >= HEARTBEAT:
                 self.say(self.state())
 
     def columns(self) -> list[ProgressColumn]:
@@ -63,7 +63,7 @@ class ProgressBar:
         return []
 
     def __enter__(self) -> Self:
-        self._began = self._spoke = time.monotonic()
+        self._began = self._spoke = time.perf_counter()
         if self.quiet:
             return self
         if self.out.is_terminal and self.out.file.isatty():

@@ -23,7 +23,7 @@ class SweepProgress(ProgressBar):
 
     def __init__(self, *, quiet: bool = False) -> None:
         super().__init__(quiet=quiet)
-        self._last = time.monotonic()
+        self._last = time.perf_counter()
         self._state = "starting"
 
     def state(self) -> str:
@@ -40,8 +40,8 @@ class SweepProgress(ProgressBar):
         """Show how far it is."""
         self._state = f"{progress.done / progress.total:4.0%}  {progress_text(progress)}"
         shown = self.show(completed=progress.done, total=progress.total, description=progress_text(progress))
-        if not shown and not self.quiet and time.monotonic() - self._last >= EVERY:
-            self._last = time.monotonic()
+        if not shown and not self.quiet and time.perf_counter() - self._last >= EVERY:
+            self._last = time.perf_counter()
             self.say(self._state)
 
     def warned(self, message: str) -> None:

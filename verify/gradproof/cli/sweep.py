@@ -30,6 +30,7 @@ REPEATABLE: Final = ("backend", "format", "order", "mode")
 @click.option("--format", multiple=True, metavar="FORMAT", help="Default float32. Repeatable.")
 @click.option("--order", multiple=True, metavar="N", help="0 the value (default), 1 and 2 the derivatives. Repeatable.")
 @click.option("--bits", metavar="LO..HI", help="From which bit pattern to which, such as 0x3f800000..0x40000000.")
+@click.option("--range", "numbers", metavar="LO..HI", help="From which number to which, such as -8..8 or 0x1p-126..1.")
 @click.option("--mode", multiple=True, metavar="MODE", help="eager (default) or compiled. Repeatable.")
 @click.option("--implementation", metavar="NAME", help="Only the implementation of this name.")
 @click.option("--contract", metavar="NAME", help=BY_NAME["contract"].help)
@@ -53,7 +54,7 @@ def sweep_command(**options: Any) -> int:
 
     FUNCTION is in the catalogue (`gradproof list functions`); FILE.py registers implementations of yours, and a
     FUNCTION beside it narrows them. Formats too wide for all their inputs (float64) get a guided search for the largest
-    error, unless --bits names a range.
+    error, unless --bits or --range names a range.
 
     Every finished part is kept at once. The same command again goes on where it was stopped, and the result is the
     same to the last bit, whatever stopped it and however many workers there were.
@@ -99,6 +100,7 @@ def _wanted(options: dict[str, Any]) -> Wanted:
     return Wanted(
         names=options["names"],
         bits=options["bits"],
+        numbers=options["numbers"],
         contract=contract,
         implementation=options["implementation"],
         **several,

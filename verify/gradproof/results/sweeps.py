@@ -68,7 +68,8 @@ def lines(cell: Cell, shown: int = SHOWN) -> list[str]:
 def in_range(cell: Cell) -> str:
     """``every pattern of 0x3f800000..0x40000000 (8,388,609)``, or of the format."""
     table = cell.measured["range"]
-    where = cell.format if table["whole"] else f"{table['first']}..{table['last']}"
+    parts = table.get("parts") or [[table["first"], table["last"]]]
+    where = cell.format if table["whole"] else " and ".join(f"{first}..{last}" for first, last in parts)
     return f"every pattern of {where} ({table['patterns']:,})"
 
 

@@ -76,6 +76,7 @@ def run_sweep(
     format: Names = DEFAULT_FORMAT,
     order: int | Iterable[int] = 0,
     bits: str | None = None,
+    range: str | None = None,
     mode: Names = "eager",
     contract: str | None = None,
     implementation: str | None = None,
@@ -90,12 +91,14 @@ def run_sweep(
     points: int | None = None,
     observer: Observer | None = None,
 ) -> RunResult:
-    """Judge every bit pattern of a format, or of the range ``bits`` (``"0x3f800000..0x40000000"``, both ends included).
+    """Judge every bit pattern of a format, or of a range, both ends included.
+
+    The range is one of ``bits`` (``"0x3f800000..0x40000000"``) or, in numbers, ``range`` (``"-8..8"``).
 
     ``functions`` are names of functions, and Python files whose registered implementations are swept. Without
     ``backend``: those on the CPU that are installed. Each combination of function, backend, format, order and mode is
     one cell of the result, its evidence ``exhaustive``. Formats that are too wide (float64) get a guided search of
-    ``points`` inputs from ``seed`` unless ``bits`` names a range.
+    ``points`` inputs from ``seed`` unless there is a range.
 
     The shards are worked on by ``workers`` processes of this machine (one per processor by default, two for a GPU, 0
     for this process), by the Dask scheduler at ``cluster``, or by ``executor``: any ``concurrent.futures.Executor``
@@ -118,6 +121,7 @@ def run_sweep(
         formats=_several(format),
         orders=(order,) if isinstance(order, int) else tuple(order),
         bits=bits,
+        numbers=range,
         modes=_several(mode),
         contract=contract,
         implementation=implementation,
@@ -256,6 +260,7 @@ def _run(
         "sweep": {
             "names": [storable(Path(name).name) for name in wanted.names],
             "bits": wanted.bits,
+            "range": wanted.numbers,
             "where": "cluster" if means.cluster else "executor" if means.executor else "processes",
         },
         "backends": list(ids),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from fractions import Fraction
 from typing import Any, Final
 
 from gradproof.errors import UsageError
@@ -104,9 +105,34 @@ def exhaustible(fmt: Format) -> bool:
     return 1 << fmt.width <= EXHAUSTIBLE
 
 
-def shards(target: Target, first: int, last: int) -> list[Shard]:
-    """The shards of one target over a range of bit patterns; errors as ``partition``."""
-    blocks = partition(get_format(target.format), first, last)
+@dataclass(frozen=True)
+class Span:
+    """The bit patterns ``first`` to ``last``, both included, but for those of ``gap``.
+
+    Numbers on both sides of 0 are two runs of patterns, +0 upwards and -0 downwards, with a gap between them.
+    """
+
+    first: int
+    last: int
+    gap: tuple[int, int] | None = None
+
+    @property
+    def points(self) -> int:
+        """How many bit patterns there are."""
+        return self.last - self.first + 1 - (self.gap[1] - self.gap[0] + 1 if self.gap else 0)
+
+    @property
+    def parts(self) -> list[tuple[int, int]]:
+        """The runs of patterns, in their order."""
+        if self.gap is None:
+            return [(self.first, self.last)]
+        return [(self.first, self.gap[0] - 1), (self.gap[1] + 1, self.last)]
+
+
+def shards(target: Target, first: int, last: int, gap: tuple[int, int] | None = None) -> list[Shard]:
+    """The shards of one target over a range of bit patterns, but for those of ``gap``; errors as ``partition``."""
+    fmt = get_format(target.format)
+    blocks = [block for part in Span(first, last, gap).parts for block in partition(fmt, *part)]
     return [Shard(target, index, lo, hi) for index, (lo, hi) in enumerate(blocks)]
 
 
@@ -124,6 +150,55 @@ def parse_range(text: str, fmt: Format) -> tuple[int, int]:
     first, last = (fmt.parse_bits(end.strip()) for end in (low, high))
     _check(fmt, first, last)
     return first, last
+
+
+def parse_numbers(text: str, fmt: Format) -> Span:
+    """``LO..HI`` in numbers: every float of ``fmt`` from one to the other, ends included where they are floats.
+
+    Numbers are decimal (-8, 1e-3), hexadecimal floats (0x1p-126), or inf. 0 is +0, below which -0 lies. Raises
+    UsageError for other text, ends in the wrong order, no float between them, and more patterns than EXHAUSTIBLE.
+    """
+    low, dots, high = (part.strip() for part in text.partition(".."))
+    if not dots:
+        raise UsageError(f"expected --range LO..HI in numbers, such as -8..8, got {text!r}")
+    ends = _number(low, fmt, up=True), _number(high, fmt, up=False)
+    sign = fmt.sign_bit
+    lowest, highest = (fmt.ordinal(bits) - bool(bits & sign) for bits in ends)
+    if lowest > highest:
+        raise UsageError(f"expected a range of numbers of {fmt.name} from the lower to the higher one, got {text!r}")
+    first, last = ends
+    if first & sign and last & sign:
+        span = Span(last, first)
+    elif first & sign:
+        span = Span(0, first, (last + 1, sign - 1) if last + 1 < sign else None)
+    else:
+        span = Span(first, last)
+    if span.points > EXHAUSTIBLE:
+        raise UsageError(
+            f"expected at most 2**{EXHAUSTIBLE.bit_length() - 1} numbers in one sweep, got {span.points:,} ({text}); "
+            "name a narrower range"
+        )
+    return span
+
+
+def _number(text: str, fmt: Format, *, up: bool) -> int:
+    """The bits of a number, rounded up or down to one of the format."""
+    named = text.casefold().lstrip("+-")
+    negative = text.startswith("-")
+    if named in ("inf", "infinity"):
+        if not fmt.has_infinity:
+            raise UsageError(f"{fmt.name} has no infinity; its greatest number is {fmt.decimal(fmt.max_bits)}")
+        return fmt.infinity_bits | (fmt.sign_bit if negative else 0)
+    try:
+        value = Fraction(float.fromhex(text)) if "0x" in named else Fraction(text)
+    except (ValueError, OverflowError, ZeroDivisionError):
+        raise UsageError(f"expected a number in --range, such as -8, 1e-3 or 0x1p-126, got {text!r}") from None
+    bits = fmt.round(value, saturate=True)
+    if value == 0:
+        return fmt.sign_bit if negative else 0
+    exact = fmt.value(bits)
+    beyond = exact < value if up else exact > value
+    return fmt.from_ordinal(fmt.ordinal(bits) + (1 if up else -1)) if beyond else bits
 
 
 def _check(fmt: Format, first: int, last: int) -> None:

@@ -18,7 +18,7 @@ from gradproof.functions import Function, get_function
 from gradproof.measure import get_contract
 from gradproof.results.not_run import NotRun, worded
 from gradproof.sweep.judging.implementations import registered
-from gradproof.sweep.plan import Target, exhaustible, params, parse_range, whole
+from gradproof.sweep.plan import Span, Target, exhaustible, params, parse_numbers, parse_range, whole
 from gradproof.sweep.running.campaign import Job
 
 DEFAULT_FORMAT = "float32"
@@ -37,6 +37,8 @@ class Wanted:
     formats: tuple[str, ...] = (DEFAULT_FORMAT,)
     orders: tuple[int, ...] = (0,)
     bits: str | None = None
+    numbers: str | None = None
+    """A range in numbers, ``-8..8``, in the place of one in bits."""
     modes: tuple[str, ...] = ("eager",)
     contract: str | None = None
     implementation: str | None = None
@@ -53,6 +55,10 @@ class Wanted:
         object.__setattr__(self, "formats", tuple(dict.fromkeys(get_format(name).name for name in self.formats)))
         if self.bits is not None and not isinstance(self.bits, str):
             raise UsageError(f'expected bits as text, such as "0x3f800000..0x40000000", got {self.bits!r}')
+        if self.numbers is not None and not isinstance(self.numbers, str):
+            raise UsageError(f'expected a range as text, such as "-8..8", got {self.numbers!r}')
+        if self.bits is not None and self.numbers is not None:
+            raise UsageError(f"expected --bits or --range, got both: {self.bits} and {self.numbers}")
         if self.bits is not None and len(self.formats) != 1:
             raise UsageError(f"expected one --format with --bits {self.bits}, got {', '.join(self.formats)}")
 
@@ -206,13 +212,18 @@ def _target(
 
 def _add(found: SweepPlan, wanted: Wanted, target: Target, offer: _Offer) -> None:
     fmt = get_format(target.format)
-    bits = None if wanted.bits is None else parse_range(wanted.bits, fmt)
+    span = None
+    if wanted.bits is not None:
+        span = Span(*parse_range(wanted.bits, fmt))
+    elif wanted.numbers is not None:
+        span = parse_numbers(wanted.numbers, fmt)
     if absent := _absent(target, offer.implementation):
         found.absent.append(absent)
-    elif bits is None and not exhaustible(fmt):
+    elif span is None and not exhaustible(fmt):
         found.searches.append(PlannedSearch(target))
     else:
-        found.jobs.append(Job(target, *(bits or whole(fmt))))
+        span = span or Span(*whole(fmt))
+        found.jobs.append(Job(target, span.first, span.last, span.gap))
 
 
 def _absent(target: Target, implementation: Implementation) -> Absent | None:

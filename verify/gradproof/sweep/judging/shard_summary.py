@@ -34,6 +34,7 @@ def merged(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "lo": parts[0]["lo"],
         "hi": parts[-1]["hi"],
+        "gaps": [[a["hi"] + 1, b["lo"] - 1] for a, b in pairwise(parts) if b["lo"] > a["hi"] + 1],
         "counts": {name: sum(c[name] for c in counts) for name in counts[0]},
         "greatest": {name: _greatest(part["greatest"][name] for part in parts) for name in GREATEST},
         "bound": {name: max(part["bound"][name] for part in parts) for name in parts[0]["bound"]},

@@ -44,7 +44,8 @@ def measured(
             "first": fmt.bits_text(found["lo"]),
             "last": fmt.bits_text(found["hi"]),
             "patterns": found["counts"]["points"],
-            "whole": (found["lo"], found["hi"]) == whole(fmt),
+            "whole": (found["lo"], found["hi"]) == whole(fmt) and not found.get("gaps"),
+            **({"parts": [list(map(fmt.bits_text, part)) for part in swept(found)]} if found.get("gaps") else {}),
         },
         "classes": {
             name: _class(found["classes"][name], classes[name], fmt) for name in shard_summary.CLASSES if classes[name]
@@ -58,6 +59,12 @@ def measured(
     }
     made: dict[str, Any] = plain(document)
     return made
+
+
+def swept(found: Found) -> list[tuple[int, int]]:
+    """The runs of bit patterns that a summary is of, in their order."""
+    gaps = found.get("gaps") or []
+    return list(zip([found["lo"], *(b + 1 for _, b in gaps)], [*(a - 1 for a, _ in gaps), found["hi"]], strict=True))
 
 
 def exactness(excess: Mapping[str, float], undecided: int = 0) -> str:

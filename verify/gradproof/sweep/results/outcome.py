@@ -28,7 +28,7 @@ from gradproof.sweep.judging.shard_summary import bits_at, key
 from gradproof.sweep.judging.subject import FINITE_CLAIM, OTHER_CLAIM, Subject, subject
 from gradproof.sweep.plan import Target, whole
 from gradproof.sweep.results import ranges
-from gradproof.sweep.results.measured import curve, interval, measured
+from gradproof.sweep.results.measured import curve, interval, measured, swept
 from gradproof.sweep.results.ranges import Keys
 from gradproof.sweep.results.rejudged import (
     JudgedInputs,
@@ -166,8 +166,8 @@ class _Sweep:
     def _points(self, kind: str) -> int:
         """Inputs of one kind in the range that was swept."""
         zero = self.format.sign_bit
-        lo, hi = self.found["lo"], self.found["hi"]
-        parts = [(max(lo, a), min(hi, b)) for a, b in ((0, zero - 1), (zero, 2 * zero - 1))]
+        halves = ((0, zero - 1), (zero, 2 * zero - 1))
+        parts = [(max(lo, a), min(hi, b)) for lo, hi in swept(self.found) for a, b in halves]
         keys = [sorted(key(p, self.format.width) for p in part) for part in parts if part[0] <= part[1]]
         overlaps = (min(b, high) - max(a, low) + 1 for a, b in keys for low, high in self.kinds[kind])
         return sum(n for n in overlaps if n > 0)
@@ -179,7 +179,8 @@ class _Sweep:
         return int(self.found["counts"]["judged"]) + mismatches + beyond - lost
 
     def _in_part(self) -> str:
-        return f"every pattern of {self.format.bits_text(self.found['lo'])}..{self.format.bits_text(self.found['hi'])}"
+        bits = self.format.bits_text
+        return f"every pattern of {' and '.join(f'{bits(a)}..{bits(b)}' for a, b in swept(self.found))}"
 
     def _undecided(self, count: int) -> str:
         first = self.found["first_undecided"]

@@ -16,7 +16,7 @@ from gradproof.errors import GradproofError, UsageError
 from gradproof.execution.executors import Crew, lost
 from gradproof.formats import get_format
 from gradproof.interrupts import interruptible
-from gradproof.sweep.plan import Shard, Target, shards
+from gradproof.sweep.plan import Shard, Span, Target, shards
 from gradproof.sweep.running.environment import environment, foreign, manifest
 from gradproof.sweep.running.folder import DamagedShard, Folder, folder_path
 from gradproof.sweep.running.shard_task import WORK, fault_record, fault_status, run_shard
@@ -40,11 +40,13 @@ class Job:
     target: Target
     first: int
     last: int
+    gap: tuple[int, int] | None = None
+    """Patterns in between that are left out (``plan.Span``)."""
 
     @property
     def points(self) -> int:
         """How many bit patterns there are."""
-        return self.last - self.first + 1
+        return Span(self.first, self.last, self.gap).points
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,9 +150,9 @@ def sweep(
     with contextlib.ExitStack() as stack:
         courses = []
         for job in jobs:
-            made = manifest(job.target, job.first, job.last, cluster=crew.cluster is not None)
-            folder = Folder(folder_path(job.target, job.first, job.last, root), made, fresh=fresh)
-            courses.append(_Course(job, stack.enter_context(folder), shards(job.target, job.first, job.last)))
+            made = manifest(job.target, job.first, job.last, job.gap, cluster=crew.cluster is not None)
+            folder = Folder(folder_path(job.target, job.first, job.last, root, job.gap), made, fresh=fresh)
+            courses.append(_Course(job, stack.enter_context(folder), shards(job.target, job.first, job.last, job.gap)))
         campaign = _Campaign(courses, crew, observer or SilentObserver(), work, merge or _merge(), time_limit)
         with interruptible(), contextlib.suppress(KeyboardInterrupt):
             campaign.run()

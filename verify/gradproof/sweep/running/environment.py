@@ -20,7 +20,9 @@ ANYWHERE: Final = {"simd": "each cluster worker's own"}
 """What the manifest of a cluster's sweep says in place of one processor."""
 
 
-def manifest(target: Target, first: int, last: int, *, cluster: bool = False) -> dict[str, Any]:
+def manifest(
+    target: Target, first: int, last: int, gap: tuple[int, int] | None = None, *, cluster: bool = False
+) -> dict[str, Any]:
     """What a run folder must have been made for, to be gone on with: JSON-able, the same for the same sweep.
 
     Raises UsageError or BackendUnavailable where the backend is not here.
@@ -31,7 +33,7 @@ def manifest(target: Target, first: int, last: int, *, cluster: bool = False) ->
     processor = {name: text for name, text in seen["processor"].items() if name != NAME}
     return {
         "target": target.to_json() | {"file": None if target.file is None else Path(target.file).name},
-        "range": {"first": first, "last": last, "shard_bits": SHARD_BITS},
+        "range": {"first": first, "last": last, "shard_bits": SHARD_BITS} | ({"gap": list(gap)} if gap else {}),
         "versions": seen["versions"],
         "processor": dict(ANYWHERE) if cluster else processor,
         "file": _digest_of(target.file),

@@ -34,7 +34,9 @@ class DamagedShard(Exception):
     """A shard's file that must not be believed; the message says what is wrong with it, as in ``it is empty``."""
 
 
-def folder_path(target: Target, first: int, last: int, root: Path | None = None) -> Path:
+def folder_path(
+    target: Target, first: int, last: int, root: Path | None = None, gap: tuple[int, int] | None = None
+) -> Path:
     """The folder of one target and range under ``root``: ``silu-torch-cpu-float32-order0-0123abcd``.
 
     The key at its end covers everything that the caller asked for; how the function is defined, as the versions, is in
@@ -44,7 +46,7 @@ def folder_path(target: Target, first: int, last: int, root: Path | None = None)
     del asked["definition"]
     if target.file is not None:
         asked["file"] = str(Path(target.file).resolve())
-    digest = hashlib.sha256(json.dumps([asked, first, last], sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps([asked, first, last, *(gap or ())], sort_keys=True).encode()).hexdigest()
     name = "".join(c if c.isalnum() or c in "-_.=" else "_" for c in target.id)
     return (DEFAULT if root is None else root) / f"{name[:120]}-{digest[:8]}"
 

@@ -16,6 +16,7 @@ from click.shell_completion import shell_complete
 
 from gradproof._version import __version__
 from gradproof.cli import codes
+from gradproof.cli.completion import VARIABLE
 from gradproof.cli.console import TRACEBACK, say, trace
 from gradproof.cli.streams import flushed, lasting
 from gradproof.errors import GradproofError, GradproofWarning, UsageError, WriteError
@@ -35,12 +36,10 @@ COMMANDS: Final = {
     "claims": ("gradproof.cli.claims", "Which claims hold, by backend and format, and where they do not."),
     "study": ("gradproof.cli.study", "Measure what a publication measured, and print both."),
     "compare": ("gradproof.cli.compare", "What changed between two results files."),
+    "completion": ("gradproof.cli.completion", "Completion for bash, zsh and fish."),
     "config": ("gradproof.cli.configuration", "The settings in force, and where each comes from."),
 }
 """Command -> module that defines it as ``<name>_command``, and its line in ``gradproof --help``."""
-
-COMPLETION: Final = "_GRADPROOF_COMPLETE"
-"""Environment variable by which a shell asks what may follow: ``bash_source`` and the like, see click."""
 
 
 class Program(click.Group):
@@ -82,8 +81,8 @@ class Program(click.Group):
         **extra: Any,
     ) -> NoReturn:
         """Run and exit: every error becomes one line on stderr and an exit code of ``codes``."""
-        if instruction := os.environ.get(COMPLETION):
-            sys.exit(shell_complete(self, {}, prog_name or "gradproof", COMPLETION, instruction))
+        if instruction := os.environ.get(VARIABLE):
+            sys.exit(shell_complete(self, {}, prog_name or "gradproof", VARIABLE, instruction))
         with lasting(), interruptible() as interrupts:
             try:
                 with _plain_warnings():
@@ -164,7 +163,7 @@ def _lowered(text: str) -> str:
 @click.group(
     cls=Program,
     no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
     epilog="Example: gradproof run --backend numpy --function silu",
 )
 @click.version_option(__version__, "-V", "--version", message="gradproof %(version)s")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from gradproof.cli.completion import given
 from gradproof.cli.console import columns, console, count, text
 from gradproof.cli.outputs import DEFAULTS, RESULTS
 from gradproof.cli.reporting import judged, read
@@ -56,10 +57,19 @@ SHOWN: Final = 12
 
 
 @click.command("claims", epilog="Example: gradproof claims results.json --claim exact-zero --backend torch")
-@click.argument("results", nargs=-1, metavar="[RESULTS.json...]")
+@click.argument("results", nargs=-1, metavar="[RESULTS.json...]", **given("file"))
 @click.option("--claim", "ids", multiple=True, metavar="ID", help="Tell all about one claim. Repeatable.")
-@click.option("--backend", "backends", multiple=True, metavar="NAME", help="Only torch, or torch:cpu. Repeatable.")
-@click.option("--format", "formats", multiple=True, metavar="FORMAT", help="Only this format. Repeatable.")
+@click.option(
+    "--backend",
+    "backends",
+    multiple=True,
+    metavar="NAME",
+    help="Only torch, or torch:cpu. Repeatable.",
+    **given("backend"),
+)
+@click.option(
+    "--format", "formats", multiple=True, metavar="FORMAT", help="Only this format. Repeatable.", **given("format")
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, as the results file holds it.")
 def claims_command(
     results: tuple[str, ...],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gradproof.cli import codes, outputs
+from gradproof.cli.completion import given
 from gradproof.cli.console import console, count, text
 from gradproof.cli.options import written_options
 from gradproof.cli.progress import shared_ids
@@ -42,8 +43,8 @@ FAIL_ON: Final = ("lost", "findings")
 
 
 @click.command("compare", epilog="Example: gradproof compare torch-2.12.json torch-2.13.json --fail-on lost")
-@click.argument("base", metavar="BASE.json")
-@click.argument("head", metavar="HEAD.json")
+@click.argument("base", metavar="BASE.json", **given("file"))
+@click.argument("head", metavar="HEAD.json", **given("file"))
 @click.option(
     "--again/--as-filed",
     "again",

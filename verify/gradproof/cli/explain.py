@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradproof.cli import codes, outputs
+from gradproof.cli.completion import given
 from gradproof.cli.options import given_options, judging_options, selection, written_options
 from gradproof.config import effective
 from gradproof.errors import UsageError
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command("explain", epilog="Example: gradproof explain silu --backend torch --format bfloat16")
-@click.argument("subject", metavar="FILE.py|FUNCTION|RESULTS.json")
+@click.argument("subject", metavar="FILE.py|FUNCTION|RESULTS.json", **given("function", files=True))
 @click.option(
     "--bits", metavar="0x...", help="Only findings whose intervals hold this input; with one --format its operations."
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gradproof.cli.completion import given
 from gradproof.cli.console import columns, console, text
 from gradproof.config import BY_NAME, check_known, parse
 from gradproof.errors import UsageError
@@ -22,8 +23,15 @@ if TYPE_CHECKING:
 
 
 @click.command("formulas", epilog="Example: gradproof formulas silu --format bfloat16 --order 1")
-@click.argument("function")
-@click.option("--format", "formats", multiple=True, metavar="FORMAT", help=f"{', '.join(DEFAULT_FORMATS)}. Repeatable.")
+@click.argument("function", **given("function"))
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="FORMAT",
+    help=f"{', '.join(DEFAULT_FORMATS)}. Repeatable.",
+    **given("format"),
+)
 @click.option("--order", "orders", multiple=True, metavar="N", help="0, 1 or 2; all three by default. Repeatable.")
 @click.option("--param", multiple=True, metavar="NAME=VALUE", help="A parameter of the function. Repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, which says more than the tables.")

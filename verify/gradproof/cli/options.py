@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from gradproof.cli.completion import of_setting
 from gradproof.config import BY_NAME, SETTINGS, Setting, Value, check_known
 from gradproof.errors import UsageError
 from gradproof.spelling import backend_spelled, device_spelled
@@ -71,6 +72,7 @@ def _option(setting: Setting) -> Callable[[F], F]:
         setting.key,
         multiple=setting.repeatable,
         metavar=setting.metavar,
+        shell_complete=of_setting(setting.name),
         help=setting.help + (" Repeatable." if setting.repeatable else ""),
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradproof.cli import codes, outputs
+from gradproof.cli.completion import given
 from gradproof.cli.console import console, count, text
 from gradproof.cli.options import written_options
 from gradproof.config import SHORTHANDS
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("report", epilog="Example: gradproof report numpy.json torch.json --html all.html --junit all.xml")
-@click.argument("results", nargs=-1, required=True, metavar="RESULTS.json...")
+@click.argument("results", nargs=-1, required=True, metavar="RESULTS.json...", **given("file"))
 @written_options(*SHORTHANDS, outputs.XFAILS, "report")
 @click.option("--since", metavar="BASE.json", help="An earlier results file: the report says what changed.")
 @click.option("--write", "others", nargs=2, multiple=True, hidden=True)  # how --report was called before
@@ -43,7 +44,7 @@ def report_command(
 
 
 @click.command("combine", epilog="Example: gradproof combine numpy.json torch.json --json all.json")
-@click.argument("results", nargs=-1, required=True, metavar="IN.json...")
+@click.argument("results", nargs=-1, required=True, metavar="IN.json...", **given("file"))
 @click.option("--json", required=True, metavar="OUT.json", help="The file to write.")
 @written_options(*SHORTHANDS, outputs.XFAILS, "report")
 def combine_command(results: tuple[str, ...], **options: Any) -> int:

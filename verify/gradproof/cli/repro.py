@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradproof.cli import codes
+from gradproof.cli.completion import given
 from gradproof.cli.console import console, text
 from gradproof.config import BY_NAME, check_known, parse
 from gradproof.errors import BackendUnavailable, ImplementationFault, Unsupported, UsageError
@@ -31,15 +32,17 @@ if TYPE_CHECKING:
     "repro",
     epilog="Example: gradproof repro silu --backend torch:cpu --format bfloat16 --order 0 --bits 0xc2b0",
 )
-@click.argument("function")
-@click.option("--backend", required=True, metavar="NAME[:DEVICE]", help="Where, such as torch:cpu.")
-@click.option("--format", "fmt", required=True, metavar="FORMAT", help=f"{', '.join(FORMATS)}.")
+@click.argument("function", **given("function"))
+@click.option("--backend", required=True, metavar="NAME[:DEVICE]", help="Where, such as torch:cpu.", **given("backend"))
+@click.option("--format", "fmt", required=True, metavar="FORMAT", help=f"{', '.join(FORMATS)}.", **given("format"))
 @click.option("--order", default="0", metavar="N", help="0 the value (default), 1 and 2 the derivatives.")
 @click.option("--bits", multiple=True, metavar="0x...", help="Bit pattern of an input. Repeatable.")
-@click.option("--mode", default="eager", metavar="MODE", help="eager (default) or compiled.")
+@click.option("--mode", default="eager", metavar="MODE", help="eager (default) or compiled.", **given("mode"))
 @click.option("--path", metavar="PATH", help="AD path: reverse or forward.")
 @click.option("--param", multiple=True, metavar="NAME=VALUE", help="A parameter of the function. Repeatable.")
-@click.option("--property", "claim", metavar="ID", help="The claim (default accuracy, or conversion).")
+@click.option(
+    "--property", "claim", metavar="ID", help="The claim (default accuracy, or conversion).", **given("property")
+)
 @click.option(
     "--file",
     multiple=True,
@@ -47,8 +50,8 @@ if TYPE_CHECKING:
     help="Where an implementation of yours is registered. Repeatable.",
 )
 @click.option("--implementation", metavar="NAME", help="Which one, where there are several: <file stem>:<callable>.")
-@click.option("--contract", metavar="NAME", help=BY_NAME["contract"].help)
-@click.option("--profile", metavar="NAME", help=BY_NAME["profile"].help)
+@click.option("--contract", metavar="NAME", help=BY_NAME["contract"].help, **given("contract"))
+@click.option("--profile", metavar="NAME", help=BY_NAME["profile"].help, **given("profile"))
 @click.option("--seed", metavar="N", help=BY_NAME["seed"].help)
 @click.option("--time-limit", metavar="S", help=BY_NAME["time-limit"].help)
 @click.option("--script", is_flag=True, help="Print a script that needs the framework and mpmath alone.")

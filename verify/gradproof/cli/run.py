@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from gradproof.cli import codes, outputs
+from gradproof.cli.completion import given
 from gradproof.cli.console import count
 from gradproof.cli.options import given_options, run_options, selection
 from gradproof.config import SHORTHANDS, effective
@@ -37,7 +38,7 @@ def run_command(**options: Any) -> int:
 
 
 @click.command("check", epilog="Example: gradproof check mine.py --format float32 --html mine.html")
-@click.argument("files", nargs=-1, required=True, metavar="FILE.py...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE.py...", **given("file"))
 @run_options
 def check_command(files: tuple[str, ...], **options: Any) -> int:
     """Check the implementations that FILE.py registers with @gradproof.implements.

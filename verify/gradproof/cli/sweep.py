@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gradproof.cli import codes, outputs
+from gradproof.cli.completion import given
 from gradproof.cli.options import written_options
 from gradproof.config import BY_NAME, SHORTHANDS, parse
 from gradproof.errors import UsageError
@@ -25,15 +26,21 @@ REPEATABLE: Final = ("backend", "format", "order", "mode")
     "sweep",
     epilog="Example: gradproof sweep silu gelu --backend torch:cpu --format float32 --order 0 --order 1",
 )
-@click.argument("names", nargs=-1, required=True, metavar="FUNCTION|FILE.py...")
-@click.option("--backend", multiple=True, metavar="NAME[:DEVICE]", help="Default: those on the CPU. Repeatable.")
-@click.option("--format", multiple=True, metavar="FORMAT", help="Default float32. Repeatable.")
+@click.argument("names", nargs=-1, required=True, metavar="FUNCTION|FILE.py...", **given("function", files=True))
+@click.option(
+    "--backend",
+    multiple=True,
+    metavar="NAME[:DEVICE]",
+    help="Default: those on the CPU. Repeatable.",
+    **given("backend"),
+)
+@click.option("--format", multiple=True, metavar="FORMAT", help="Default float32. Repeatable.", **given("format"))
 @click.option("--order", multiple=True, metavar="N", help="0 the value (default), 1 and 2 the derivatives. Repeatable.")
 @click.option("--bits", metavar="LO..HI", help="From which bit pattern to which, such as 0x3f800000..0x40000000.")
 @click.option("--range", "numbers", metavar="LO..HI", help="From which number to which, such as -8..8 or 0x1p-126..1.")
-@click.option("--mode", multiple=True, metavar="MODE", help="eager (default) or compiled. Repeatable.")
+@click.option("--mode", multiple=True, metavar="MODE", help="eager (default) or compiled. Repeatable.", **given("mode"))
 @click.option("--implementation", metavar="NAME", help="Only the implementation of this name.")
-@click.option("--contract", metavar="NAME", help=BY_NAME["contract"].help)
+@click.option("--contract", metavar="NAME", help=BY_NAME["contract"].help, **given("contract"))
 @click.option(
     "--jobs",
     "--workers",

@@ -45,7 +45,7 @@ WRONG = RIGHT.replace("np.where(x > 0", "np.where(x > 1")
 
 @pytest.fixture(autouse=True)
 def _long_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lines are as long as they like: ``test_terminal`` is about how they break."""
+    """Lines are as long as they like, also where no folder is asked for: ``test_terminal`` is about how they break."""
     monkeypatch.setenv("COLUMNS", "2000")
 
 
@@ -57,6 +57,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in [n for n in os.environ if n.startswith("GRADPROOF_") and n != "GRADPROOF_CACHE_DIR"]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "2000")
     return tmp_path
 
 

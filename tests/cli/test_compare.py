@@ -98,7 +98,7 @@ def test_what_only_became_better_exits_0(gradproof: Invoke, folder: Path) -> Non
     head = written(folder / "head.json", cell("pass", 0.3), cell("pass", 0.3, "tanh"))
     done = gradproof("compare", base, head)
     assert done.exit_code == 0
-    assert "0 new failure, 0 worse, 1 fixed, 0 better, 1 newly run, 0 no longer run" in done.stdout
+    assert "0 new failure, 0 worse, 0 not seen again, 1 fixed, 0 better, 1 newly run, 0 no longer run" in done.stdout
 
 
 def test_the_same_file_twice_has_no_change(gradproof: Invoke, folder: Path) -> None:
@@ -178,3 +178,156 @@ def test_two_files_without_a_cell_in_common_are_not_compared(gradproof: Invoke, 
     assert done.exit_code == 5
     assert "NOTHING COMPARED: the two files have no cell in common" in done.stdout
     assert gradproof("compare", base, written(folder / "worse.json", cell("fail", 3.0, "tanh"))).exit_code == 1
+
+
+def test_lost_cells_fail_where_that_is_asked(gradproof: Invoke, folder: Path) -> None:
+    base = written(folder / "base.json", cell("pass", 0.1), cell("pass", 0.1, "tanh"))
+    unjudged = written(folder / "unjudged.json", cell("pass", 0.1), cell("not-run", None, "tanh"))
+    lacking = written(folder / "lacking.json", cell("pass", 0.1))
+    for head in (unjudged, lacking):
+        assert gradproof("compare", base, head).exit_code == 0
+        assert gradproof("compare", base, head, "--fail-on", "lost").exit_code == 1
+    assert gradproof("compare", unjudged, base, "--fail-on", "LOST").exit_code == 0
+    elsewhere = written(folder / "elsewhere.json", cell("pass", 0.1, "gelu"))
+    assert gradproof("compare", base, elsewhere).exit_code == 5
+    assert gradproof("compare", base, elsewhere, "--fail-on", "lost").exit_code == 1
+    wrong = gradproof("compare", base, base, "--fail-on", "losd")
+    assert wrong.exit_code == 4
+
+
+@pytest.fixture
+def pair(folder: Path) -> tuple[str, str]:
+    """Base and head: one new failure with a hostile id, one fixed, one lost."""
+    bad = replace(cell("fail", 5.0), implementation="mine:\x1b[2J<b>|")
+    good = replace(bad, status="pass", magnitude=0.1)
+    base = written(folder / "base.json", good, cell("fail", 3.0, "tanh"), cell("pass", 0.1, "mish"))
+    return base, written(folder / "head.json", bad, cell("pass", 0.3, "tanh"))
+
+
+def test_a_comparison_is_written_as_json(gradproof: Invoke, pair: tuple[str, str]) -> None:
+    done = gradproof("compare", *pair, "--json", "-")
+    assert done.exit_code == 1
+    found = json.loads(done.stdout)
+    assert found["schema"] == "gradproof-comparison/1"
+    assert [(c["kind"], c["was"], c["now"]) for c in found["cells"]] == [
+        ("new failure", "pass (0.1)", "fail (5)"),
+        ("fixed", "fail (3)", "pass (0.3)"),
+        ("no longer run", "pass (0.1)", "absent"),
+    ]
+    assert (found["common"], found["head_lacks"], found["base_lacks"]) == (2, 1, 0)
+    assert found["counts"]["new failure"] == 1
+    assert "new failure: 1 cell" in done.stderr
+
+
+def test_a_comparison_is_written_line_by_line(gradproof: Invoke, pair: tuple[str, str]) -> None:
+    found = [json.loads(line) for line in gradproof("compare", *pair, "--json-lines", "-").stdout.splitlines()]
+    assert [o["type"] for o in found] == ["begin", "cell", "cell", "cell", "end"]
+    assert found[-1]["exit_code"] == 1
+    assert found[-1]["head_lacks"] == 1
+
+
+def test_a_comparison_is_written_as_markdown_of_the_changes_alone(gradproof: Invoke, pair: tuple[str, str]) -> None:
+    text = gradproof("compare", *pair, "--markdown", "-").stdout
+    assert text.startswith("# gradproof: 1 regression\n")
+    assert "2 cells in both files, HEAD lacks 1" in text
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert [row.split(" | ")[0] for row in rows] == ["| change", "| new failure", "| fixed", "| no longer run"]
+    assert "\x1b" not in text
+    assert len(text) < 65536  # what a comment on a pull request may hold
+    # The same changes before the rest, where a report is asked for.
+    whole = gradproof("report", pair[1], "--since", pair[0], "--markdown", "-").stdout
+    assert whole.startswith("# gradproof: 1 regression\n")
+    assert "| backend |" in whole
+
+
+def test_a_comparison_is_written_as_the_page_of_head_with_what_changed(
+    gradproof: Invoke, pair: tuple[str, str], folder: Path
+) -> None:
+    assert gradproof("compare", *pair, "--html", "page.html").exit_code == 1
+    page = (folder / "page.html").read_text("utf-8")
+    assert 'title="since the earlier results file"' in page
+    assert "1 new failure" in page
+
+
+def test_a_comparison_does_not_overwrite_what_it_reads(gradproof: Invoke, pair: tuple[str, str]) -> None:
+    done = gradproof("compare", *pair, "--json", pair[0])
+    assert done.exit_code == 4
+    assert "it would be overwritten" in done.stderr
+
+
+RELU = (
+    "run",
+    "--backend",
+    "numpy",
+    "--function",
+    "relu",
+    "--format",
+    "bfloat16",
+    "--order",
+    "0",
+    "--property",
+    "accuracy",
+)
+
+
+def judged_here(gradproof: Invoke, folder: Path, command: str, magnitude: float = 63.75) -> tuple[Path, Path]:
+    """A run of this machine as base, and a head in which its cell failed, with a certificate at 1 (0x3f80)."""
+    base, head = folder / "base.json", folder / "head.json"
+    assert gradproof(*RELU, "--jobs", "0", "--html", "none", "--json", str(base)).exit_code == 0
+    document = json.loads(base.read_text("utf-8"))
+    (only,) = document["cells"]
+    one = {"bits": "0x3f80", "hex": "0x1.0p+0", "decimal": "1.0"}
+    zero = {"bits": "0x0000", "hex": "0x0.0p+0", "decimal": "0.0"}
+    only |= {
+        "status": "fail", "magnitude": magnitude, "severity": "lost-signal", "reason": "seeded", "felt": True,
+        "certificate": {
+            "input": one, "got": zero, "expected": one, "enclosure": None, "neighbours": [], "u": 255.0, "m": 127.5,
+            "abs_error": 1.0, "magnitude": magnitude, "simplest": one, "region": [], "cause": "flush",
+            "explanation": "", "reproduce": command,
+        },
+    }  # fmt: skip
+    head.write_text(json.dumps(document), encoding="utf-8")
+    return base, head
+
+
+REPEAT = "gradproof repro relu --backend numpy:cpu --format bfloat16 --order 0 --bits 0x3f80"
+
+
+def test_a_failure_that_does_not_show_again_here_is_no_regression(gradproof: Invoke, folder: Path) -> None:
+    base, head = judged_here(gradproof, folder, REPEAT)
+    done = gradproof("compare", str(base), str(head))
+    assert done.exit_code == 0, done.output
+    assert "not seen again: 1 cell" in done.stdout
+    assert "again here, at 1.0 (0x3f80): 0 times the bound" in done.stdout
+    as_filed = gradproof("compare", str(base), str(head), "--as-filed")
+    assert as_filed.exit_code == 1
+    assert "again here" not in as_filed.stdout
+
+
+def test_nothing_is_said_of_other_versions_or_machines(gradproof: Invoke, folder: Path) -> None:
+    base, head = judged_here(gradproof, folder, REPEAT)
+    document = json.loads(head.read_text("utf-8"))
+    document["run"]["backends"]["numpy:cpu"]["versions"]["numpy"] = "0.1"
+    head.write_text(json.dumps(document), encoding="utf-8")
+    done = gradproof("compare", str(base), str(head))
+    assert done.exit_code == 1
+    assert "not evaluated again: HEAD is of numpy 0.1, here is" in done.stdout
+    assert gradproof("compare", str(base), str(head), "--again").exit_code == 0
+
+
+def test_a_file_of_ones_own_is_evaluated_again_if_asked(gradproof: Invoke, folder: Path, wrong: Path) -> None:
+    command = (
+        f"gradproof repro relu --file {wrong} --implementation wrong_relu:mine --backend numpy:cpu --format bfloat16"
+    )
+    base, head = judged_here(gradproof, folder, f"{command} --order 0 --bits 0x3f80")
+    unasked = gradproof("compare", str(base), str(head))
+    assert unasked.exit_code == 1
+    assert "not evaluated again: it is in a file, which --again imports" in unasked.stdout
+    done = gradproof("compare", str(base), str(head), "--again")
+    assert done.exit_code == 1
+    assert "again here, at 1.0 (0x3f80): " in done.stdout
+    assert "new failure: 1 cell" in done.stdout
+    wrong.write_text("raise SystemExit(1)", encoding="utf-8")
+    broken = gradproof("compare", str(base), str(head), "--again")
+    assert broken.exit_code == 1
+    assert "not evaluated again: " in broken.stdout

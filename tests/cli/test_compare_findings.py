@@ -83,3 +83,25 @@ def test_they_are_told_before_the_cells(tmp_path: Path, gradproof: Invoke) -> No
     done = gradproof("compare", *names)
     assert f"    bulk, unexplained -> tail, explained by {WHY.id}\n" in done.stdout
     assert done.exit_code == 0
+
+
+def moved(made: Any, property: str, **cluster: Any) -> Any:
+    return replace(made, property=property, clusters=[replace(made.clusters[0], **cluster)])
+
+
+def test_one_that_is_only_called_otherwise_is_neither_gone_nor_new() -> None:
+    """The same inputs fail, of another cell: another formula's id, another kind, or another deviation explains them."""
+    base = with_findings(cell())
+    for head in (
+        with_findings(moved(cell(), "saturation", explanations=[OTHER])),
+        with_findings(moved(cell(), "saturation", kind="bulk")),
+        with_findings(replace(moved(cell(), "saturation"), status="known", known_ref="renamed")),
+    ):
+        assert [c.kind for c in finding_changes(base, head)] == ["finding changed"]
+    # Other inputs with another explanation are another finding.
+    regions = [["0x42000000", "0x42000001"]]
+    apart = with_findings(
+        cell(status="pass", clusters=[], certificate=None),
+        moved(cell(), "saturation", explanations=[OTHER], regions=regions),
+    )
+    assert {c.kind for c in finding_changes(base, apart)} == {"finding gone", "new finding"}

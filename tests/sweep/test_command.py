@@ -55,6 +55,31 @@ def test_a_range_is_judged_alone(gradproof: Invoke, folder: Path) -> None:
     assert cell["evidence"] == {"kind": "range", "n": 0x4000 - 0x3F80 + 1}
 
 
+def test_a_range_in_numbers_lies_on_both_sides_of_zero(gradproof: Invoke, folder: Path) -> None:
+    done = gradproof(*RELU, "--range", "-8..2", "--json", "out.json")
+    assert done.exit_code == codes.OK, done.output
+    (cell,) = json.loads((folder / "out.json").read_text("utf-8"))["cells"]
+    # 2 is 0x4000 and -8 is 0xc100 in bfloat16; both zeros are between them.
+    assert cell["evidence"] == {"kind": "range", "n": 0x4000 + 1 + 0x4100 + 1}
+    assert cell["measured"]["range"]["parts"] == [["0x0000", "0x4000"], ["0x8000", "0xc100"]]
+    assert cell["reason"] == "every pattern of 0x0000..0x4000 and 0x8000..0xc100"
+    again = gradproof(*RELU, "--range", "-8..2", "--json", "again.json")
+    assert again.exit_code == codes.OK, again.output
+    assert [
+        json.loads((folder / f).read_text("utf-8"))["cells"][0]["evidence"] for f in ("out.json", "again.json")
+    ] == [cell["evidence"]] * 2
+
+
+def test_a_failure_outside_a_range_in_numbers_is_not_found(gradproof: Invoke, folder: Path) -> None:
+    (folder / "mine.py").write_text(WRONG, encoding="utf-8")
+    asked = ("sweep", "mine.py", "--format", "bfloat16", "--workers", "0")
+    assert gradproof(*asked, "--range", "-8..0").exit_code == codes.OK
+    assert gradproof(*asked, "--range", "-8..0x1p-20").exit_code == codes.FAILED
+    assert gradproof(*asked, "--range", "1.01..8").exit_code == codes.OK
+    both = gradproof(*asked, "--range", "0..1", "--bits", "0..1")
+    assert (both.exit_code, "expected --bits or --range, got both" in both.stderr) == (codes.USAGE, True)
+
+
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_a_wrong_file_fails_on_the_interval_that_is_wrong(gradproof: Invoke, folder: Path, workers: str) -> None:
     """1 is 0x3f80 in bfloat16, so that (0, 1] holds the patterns from 0x0001 to 0x3f80."""

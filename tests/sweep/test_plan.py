@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
+import re
+import struct
 
 import pytest
 
 from gradproof.errors import UsageError
 from gradproof.formats import BFLOAT16, FLOAT8_E4M3FN, FLOAT32, FLOAT64, FORMATS, Format
-from gradproof.sweep.plan import EXHAUSTIBLE, Shard, Target, params, parse_range, partition, shards, whole
+from gradproof.sweep.plan import (
+    EXHAUSTIBLE,
+    Shard,
+    Target,
+    params,
+    parse_numbers,
+    parse_range,
+    partition,
+    shards,
+    whole,
+)
 
 TARGET = Target("silu", (), "torch.nn.functional.silu", "torch:cpu", "eager", "float32", 0, "stable")
 
@@ -99,3 +112,40 @@ def test_shards_are_numbered_in_the_order_of_their_bits() -> None:
     found = shards(TARGET, 3, (3 << 24) - 1)
     assert [(s.index, s.lo) for s in found] == [(0, 3), (1, 1 << 24), (2, 2 << 24)]
     assert sum(s.points for s in found) == (3 << 24) - 3
+
+
+NUMBERS = ["-8..8", "0..1", "-0..1", "-1..-0", "-1.0..-0.5", "1e-3..0x1p-3", "-inf..-1e38", "0.1..0.1015625", "1..inf"]
+
+
+@pytest.mark.parametrize("text", NUMBERS)
+def test_a_range_in_numbers_holds_every_float_between_them_and_no_other(text: str) -> None:
+    ends = [float.fromhex(t) if "x" in t else float(t) for t in text.split("..")]
+    # As the line of floats has it: -0 lies just below 0, where an end says so.
+    signed = [(end, math.copysign(1, end)) for end in ends]
+    due = []
+    for bits in range(1 << 16):
+        value = struct.unpack("<f", struct.pack("<I", bits << 16))[0]  # a bfloat16 is the upper half of a float32
+        if not math.isnan(value) and signed[0] <= (value, math.copysign(1, value)) <= signed[1]:
+            due.append(bits)
+    found = parse_numbers(text, BFLOAT16)
+    assert covered(found.parts) == due
+    assert found.points == len(due)
+    target = Target("silu", (), "torch.nn.functional.silu", "torch:cpu", "eager", "bfloat16", 0, "stable")
+    assert covered([(s.lo, s.hi) for s in shards(target, found.first, found.last, found.gap)]) == due
+
+
+@pytest.mark.parametrize(
+    ("text", "fmt", "why"),
+    [
+        ("8", BFLOAT16, "expected --range LO..HI in numbers, such as -8..8, got '8'"),
+        ("1..-8", BFLOAT16, "from the lower to the higher one, got '1..-8'"),
+        ("a..8", BFLOAT16, "expected a number in --range, such as -8, 1e-3 or 0x1p-126, got 'a'"),
+        ("1.001..1.002", BFLOAT16, "from the lower to the higher one"),  # no bfloat16 lies between
+        ("0..inf", FLOAT8_E4M3FN, "float8_e4m3fn has no infinity; its greatest number is 448.0"),
+        ("-1..1", FLOAT64, "expected at most 2**36 numbers in one sweep"),
+        ("nan..1", BFLOAT16, "expected a number in --range"),
+    ],
+)
+def test_a_range_in_numbers_that_is_none_is_refused(text: str, fmt: Format, why: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(why)):
+        parse_numbers(text, fmt)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from gradproof._version import __version__
@@ -100,5 +101,9 @@ def opened(path: str | None, stdout: IO[str]) -> Iterator[IO[str] | None]:
     elif path == "-":
         yield stdout
     else:
-        with open(path, "w", encoding="utf-8", newline="\n") as stream:  # noqa: PTH123  # devices are no Path's business
+        stream = Path(path).open("w", encoding="utf-8", newline="\n")  # noqa: SIM115  # closed below, come what may
+        try:
             yield stream
+        finally:
+            with contextlib.suppress(OSError):  # told by the last write
+                stream.close()

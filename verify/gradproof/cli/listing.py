@@ -144,7 +144,12 @@ UNASKED: Final = ("functions", "backends", "properties", "formats")
 
 
 @click.command("list", epilog="Example: gradproof list functions --json")
-@click.argument("what", default="", metavar=f"[{'|'.join(KINDS)}]", shell_complete=lambda *_: list(KINDS))
+@click.argument(
+    "what",
+    default="",
+    metavar=f"[{'|'.join(KINDS)}]",
+    shell_complete=lambda _, __, text: [kind for kind in KINDS if kind.startswith(text)],
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, which says more than the table.")
 @click.option("--json-lines", "as_lines", is_flag=True, help="Print the same as one JSON object per line.")
 def list_command(what: str, as_json: bool, as_lines: bool) -> None:

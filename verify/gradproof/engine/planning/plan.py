@@ -131,7 +131,7 @@ def _properties(selection: Selection) -> list[Property]:
 def _known(name: str, known: Iterable[str], what: str, where: str = "") -> None:
     known = list(known)
     if name not in known:
-        near = suggestion(name, known)
+        near = suggestion(name, known, FUNCTION_NAMES if what == "function" else None)
         hint = f"; did you mean {near!r}?" if near else f"; known: {', '.join(known)}"
         raise UsageError(f"unknown {what} {name!r}{where}{hint}")
 

@@ -99,7 +99,7 @@ def test_one_that_is_only_called_otherwise_is_neither_gone_nor_new() -> None:
     ):
         assert [c.kind for c in finding_changes(base, head)] == ["finding changed"]
     # Other inputs with another explanation are another finding.
-    regions = [["0x42000000", "0x42000001"]]
+    regions = [["0xc2000000", "0xc2000001"]]
     apart = with_findings(
         cell(status="pass", clusters=[], certificate=None),
         moved(cell(), "saturation", explanations=[OTHER], regions=regions),

@@ -35,8 +35,8 @@ class Again:
 def reevaluated(changes: Iterable[Change], head: RunResult, *, wanted: bool | None) -> list[Change]:
     """The changes, those that look like regressions with what their worst inputs give here.
 
-    One is confirmed where its input gives the error that HEAD recorded, but for FACTOR. What is not is of the class
-    NOT_SEEN. ``wanted``: False evaluates nothing; None only functions of the
+    A new failure is confirmed where its input fails here, a larger error where its input gives what HEAD recorded, but
+    for FACTOR. What is not is of the class NOT_SEEN. ``wanted``: False evaluates nothing; None only functions of the
     frameworks', and only where this is the machine of HEAD with its versions, else nobody could say whom the answer is
     about; True also files of a user's, which are imported, and on any machine.
     """
@@ -69,7 +69,7 @@ def _again(change: Change, head: RunResult, *, anyway: bool) -> Again:
     except (GradproofError, ValueError) as fault:
         return Again(None, f"not evaluated again: {fault}")
     recorded = math.inf if found.magnitude is None else found.magnitude
-    confirmed = sizes[0] >= recorded / FACTOR and (sizes[0] > 1 or recorded <= 1)
+    confirmed = sizes[0] >= recorded / FACTOR if change.kind == "worse" else sizes[0] > 1
     said = f"again here, at {found.input.decimal} ({found.input.bits}): {_size(sizes[0])}"
     if earlier:
         said += f"; at BASE's worst input ({earlier}): {_size(sizes[1])}"

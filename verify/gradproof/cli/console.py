@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -29,6 +29,9 @@ STYLES: Final = {
     "pass": "green",
 }
 """Colour by status; the word itself always stands beside it."""
+
+INDENT: Final = 4
+"""Blanks before the columns of a table that go under others."""
 
 TRACEBACK: Final = "GRADPROOF_TRACEBACK"
 """Environment variable that asks for tracebacks."""
@@ -55,21 +58,46 @@ def text(*parts: str | tuple[str, str]) -> Text:
 
 
 def columns(out: Console, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Left-aligned columns two spaces apart, as wide as they need; the widest are broken where lines are too short."""
-    listed = [tuple(map(visible, row)) for row in rows]
-    widths = _fitting(list(zip(head, *listed, strict=True)), out.width)
-    for number, row in enumerate([tuple(head), *listed]):
-        parts = [folded(cell, width, 0).split("\n") for cell, width in zip(row, widths, strict=True)]
-        for line in range(max(map(len, parts))):
-            cells = [part[line] if line < len(part) else "" for part in parts]
-            padded = [cell + " " * (width - wide(cell)) for cell, width in zip(cells, widths, strict=True)]
-            out.print(text(("  ".join(padded).rstrip(), "bold" if number == 0 else "")), no_wrap=True)
+    """Left-aligned columns two spaces apart, as wide as they need.
+
+    Where lines are too short the widest ones are broken at words; where that is not enough, the last ones go under the
+    others, set in.
+    """
+    listed = [tuple(map(visible, row)) for row in (head, *rows)]
+    parts = _side_by_side(list(zip(*listed, strict=True)), out.width)
+    for number, row in enumerate(listed):
+        for begin, widths in parts:
+            indent = " " * INDENT if begin else ""
+            for line in _lines(row[begin : begin + len(widths)], widths):
+                out.print(text(((indent + line).rstrip(), "bold" if number == 0 else "")), no_wrap=True)
 
 
-def _fitting(listed: Sequence[Sequence[str]], room: int) -> list[int]:
+def _lines(cells: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    """Cells beside each other, each broken to its width."""
+    broken = [folded(cell, width, 0).split("\n") for cell, width in zip(cells, widths, strict=True)]
+    for line in range(max(map(len, broken))):
+        shown = [part[line] if line < len(part) else "" for part in broken]
+        yield "  ".join(cell + " " * (width - wide(cell)) for cell, width in zip(shown, widths, strict=True))
+
+
+def _side_by_side(listed: Sequence[Sequence[str]], room: int) -> list[tuple[int, list[int]]]:
+    """Which columns stand beside each other: the first of each part, and the widths of all of its columns."""
+    least = [max((wide(word) for cell in column for word in cell.split()), default=0) for column in listed]
+    parts: list[list[int]] = []
+    for number in range(len(listed)):
+        taken = [*(parts[-1] if parts else ()), number]
+        if parts and sum(least[n] + 2 for n in taken) - 2 <= room - (INDENT if taken[0] else 0):
+            parts[-1] = taken
+        else:
+            parts.append([number])
+    return [
+        (p[0], _fitting([listed[n] for n in p], [least[n] for n in p], room - (INDENT if p[0] else 0))) for p in parts
+    ]
+
+
+def _fitting(listed: Sequence[Sequence[str]], least: Sequence[int], room: int) -> list[int]:
     """Widths of columns that fit beside each other, the widest cut first; none below its longest word."""
     widths = [max(map(wide, column)) for column in listed]
-    least = [max((wide(word) for cell in column for word in cell.split()), default=0) for column in listed]
     while sum(widths) + 2 * (len(widths) - 1) > room and any(map(int.__gt__, widths, least)):
         _, number = max((w, i) for i, (w, most) in enumerate(zip(widths, least, strict=True)) if w > most)
         widths[number] -= 1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -202,6 +204,20 @@ def pair(folder: Path) -> tuple[str, str]:
     good = replace(bad, status="pass", magnitude=0.1)
     base = written(folder / "base.json", good, cell("fail", 3.0, "tanh"), cell("pass", 0.1, "mish"))
     return base, written(folder / "head.json", bad, cell("pass", 0.3, "tanh"))
+
+
+@pytest.mark.parametrize(
+    "words", [("compare", "-", "{head}"), ("compare", "{base}", "-"), ("explain", "-"), ("claims", "-")]
+)
+def test_results_are_read_from_standard_input(words: tuple[str, ...], pair: tuple[str, str]) -> None:
+    base, head = pair
+    named = [w.format(base=base, head=head) for w in words]
+    given = Path(base if "{head}" in words else head).read_text("utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "gradproof", *named], input=given, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == (0 if words[0] == "claims" else 1), done.stderr
+    assert done.stderr == ""
 
 
 def test_a_comparison_is_written_as_json(gradproof: Invoke, pair: tuple[str, str]) -> None:

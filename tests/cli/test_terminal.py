@@ -19,12 +19,13 @@ from gradproof.cli.failures import COMMAND, print_row
 from gradproof.cli.lines import folded, pieces
 from gradproof.cli.progress import RunProgress
 from gradproof.engine.planning.outline import Outline, Planned
+from gradproof.results import write_results
 from gradproof.results.model import Cell
 from gradproof.results.rows import facts, rows
 from gradproof_reports.html import render_html
 from tests.cli.conftest import WRONG, Invoke
 from tests.reports.page_reader import Page
-from tests.reports.test_text import OBEYED
+from tests.reports.test_text import OBEYED, hostile
 
 MODULE = [sys.executable, "-m", "gradproof"]
 ASKED = ("--property", "accuracy", "--jobs", "1")
@@ -264,6 +265,14 @@ def test_nothing_that_others_say_commands_a_terminal(words: tuple[str, ...], tra
     (folder / names["broken"]).write_text(f"raise ValueError({BAD!r})", encoding="utf-8")
     said = on_a_terminal(*(w.format(**names) for w in words), NO_COLOR="1", GRADPROOF_TRACEBACK=traced)
     assert said.strip()
+    assert not OBEYED.search(said.replace("\r\n", "\n"))
+
+
+@pytest.mark.parametrize("words", [("combine", "bad.json", "--json", "-"), ("report", "bad.json", "--markdown", "-")])
+def test_a_file_that_is_shown_on_a_terminal_commands_it_no_more(words: tuple[str, ...], folder: Path) -> None:
+    write_results(hostile(), folder / "bad.json")
+    said = on_a_terminal(*words, NO_COLOR="1")
+    assert len(said) > 1000
     assert not OBEYED.search(said.replace("\r\n", "\n"))
 
 

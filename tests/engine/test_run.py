@@ -64,6 +64,13 @@ def test_a_run_tells_its_plan_and_then_every_cell_in_order() -> None:
     validate(result.to_json())
 
 
+def test_a_run_in_worker_processes_tells_what_begins() -> None:
+    listener = Listener()
+    run(replace(TINY, jobs=1), listener)
+    assert sorted(listener.begun) == sorted((function, claim) for function, claim, *_ in listener.told[1:])
+    assert len(listener.begun) == 4
+
+
 @pytest.mark.parametrize(("error", "status"), [(Unsupported("no such kernel"), "unsupported"), (OSError("x"), "error")])
 def test_a_format_that_a_backend_cannot_calculate_in_does_not_end_the_run(
     offer: Offer, error: Exception, status: str

@@ -1,5 +1,4 @@
-"""The command line: ``gradproof run``, ``check``, ``list``, ``doctor``, ``sweep``, ``repro``, ``report``,
-``combine``, ``compare``, ``config``.
+"""The command line: ``gradproof run``, ``check`` and the other commands of ``app.COMMANDS``; docs/command-line.md.
 
 ``app`` holds the group, its exit codes and its errors; one module per command. Nothing heavy is imported
 before a command runs.

@@ -38,8 +38,7 @@ def completion_command(shell: str | None) -> None:
         for name, line in SHELLS.items():
             click.echo(f"{name:<5} {line}")
         return
-    from gradproof.cli.app import program
-
+    program = click.get_current_context().find_root().command
     kind = get_completion_class(shell)
     assert kind is not None
     click.echo(kind(program, {}, "gradproof", VARIABLE).source())

@@ -96,7 +96,7 @@ def endings_told() -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedInput:
     """What the options ask for."""
 
     selection: Selection
@@ -107,7 +107,7 @@ class Asked:
     """The claim that is judged where none is named."""
 
 
-def probed(options: Mapping[str, Any]) -> Asked:
+def probed(options: Mapping[str, Any]) -> AskedInput:
     """What to evaluate, from the options of ``repro``.
 
     Raises UsageError where they describe nothing, BackendUnavailable where the backend is missing.
@@ -136,7 +136,7 @@ def probed(options: Mapping[str, Any]) -> Asked:
     wanted = options["claim"] or usual
     task = Task(function, implementation, backend, options["mode"], fmt, order, wanted)
     single_input.check_claim(task, options["mode"])
-    return Asked(selection, task, Probe(task, selection), bits, usual)
+    return AskedInput(selection, task, Probe(task, selection), bits, usual)
 
 
 def _repro(out: Console, options: dict[str, Any]) -> int:

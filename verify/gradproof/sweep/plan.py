@@ -106,7 +106,7 @@ def exhaustible(fmt: Format) -> bool:
 
 
 @dataclass(frozen=True)
-class Span:
+class PatternRange:
     """The bit patterns ``first`` to ``last``, both included, but for those of ``gap``.
 
     Numbers on both sides of 0 are two runs of patterns, +0 upwards and -0 downwards, with a gap between them.
@@ -132,7 +132,7 @@ class Span:
 def shards(target: Target, first: int, last: int, gap: tuple[int, int] | None = None) -> list[Shard]:
     """The shards of one target over a range of bit patterns, but for those of ``gap``; errors as ``partition``."""
     fmt = get_format(target.format)
-    blocks = [block for part in Span(first, last, gap).parts for block in partition(fmt, *part)]
+    blocks = [block for part in PatternRange(first, last, gap).parts for block in partition(fmt, *part)]
     return [Shard(target, index, lo, hi) for index, (lo, hi) in enumerate(blocks)]
 
 
@@ -152,7 +152,7 @@ def parse_range(text: str, fmt: Format) -> tuple[int, int]:
     return first, last
 
 
-def parse_numbers(text: str, fmt: Format) -> Span:
+def parse_numbers(text: str, fmt: Format) -> PatternRange:
     """``LO..HI`` in numbers: every float of ``fmt`` from one to the other, ends included where they are floats.
 
     Numbers are decimal (-8, 1e-3), hexadecimal floats (0x1p-126), or inf. 0 is +0, below which -0 lies. Raises
@@ -168,11 +168,11 @@ def parse_numbers(text: str, fmt: Format) -> Span:
         raise UsageError(f"expected a range of numbers of {fmt.name} from the lower to the higher one, got {text!r}")
     first, last = ends
     if first & sign and last & sign:
-        span = Span(last, first)
+        span = PatternRange(last, first)
     elif first & sign:
-        span = Span(0, first, (last + 1, sign - 1) if last + 1 < sign else None)
+        span = PatternRange(0, first, (last + 1, sign - 1) if last + 1 < sign else None)
     else:
-        span = Span(first, last)
+        span = PatternRange(first, last)
     if span.points > EXHAUSTIBLE:
         raise UsageError(
             f"expected at most 2**{EXHAUSTIBLE.bit_length() - 1} numbers in one sweep, got {span.points:,} ({text}); "

@@ -18,7 +18,7 @@ from gradproof.functions import Function, get_function
 from gradproof.measure import get_contract
 from gradproof.results.not_run import NotRun, worded
 from gradproof.sweep.judging.implementations import registered
-from gradproof.sweep.plan import Span, Target, exhaustible, params, parse_numbers, parse_range, whole
+from gradproof.sweep.plan import PatternRange, Target, exhaustible, params, parse_numbers, parse_range, whole
 from gradproof.sweep.running.campaign import Job
 
 DEFAULT_FORMAT = "float32"
@@ -214,7 +214,7 @@ def _add(found: SweepPlan, wanted: Wanted, target: Target, offer: _Offer) -> Non
     fmt = get_format(target.format)
     span = None
     if wanted.bits is not None:
-        span = Span(*parse_range(wanted.bits, fmt))
+        span = PatternRange(*parse_range(wanted.bits, fmt))
     elif wanted.numbers is not None:
         span = parse_numbers(wanted.numbers, fmt)
     if absent := _absent(target, offer.implementation):
@@ -222,7 +222,7 @@ def _add(found: SweepPlan, wanted: Wanted, target: Target, offer: _Offer) -> Non
     elif span is None and not exhaustible(fmt):
         found.searches.append(PlannedSearch(target))
     else:
-        span = span or Span(*whole(fmt))
+        span = span or PatternRange(*whole(fmt))
         found.jobs.append(Job(target, span.first, span.last, span.gap))
 
 

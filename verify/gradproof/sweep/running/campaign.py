@@ -16,7 +16,7 @@ from gradproof.errors import GradproofError, UsageError
 from gradproof.execution.executors import Crew, lost
 from gradproof.formats import get_format
 from gradproof.interrupts import interruptible
-from gradproof.sweep.plan import Shard, Span, Target, shards
+from gradproof.sweep.plan import PatternRange, Shard, Target, shards
 from gradproof.sweep.running.environment import environment, foreign, manifest
 from gradproof.sweep.running.folder import DamagedShard, Folder, folder_path
 from gradproof.sweep.running.shard_task import WORK, fault_record, fault_status, run_shard
@@ -41,12 +41,12 @@ class Job:
     first: int
     last: int
     gap: tuple[int, int] | None = None
-    """Patterns in between that are left out (``plan.Span``)."""
+    """Patterns in between that are left out (``plan.PatternRange``)."""
 
     @property
     def points(self) -> int:
         """How many bit patterns there are."""
-        return Span(self.first, self.last, self.gap).points
+        return PatternRange(self.first, self.last, self.gap).points
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,7 +39,7 @@ class Accuracy(Property):
             points.add_bulk(found)
         base = probe.base_points
         points.add(base[fa.is_finite(base, probe.format)])
-        if not probe.format.is_16_bit:
+        if not probe.format.is_16_bit and probe.given is None:
 
             def visit(bits: Bits) -> float:
                 finite = bits[fa.is_finite(bits, probe.format)]
@@ -53,7 +53,7 @@ class Accuracy(Property):
                 examples=probe.budget.examples,
                 seed_=probe.seed,  # one seed for all orders and backends: they share the oracle's work
             )
-        return points.outcome(exhaustive=probe.format.is_16_bit)
+        return points.outcome(exhaustive=probe.format.is_16_bit and probe.given is None)
 
 
 def score(magnitude: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Iterable
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from gradproof.extend import Bits, Format, Outcome, Pointwise, Probe, Property, Violations, conversion
+from gradproof.extend import Bits, Evidence, Format, Outcome, Pointwise, Probe, Property, Violations, conversion
 from gradproof.extend import arrays as fa
+
+PART: Final = 1 << 20
+"""Results of a file that are judged at a time."""
+KEPT: Final = 1 << 12
+"""Failing ones of a part that are kept, spread evenly; all of a smaller part are."""
 
 
 class Conversion(Property):
@@ -28,6 +34,9 @@ class Conversion(Property):
         """Judge every pattern of a 16-bit source; of a wider one midpoints, their surroundings and a spread."""
         assert probe.target is not None
         source, target = probe.format, probe.target
+        inputs = probe.implementation.inputs
+        if inputs is not None:
+            return self._given(probe, order, inputs.parts(PART), complete=inputs.complete)
         bits = fa.distinct(np.concatenate([probe.base_points, np.array(probe.witnesses, fa.storage(source))]))
         got = probe.evaluate(bits, order)
         judgement = probe.judge(bits, got, order)
@@ -39,6 +48,28 @@ class Conversion(Property):
             (failing,) = outcome.violations
             outcome.violations = _by_fault(failing, source, target)
         outcome.measured.update(_recorded(bits, got, source, target))
+        return outcome
+
+    def _given(self, probe: Probe, order: int, parts: Iterable[Bits], *, complete: bool) -> Outcome:
+        """Judge the only inputs there are, part by part; of each part what fails, and the greatest error, is kept."""
+        assert probe.target is not None
+        source, target = probe.format, probe.target
+        points, n, count = Pointwise(probe, order), 0, 0
+        for bits in parts:
+            got = probe.evaluate(bits, order)
+            judgement = probe.judge(bits, got, order)
+            failing = np.flatnonzero(judgement.failing)
+            n, count = n + bits.size, count + failing.size
+            some = failing[np.linspace(0, failing.size - 1, min(failing.size, KEPT)).astype(np.int64)]
+            kept = np.append(some, int(np.argmax(judgement.u))) if bits.size > KEPT else np.arange(bits.size)
+            rows = bits[kept], got[kept], judgement[kept]
+            points.add_judged(*rows, conversion.severities(*rows, source, target))
+        outcome = points.outcome(exhaustive=complete, with_curve=False)
+        outcome.evidence = Evidence("exhaustive" if complete else "sampled", n)
+        if outcome.violations:
+            (failing_rows,) = outcome.violations
+            outcome.violations = _by_fault(failing_rows, source, target)
+            outcome.measured["failing"] = count
         return outcome
 
 

@@ -6,7 +6,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gradproof.extend import WRONG_BRANCH, Bits, Format, Outcome, Pointwise, Probe, Property, Violations
+from gradproof.extend import (
+    WRONG_BRANCH,
+    Bits,
+    Format,
+    Outcome,
+    Pointwise,
+    Probe,
+    Property,
+    Unsupported,
+    Violations,
+)
 from gradproof.extend import arrays as fa
 from gradproof_properties.shapes.declarations import false_limit, misdeclared
 
@@ -32,10 +42,14 @@ class SpecialValues(Property):
             return misdeclared(probe, *false)
         fmt = probe.format
         bits = special_bits(fmt)
+        if probe.given is not None:
+            bits = bits[np.isin(bits, probe.given)]
+            if not bits.size:
+                raise Unsupported("no special value is among the inputs at which there are results")
         points = Pointwise(probe, order)
         got = probe.evaluate(bits, order)
         points.add_results(bits, got, probe.references(bits)[order])
-        outcome = points.outcome(exhaustive=fmt.is_16_bit, with_curve=False)
+        outcome = points.outcome(exhaustive=fmt.is_16_bit and probe.given is None, with_curve=False)
         outcome.measured.update(_recorded(bits, got, fmt, order))
         lost = _lost_sign(bits, got, probe) if order == 0 and probe.function.odd else None
         if lost is not None:
@@ -53,25 +67,14 @@ def special_bits(fmt: Format) -> Bits:
 
 
 def _recorded(bits: Bits, got: Bits, fmt: Format, order: int) -> dict[str, Any]:
-    """What came out at the two infinities, at -0 and at a NaN, for the reader."""
-
-    def at(pattern: int) -> str:
-        return fmt.decimal(int(got[int(np.flatnonzero(bits == pattern)[0])]))
-
-    ends = (
-        {
-            "at_minus_infinity": at(fmt.infinity_bits | fmt.sign_bit),
-            "at_plus_infinity": at(fmt.infinity_bits),
-        }
-        if fmt.has_infinity
-        else {}
-    )
-    return {
-        **ends,
-        "at_minus_zero": at(fmt.sign_bit),
-        "at_nan": at(fmt.nan_bits),
-        "nan_is_convention": order > 0,
-    }
+    """What came out at the two infinities, at -0 and at a NaN, as far as they are among ``bits``, for the reader."""
+    asked = {"at_minus_zero": fmt.sign_bit, "at_nan": fmt.nan_bits}
+    if fmt.has_infinity:
+        ends = {"at_minus_infinity": fmt.infinity_bits | fmt.sign_bit, "at_plus_infinity": fmt.infinity_bits}
+        asked = ends | asked
+    rows = {name: np.flatnonzero(bits == pattern) for name, pattern in asked.items()}
+    told = {name: fmt.decimal(int(got[at[0]])) for name, at in rows.items() if at.size}
+    return {**told, "nan_is_convention": order > 0}
 
 
 def _lost_sign(bits: Bits, got: Bits, probe: Probe) -> Violations | None:

@@ -1,7 +1,7 @@
 """Backends: frameworks on devices, as arrays in and bits out. See ``base`` for the contract."""
 
 from gradproof.backends.base import Availability, Backend, Call, Implementation, Traits
-from gradproof.backends.registry import availability, available_backends, backend_ids, get_backend
+from gradproof.backends.registry import availability, available_backends, backend_ids, elsewhere_ids, get_backend
 
 __all__ = [
     "Availability",
@@ -12,5 +12,6 @@ __all__ = [
     "availability",
     "available_backends",
     "backend_ids",
+    "elsewhere_ids",
     "get_backend",
 ]

@@ -51,6 +51,8 @@ class Backend(abc.ABC):
     """Whether ``evaluate`` heeds ``Call.cotangent``, in mode eager at least."""
     works_on_device: ClassVar[bool] = False
     """Whether ``on_device`` and ``arrays`` are offered."""
+    probes_traits: ClassVar[bool] = True
+    """Whether ``traits`` can be asked for; where not, they are those of each implementation, or inferred."""
     compiles_each_shape: ClassVar[bool] = False
     """Whether each new shape of an array costs tens of milliseconds, in mode eager too."""
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
+from gradproof.formats.arrays import Bits
 from gradproof.functions import Function, get_function
 
 
@@ -27,6 +31,23 @@ class Traits:
     """FTZ: a subnormal result comes back as zero."""
     zeros_inputs: bool
     """DAZ: a subnormal input is read as zero."""
+
+
+class GivenInputs(Protocol):
+    """The only inputs at which an implementation has results, as those that were written to a file."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether they are every bit pattern of the format."""
+
+    def holds(self, bits: Bits) -> npt.NDArray[np.bool_]:
+        """Which of ``bits``, of shape (n,), are among them."""
+
+    def some(self, most: int) -> Bits:
+        """Each of them once, in growing order; of more than ``most`` so many, evenly chosen."""
+
+    def parts(self, size: int) -> Iterator[Bits]:
+        """All of them, at most ``size`` at a time."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +90,10 @@ class Implementation:
     """The function that it was declared with, its parameters bound; None for the installed one of that name."""
     file: str | None = None
     """The user's file that registers it, as it was given; None for a framework's own."""
+    traits: Traits | None = None
+    """What the device flushes that it runs on, as declared; None for what is probed on its backend, or inferred."""
+    inputs: GivenInputs | None = None
+    """The only inputs at which it can be asked; None where it computes."""
 
     @property
     def specification(self) -> Function:

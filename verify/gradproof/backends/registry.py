@@ -6,6 +6,7 @@ entry point's. GRADPROOF_NO_PLUGINS=1 switches these off. No framework is import
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from typing import Final
@@ -22,6 +23,8 @@ _BUILT_IN: Final = {
     "torch": "gradproof.backends.torch.backend:TorchBackend",
     "jax": "gradproof.backends.jax.backend:JaxBackend",
 }
+_ELSEWHERE: Final = {"bits": "gradproof.backends.bits:BitsBackend"}
+"""Backends without kernels of their own: they are named by implementations, and never part of what is installed."""
 
 
 @cache
@@ -32,12 +35,11 @@ def available_backends() -> dict[str, type[Backend]]:
     """
     found: dict[str, type[Backend]] = {}
     for name, target in _BUILT_IN.items():
-        module, _, attribute = target.partition(":")
-        found[name] = getattr(import_module(module), attribute)
+        found[name] = _imported(target)
     for point in enabled_entry_points(GROUP):
         if _BUILT_IN.get(point.name) == point.value:
             continue
-        if point.name in found:
+        if point.name in found or point.name in _ELSEWHERE:
             raise UsageError(f"{described(point)} offers a second backend of that name; {REMEDY}")
         offered = loaded(point)
         if not (isinstance(offered, type) and issubclass(offered, Backend)):
@@ -50,9 +52,30 @@ def available_backends() -> dict[str, type[Backend]]:
     return found
 
 
+def _imported(target: str) -> type[Backend]:
+    module, _, attribute = target.partition(":")
+    found: type[Backend] = getattr(import_module(module), attribute)
+    return found
+
+
+@cache
+def elsewhere() -> dict[str, type[Backend]]:
+    """The backends by name whose implementations compute somewhere else, and which have none of their own."""
+    return {name: _imported(target) for name, target in _ELSEWHERE.items()}
+
+
 def backend_ids() -> tuple[str, ...]:
     """``name:device`` of every backend and device known here, whether or not it can run."""
-    return tuple(f"{name}:{device}" for name, kind in available_backends().items() for device in kind.devices)
+    return _ids(available_backends())
+
+
+def elsewhere_ids() -> tuple[str, ...]:
+    """The same of ``elsewhere``."""
+    return _ids(elsewhere())
+
+
+def _ids(kinds: Mapping[str, type[Backend]]) -> tuple[str, ...]:
+    return tuple(f"{name}:{device}" for name, kind in kinds.items() for device in kind.devices)
 
 
 def split_id(backend: str) -> tuple[type[Backend], str]:
@@ -60,11 +83,11 @@ def split_id(backend: str) -> tuple[type[Backend], str]:
 
     Raises UsageError with a suggestion for an unknown name or device.
     """
-    kinds = available_backends()
+    kinds = {**available_backends(), **elsewhere()}
     name, colon, device = backend_spelled(backend, kinds).partition(":")
     if name not in kinds or (colon and device not in kinds[name].devices):
         known = backend_ids()
-        near = suggestion(backend, [*kinds, *known])
+        near = suggestion(backend, [*kinds, *known, *elsewhere_ids()])
         hint = f"did you mean {near!r}?" if near else f"known: {', '.join(known)}"
         raise UsageError(f"unknown backend {backend!r}; {hint}")
     return kinds[name], device or kinds[name].devices[0]

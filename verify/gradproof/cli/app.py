@@ -29,6 +29,8 @@ COMMANDS: Final = {
     "list": ("gradproof.cli.listing", "Functions, backends, properties, formats, implementations."),
     "doctor": ("gradproof.cli.doctor", "What is here, what is missing, and what it would take."),
     "sweep": ("gradproof.cli.sweep", "Judge every bit pattern of a format, or of a range."),
+    "vectors": ("gradproof.cli.vectors", "Inputs for a device elsewhere, whose results `judge` takes."),
+    "judge": ("gradproof.cli.judge", "Judge results made elsewhere, or published golden values."),
     "repro": ("gradproof.cli.repro", "Evaluate one input again, from its bits."),
     "formulas": ("gradproof.cli.formulas", "The known ways to write a function, each with its worst error."),
     "report": ("gradproof.cli.reporting", "Make HTML, Markdown or JUnit from results files."),

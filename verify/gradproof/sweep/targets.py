@@ -155,7 +155,8 @@ def _id(backend: str) -> str:
 
 def _default_ids(offers: Sequence[_Offer]) -> list[str]:
     if offers:
-        return list(dict.fromkeys(f"{o.implementation.backend}:{o.implementation.device or 'cpu'}" for o in offers))
+        named = [o.implementation for o in offers]
+        return list(dict.fromkeys(_id(f"{i.backend}:{i.device}" if i.device else i.backend) for i in named))
     return [name for name in backend_ids() if name.endswith(":cpu") and availability(name).available]
 
 

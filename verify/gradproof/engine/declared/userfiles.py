@@ -16,6 +16,7 @@ from typing import Final, NoReturn
 from gradproof.backends.base import Implementation
 from gradproof.backends.namespaces import names_kept
 from gradproof.backends.process_state import arithmetic_kept
+from gradproof.elsewhere import description
 from gradproof.engine.declared.implementations import collect, named_in
 from gradproof.engine.declared.markers import marked_in
 from gradproof.errors import Fault, ImplementationFault, UsageError, is_ours
@@ -34,6 +35,8 @@ def load(path: str, pinned: str | None = None, limit: float = 0.0, *, at: str | 
     Functions under the pytest marker ``gradproof`` count as registered. Raises UsageError when the file is
     missing, raises while imported, takes more than ``limit`` seconds (0 is no limit), or registers nothing;
     ImplementationFault("changed-file") when it is not the one whose ``digest_of`` is ``pinned``.
+
+    A description of results made elsewhere (``elsewhere.description``) is read instead.
     """
     file = Path(at or path)
     if pinned not in (None, digest_of(str(file))):
@@ -41,6 +44,8 @@ def load(path: str, pinned: str | None = None, limit: float = 0.0, *, at: str | 
     if not file.is_file():
         why = "is no regular file" if file.exists() else "does not exist"
         raise UsageError(f"expected a Python file, got {path!r}, which {why}")
+    if description.is_description(path):
+        return [replace(description.load(str(file)), file=path)]
     modules: list[ModuleType] = []
     try:
         what = f"the import of {path}"

@@ -29,12 +29,15 @@ from gradproof.functions import Function
 from gradproof.measure import Contract, Flushing, Judgement, get_contract, judge
 from gradproof.measure.causes import probable_cause
 from gradproof.measure.conversion import converted, fault_text, faults, judge_conversion
+from gradproof.measure.flushing import SeenFlushing, seen_flushing
 from gradproof.oracle import Certified, Oracle, Reference
 from gradproof.strategies import conversion_bits, landmark_bits, stratified
 
 EARLY = "early-saturation"
 INWARDS = 63 / 64
 """Steps, by which an input is multiplied, in which a saturated tail is gone back to where it begins."""
+MOST_GIVEN = 1 << 24
+"""Inputs that are judged one by one of those that are given; sweeps go through more (``sweep.recorded``)."""
 SUPREMUM_POINTS = 512
 """Values whose largest stands for a supremum; they may cost a second each."""
 
@@ -42,10 +45,13 @@ SUPREMUM_POINTS = 512
 class Probe:
     """One subject under test. Everything a property needs; nothing about verdicts.
 
-    ``witnesses`` are inputs that failed before; pointwise claims try them.
+    ``witnesses`` are inputs that failed before; pointwise claims try them. Of inputs that are given ``most`` are looked
+    at.
     """
 
-    def __init__(self, task: Task, selection: Selection, witnesses: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self, task: Task, selection: Selection, witnesses: tuple[int, ...] = (), *, most: int = MOST_GIVEN
+    ) -> None:
         self.function: Function = task.function
         self.implementation: Implementation = task.implementation
         self.backend: Backend = get_backend(task.backend)
@@ -58,6 +64,7 @@ class Probe:
         self.profile: str = selection.profile
         self.oracle: Oracle = oracle_of(task.function)
         self.witnesses = witnesses
+        self._most = most
         self.selection = selection
         namespaces.accept()
         self.seed = zlib.crc32(f"{selection.seed}/{task.function.label}/{task.format}".encode())
@@ -124,8 +131,30 @@ class Probe:
 
     @cached_property
     def traits(self) -> Traits:
-        """FTZ and DAZ of the backend in this format."""
-        return self.backend.traits(self.format)
+        """FTZ and DAZ in this format: of the implementation where they are declared, else of its backend."""
+        return self._traits(self.format)
+
+    def _traits(self, fmt: Format) -> Traits:
+        declared = self.implementation.traits
+        if declared is None and self.backend.probes_traits:
+            return self.backend.traits(fmt)
+        return declared or Traits(self.seen_flushing.results, self.seen_flushing.inputs)
+
+    @cached_property
+    def seen_flushing(self) -> SeenFlushing:
+        """What the implementation's results show about its device, by the lowest order that it has."""
+        bits = self.base_points
+        bits = bits[np.unique(np.linspace(0, bits.size - 1, min(bits.size, 1 << 16)).astype(np.int64))]
+        for order in (0, 1, 2):
+            try:
+                got = self.evaluate(bits, order) if self.has_derivative(order) else None
+            except Unsupported:
+                continue
+            if got is not None:
+                exact = self.target is not None
+                due = fa.values(bits, self.format) if exact else self.references(bits)[order].values
+                return seen_flushing(bits, got, due, self.format, self.target or self.format)
+        return SeenFlushing()
 
     # -- the oracle ------------------------------------------------------------------------------------
 
@@ -208,7 +237,7 @@ class Probe:
     def _converting(self) -> Flushing:
         """What the backend flushes on the way: results in the target, inputs in the source format."""
         assert self.target is not None
-        return Flushing(self.backend.traits(self.target).flushes_results, self.traits.zeros_inputs)
+        return Flushing(self._traits(self.target).flushes_results, self.traits.zeros_inputs)
 
     @lru_cache(maxsize=8)  # noqa: B019  a probe lives as long as its cells
     def asymptotes(self, order: int) -> tuple[float, ...]:
@@ -233,11 +262,19 @@ class Probe:
     # -- points ----------------------------------------------------------------------------------------
 
     @cached_property
+    def given(self) -> Bits | None:
+        """The only inputs at which the implementation can be asked, ``most`` of them; None where it can at any."""
+        inputs = self.implementation.inputs
+        return None if inputs is None or inputs.complete else inputs.some(self._most)
+
+    @cached_property
     def base_points(self) -> Bits:
-        """The inputs every pointwise claim tries: every bit pattern of a 16-bit format; otherwise an even
-        spread over all ordinals and landmarks with their neighbours. Of a conversion
+        """The inputs every pointwise claim tries: those that are ``given``; every bit pattern of a 16-bit format;
+        otherwise an even spread over all ordinals and landmarks with their neighbours. Of a conversion
         ``conversion_bits``.
         """
+        if self.given is not None:
+            return self.given
         if self.target is not None:
             return conversion_bits(self.format, self.target, self.budget.base_32, self.seed)
         if self.format.is_16_bit:

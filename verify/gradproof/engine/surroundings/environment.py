@@ -118,7 +118,7 @@ def _traits(backend: Backend) -> tuple[dict[str, Traits], dict[str, str]]:
     """
     found: dict[str, Traits] = {}
     unusable: dict[str, str] = {}
-    for name in backend.formats:
+    for name in backend.formats if backend.probes_traits else ():
         if name in FORMATS:
             try:
                 found[name] = backend.traits(FORMATS[name])

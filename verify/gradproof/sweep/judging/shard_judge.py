@@ -71,7 +71,7 @@ class ShardJudge:
 
     def _neighbour(self) -> Bits:
         """The result at the pattern before the first, where the order of the two can be checked."""
-        if not self.sections or not self._magnitude(self.shard.lo):
+        if not self.sections or not self._magnitude(self.shard.lo) or not self.subject.holds(self.shard.lo - 1):
             return np.empty(0, fa.storage(self.format))
         return self.subject.evaluate(np.array([self.shard.lo - 1], fa.storage(self.format)))
 
@@ -159,6 +159,8 @@ class ShardJudge:
         if not self.subject.parity or not self.negative:
             return
         sign = fa.storage(self.format).type(self.format.sign_bit)
+        if not self.subject.holds(*(bits[[0, -1]] ^ sign)):
+            return
         due = self.subject.evaluate(bits ^ sign)
         if self.subject.parity < 0:
             due = due ^ sign

@@ -28,6 +28,8 @@ from gradproof.sweep.plan import Target
 FINITE_CLAIM: Final = "accuracy"
 OTHER_CLAIM: Final = "special-values"
 """What a run claims of single results, at finite inputs and at the others."""
+LOOKED_AT: Final = 1 << 16
+"""Of results that were made elsewhere, how many inputs part the intervals of those that fail."""
 
 
 @cache
@@ -49,7 +51,7 @@ class Subject:
         self.target = target
         function, implementation = resolve(target)
         task = Task(function, implementation, target.backend, target.mode, target.format, target.order, "sweep")
-        self.probe = Probe(task, Selection(contract=target.contract))
+        self.probe = Probe(task, Selection(contract=target.contract), most=LOOKED_AT)
         self.order = order = target.order
         self.probe.require(order)
         if function.rounds_to is not None:
@@ -67,6 +69,11 @@ class Subject:
     def evaluate(self, bits: Bits) -> Bits:
         """What the implementation returns."""
         return self.probe.evaluate(bits, self.order)
+
+    def holds(self, *bits: int) -> bool:
+        """Whether there are results at all of these patterns: those that were made elsewhere may be of some alone."""
+        inputs = self.probe.implementation.inputs
+        return inputs is None or bool(inputs.holds(np.array(bits, fa.storage(self.probe.format))).all())
 
     def task(self, claim: str) -> Task:
         """The task of a run that judges ``claim`` about the target."""

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from gradproof.engine.findings.clusters import clusters
 from gradproof.engine.findings.notes import note
 from gradproof.engine.judging.certificates import certify_failure, number
 from gradproof.engine.judging.verdict import sentence
@@ -53,6 +54,14 @@ def swept_cell(target: Target, found: Mapping[str, Any]) -> tuple[Cell, States]:
     return _Sweep(target, found).verdict()
 
 
+def clustered(target: Target, found: Mapping[str, Any], cell: Cell) -> Cell:
+    """The cell of a sweep that fails with its failing inputs by where they lie: what findings are made of."""
+    if cell.status not in ("fail", "known"):
+        return cell
+    made = _Sweep(target, found)
+    return replace(cell, clusters=clusters(made.probe, target.order, [made.failing_inputs()]))
+
+
 class _Sweep:
     """One sweep on its way to a verdict."""
 
@@ -89,6 +98,14 @@ class _Sweep:
         if not finite:
             cell = replace(cell, reason="; ".join(["every finite input holds", *filter(None, [cell.reason])]))
         return self._failed(cell, self._violations(finite, special, worst), known), self._trusted(states)
+
+    def failing_inputs(self) -> Violations:
+        """Failing inputs of every kind: the ends of their intervals, the gravest, and some spread evenly over them."""
+        intervals = self._failing(*ranges.KINDS)
+        step = max(sum(i[2] for i in intervals) // SPREAD, 1)
+        width = self.format.width
+        some = {bits_at(k, width) for a, b, _ in intervals for k in range(a, b + 1, step)}
+        return judged_again(self.subject, some | self._ends(intervals) | self._greatest() | self._spread()).violations()
 
     def _trusted(self, states: States) -> States:
         """A declared deviation is not gone because a part of the format does not show it."""

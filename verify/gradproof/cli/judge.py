@@ -21,6 +21,7 @@ from gradproof.formats import FORMATS
 from gradproof.interrupts import interruptible
 
 if TYPE_CHECKING:
+    from gradproof.backends.base import Traits
     from gradproof.cli.outputs import Outputs
     from gradproof.elsewhere.description import Elsewhere
     from gradproof.elsewhere.golden import Golden
@@ -123,7 +124,7 @@ def _made(
     golden = None
     given: str | tuple[int, int]
     if options["golden"]:
-        golden, given, results = _golden(function, fmt, order, options)
+        golden, given, results = _golden(function, fmt, order, traits, options)
         label = Path(options["golden"]).name
     else:
         *named, results = options["files"]
@@ -159,21 +160,29 @@ def _from_stdin(path: Path, stack: contextlib.ExitStack) -> str:
     return str(path)
 
 
-def _golden(function: Function, fmt: Format, order: int, options: dict[str, Any]) -> tuple[Golden, str, str]:
-    """The rows of a golden file, and where they lie as arrays."""
+def _golden(
+    function: Function, fmt: Format, order: int, traits: Traits | None, options: dict[str, Any]
+) -> tuple[Golden, str, str]:
+    """The rows of a golden file, and where they lie as arrays; of several for one input the one that is most wrong."""
+    import numpy as np
+
     from gradproof.elsewhere import vector_files
     from gradproof.elsewhere.golden import read_golden
-    from gradproof.sweep.recorded import FOLDER
+    from gradproof.sweep.recorded import FOLDER, judged_rows
 
     names = tuple(n.strip() for n in options["names"].split(",")) if options["names"] else ()
     if options["names"] and len(names) != 2:
         raise UsageError(f"expected --columns X,Y, got {options['names']!r}")
     golden = read_golden(options["golden"], fmt, names, options["notation"])
+    rows = golden.inputs, golden.outputs
+    errors, _ = judged_rows(function, fmt.name, order, rows, GOLDEN_CONTRACT, traits)
+    worst = np.lexsort((-np.nan_to_num(errors.u, nan=-1.0, posinf=np.inf), golden.inputs))
+    kept = worst[np.unique(golden.inputs[worst], return_index=True)[1]]
     FOLDER.mkdir(parents=True, exist_ok=True)
     stem = f"golden-{Path(options['golden']).stem}-{function.name}-{fmt.name}-order{order}"
     paths = [str(FOLDER / f"{stem}-{which}.bin") for which in ("inputs", "outputs")]
-    for path, bits in zip(paths, (golden.inputs, golden.outputs), strict=True):
-        vector_files.write(path, fmt, int(bits.size), [bits])
+    for path, bits in zip(paths, rows, strict=True):
+        vector_files.write(path, fmt, int(kept.size), [bits[kept]])
     return golden, paths[0], paths[1]
 
 
@@ -245,10 +254,11 @@ def _wrong_rows(found: Recorded, golden: Golden, fmt: Format, contract: str) -> 
     """Which rows of a golden file are wrong, and by how much."""
     from gradproof.sweep.recorded import judged_rows
 
-    errors, due = judged_rows(found, golden.inputs, golden.outputs, contract)
+    made, rows = found.made, (golden.inputs, golden.outputs)
+    errors, due = judged_rows(made.specification, made.format, made.order, rows, contract, made.traits)
     out = console()
     wrong = [i for i, bad in enumerate(errors.failing) if bad]
-    total = count(golden.inputs.size, "row")
+    total = count(int(golden.inputs.size), "row")
     if not wrong:
         out.print(text(f"all of {total} of the golden file keep the contract {contract}"))
         return

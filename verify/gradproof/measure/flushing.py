@@ -81,7 +81,7 @@ def seen_flushing(bits: Bits, got: Bits, due: Floats, fmt: Format, into: Format)
 
 
 def _lost_tail(x: Floats, g: Floats, size: Floats, into: Format) -> npt.NDArray[np.bool_]:
-    """Where inputs have a sign on which normal results next to the subnormal ones are 0 too: no device flushes those."""
+    """Inputs of a sign with which normal results beside the subnormal ones are 0 too: no device flushes those."""
     least = float(into.min_normal)
     near = (size >= least) & (size < BESIDE * least) & np.isfinite(x)
     found = np.zeros(x.size, bool)

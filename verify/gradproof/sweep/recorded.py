@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from gradproof.backends.base import Traits
+from gradproof.backends.base import Implementation, Traits
 from gradproof.elsewhere.description import Elsewhere
 from gradproof.elsewhere.inputs import Inputs, RangeInputs
+from gradproof.elsewhere.recorded import Absent
 from gradproof.engine.probe import Probe
 from gradproof.engine.run import Listener, run
 from gradproof.engine.selection import Selection
@@ -21,6 +22,7 @@ from gradproof.engine.task import Task
 from gradproof.engine.userfiles import load
 from gradproof.formats import get_format
 from gradproof.formats.arrays import Bits
+from gradproof.functions import Function
 from gradproof.measure import Judgement
 from gradproof.results.findings import findings
 from gradproof.results.model import RunResult
@@ -126,18 +128,24 @@ def judge_listed(
     return _told(run(selection, listener), found)
 
 
-def judged_rows(found: Recorded, bits: Bits, got: Bits, contract: str) -> tuple[Judgement, list[str]]:
-    """The judgement of each row, and what is due there as decimal text (``a convention`` where no number is)."""
-    made = found.made
-    (implementation,) = load(found.path)
-    task = Task(made.specification, implementation, "bits:file", "eager", made.format, made.order, CLAIMS[0])
-    probe = Probe(task, Selection(contract=contract))
-    judgement = probe.judge(bits, got, made.order)
+def judged_rows(
+    function: Function, fmt: str, order: int, rows: tuple[Bits, Bits], contract: str, traits: Traits | None = None
+) -> tuple[Judgement, list[str]]:
+    """The judgement of each of ``rows``, inputs and results of shape (n,), by itself; and what is due at those that
+    fail, as decimal text (``a convention`` where no number is; empty at the others).
+    """
+    bits, got = rows
+    silent = Implementation(
+        function.name, "bits", "rows", Absent(order), function.params, user=True, declared=function,
+        traits=traits or Traits(flushes_results=False, zeros_inputs=False), narrows_to=function.rounds_to,
+    )  # fmt: skip
+    probe = Probe(Task(function, silent, "bits:file", "eager", fmt, order, CLAIMS[0]), Selection(contract=contract))
+    judgement = probe.judge(bits, got, order)
     due = []
     for pattern, bad in zip(bits, judgement.failing, strict=True):
-        right = probe.certified(int(pattern), made.order) if bad else None
+        right = probe.certified(int(pattern), order) if bad else None
         known = right is not None and right.kind in ("finite", "infinite", "nan")
-        due.append(probe.format.decimal(right.bits) if right is not None and known else "a convention")
+        due.append("" if right is None else probe.format.decimal(right.bits) if known else "a convention")
     return judgement, due
 
 

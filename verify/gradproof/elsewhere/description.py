@@ -162,4 +162,5 @@ def _unpinned(data: Any) -> Any:
         raise UsageError(f"expected the file {path}, but it cannot be read: {fault.strerror or fault}") from fault
     if not same:
         raise UsageError(f"{path} has changed since it was judged; judge it again")
-    return path
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path

@@ -66,6 +66,9 @@ def prepared(made: Elsewhere, contract: str, folder: Path | None = None) -> Reco
     """
     root = FOLDER if folder is None else folder
     how = "declared"
+    inputs = made.recorded().inputs
+    if isinstance(inputs, RangeInputs):  # whoever reads the description need not go through a file of them again
+        made = replace(made, inputs=(inputs.first, inputs.last))
     path = made.write(root)
     (implementation,) = load(path)
     if made.traits is None:
@@ -77,9 +80,7 @@ def prepared(made: Elsewhere, contract: str, folder: Path | None = None) -> Reco
         made, how = replace(made, traits=Traits(seen.results, seen.inputs)), f"inferred from the results: {seen}"
         Path(path).unlink()
         path = made.write(root)
-    inputs = implementation.inputs
-    assert inputs is not None
-    return Recorded(made, path, inputs, how)  # type: ignore[arg-type]
+    return Recorded(made, path, inputs, how)
 
 
 def judge_swept(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gradproof.elsewhere.inputs import MOST_LISTED, ListedInputs, RangeInputs, inputs_in
-from gradproof.elsewhere.recorded import READ_AT_ONCE, Absent, RecordedResults
+from gradproof.elsewhere.recorded import READ_AT_ONCE, NotRecorded, RecordedResults
 from gradproof.elsewhere.vector_files import VectorFile, opened, write
 from gradproof.errors import Unsupported, UsageError
 from gradproof.formats import BFLOAT16, FLOAT8_E5M2, FLOAT32, Format
@@ -51,7 +51,7 @@ def test_an_input_without_a_result_is_named(tmp_path: Path) -> None:
     with pytest.raises(Unsupported, match=r"out.bin holds no result for 0x0006"):
         results(np.array([4, 6], np.uint16))
     with pytest.raises(Unsupported, match="no results of order 0"):
-        Absent(0)(np.array([4], np.uint16))
+        NotRecorded(0)(np.array([4], np.uint16))
 
 
 def test_wrong_lengths_and_two_results_for_one_input_are_refused(tmp_path: Path) -> None:

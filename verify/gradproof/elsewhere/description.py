@@ -15,7 +15,7 @@ from typing import Any, Final
 from gradproof.backends.base import Implementation, Traits
 from gradproof.elsewhere.command import Command
 from gradproof.elsewhere.inputs import Inputs, RangeInputs, inputs_in
-from gradproof.elsewhere.recorded import Absent, RecordedResults
+from gradproof.elsewhere.recorded import NotRecorded, RecordedResults
 from gradproof.elsewhere.vector_files import VectorFile, opened
 from gradproof.errors import UsageError
 from gradproof.files.reading import parsed_json, read_text
@@ -76,16 +76,16 @@ class Elsewhere:
         """The implementation that it describes. UsageError for files that are not what they should be."""
         function = self.specification
         common = Implementation(
-            function=function.name, backend="bits", name=self.name, call=Absent(0), params=dict(function.params),
+            function=function.name, backend="bits", name=self.name, call=NotRecorded(0), params=dict(function.params),
             formats=(self.format,), user=True, contract=self.contract, declared=function,
             narrows_to=function.rounds_to, traits=self.traits,
         )  # fmt: skip
         if self.commands:
             made: list[Callable[[Bits], Bits]]
-            made = [Command(text) if text else Absent(order) for order, text in enumerate(self.commands)]
+            made = [Command(text) if text else NotRecorded(order) for order, text in enumerate(self.commands)]
             return replace(common, device="command", call=made[0], derivatives=tuple(made[1:]))
         found = self.recorded()
-        calls: list[Callable[[Bits], Bits]] = [*(Absent(order) for order in range(self.order)), found]
+        calls: list[Callable[[Bits], Bits]] = [*(NotRecorded(order) for order in range(self.order)), found]
         return replace(common, device="file", call=calls[0], derivatives=tuple(calls[1:]), inputs=found.inputs)
 
     def recorded(self) -> RecordedResults:

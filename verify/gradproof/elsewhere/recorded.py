@@ -44,7 +44,7 @@ class RecordedResults:
         return self.file.at(self.inputs.positions(bits))
 
 
-class Absent:
+class NotRecorded:
     """In place of f^(order), of which there are no results."""
 
     def __init__(self, order: int) -> None:

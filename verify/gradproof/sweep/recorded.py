@@ -14,7 +14,7 @@ from typing import Any, Final
 from gradproof.backends.base import Implementation, Traits
 from gradproof.elsewhere.description import Elsewhere
 from gradproof.elsewhere.inputs import Inputs, RangeInputs
-from gradproof.elsewhere.recorded import Absent
+from gradproof.elsewhere.recorded import NotRecorded
 from gradproof.engine.probe import Probe
 from gradproof.engine.run import Listener, run
 from gradproof.engine.selection import Selection
@@ -137,7 +137,7 @@ def judged_rows(
     """
     bits, got = rows
     silent = Implementation(
-        function.name, "bits", "rows", Absent(order), function.params, user=True, declared=function,
+        function.name, "bits", "rows", NotRecorded(order), function.params, user=True, declared=function,
         traits=traits or Traits(flushes_results=False, zeros_inputs=False), narrows_to=function.rounds_to,
     )  # fmt: skip
     probe = Probe(Task(function, silent, "bits:file", "eager", fmt, order, CLAIMS[0]), Selection(contract=contract))

@@ -27,7 +27,7 @@ import numpy as np
 
 from gradproof.backends import get_backend
 from gradproof.backends.base import Call
-from gradproof.engine.environment import environment
+from gradproof.engine.surroundings.environment import environment
 from gradproof.formats import FLOAT32
 
 MEMORY = 1 << 30

@@ -201,7 +201,7 @@ def _introduce(found: Recorded, golden: Golden | None, fmt: Format) -> None:
 def _judged(
     found: Recorded, golden: Golden | None, fmt: Format, contract: str, options: dict[str, Any], out: Outputs
 ) -> int:
-    from gradproof.engine.run import exit_code
+    from gradproof.engine.running.run import exit_code
     from gradproof.results.keeping import Weight
     from gradproof.sweep.recorded import judge_listed, judge_swept
 

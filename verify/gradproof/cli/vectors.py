@@ -131,7 +131,7 @@ def inputs_of(function: Function, fmt: Format, options: dict[str, Any]) -> tuple
     """First and last of consecutive bit patterns, or a list of inputs."""
     import numpy as np
 
-    from gradproof.engine.selection import DEFAULT_SEED
+    from gradproof.engine.request.selection import DEFAULT_SEED
     from gradproof.formats import arrays as fa
     from gradproof.strategies import conversion_bits, landmark_bits, stratified
 

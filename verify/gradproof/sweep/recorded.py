@@ -15,11 +15,11 @@ from gradproof.backends.base import Implementation, Traits
 from gradproof.elsewhere.description import Elsewhere
 from gradproof.elsewhere.inputs import Inputs, RangeInputs
 from gradproof.elsewhere.recorded import NotRecorded
-from gradproof.engine.probe import Probe
-from gradproof.engine.run import Listener, run
-from gradproof.engine.selection import Selection
-from gradproof.engine.task import Task
-from gradproof.engine.userfiles import load
+from gradproof.engine.declared.userfiles import load
+from gradproof.engine.request.selection import Selection
+from gradproof.engine.request.task import Task
+from gradproof.engine.running.run import Listener, run
+from gradproof.engine.subject.probe import Probe
 from gradproof.formats import get_format
 from gradproof.formats.arrays import Bits
 from gradproof.functions import Function

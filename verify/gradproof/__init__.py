@@ -12,6 +12,7 @@ from gradproof._version import __version__
 
 if TYPE_CHECKING:
     from gradproof.backends.base import Backend, Implementation
+    from gradproof.elsewhere.command import command
     from gradproof.engine.declared.implementations import implements
     from gradproof.engine.declared.own_properties import property  # noqa: A004  the vocabulary's word, used as gp.property
     from gradproof.engine.ledger.known import known
@@ -34,6 +35,7 @@ _HOMES = {
     "Property": "gradproof.engine.properties.property",
     "UsageError": "gradproof.errors",
     "Violations": "gradproof.engine.properties.property",
+    "command": "gradproof.elsewhere.command",
     "contract": "gradproof.measure",
     "function": "gradproof.functions",
     "get_function": "gradproof.functions",
@@ -57,6 +59,7 @@ __all__ = [
     "UsageError",
     "Violations",
     "__version__",
+    "command",
     "contract",
     "function",
     "get_function",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from gradproof.cli import codes, outputs
+from gradproof.cli.commands import described, exec_options
 from gradproof.cli.completion import given
 from gradproof.cli.console import count
 from gradproof.cli.options import given_options, run_options, selection
 from gradproof.config import SHORTHANDS, effective
+from gradproof.errors import UsageError
 from gradproof.interrupts import interruptible
 
 
@@ -38,14 +41,21 @@ def run_command(**options: Any) -> int:
 
 
 @click.command("check", epilog="Example: gradproof check mine.py --format float32 --html mine.html")
-@click.argument("files", nargs=-1, required=True, metavar="FILE.py...", **given("file"))
+@click.argument("files", nargs=-1, metavar="FILE.py...", **given("file"))
+@exec_options
 @run_options
 def check_command(files: tuple[str, ...], **options: Any) -> int:
     """Check the implementations that FILE.py registers with @gradproof.implements.
 
     By default in every format, to the second derivative, all claims, contract `stable`. Writes no file unless
     one is named. Exits like `gradproof run`.
+
+    A program can be checked in place of a file: --exec './kernel --order {order}' --function gelu --format bfloat16.
     """
+    if bool(files) == (options["exec_"] is not None):
+        raise UsageError(
+            "expected FILE.py, or --exec COMMAND in its place" + (", got both" if files else ": no file was named")
+        )
     return _judge("check", options, files, {})
 
 
@@ -57,6 +67,9 @@ def _judge(command: str, options: Mapping[str, Any], files: tuple[str, ...], def
         defaults,
     )
     made = selection(settings, files)
+    if options.get("exec_") is not None or options.get("param"):
+        files = described(options, made.functions, made.formats, made.orders)
+        made = replace(made, files=files, orders=made.orders or (0,))
     prepared = outputs.prepare(chosen, files)
 
     from gradproof.cli.progress import Both, RunProgress

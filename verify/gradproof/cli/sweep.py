@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gradproof.cli import codes, outputs
+from gradproof.cli.commands import described, exec_options
 from gradproof.cli.completion import given
 from gradproof.cli.options import written_options
 from gradproof.config import BY_NAME, SHORTHANDS, parse
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from gradproof.sweep.targets import Wanted
 
 REPEATABLE: Final = ("backend", "format", "order", "mode")
+DEFAULT: Final = "float32"
+"""The format without ``--format``."""
 
 
 @click.command(
@@ -54,6 +57,7 @@ REPEATABLE: Final = ("backend", "format", "order", "mode")
 @click.option("--fresh", is_flag=True, help="Start again, and forget the finished shards of this sweep.")
 @click.option("--seed", metavar="N", help="Seed of a guided search.")
 @click.option("--points", metavar="N", help="Inputs that a guided search may try.")
+@exec_options
 @written_options(*outputs.WITHOUT_FORMAT, *SHORTHANDS, "report")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing until the summary.")
 def sweep_command(**options: Any) -> int:
@@ -104,8 +108,9 @@ def _wanted(options: dict[str, Any]) -> Wanted:
     given = {name: parse(BY_NAME[name], options[name], f"--{name}") for name in REPEATABLE if options[name]}
     several = {f"{name}s": values for name, values in given.items()}
     contract = parse(BY_NAME["contract"], options["contract"], "--contract") if options["contract"] else None
+    commands = described(options, options["names"], given.get("format", (DEFAULT,)), given.get("order", ()))
     return Wanted(
-        names=options["names"],
+        names=(*options["names"], *commands),
         bits=options["bits"],
         numbers=options["numbers"],
         contract=contract,

@@ -10,6 +10,7 @@ from typing import Any
 from gradproof.backends import availability, backend_ids, get_backend
 from gradproof.backends.base import Backend, Implementation
 from gradproof.backends.registry import split_id
+from gradproof.elsewhere.description import is_description
 from gradproof.engine.declared.userfiles import try_apart
 from gradproof.engine.planning.plan import check_distinct
 from gradproof.errors import UsageError
@@ -65,12 +66,16 @@ class Wanted:
     @property
     def files(self) -> tuple[str, ...]:
         """Those of the names that are Python files."""
-        return tuple(name for name in self.names if name.endswith(".py"))
+        return tuple(name for name in self.names if _is_file(name))
 
     @property
     def functions(self) -> tuple[str, ...]:
         """Those of the names that are functions."""
-        return tuple(name for name in self.names if not name.endswith(".py"))
+        return tuple(name for name in self.names if not _is_file(name))
+
+
+def _is_file(name: str) -> bool:
+    return name.endswith(".py") or is_description(name)
 
 
 @dataclass(frozen=True, eq=False)

@@ -108,7 +108,7 @@ def test_a_callable_over_bits_is_checked_and_swept_by_its_file(tmp_path: Path) -
     result = gp.run(files=file, property=("accuracy", "special-values"), order=(0, 1))
     assert {(c.backend, c.device, c.status) for c in result.cells} == {("bits", "callable", "pass")}
     excused = {(c.property, c.order): c.excused for c in result.cells}
-    # x is lost at the 127 subnormal numbers x > 0; up to 4 quanta are within the contract (m <= 2, where m is half of u).
+    # x is lost at 127 subnormal numbers; up to 4 quanta are within the contract (m <= 2, and m is half of u there).
     assert excused[("accuracy", 0)] == 123
     (cell,) = gp.run_sweep(str(file), format="bfloat16", workers=0, folder=tmp_path / "s").cells
     assert (cell.status, cell.backend, cell.device, cell.excused) == ("pass", "bits", "callable", 123)

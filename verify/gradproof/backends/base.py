@@ -69,6 +69,16 @@ class Backend(abc.ABC):
     def availability(cls, device: str) -> Availability:
         """Whether the framework and the device are here. Cheap when the framework is not installed."""
 
+    @classmethod
+    def takes_device(cls, device: str) -> bool:
+        """Whether ``device`` may be named with this backend: one of ``devices``, or another that it might know."""
+        return device in cls.devices
+
+    @property
+    def keeps_results(self) -> bool:
+        """Whether results of sweeps stay on the device (``on_device``)."""
+        return self.works_on_device and self.device != "cpu"
+
     def mode_availability(self, mode: str) -> Availability:
         """Whether ``mode``, one of ``modes``, can be used here: a compiler may be missing. Always the same answer."""
         return Availability(True)

@@ -84,13 +84,21 @@ def split_id(backend: str) -> tuple[type[Backend], str]:
     Raises UsageError with a suggestion for an unknown name or device.
     """
     kinds = {**available_backends(), **elsewhere()}
-    name, colon, device = backend_spelled(backend, kinds).partition(":")
-    if name not in kinds or (colon and device not in kinds[name].devices):
+    named = backend_spelled(backend, kinds)
+    name, _, device = named.partition(":")
+    if not is_known(named):
         known = backend_ids()
         near = suggestion(backend, [*kinds, *known, *elsewhere_ids()])
         hint = f"did you mean {near!r}?" if near else f"known: {', '.join(known)}"
         raise UsageError(f"unknown backend {backend!r}; {hint}")
     return kinds[name], device or kinds[name].devices[0]
+
+
+def is_known(backend: str) -> bool:
+    """Whether ``name`` or ``name:device`` may name a backend here, installed or not."""
+    name, colon, device = backend.partition(":")
+    kind = {**available_backends(), **elsewhere()}.get(name)
+    return kind is not None and (not colon or kind.takes_device(device))
 
 
 def availability(backend: str) -> Availability:

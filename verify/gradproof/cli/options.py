@@ -105,7 +105,7 @@ def backends(names: tuple[str, ...], devices: tuple[str, ...]) -> tuple[str, ...
     Devices alone mean every backend that has them; a name alone means its first device. Raises UsageError for
     unknown names, and for a name that carries a device beside ``--device``.
     """
-    from gradproof.backends import available_backends, backend_ids, elsewhere_ids
+    from gradproof.backends import available_backends, backend_ids, is_known
 
     kinds = available_backends()
     every = list(dict.fromkeys(device for kind in kinds.values() for device in kind.devices))
@@ -120,7 +120,7 @@ def backends(names: tuple[str, ...], devices: tuple[str, ...]) -> tuple[str, ...
                     f"expected a backend without a device beside --device {devices[0]}, got {name!r}; "
                     "drop one of the two devices"
                 )
-            if name not in elsewhere_ids():
+            if not is_known(name):
                 check_known(name, backend_ids(), "backend")
             ids.append(name)
             continue

@@ -7,13 +7,15 @@ switched for a call is switched back.
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
+import re
 import runpy
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, final
 
 import numpy as np
 
@@ -37,9 +39,14 @@ if TYPE_CHECKING:
     from gradproof.tracing.recording import Recording
 
 
+_DEVICE: Final = re.compile(r"[a-z][a-z0-9_]*(:[0-9]+)?")
+SLIP: Final = 0.7
+"""How alike (difflib's ratio) a name is to that of a device of ours to be taken for a slip of the pen; npu is 0.67."""
+
+
 @final
 class TorchBackend(Backend):
-    """PyTorch on one device; ``cuda`` is the current CUDA device."""
+    """PyTorch on one device; ``cuda`` is the current CUDA device, other names are those of ``torch.device``."""
 
     name: ClassVar[str] = "torch"
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
@@ -58,7 +65,7 @@ class TorchBackend(Backend):
         self._arrays = tensors
         self._calls = calls
         self._device: torch.device = (
-            torch.device("cuda", torch.cuda.current_device()) if device == "cuda" else torch.device("cpu")
+            torch.device("cuda", torch.cuda.current_device()) if device == "cuda" else torch.device(device)
         )
         self._compiled = calls.Compiler()
         self._code_generation: Availability | None = None
@@ -66,12 +73,26 @@ class TorchBackend(Backend):
 
     @classmethod
     def availability(cls, device: str) -> Availability:
-        """Whether PyTorch is installed; for ``cuda`` it is imported and a kernel is tried."""
-        if device not in cls.devices:
-            return Availability(False, f"expected torch:cpu or torch:cuda, got torch:{device}")
+        """Whether PyTorch is installed; for all devices but ``cpu`` it is imported and a kernel is tried."""
         if importlib.util.find_spec("torch") is None:
             return Availability(False, "PyTorch is not installed; pip install 'gradproof[torch]'")
-        return Availability(True) if device == "cpu" else _cuda_availability()
+        if device == "cpu":
+            return Availability(True)
+        return _cuda_availability() if device == "cuda" else _device_availability(device)
+
+    @classmethod
+    def takes_device(cls, device: str) -> bool:
+        """Any that PyTorch might know (xpu, mps, a name registered for PrivateUse1), unless it is a slip of the pen."""
+        kind = device.partition(":")[0]
+        known = kind in cls.devices
+        return bool(_DEVICE.fullmatch(device)) and (
+            known or not difflib.get_close_matches(kind, cls.devices, n=1, cutoff=SLIP)
+        )
+
+    @property
+    def keeps_results(self) -> bool:
+        """On CUDA; the operations of ``arrays`` are tried on no other device."""
+        return str(self._device.type) == "cuda"
 
     def mode_availability(self, mode: str) -> Availability:
         """``compiled`` takes what Inductor generates code with: a C++ compiler on CPUs, Triton on CUDA."""
@@ -95,6 +116,8 @@ class TorchBackend(Backend):
             found["compiler"] = self._code_generation.tool
         if self.device == "cpu":
             return {**found, "cpu_capability": torch.backends.cpu.get_cpu_capability()}
+        if self._device.type != "cuda":
+            return {**found, "device": self.device}
         properties = torch.cuda.get_device_properties(self._device)
         return {
             **found,
@@ -286,6 +309,31 @@ def _cuda_availability() -> Availability:
         (torch.ones(1, device="cuda") + 1).item()
     except RuntimeError as error:
         return Availability(False, f"the CUDA device runs no kernel of PyTorch {torch.__version__}: {error}")
+    return Availability(True)
+
+
+def _device_availability(device: str) -> Availability:
+    """Of any other device: whether PyTorch knows it, and a kernel answers with a number."""
+    try:
+        import torch
+    except Exception as error:  # as above
+        return Availability(False, f"PyTorch is installed but cannot be imported: {error}")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        why = str(error).splitlines()[0]
+        return Availability(
+            False,
+            f"PyTorch {torch.__version__} knows no device {device!r}: {why}. A backend of PrivateUse1 is known once "
+            "its package is imported, by itself as an entry point of torch.backends or by your file",
+        )
+    try:
+        answer = (torch.ones(1, device=chosen) + 1).cpu().item()
+    except Exception as error:  # what a device is missing is said by whichever layer misses it
+        why = " ".join(str(error).split())[:300]
+        return Availability(False, f"the device {device!r} runs no kernel of PyTorch {torch.__version__}: {why}")
+    if answer != 2:
+        return Availability(False, f"the device {device!r} says that 1 + 1 is {answer}, expected 2")
     return Availability(True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from gradproof.backends import availability, backend_ids, elsewhere_ids, get_backend
+from gradproof.backends import availability, backend_ids, get_backend, is_known
 from gradproof.backends.base import Backend, Implementation
 from gradproof.backends.registry import split_id
 from gradproof.engine.properties.installed import properties
@@ -148,18 +148,20 @@ def _backends(
 ) -> tuple[list[str], dict[str, str]]:
     """Ids that can run, and the reasons of those that cannot."""
     wanted = [b if ":" in b else f"{b}:cpu" for b in selection.backends]
-    elsewhere = [] if implementations is None else list(elsewhere_ids())
     for name in wanted:
-        _known(name, [*backend_ids(), *elsewhere], "backend")
+        if not is_known(name):
+            _known(name, backend_ids(), "backend")
     if not wanted:
         wanted = list(backend_ids())
         if implementations is not None:
             used = {i.backend for i in implementations}
-            for name in used - {i.partition(":")[0] for i in elsewhere}:
-                _known(f"{name}:cpu", backend_ids(), "backend")
-            places = {i.device or split_id(i.backend)[1] for i in implementations if i.backend in used}
+            for name in used:
+                if not is_known(name):
+                    _known(f"{name}:cpu", backend_ids(), "backend")
             wanted = [w for w in wanted if w.partition(":")[0] in used]
-            wanted += [e for e in elsewhere if e.partition(":")[0] in used and e.partition(":")[2] in places]
+            # Devices beyond those, as of an accelerator's own package.
+            named = (f"{i.backend}:{i.device or split_id(i.backend)[1]}" for i in implementations)
+            wanted = list(dict.fromkeys([*wanted, *filter(is_known, named)]))
     ready, missing = [], {}
     for name in wanted:
         state = availability(name)

@@ -63,7 +63,7 @@ class Subject:
             self.parity = -1 if function.odd == (order % 2 == 0) else 1
         self._sections: dict[bool, list[Section]] = {}
         backend = self.probe.backend
-        self.on_device = backend.device != "cpu" and backend.works_on_device and self.probe.format.width == 32
+        self.on_device = backend.keeps_results and self.probe.format.width == 32
         """Whether results stay where they were made; NumPy or the compiled loop take the others."""
 
     def evaluate(self, bits: Bits) -> Bits:

@@ -1,4 +1,4 @@
-"""The code of README.md and docs/your-code.md registers what it says, and its figures hold."""
+"""The code of README.md and of some pages registers what it says, and its figures hold."""
 
 from __future__ import annotations
 
@@ -85,6 +85,11 @@ REGISTERED = {
         NOTHING,
         [["silu", "torch", None, {}]],
         [["gelu", "torch", None, {}]],
+    ],
+    "docs/anywhere.md": [
+        [["silu", "bits", None, {}]],
+        [["relu", "bits", None, {}]],
+        [["silu", "torch", "npu", {}]],
     ],
 }  # fmt: skip
 

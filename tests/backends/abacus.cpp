@@ -29,7 +29,25 @@ struct Memory final : c10::Allocator {
 
 Memory memory;
 REGISTER_ALLOCATOR(DEVICE, &memory);
-C10_REGISTER_GUARD_IMPL(PrivateUse1, c10::impl::NoOpDeviceGuardImpl<DEVICE>);
+
+const c10::Device ONLY(DEVICE, 0);
+
+struct Guard final : c10::impl::DeviceGuardImplInterface {
+    c10::DeviceType type() const override { return DEVICE; }
+    c10::Device exchangeDevice(c10::Device) const override { return ONLY; }
+    c10::Device getDevice() const override { return ONLY; }
+    void setDevice(c10::Device) const override {}
+    void uncheckedSetDevice(c10::Device) const noexcept override {}
+    c10::Stream getStream(c10::Device) const override { return c10::Stream(c10::Stream::DEFAULT, ONLY); }
+    c10::Stream getDefaultStream(c10::Device) const override { return c10::Stream(c10::Stream::DEFAULT, ONLY); }
+    c10::Stream exchangeStream(c10::Stream) const override { return c10::Stream(c10::Stream::DEFAULT, ONLY); }
+    c10::DeviceIndex deviceCount() const noexcept override { return 1; }
+    void record(void **, const c10::Stream &, const c10::DeviceIndex, const c10::EventFlag) const override {}
+    void block(void *, const c10::Stream &) const override {}
+    bool queryEvent(void *) const override { return true; }
+};
+
+C10_REGISTER_GUARD_IMPL(PrivateUse1, Guard);
 
 struct Hooks final : at::PrivateUse1HooksInterface {
     bool isBuilt() const override { return true; }

@@ -13,13 +13,14 @@ from typing import Any, Final
 
 from gradproof.backends.base import Implementation, Traits
 from gradproof.elsewhere.description import Elsewhere
-from gradproof.elsewhere.inputs import Inputs, RangeInputs
+from gradproof.elsewhere.inputs import MOST_LISTED, Inputs, RangeInputs
 from gradproof.elsewhere.recorded import NotRecorded
 from gradproof.engine.declared.userfiles import load
 from gradproof.engine.request.selection import Selection
 from gradproof.engine.request.task import Task
 from gradproof.engine.running.run import Listener, run
 from gradproof.engine.subject.probe import Probe
+from gradproof.errors import UsageError
 from gradproof.formats import get_format
 from gradproof.formats.arrays import Bits
 from gradproof.functions import Function
@@ -69,6 +70,7 @@ def prepared(made: Elsewhere, contract: str, folder: Path | None = None) -> Reco
     inputs = made.recorded().inputs
     if isinstance(inputs, RangeInputs):  # whoever reads the description need not go through a file of them again
         made = replace(made, inputs=(inputs.first, inputs.last))
+    _check_number(made, inputs)
     path = made.write(root)
     (implementation,) = load(path)
     if made.traits is None:
@@ -81,6 +83,15 @@ def prepared(made: Elsewhere, contract: str, folder: Path | None = None) -> Reco
         Path(path).unlink()
         path = made.write(root)
     return Recorded(made, path, inputs, how)
+
+
+def _check_number(made: Elsewhere, inputs: Inputs) -> None:
+    one_by_one = made.specification.rounds_to is None and inputs.format.width != 32
+    if one_by_one and inputs.count > MOST_LISTED:
+        raise UsageError(
+            f"expected at most {MOST_LISTED:,} inputs of {made.format}, each of which the oracle looks at, got "
+            f"{inputs.count:,}; judge them in parts"
+        )
 
 
 def judge_swept(

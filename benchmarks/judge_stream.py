@@ -6,8 +6,9 @@
 2^LOG2 float32 bit patterns about that of 1.0 (2^32 is all: 16 GiB of results in a temporary folder) are computed by
 the backend and written to a file, which is not timed. Then, by turns and from empty run folders, a sweep of the
 backend's implementation, and the judging of the file, each in a process of its own with so many workers; the better of
-the rounds. What is timed is the whole command. Memory is that of all processes of a command together: resident pages,
-shared ones counted in each process, looked at every 20 ms. Goals: half of the sweep's speed, less than 1 GiB.
+the rounds. What is timed is the whole command. Memory is that of all processes of a command together, looked at every
+50 ms: the proportional set size, in which a page that several processes share (libraries, cached files) is divided
+among them. Goals: half of the sweep's speed, less than 1 GiB.
 
 For fewer than 2^32 inputs the time of all of them is extrapolated, and said to be.
 """
@@ -15,7 +16,6 @@ For fewer than 2^32 inputs the time of all of them is extrapolated, and said to 
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -34,7 +34,7 @@ MEMORY = 1 << 30
 SHARE = 0.5
 CHUNK = 1 << 20
 ONE = 0x3F800000
-LOOK = 0.02
+LOOK = 0.05
 """Seconds between two looks at the memory."""
 
 
@@ -87,11 +87,12 @@ def family(pid: int) -> list[int]:
 
 
 def resident(pid: int) -> int:
-    """Resident bytes of a process; 0 for one that has ended."""
+    """The proportional set size of a process in bytes; 0 for one that has ended."""
     try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, IndexError):
+        rows = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
         return 0
+    return sum(int(row.split()[1]) * 1024 for row in rows if row.startswith("Pss:"))
 
 
 def main() -> None:

@@ -141,6 +141,19 @@ def test_a_file_that_shrinks_while_it_is_read_says_so(tmp_path: Path) -> None:
         file.read(0, 4)
 
 
+@pytest.mark.parametrize("mapped", [1 << 28, 1])
+def test_single_results_are_those_of_the_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mapped: int) -> None:
+    monkeypatch.setattr("gradproof.elsewhere.vector_files.MAPPED", mapped)
+    path = tmp_path / "a.npy"
+    np.save(path, np.arange(1000, dtype="<u2"))
+    file = opened(str(path), (BFLOAT16,), "results")
+    assert file.at(np.array([7, 999, 0])).tolist() == [7, 999, 0]
+    path.write_bytes(path.read_bytes()[:-2])
+    if mapped == 1:  # a mapped file that shrinks is refused by NumPy
+        with pytest.raises(UsageError, match="became shorter"):
+            file.at(np.array([999]))
+
+
 def test_a_stream_is_kept_in_a_file(tmp_path: Path) -> None:
     path = spooled(io.BytesIO(b"\x80\x3f"), tmp_path / "new" / "in.bin")
     assert bits_of(path, BFLOAT16) == [0x3F80]

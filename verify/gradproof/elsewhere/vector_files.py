@@ -36,6 +36,8 @@ SAFETENSORS_TYPES: Final = {
 }  # fmt: skip
 """https://github.com/huggingface/safetensors, the formats that are judged here; U8 to U64 and I8 to I64 are bits."""
 INTEGERS: Final = {f"{kind}{width}": width for kind in "UI" for width in (8, 16, 32, 64)}
+MAPPED: Final = 1 << 28
+"""Bytes up to which a file is mapped into memory for single results."""
 LONGEST_HEADER: Final = 100_000_000
 """Bytes, the limit of the safetensors format itself."""
 
@@ -62,8 +64,20 @@ class VectorFile:
         dtype = storage(self.format)
         if not self.count:
             return np.empty(0, dtype)
+        if self.count * dtype.itemsize > MAPPED:
+            return self._one_by_one(np.asarray(positions), dtype)
         mapped = np.memmap(self.path, dtype.newbyteorder("<"), "r", self.offset, (self.count,))
         return np.ascontiguousarray(mapped[positions]).astype(dtype, copy=False)
+
+    def _one_by_one(self, positions: Any, dtype: np.dtype[Any]) -> Bits:
+        """Each read for itself: mapped pages of a large file, with what is read ahead, would fill the memory."""
+        size = dtype.itemsize
+        with self.path.open("rb", buffering=0) as stream:
+            parts = [os.pread(stream.fileno(), size, self.offset + int(p) * size) for p in positions]
+        content = b"".join(parts)
+        if len(content) != size * len(parts):
+            raise UsageError(f"{self.path} became shorter while it was read; expected {self.count:,} results in it")
+        return np.frombuffer(content, dtype.newbyteorder("<")).astype(dtype)
 
 
 def opened(path: str, formats: Sequence[Format], what: str) -> VectorFile:

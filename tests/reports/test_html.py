@@ -34,7 +34,7 @@ def test_making_a_report_needs_no_numpy_and_no_room_of_the_engine() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     rooms = {".".join(m.split(".")[:2]) for m in done.stdout.split()}
-    allowed = ("errors", "formats", "files", "results", "text", "extend", "_version")
+    allowed = ("errors", "formats", "files", "results", "text", "spelling", "extend", "_version")
     assert rooms <= {f"gradproof.{room}" for room in allowed}
 
 

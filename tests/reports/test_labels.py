@@ -83,10 +83,13 @@ def test_what_machines_read_has_plain_names() -> None:
     assert REFERENCES not in json.dumps(result.to_json())
 
 
-def test_a_failing_stand_in_is_told_as_ours(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failing_stand_in_is_told_as_ours(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from gradproof.cli.console import console
     from gradproof.cli.failures import show
 
+    monkeypatch.setenv("COLUMNS", "200")
     failing: list[Cell] = [c for c in on_numpy(OURS + "relu").cells if c.status == "fail"]
     show(console(), failing[0])
     assert f"of        {OURS}relu ({REFERENCES})" in capsys.readouterr().out

@@ -28,6 +28,7 @@ from tests.plugin.sources import RELU, RELU_IDS, RIGHT, one_cell
         (["--gradproof-format", "float64"], []),
         (["-o", "gradproof_format=bfloat16", "-o", "gradproof_order=0"], RELU_IDS[2:3]),
         (["-o", "gradproof_format=bfloat16", "--gradproof-format", "float16"], RELU_IDS[:2]),
+        (["--gradproof-format", "Half", "--gradproof-backend", "NumPy"], RELU_IDS[:2]),
     ],
 )
 def test_filters_keep_what_mark_and_options_have_in_common(
@@ -42,7 +43,7 @@ def test_filters_keep_what_mark_and_options_have_in_common(
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        (["--gradproof-format", "f16"], "--gradproof-format: unknown format 'f16'; expected one of *"),
+        (["--gradproof-format", "f17"], "--gradproof-format: unknown format 'f17'; expected one of *"),
         (
             ["--gradproof-backend", "torhc"],
             "--gradproof-backend: unknown backend 'torhc'; did you mean 'torch'?",

@@ -43,8 +43,10 @@ def test_a_name_that_exists_nowhere_is_an_error_with_the_nearest_one(given: Any,
     [
         (
             {"formats": ("float17",)},
-            "unknown format 'float17'; expected one of float64, float32, float16, bfloat16, float8_e4m3fn, float8_e5m2; "
-            "did you mean 'float16'?",
+            (
+                "unknown format 'float17'; expected one of float64, float32, float16, bfloat16, float8_e4m3fn, "
+                "float8_e5m2; did you mean 'float16'?"
+            ),
         ),
         ({"orders": (3,)}, "expected an order of 0, 1 or 2, got 3"),
         ({"contract": "strict"}, "unknown contract 'strict'; expected one of faithful, stable, training"),

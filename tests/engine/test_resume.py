@@ -92,7 +92,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_results(tmp_path: Path, who
     killed(tmp_path, chance.randrange(1, CELLS), "--jobs", first)
     assert not (tmp_path / "results.json").exists()
     kept = lines(tmp_path) - 1
-    done = command(tmp_path, "--jobs", then, "--resume")
+    done = command(tmp_path, "--jobs", then, "--resume", "-v")
     assert done.returncode == 0, done.stderr
     assert f"resumed: {kept} of {CELLS} cells were judged by an earlier run" in done.stderr
     assert done.stderr.count("\npass ") == CELLS - kept

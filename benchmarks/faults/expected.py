@@ -92,14 +92,15 @@ NUMPY_FORMULAS: Final = {
         ((-INF, -1.8e19), (-(2.0**-58), 2.0**-58), (1.8e19, INF)), "abs/root-of-square",
     ),
     "relu_masked": case("special", 0, ((-INF, -INF),), ((-INF, -INF),), "relu/mask", open_=True),
-    "relu_mean_of_x_and_abs": case("special", 0, ((2.0**127, LARGEST),), ((1.7e38, INF),), "relu/mean", open_=True),
+    "relu_mean_of_x_and_abs": case(
+        "special", 0, ((2.0**127, LARGEST),), ((-INF, -LARGEST), (1.7e38, INF)), "relu/mean", open_=True),
     "tanh_by_exponentials": case(
         "bulk", 0, (*NEAR_ZERO, *both(89, LARGEST)), ((-INF, -88), (-1, 1), (88, INF)), "tanh/exponentials"
     ),
     "tanh_by_sigmoid": case("bulk", 0, NEAR_ZERO, ((-1, 1),), "tanh/sigmoid"),
     "mish_textbook": case("bulk", 0, ((-VANISHES, -ONE_PLUS),), ((-INF, -1),), "mish/textbook"),
     "silu_in_float16": case("bulk", 0, ((0.1, 60000),), by="in/float16"),
-    "sigmoid_in_bfloat16": case("bulk", 0, ((-80, 4),), by="in/bfloat16"),
+    "sigmoid_in_bfloat16": case("bulk", 0, ((-80, -1e-5),), by="in/bfloat16"),
     "softplus_in_float32": case("bulk", 0, ((-80, 1e38),), by="in/float32"),
     "hardsigmoid_four_digits": case("bulk", 0, both(0.02, 2.9), ((-3, 3),)),
     "selu_constants_of_float32": case("bulk", 0, both(1e-300, 1e300), by="selu/float32-constants"),
@@ -163,7 +164,7 @@ TORCH_FORMULAS: Final = {
     "elu_is_selu": case("bulk", 0, ((0.01, 1e38),), by="selu"),
     "hardswish_is_silu": case("bulk", 0, both(0.01, 2), by="silu"),
     "leaky_relu_default_slope": case("bulk", 0, ((-1e38, -1e-30),), ((-INF, 0),), "leaky_relu", open_=True),
-    "mish_is_silu": case("bulk", 0, ((-8, -0.1),), by="silu"),
+    "mish_is_silu": case("bulk", 0, ((-3, -0.1),), by="silu"),
     "tanh_in_default_dtype": case("bulk", 0, both(1e-30, 5), by="in/float32"),
     "gelu_in_bfloat16": case("bulk", 0, ((0.1, 1e38),), by="in/bfloat16"),
     "silu_detached": case("bulk", 1, both(0.1, 3), by="softplus", open_=True),
@@ -207,7 +208,7 @@ TORCH_SECOND: Final = {
     "sigmoid_detached": case("bulk", 2, both(0.01, 80)),
     "gelu_sign": case("bulk", 2, ((-1.2, 1.2),)),
     "sigmoid_by_difference": case("bulk root", 2, both(2.0**-50, 2.0**-20), ((-0.5, 0.5),), "sigmoid/(1-2s)", open_=True),
-    "elu_second_on_both_sides": case("bulk", 2, ((0.01, 80),), ((0, INF),)),
+    "elu_second_on_both_sides": case("bulk", 2, ((0.01, 80),), ((0, INF),), "exp", open_=True),
 }
 
 JAX_FORMULAS: Final = {
@@ -223,7 +224,7 @@ JAX_FORMULAS: Final = {
     "silu_stopped": case("bulk", 1, both(0.1, 3), by="softplus", open_=True),
     "hardsigmoid_of_keras": case("bulk", 0, both(0.01, 2.9), ((-3, 3),)),
     "leaky_relu_is_relu": case("bulk", 0, ((-1e38, -1e-30),), ((-INF, 0),), "relu", open_=True),
-    "sigmoid_in_bfloat16": case("bulk", 0, ((-80, 4),), by="in/bfloat16"),
+    "sigmoid_in_bfloat16": case("bulk", 0, ((-80, -1e-5),), by="in/bfloat16"),
     "silu_differs_when_traced": BULK_OR_PATH,
     "silu_five_percent": case("bulk", 1, ((-80, -2), (-1, 1e30))),
     "tanh_one_percent": case("bulk", 1, ((-40, 40),)),

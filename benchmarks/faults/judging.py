@@ -105,3 +105,12 @@ def _covered(span: tuple[int, int], held: Sequence[tuple[int, int]]) -> float:
     """The share of an interval's floats that lie in ``held``."""
     low, high = span
     return sum(max(0, min(high, b) - max(low, a) + 1) for a, b in held) / (high - low + 1)
+
+
+def flagged(result: dict[str, Any]) -> dict[str, list[str]]:
+    """Each implementation of a results file, with the sentences of the findings about it."""
+    named: dict[str, list[str]] = {cell["implementation"]: [] for cell in result["cells"]}
+    for finding in result["findings"]:
+        if finding["known_ref"] is None:
+            named[finding["implementation"]].append(finding["text"])
+    return named

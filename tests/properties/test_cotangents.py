@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,13 +32,14 @@ def failing(name: str, fmt: str, x: list[float], slope: Callable[[Floats], Float
     probe = Probe(task("consistency", name, exact(name), fmt, 1), QUICK)
     bits = fa.round_values(np.array(x), probe.format)
 
-    def pulled(cotangent: float) -> Bits:
+    def pulled(cotangent: Any) -> Bits:
         with np.errstate(all="ignore"):
             product = fa.round_values(cotangent * slope(fa.values(bits, probe.format)), probe.format)
         finite = np.isfinite(fa.values(product, probe.format)) & (cotangent != 0)
         return np.where(finite, product + np.uint64(ulps).astype(product.dtype), product).astype(product.dtype)
 
-    figures, _ = nonlinear(probe, bits, pulled(1.0), pulled)
+    turns = np.where(np.arange(bits.size) % 2 == 1, 2.0, 1.0)
+    figures, _ = nonlinear(probe, bits, pulled(1.0), pulled, lambda: pulled(turns))
     return {row["cotangent"]: row["failing"] for row in figures}
 
 

@@ -169,6 +169,14 @@ class Absolute(Slope):
         return cotangent.abs() * (ctx.saved_tensors[0] > 0)
 
 
+class Mean(Slope):
+    """A backward pass that hands every element the mean of what came in."""
+
+    @staticmethod
+    def backward(ctx: Any, cotangent: Any) -> Any:
+        return cotangent.mean() * (ctx.saved_tensors[0] > 0)
+
+
 class Normalised(Slope):
     """Divides by the cotangent: NaN for 0."""
 
@@ -197,15 +205,16 @@ class ForgetfulAtTheKink(Slope):
     ("rule", "wrong"),
     [
         (Slope, ()),
-        (Forgetful, (0.0, -3.0, "tiny", "huge")),
+        (Forgetful, (0.0, -3.0, "tiny", "huge", "turns")),
         (Absolute, (-3.0,)),
         (Normalised, (0.0,)),
-        (ForgetfulAtTheKink, (0.0, -3.0, "tiny", "huge")),
+        (ForgetfulAtTheKink, (0.0, -3.0, "tiny", "huge", "turns")),
+        (Mean, ("turns",)),
     ],
 )
 def test_the_vjp_is_linear_in_the_cotangent(rule: Any, wrong: tuple[Any, ...], fmt: str) -> None:
     cell = judged(rule.apply, "relu", 1, fmt)
-    rows = dict(zip((0.0, -3.0, "tiny", "huge"), cell.measured["ways"]["cotangents"], strict=True))
+    rows = dict(zip((0.0, -3.0, "tiny", "huge", "turns"), cell.measured["ways"]["cotangents"], strict=True))
     assert tuple(c for c, row in rows.items() if row["failing"]) == wrong
     assert all(row["n"] > 100 for row in rows.values())
     assert cell.status == ("fail" if wrong else "pass")
@@ -233,14 +242,14 @@ def test_a_wrong_slope_at_one_input_hides_no_vjp_at_others() -> None:
         made = task("consistency", "relu", [rule.apply], "float32", 1, backend="torch:cpu")
         found = properties()["consistency"].check(Probe(made, QUICK, (witness,)), 1)
         rows = found.measured["ways"]["cotangents"]
-        assert [bool(row["failing"]) for row in rows] == [False, wrong, False, False]
-        assert [row["not_judged"] for row in rows] == [0, 1, 1, 1]
+        assert [bool(row["failing"]) for row in rows] == [False, wrong, False, False, False]
+        assert [row["not_judged"] for row in rows] == [0, 1, 1, 1, 1]
         assert any("vjp" in v.explanation for v in found.violations) == wrong
 
 
 def test_a_vjp_that_squares_the_cotangent_overflows() -> None:
     rows = judged(Squared.apply, "relu", 1).measured["ways"]["cotangents"]
-    assert [bool(row["failing"]) for row in rows] == [False, False, True, True]
+    assert [bool(row["failing"]) for row in rows] == [False, False, True, True, False]
 
 
 def test_reverse_and_forward_mode_that_differ_off_the_kink_fail() -> None:

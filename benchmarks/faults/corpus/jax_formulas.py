@@ -6,6 +6,33 @@ import jax.numpy as jnp
 import gradproof as gp
 
 
+def custom(f, slope):
+    """F with ``slope`` for its derivative."""
+    g = jax.custom_jvp(f)
+    g.defjvp(lambda primals, tangents: (f(*primals), slope(*primals) * tangents[0]))
+    return g
+
+
+def silu(x):
+    """SiLU, in float32 where that is wider; on the left by halves, since XLA flushes e^x."""
+    wide = x.astype(jnp.float32)
+    left = jnp.clip(wide, -300, 0)
+    half = jnp.exp(left / 2)
+    y = jnp.where(wide < 0, left * half / (1 + half * half) * half, wide / (1 + jnp.exp(-jnp.maximum(wide, 0))))
+    return y.astype(x.dtype)
+
+
+def silu_slope(x):
+    """f' of SiLU likewise."""
+    wide = jnp.clip(x.astype(jnp.float32), -300, 300)
+    half = jnp.exp(-jnp.abs(wide) / 2)
+    s = jnp.where(wide < 0, half / (1 + half * half) * half, 1 / (1 + half * half))
+    return (s + wide * half / (1 + half * half) / (1 + half * half) * half).astype(x.dtype)
+
+
+right_silu = custom(silu, silu_slope)
+
+
 @gp.implements("silu", backend="jax:cpu", formats=["float32"])
 def silu_quotient(x):
     """x / (1 + e^-x), whose derivative divides twice."""
@@ -45,8 +72,8 @@ def tanh_by_exponentials(x):
 
 @gp.implements("silu", backend="jax:cpu", formats=["bfloat16"])
 def silu_stopped(x):
-    """The sigmoid is stopped: f' = s, without x s'."""
-    return x * jax.lax.stop_gradient(jax.nn.sigmoid(x))
+    """f' = s, as of a stopped sigmoid: x s' is missing."""
+    return custom(silu, lambda x: jax.nn.sigmoid(x.astype(jnp.float32)).astype(x.dtype))(x)
 
 
 @gp.implements("hardsigmoid", backend="jax:cpu", formats=["float32"])
@@ -70,26 +97,13 @@ def sigmoid_in_bfloat16(x):
 @gp.implements("silu", backend="jax:cpu", formats=["bfloat16"])
 def silu_differs_when_traced(x):
     """Off by 5 % where it is traced."""
-    return jax.nn.silu(x) * 1.05 if isinstance(x, jax.core.Tracer) else jax.nn.silu(x)
-
-
-def custom(f, slope):
-    """F with ``slope`` for its derivative."""
-    g = jax.custom_jvp(f)
-    g.defjvp(lambda primals, tangents: (f(*primals), slope(*primals) * tangents[0]))
-    return g
-
-
-def silu_slope(x):
-    """f' of SiLU."""
-    s = jax.nn.sigmoid(x)
-    return s * (1 + jnp.clip(x, -1e4, 1e4) * jax.nn.sigmoid(-x))
+    return right_silu(x) * 1.05 if isinstance(x, jax.core.Tracer) else right_silu(x)
 
 
 @gp.implements("silu", backend="jax:cpu", formats=["bfloat16"])
 def silu_five_percent(x):
     """The derivative is 5 % too large everywhere."""
-    return custom(jax.nn.silu, lambda x: 1.05 * silu_slope(x.astype(jnp.float32)).astype(x.dtype))(x)
+    return custom(silu, lambda x: (1.05 * silu_slope(x.astype(jnp.float32))).astype(x.dtype))(x)
 
 
 @gp.implements("tanh", backend="jax:cpu", formats=["float32"])
@@ -107,15 +121,15 @@ def tanh_without_square(x):
 @jax.custom_vjp
 def scaled_silu(x):
     """SiLU."""
-    return jax.nn.silu(x)
+    return silu(x)
 
 
 def _forward(x):
-    return jax.nn.silu(x), x
+    return silu(x), x
 
 
 def _backward(x, g):
-    return (jnp.abs(g) * silu_slope(x.astype(jnp.float32)).astype(x.dtype),)
+    return (jnp.abs(g) * silu_slope(x),)
 
 
 scaled_silu.defvjp(_forward, _backward)

@@ -32,7 +32,7 @@ def sigmoid_textbook(x):
 
 def s_one_minus_s(x):
     with np.errstate(all="ignore"):
-        s = 1 / (1 + np.exp(-x))
+        s = right["sigmoid"](x)
         return s * (1 - s)
 
 

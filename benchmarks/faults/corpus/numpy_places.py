@@ -81,9 +81,9 @@ def softsign_of_infinity(x):
 
 @gp.implements("silu", backend="numpy", derivative=SILU, formats=["float32"])
 def silu_of_minus_infinity(x):
-    """-inf times 0."""
+    """NaN at -inf, as -inf times 0 is."""
     with np.errstate(all="ignore"):
-        return x * right["sigmoid"](x)
+        return np.where(x == -np.inf, np.float32(np.nan), right["silu"](x))
 
 
 @gp.implements("abs", backend="numpy", derivative=(lambda x: np.where(x == 0, 2, np.sign(x)).astype(x.dtype),),

@@ -196,7 +196,10 @@ class _Comparison:
         linear = probe.backend.takes_cotangents and probe.mode == "eager" and probe.paths[0] == "reverse"
         if self.order != 1 or not linear or (probe.backend.compiles_each_shape and not widely_tried(probe)):
             return
-        figures, found = nonlinear(probe, self.bits, self.first, lambda c: self._answer(self.bits, cotangent=c))
+        figures, found = nonlinear(
+            probe, self.bits, self.first, lambda c: self._answer(self.bits, cotangent=c),
+            lambda: self._answer(self.bits, unequal=True),
+        )  # fmt: skip
         self.figures["cotangents"] = figures
         self.found += found
         self.compared += sum(row["n"] for row in figures)

@@ -1,4 +1,7 @@
-"""The vector-Jacobian product is linear in the cotangent: what comes back for c is c times what comes back for 1."""
+"""The vector-Jacobian product is linear in the cotangent: for c comes back c times what comes back for 1.
+
+Each element's is its own: where every second cotangent is 2, twice that comes back at these, and no more elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,7 @@ from gradproof_properties.allowances import allowance
 Mask = npt.NDArray[np.bool_]
 REACH = 8.0
 """Cotangents other than 0 are tried on [-8, 8], where no activation function makes a large number of a small one."""
+ALTERNATING = "1 and 2 in turn"
 UNDERFLOWS = 16.0
 """Steps of a derivative's formula that may underflow; each error may still be multiplied by 1 + |x|."""
 
@@ -37,9 +41,11 @@ def cotangents(fmt: Format) -> tuple[float, ...]:
 
 
 def nonlinear(
-    probe: Probe, bits: Bits, ones: Bits, pulled: Callable[[float], Bits]
+    probe: Probe, bits: Bits, ones: Bits, pulled: Callable[[float], Bits], alternating: Callable[[], Bits]
 ) -> tuple[list[dict[str, Any]], list[Violations]]:
-    """Check all cotangents at ``bits`` of shape (n,); ``ones`` is the answer to 1 and ``pulled(c)`` that to c.
+    """Check all cotangents at ``bits`` of shape (n,); ``ones`` is the answer to 1, ``pulled(c)`` that to c.
+
+    ``alternating()`` is the answer to 1, 2, 1, 2 and so on.
 
     Cotangent 0 gives 0 wherever ``ones`` is finite. The others give c times ``ones`` within 2 |c| times the admissible
     error of f' (once for either answer) and the format's underflow, wherever ``ones`` is finite and the product stays
@@ -62,24 +68,27 @@ def nonlinear(
     flushes = flushing.flushes(probe.traits)
     least = float(fmt.min_normal if flushes else fmt.min_subnormal)
     figures, found = [], []
-    for c in cotangents(fmt):
-        results = pulled(c)
+    turns = np.where(np.arange(bits.size) % 2 == 1, 2.0, 1.0)
+    asked: list[float | str] = [*cotangents(fmt), ALTERNATING]
+    for given in asked:
+        c = turns if isinstance(given, str) else np.full(bits.size, given)
+        results = alternating() if isinstance(given, str) else pulled(given)
         got = fa.values(results, fmt)
         with np.errstate(all="ignore"):
             due = c * own
-            bound = np.where(c == 0, 0.0, 2 * abs(c) * room + UNDERFLOWS * least * (1 + np.abs(x)))
+            bound = np.where(c == 0, 0.0, 2 * np.abs(c) * room + UNDERFLOWS * least * (1 + np.abs(x)))
             # Formulas multiply by x, some twice, before they multiply by what makes it small again.
             inside = np.abs(due) * (1 + np.abs(x)) ** 2 < float(fmt.max_value)
-            eligible = finite if c == 0 else near & inside
-            judged = eligible if c == 0 else eligible & accurate
+            eligible = finite & ((c == 0) | (near & inside))
+            judged = eligible & ((c == 0) | accurate)
             error = np.abs(got - due)
             wrong = judged & ~(error <= bound)
             ratio = error / np.maximum(bound, least)
-            felt = ~(error <= 2 * max(abs(c), 1.0) * room)
+            felt = ~(error <= 2 * np.maximum(np.abs(c), 1.0) * room)
         skipped = int((eligible & ~judged).sum())
-        figures.append({"cotangent": c, "n": int(judged.sum()), "not_judged": skipped, "failing": int(wrong.sum())})
+        figures.append({"cotangent": given, "n": int(judged.sum()), "not_judged": skipped, "failing": int(wrong.sum())})
         if wrong.any():
-            found.append(_violations(fmt, bits, results, c, due, ratio, wrong, felt))
+            found.append(_violations(fmt, bits, results, given, due, ratio, wrong, felt))
     return figures, found
 
 
@@ -90,15 +99,16 @@ def _rounding(probe: Probe, values: Floats) -> Floats:
 
 
 def _violations(
-    fmt: Format, bits: Bits, results: Bits, c: float, due: Floats, ratio: Floats, wrong: Mask, felt: Mask
+    fmt: Format, bits: Bits, results: Bits, given: float | str, due: Floats, ratio: Floats, wrong: Mask, felt: Mask
 ) -> Violations:
     got = fa.values(results, fmt)
     severity = np.where(np.isfinite(got), np.where(got == 0, LOST_SIGNAL, LARGE_ERROR), WRONG_CLASS).astype(np.int8)
     magnitude = np.where(np.isfinite(got), np.maximum(ratio, 1.0), np.inf)
     rows = np.flatnonzero(wrong)
     i = int(rows[np.lexsort((-magnitude[rows], severity[rows]))[0]])
+    name = given if isinstance(given, str) else f"{given:g}"
     text = (
-        f"at {fmt.decimal(int(bits[i]))}: the vjp of cotangent {c:g} is {got[i]:g}, and that of cotangent 1 "
+        f"at {fmt.decimal(int(bits[i]))}: the vjp of cotangent {name} is {got[i]:g}, and that of cotangent 1 "
         f"makes it {due[i]:g}"
     )
     flushed = got[i] == 0 and abs(due[i]) < fmt.min_normal

@@ -116,3 +116,5 @@ class Call:
     """One of ``backends.layouts.LAYOUTS``, as far as ``Backend.layouts`` offers it."""
     cotangent: float = 1.0
     """What order 1 by the path reverse starts from, one for all elements; exact in the format."""
+    unequal: bool = False
+    """Whether every second element's cotangent is twice that."""

@@ -15,7 +15,7 @@ from gradproof.formats.arrays import Bits, Floats
 from gradproof.formulas.differentiation.gradients import gradient, pushforward, recorded
 from gradproof.formulas.differentiation.rules import JAX, TORCH
 from gradproof.formulas.differentiation.tape import Rules
-from gradproof.formulas.rounded import RoundedContext, Style, Subnormals, arithmetic
+from gradproof.formulas.rounded import IdealContext, RoundedContext, Style, Subnormals, arithmetic
 from gradproof.formulas.rounded.intervals import held
 from gradproof.formulas.rounded.libraries import Room
 from gradproof.functions import Function, get_function
@@ -84,10 +84,13 @@ def evaluate(
     fmt: Format,
     params: Mapping[str, Exact] | None = None,
     subnormals: Subnormals = "kept",
+    *,
+    ideal: bool = False,
 ) -> PossibleResults:
     """Every result that ``formula`` may have at ``bits`` of shape (n,), stored in ``fmt``.
 
-    ``subnormals`` says what the processor makes of subnormal numbers. Raises UsageError for a format without infinity.
+    ``subnormals`` says what the processor makes of subnormal numbers. ``ideal``: by the best library there is, whose
+    elementary functions are correctly rounded. Raises UsageError for a format without infinity.
     """
     fa.require_gradual_underflow()
     how = arithmetic(fmt, formula.style, FORMATS[formula.compute] if formula.compute else None, subnormals)
@@ -96,7 +99,7 @@ def evaluate(
     with np.errstate(all="ignore"):
         for start in range(0, bits.size, BLOCK):
             part = slice(start, start + BLOCK)
-            m = RoundedContext(how, formula.rooms)
+            m = (IdealContext if ideal else RoundedContext)(how, formula.rooms)
             result = m.stored(formula.definition(m, m.variable(bits[part]), **exact_params))
             found.low[part], found.high[part], found.nan[part] = result.low, result.high, result.nan
     return found

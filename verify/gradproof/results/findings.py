@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from gradproof.formats import FORMATS, Format
-from gradproof.results.formatting import decimal, figure
+from gradproof.results.formatting import ORDINARY, decimal, figure
 from gradproof.results.model import (
     FINDING_KINDS,
     Advice,
@@ -33,10 +33,16 @@ from gradproof.results.model import (
 FAILING: Final = ("fail", "error", "known")
 PATH: Final = ("consistency",)
 AT_KINKS: Final = ("kink-convention", "fd-jump")
+OF_ONE_INPUT: Final = ("kink-convention", "special-values")
+"""Claims whose certificate names the one input that is wrong."""
 ENOUGH: Final = 0.9
 """Share of a finding's failing inputs that its explanation must enclose."""
 SPREAD: Final = 0.25
 """How much the share of a systematic error may differ between cells."""
+SOMEWHERE: Final = ("bulk", "tail", "root", "kink", "special")
+"""Kinds that say where on the number line; relations of several results come after results that are wrong."""
+BETWEEN: Final = 0.125
+"""What lies between two intervals that count as one, relative to the numbers there: inputs are tried as densely."""
 SEVERAL: Final = 3
 """Formats that a sentence names; the rest are counted."""
 
@@ -97,7 +103,9 @@ def findings(cells: Iterable[Cell]) -> list[Finding]:
 
 
 def _first(finding: Finding) -> tuple[Any, ...]:
-    return finding.known_ref is not None, FINDING_KINDS.index(finding.kind), not finding.felt, -_size(finding.magnitude)
+    nowhere = finding.kind in SOMEWHERE and not finding.regions
+    new = finding.known_ref is None
+    return not new, nowhere, FINDING_KINDS.index(finding.kind), not finding.felt, -_size(finding.magnitude)
 
 
 def _size(magnitude: float | None) -> float:
@@ -230,12 +238,23 @@ def _of_relation(cells: list[Cell]) -> Finding:
     elif first.property in PATH:
         kind = "path"
     else:
-        kind = "bulk" if worst is None or _ordinary(decimal(certificate.input if certificate else None)) else "tail"
+        kind = "bulk" if worst is None else _place(decimal(certificate.input if certificate else None))
     text = " ".join((first.reason or first.property).split())
     return _finding(
-        cells, kind, f"{first.property}: {text}" if first.status != "error" else text, {}, worst, first.magnitude,
-        any(bool(c.felt) for c in cells), None, None,
+        cells, kind, f"{first.property}: {text}" if first.status != "error" else text, _named(cells), worst,
+        first.magnitude, any(bool(c.felt) for c in cells), None, None,
     )  # fmt: skip
+
+
+def _named(cells: Iterable[Cell]) -> dict[str, dict[str, list[list[str]]]]:
+    """The inputs that claims about single results name: they are the region."""
+    regions: dict[str, dict[str, list[list[str]]]] = {}
+    for cell in cells:
+        if cell.property in OF_ONE_INPUT and cell.certificate is not None and cell.certificate.input is not None:
+            bits = cell.certificate.input.bits
+            held = regions.setdefault(cell.format, {}).setdefault(str(cell.order), [])
+            held[:] = union(cell.format, [*held, [bits, bits]])
+    return regions
 
 
 def _finding(
@@ -352,14 +371,20 @@ def _where(group: _Group) -> str:
 
 
 def _hulls(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Intervals with those that meet joined, the widest first."""
+    """Intervals with those that meet joined, the widest among ordinary inputs first, then the widest."""
     joined: list[tuple[float, float]] = []
     for span in sorted(spans):
         if joined and _meet(joined[-1], span):
             joined[-1] = joined[-1][0], max(joined[-1][1], span[1])
         else:
             joined.append(span)
-    return sorted(joined, key=lambda s: -(s[1] - s[0]))
+    return sorted(joined, key=lambda s: (-_ordinary_width(s), -(s[1] - s[0])))
+
+
+def _ordinary_width(span: tuple[float, float]) -> float:
+    """How much of an interval lies among ordinary inputs."""
+    low, high = (min(max(end, -ORDINARY[1]), ORDINARY[1]) for end in span)
+    return high - low
 
 
 def _meet(one: tuple[float, float], other: tuple[float, float]) -> bool:
@@ -367,12 +392,16 @@ def _meet(one: tuple[float, float], other: tuple[float, float]) -> bool:
     first, second = sorted((one, other))
     if second[0] <= first[1]:
         return True
-    return second[0] - first[1] <= 0.05 * max(abs(first[1]), abs(second[0]))
+    size = max(abs(first[1]), abs(second[0]))
+    return math.isfinite(size) and second[0] - first[1] <= BETWEEN * size
 
 
-def _ordinary(text: str) -> bool:
+def _place(text: str) -> str:
+    """The kind of an input that a relation names: ``special`` for zeros, infinities and NaN."""
     try:
         size = abs(float(text))
     except ValueError:
-        return False
-    return size <= 2.0**5
+        return "tail"
+    if size == 0 or not math.isfinite(size):
+        return "special"
+    return "bulk" if ORDINARY[0] <= size <= ORDINARY[1] else "tail"

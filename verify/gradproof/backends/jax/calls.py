@@ -256,15 +256,18 @@ def _derivative(implementation: Implementation, call: Call) -> Function:
         return function
     if call.path == "reverse":
         for _ in range(call.order):
-            function = partial(_reverse, function, cotangent=call.cotangent)
+            function = partial(_reverse, function, cotangent=call.cotangent, unequal=call.unequal)
         return function
     if call.path == "forward":
         return partial(_forward, function if call.order == 1 else partial(_reverse, function))
     raise Unsupported(f"jax has no path {call.path!r} for {implementation.name}; no derivative was handed in")
 
 
-def _reverse(function: Function, x: Any, cotangent: float = 1.0) -> Any:
+def _reverse(function: Function, x: Any, cotangent: float = 1.0, *, unequal: bool = False) -> Any:
     y, pull = jax.vjp(function, x)
+    if unequal:
+        second = jnp.arange(y.size).reshape(y.shape) % 2 == 1
+        return pull(jnp.where(second, 2 * cotangent, cotangent).astype(y.dtype))[0]
     return pull(jnp.ones_like(y) if cotangent == 1.0 else jnp.full_like(y, cotangent))[0]
 
 

@@ -128,7 +128,7 @@ def evaluated(
     if call.order == 0 or given:
         return run.value()
     if call.path == "reverse":
-        return run.reverse(call.order, call.cotangent)
+        return run.reverse(call.order, call.cotangent, unequal=call.unequal)
     if call.path == "forward":
         return run.forward(call.order)
     raise Unsupported(f"torch has no path {call.path!r} for {implementation.name}; no derivative was handed in")
@@ -177,14 +177,22 @@ class TorchCall:
         with torch.no_grad():
             return self._call(self._fresh(), self._lacks_kernel)
 
-    def reverse(self, order: int, cotangent: float = 1.0) -> Tensor:
-        """f^(order) by autograd, ``order`` times over, each time with this cotangent for all elements."""
+    def reverse(self, order: int, cotangent: float = 1.0, *, unequal: bool = False) -> Tensor:
+        """f^(order) by autograd, ``order`` times over, each time with this cotangent for all elements.
+
+        ``unequal``: with twice that for every second one.
+        """
         leaf = self._fresh().requires_grad_(True)
         with torch.enable_grad():
             # The function gets a copy of the leaf: writing into it is seen below, not refused by autograd.
             y = self._call(leaf.clone(), self._lacks_kernel)
             for step in range(1, order + 1):
-                y = self._derive(step, lambda y=y, step=step: _vjp(y, leaf, cotangent, create_graph=step < order))  # type: ignore[misc]
+                y = self._derive(
+                    step,
+                    lambda y=y, step=step: _vjp(  # type: ignore[misc]
+                        y, leaf, cotangent, unequal=unequal, create_graph=step < order
+                    ),
+                )
         return y
 
     def forward(self, order: int) -> Tensor:
@@ -302,13 +310,19 @@ def dead_end(y: Tensor) -> bool:
     return False
 
 
-def _vjp(y: Tensor, x: Tensor, cotangent: float = 1.0, *, create_graph: bool) -> Tensor:
-    """The gradient of y by x for one cotangent at all elements; 0 where the graph does not connect them."""
+def _vjp(y: Tensor, x: Tensor, cotangent: float = 1.0, *, unequal: bool = False, create_graph: bool) -> Tensor:
+    """The gradient of y by x for one cotangent at all elements, or twice that at every second one.
+
+    0 where the graph does not connect them.
+    """
     if not y.requires_grad:
         return torch.zeros_like(x)
     if dead_end(y):
         raise NotImplementedError("the graph holds a function marked once_differentiable")
     # Only a cotangent that requires grad leaves that mark in the graph of the gradient.
-    into = torch.full_like(y, cotangent).requires_grad_(create_graph)
+    into = torch.full_like(y, cotangent, memory_format=torch.contiguous_format)
+    if unequal:
+        into.view(-1)[1::2] *= 2
+    into.requires_grad_(create_graph)
     (gradient,) = torch.autograd.grad(y, x, into, create_graph=create_graph, allow_unused=True)
     return torch.zeros_like(x) if gradient is None else gradient

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -9,12 +10,14 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from gradproof.engine.findings.explaining import advice, explanations
-from gradproof.engine.findings.regions import spans
+from gradproof.engine.findings.explaining import Asked, advice, explanations
+from gradproof.engine.findings.regions import spans, widen
 from gradproof.engine.properties.property import Violations
 from gradproof.engine.subject.baseline import baseline
 from gradproof.engine.subject.probe import Probe
 from gradproof.engine.subject.traces import trace
+from gradproof.errors import ImplementationFault, Unsupported
+from gradproof.formats import Format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits, Floats
 from gradproof.formulas.formula import Formula
@@ -53,7 +56,11 @@ def clusters(
     * ``special``: NaN, the infinities, zeros, subnormal numbers, and numbers from a quarter of the greatest on.
     * ``kink``: within 4 ordinals of a breakpoint.
     * ``root``: f^(order) changes its sign within x/16, or within 2^-8.
-    * ``bulk``: sizes from 2^-8 to 2^5 where |f^(order)| is at least 2^-7 of its supremum; ``tail``: the rest.
+    * ``bulk``: sizes from 2^-8 to 2^5 where |f^(order)|, or the error, is at least 2^-7 of the supremum of |f^(order)|
+      or of what it reaches between -x and x; ``tail``: the rest.
+
+    What is off by the share that the bulk has in common is one cluster. Where the bulk is wrong in a way that no
+    formula explains, its continuation into the other kinds is not explained either.
     """
     rows = [(v.bits, v.got) for v in found if v.pointwise and v.bits.size and v.cause != "fault"]
     if not rows:
@@ -70,48 +77,71 @@ def clusters(
     if not bits.size:
         return []
     held = probe.held_points(order)
-    kinds, shares = _kinds(probe, order, bits), _shares(probe, order, bits, got)
-    alike = _systematic(kinds, shares)
+    kinds, shares = _kinds(probe, order, bits, got), _shares(probe, order, bits, got)
+    alike = _systematic(probe, order, bits, got, kinds, shares)
     parts = [("bulk", alike)] if alike.any() else []
     parts += [(kind, (kinds == number) & ~alike) for number, kind in enumerate(FINDING_KINDS)]
-    made: list[FailingInputs] = []
-    for kind, here in parts:
-        if not here.any():
-            continue
-        cluster = _cluster(
-            probe, order, kind, bits[here], got[here], judged[here], shares[here], np.append(held, bits[~here])
+    parts = [(kind, here) for kind, here in parts if here.any()]
+    asked = [Asked(bits[here], got[here], ordinary=kind in ("bulk", "tail")) for kind, here in parts]
+    told = explanations(probe, order, asked, held, listed)
+    made = [
+        replace(
+            _cluster(
+                probe, order, kind, bits[here], got[here], judged[here], shares[here], np.append(held, bits[~here])
+            ),
+            systematic=here is alike,
+            explanations=why,
         )
-        # What the bulk computes the rest is asked about as well.
-        meant = made[0].explanations[0].id if made and made[0].explanations else None
-        ordinary = kind in ("bulk", "tail")
-        told = explanations(probe, order, bits[here], got[here], ordinary=ordinary, suspect=meant, listed=listed)
-        made.append(replace(cluster, systematic=here is alike, explanations=told))
-    return made
+        for (kind, here), why in zip(parts, told, strict=True)
+    ]
+    return [c if c.kind == "bulk" else _not_continuing(c, made, probe.format) for c in made]
 
 
-def _systematic(kinds: npt.NDArray[np.int8], shares: Floats) -> Mask:
-    """Where a result is off by the share that nearly all failing inputs of the bulk have in common; nowhere without."""
+def _not_continuing(cluster: FailingInputs, made: Sequence[FailingInputs], fmt: Format) -> FailingInputs:
+    """A cluster without explanations where it touches a part of the bulk that has none."""
+    ours = _ends(cluster, fmt)
+    theirs = [ends for c in made if c.kind == "bulk" and not c.explanations for ends in _ends(c, fmt)]
+    touches = any(low <= b + 1 and a <= high + 1 for low, high in ours for a, b in theirs)
+    return replace(cluster, explanations=[]) if touches else cluster
+
+
+def _ends(cluster: FailingInputs, fmt: Format) -> list[tuple[int, int]]:
+    pairs = [[int(end, 16) for end in region] for region in cluster.regions]
+    return [(fmt.ordinal(a), fmt.ordinal(b)) for a, b in pairs if not fmt.is_nan(a)]
+
+
+def _systematic(probe: Probe, order: int, bits: Bits, got: Bits, kinds: npt.NDArray[np.int8], shares: Floats) -> Mask:
+    """Where a result is off by the share that nearly all failing inputs of the bulk have in common; nowhere without.
+
+    Errors of rounding have either sign, a factor has one.
+
+    Elsewhere up to a quantum, which is all of a subnormal number's digits, or where such a share overflows.
+    """
     bulk = shares[kinds == FINDING_KINDS.index("bulk")]
     none = np.zeros(shares.size, bool)
     if bulk.size < FEWEST:
         return none
     middle = float(np.median(bulk))
-    if not 0 < middle < LOST:
+    if not 0 < abs(middle) < LOST or np.mean(np.abs(bulk - middle) <= SPREAD * abs(middle)) < COMMON:
         return none
-    alike: Mask = np.abs(shares - middle) <= SPREAD * middle
-    common = float(np.mean(np.abs(bulk - middle) <= SPREAD * middle))
-    return alike if common >= COMMON else none
+    fmt = probe.format
+    size, results = np.abs(probe.references(bits)[order].values), fa.values(got, fmt)
+    with np.errstate(all="ignore"):
+        rest = np.abs(shares - middle) * size - SPREAD * abs(middle) * size
+        overflows = np.isinf(results) & (size * (1 + middle * (1 + SPREAD)) >= float(fmt.max_value))
+    alike: Mask = (rest <= 2.0 ** (fmt.e_min - fmt.precision + 1)) | overflows
+    return alike
 
 
 def _shares(probe: Probe, order: int, bits: Bits, got: Bits) -> Floats:
-    """|got - due| / |due|; NaN where nothing is due, inf at roots and for results of another class."""
+    """(got - due) / due; NaN where nothing is due, infinite at roots and for results of another class."""
     due = probe.references(bits)[order].values
     with np.errstate(all="ignore"):
-        shares: Floats = np.abs(fa.values(got, probe.format) - due) / np.abs(due)
+        shares: Floats = (fa.values(got, probe.format) - due) / due
     return shares
 
 
-def _kinds(probe: Probe, order: int, bits: Bits) -> npt.NDArray[np.int8]:
+def _kinds(probe: Probe, order: int, bits: Bits, got: Bits) -> npt.NDArray[np.int8]:
     """The index in ``FINDING_KINDS`` of each input's kind."""
     fmt = probe.format
     x = fa.values(bits, fmt)
@@ -123,7 +153,9 @@ def _kinds(probe: Probe, order: int, bits: Bits) -> npt.NDArray[np.int8]:
     rest = np.flatnonzero(~special & ~kink)
     root[rest] = _near_roots(probe, order, bits[rest])
     with np.errstate(invalid="ignore"):
-        large = np.abs(reference.values) >= NEGLIGIBLE * probe.scale(order, reference)
+        error = np.nan_to_num(np.abs(fa.values(got, fmt) - reference.values), nan=np.inf)
+        scale = np.minimum(probe.scale(order, reference), _reached(probe, order, size))
+        large = np.maximum(np.abs(reference.values), error) >= NEGLIGIBLE * scale
     bulk = (size >= ORDINARY[0]) & (size <= ORDINARY[1]) & large
     names = np.select(
         [special, kink, root, bulk],
@@ -131,6 +163,18 @@ def _kinds(probe: Probe, order: int, bits: Bits) -> npt.NDArray[np.int8]:
         FINDING_KINDS.index("tail"),
     )
     return names.astype(np.int8)
+
+
+def _reached(probe: Probe, order: int, size: Floats) -> Floats:
+    """What |f^(order)| reaches between -x and x for each size |x|: near a root that is little, and no tail.
+
+    Seen on a grid of four inputs a binade.
+    """
+    steps = np.exp2(np.arange(*(int(math.log2(end)) for end in ORDINARY), 0.25))
+    grid = np.concatenate([[0.0], steps])
+    ends = [probe.references(fa.round_values(sign * grid, probe.format))[order].values for sign in (-1.0, 1.0)]
+    reached = np.maximum.accumulate(np.fmax(*np.nan_to_num(np.abs(ends), nan=0.0)))
+    return reached[np.searchsorted(grid, size, side="right").clip(1) - 1]
 
 
 def _near_kinks(probe: Probe, bits: Bits, finite: Mask) -> Mask:
@@ -145,7 +189,7 @@ def _near_kinks(probe: Probe, bits: Bits, finite: Mask) -> Mask:
 
 
 def _near_roots(probe: Probe, order: int, bits: Bits) -> Mask:
-    """Whether f^(order) changes its sign beside each finite input; of many, those between two that were looked at."""
+    """Whether f^(order) changes its sign beside each finite input; of many, those between two where it does."""
     if not bits.size:
         return np.zeros(0, bool)
     fmt = probe.format
@@ -156,7 +200,9 @@ def _near_roots(probe: Probe, order: int, bits: Bits) -> Mask:
     looked, where = np.unique(fa.round_values(ends, fmt), return_inverse=True)
     signs = np.sign(probe.references(looked)[order].high)[where]
     flips = signs[: chosen.size] * signs[chosen.size :] < 0
-    answer: Mask = flips[np.searchsorted(chosen, np.arange(bits.size)).clip(max=chosen.size - 1)]
+    after = np.searchsorted(chosen, np.arange(bits.size)).clip(max=chosen.size - 1)
+    before = np.searchsorted(chosen, np.arange(bits.size), side="right").clip(min=1) - 1
+    answer: Mask = flips[after] & flips[before]
     return answer
 
 
@@ -177,7 +223,8 @@ def _cluster(
     errors = np.nan_to_num(judged.magnitude, nan=0.0, posinf=np.inf)
     worst = int(np.lexsort((size, -errors))[0])
     due = probe.certified(int(bits[worst]), order)
-    regions = [[fmt.bits_text(fmt.from_ordinal(end)) for end in ends] for ends in _intervals(probe, bits, others)]
+    intervals = _intervals(probe, order, bits, others)
+    regions = [[fmt.bits_text(fmt.from_ordinal(end)) for end in ends] for ends in intervals]
     regions += [[fmt.bits_text(int(nan))] * 2 for nan in bits[fa.is_nan(bits, fmt)][:1]]
     return FailingInputs(
         kind=kind,
@@ -198,17 +245,28 @@ def _cluster(
     )  # fmt: skip
 
 
-def _intervals(probe: Probe, bits: Bits, held: Bits) -> list[tuple[int, int]]:
-    """Runs of failing ordinals with none of ``held`` between."""
+def _intervals(probe: Probe, order: int, bits: Bits, held: Bits) -> list[tuple[int, int]]:
+    """Runs of failing ordinals with none of ``held`` between; of a user's implementation as far as they reach."""
     fmt = probe.format
     numbers = bits[~fa.is_nan(bits, fmt)]
     if not numbers.size:
         return []
-    held = held[~fa.is_nan(held, fmt)]
-    return [(s.low, s.high) for s in spans(fa.ordinals(held, fmt), fa.ordinals(numbers, fmt))]
+    tried = fa.ordinals(held[~fa.is_nan(held, fmt)], fmt)
+    found = spans(tried, fa.ordinals(numbers, fmt))
+    if probe.implementation.user and not fmt.is_16_bit:  # of 16 bits all are known
+        found = [widen(span, tried, fmt, lambda more: _fails(probe, order, more)) for span in found]
+    return [(s.low, s.high) for s in found]
+
+
+def _fails(probe: Probe, order: int, bits: Bits) -> Mask:
+    """Where f^(order) breaks the contract; nowhere for a callable that fails now and then."""
+    try:
+        return probe.judge(bits, probe.evaluate(bits, order), order).failing
+    except (ImplementationFault, Unsupported):
+        return np.zeros(bits.size, bool)
 
 
 def _median(shares: Floats) -> float | None:
-    """None where it is infinite or unknown."""
-    known = shares[~np.isnan(shares)]
+    """The median of their sizes; None where it is infinite or unknown."""
+    known = np.abs(shares[~np.isnan(shares)])
     return finite_or_none(float(np.median(known))) if known.size else None

@@ -7,10 +7,12 @@ encloses the result; another function where its exact value is met within the co
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from gradproof.engine.ledger.explained import subnormals
 from gradproof.engine.subject.oracles import oracle_of
@@ -18,9 +20,10 @@ from gradproof.engine.subject.probe import Probe
 from gradproof.errors import GradproofError, Unsupported, UsageError
 from gradproof.formats import Format, get_format
 from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits
+from gradproof.formats.arrays import Bits, Floats
 from gradproof.formulas.formula import Formula, evaluate
 from gradproof.formulas.registry import formulas_of
+from gradproof.formulas.rounded import Subnormals
 from gradproof.formulas.worst import worst_error
 from gradproof.functions import CATALOGUE, Function, get_function
 from gradproof.measure import judge
@@ -35,41 +38,127 @@ FEW: Final = 64
 ENOUGH: Final = 0.95
 """Share of the failing results that an explanation must hold."""
 FEWEST: Final = 8
-"""Failing inputs that it takes to say that another function was computed."""
+"""Failing inputs that it takes to say that another function, or in another format, was computed."""
+MOST_RIGHT: Final = 512
+"""Results that keep the contract, compared with what a formula may give."""
+GIVEN: Final = 0.9
+"""Share of these that it must be able to give."""
+LARGE_PART: Final = 0.5
+"""Share of f's own results that must be wrong to ask which other function they are."""
+NARROWER: Final = ("bfloat16", "float16", "float32")
+"""Formats that a computation may have gone through, the narrowest significand first."""
+Mask = npt.NDArray[np.bool_]
+
+IN: Final = "in/"
+"""How the id of a format begins."""
+BESIDE: Final = 65
+"""Inputs tried beside each end of the failing ones."""
+TO_THE_BIT: Final = 0.05
+"""Share of the right results there that a formula must give to the last bit."""
+IN_NARROWER: Final = 4.0
+"""Quanta of a narrower format that its results may be off."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Failing inputs of one cluster and what came out; ``ordinary``: of the bulk or the tail."""
+
+    bits: Bits
+    got: Bits
+    ordinary: bool
 
 
 def explanations(
-    probe: Probe,
-    order: int,
-    bits: Bits,
-    got: Bits,
-    *,
-    ordinary: bool,
-    suspect: str | None = None,
-    listed: Sequence[Formula] = (),
-) -> list[Explanation]:
-    """What gives ``got`` at ``bits``, where f^(order) fails: the narrowest first, empty where nothing known does.
+    probe: Probe, order: int, clusters: Sequence[Asked], held: Bits, listed: Sequence[Formula] = ()
+) -> list[list[Explanation]]:
+    """For each cluster what gives its results where f^(order) fails: the likeliest first, none where nothing does.
 
-    ``ordinary``: inputs of the bulk or the tail, at which a user's results are compared with the other catalogued
-    functions and their formulas too, first of all with their exact values. ``suspect`` names a function that other
-    results of the implementation were found to be. ``listed`` are the formulas of known deviations: where there are
-    some no others are tried.
+    Of a user's implementation more is asked than that a formula encloses what fails. It must be able to give what is
+    right, too, at ``held``, where f^(order) keeps the contract: a formula that is wrong where the implementation is
+    right is not what it computes. Those that give the most results to the last bit come first. And the results are
+    compared with the other catalogued functions and their formulas, and with narrower formats. ``listed`` are the
+    formulas of known deviations: where there are some no others are tried.
     """
     if probe.target is not None:
-        return _second_rounding(probe, bits, got)
+        return [_second_rounding(probe, c.bits, c.got) for c in clusters]
     if not _catalogued(probe.function):
-        return []
-    bits, got = _thinned(MOST if probe.implementation.user else MOST_OF_FRAMEWORK, bits, got)
-    tried = ordinary and probe.implementation.user and bits.size >= FEWEST and _vary(probe, got)
-    if tried and (other := _other_function(probe, order, *_thinned(FEW, bits, got))) is not None:
-        return [other]
-    if suspect in _names() and (other := _as_other(probe, order, bits, got, get_function(suspect))) is not None:
-        return [other]
+        return [[] for _ in clusters]
+    user = probe.implementation.user
+    seen = [Asked(*_thinned(MOST if user else MOST_OF_FRAMEWORK, c.bits, c.got), c.ordinary) for c in clusters]
     formulas = [f for f in listed if f.order == order and f.applies_to(probe.format)]
     formulas = formulas or list(_formulas(probe.function, order, probe.format))
-    own = _enclosing(probe, order, bits, got, formulas, probe.function.params)
-    found = [Explanation(f.id, f.text, share) for f, share in own]
-    return found or (_other_formulas(probe, order, bits, got) if tried else [])
+    if not user:
+        params = probe.function.params
+        found = (_enclosing(probe, order, c.bits, c.got, formulas, params) for c in seen)
+        return [[Explanation(f.id, f.text, share) for f, share in own] for own in found]
+    right = _right(probe, order, held)
+    suspects = _suspects(probe, order, seen, right, held)
+    told = [_of_users(probe, order, c, formulas, suspects, right) for c in seen]
+    return [[*why, *_narrower(probe, order, c, why, told)] for c, why in zip(seen, told, strict=True)]
+
+
+def _of_users(
+    probe: Probe, order: int, asked: Asked, formulas: Sequence[Formula], suspects: Sequence[Function], right: Asked
+) -> list[Explanation]:
+    """What gives the results of one cluster of a user's implementation."""
+    bits, got = asked.bits, asked.got
+    for other in suspects:
+        told = _exactly(probe, order, bits, got, other) or _as_other(probe, order, bits, got, other)
+        if told is not None:
+            return [told]
+    own = _enclosing(probe, order, bits, got, formulas, probe.function.params, right)
+    beside = _right(probe, order, _beside(bits, probe.format)) if own else right
+    found = [Explanation(f.id, f.text, share) for f, share in own if _agrees(probe, f, beside)]
+    varied = _vary(probe, got)
+    if bits.size < FEWEST or not (varied or _vary(probe, right.got)):
+        return found
+    found += _stored(probe, order, bits, got, None if varied else right.got)
+    return found or (_other_formulas(probe, order, bits, got) if asked.ordinary and varied else [])
+
+
+def _beside(bits: Bits, fmt: Format) -> Bits:
+    """Inputs up to twice and down to half of where failing ones end, on either side of 0."""
+    x = fa.values(bits, fmt)
+    x = x[np.isfinite(x) & (x != 0)]
+    ends = [end for side in (x[x < 0], x[x > 0]) if side.size for end in (side.min(), side.max())]
+    near = np.outer(ends, np.exp2(np.linspace(-1, 1, BESIDE))).ravel()
+    return np.unique(fa.round_values(near, fmt))
+
+
+def _agrees(probe: Probe, formula: Formula, beside: Asked) -> bool:
+    """Whether a formula, correctly rounded, gives some of the right results beside the failing ones to the last bit."""
+    if beside.bits.size < FEWEST:
+        return True
+    values = fa.values(beside.got, probe.format)
+    return _met_exactly(formula, beside.bits, values, probe.format, probe.function.params) >= TO_THE_BIT
+
+
+def _suspects(probe: Probe, order: int, clusters: Sequence[Asked], right: Asked, held: Bits) -> list[Function]:
+    """The other functions whose exact values some of the results are, or those of f at these inputs.
+
+    And ``right`` ones as well: x is softplus far out, and softplus with its threshold everywhere.
+    """
+    ordinary = [c for c in clusters if c.ordinary and c.bits.size >= FEWEST]
+    few = [_thinned(FEW, c.bits, c.got) for c in ordinary if _vary(probe, c.got)]
+    found = [_other_function(probe, order, bits, got, right) for bits, got in few]
+    if order and not any(found):
+        for asked in ordinary:
+            (bits,) = _thinned(FEW, asked.bits)
+            try:
+                values = probe.evaluate(bits, 0)
+            except GradproofError:
+                continue
+            if _vary(probe, values) and probe.judge(bits, values, 0).failing.mean() >= LARGE_PART:
+                found.append(_other_function(probe, 0, bits, values, _right(probe, 0, held)))
+    return list({f.name: f for f in found if f is not None}.values())
+
+
+def _right(probe: Probe, order: int, held: Bits) -> Asked:
+    """Some finite inputs at which f^(order) keeps the contract, with the results."""
+    (some,) = _thinned(MOST_RIGHT, held[fa.is_finite(held, probe.format)])
+    got = probe.evaluate(some, order) if some.size else some
+    keeps = ~probe.judge(some, got, order).failing if some.size else np.zeros(0, bool)
+    return Asked(some[keeps], got[keeps], ordinary=True)
 
 
 def _second_rounding(probe: Probe, bits: Bits, got: Bits) -> list[Explanation]:
@@ -94,40 +183,135 @@ def _vary(probe: Probe, got: Bits) -> bool:
 
 
 def _enclosing(
-    probe: Probe, order: int, bits: Bits, got: Bits, formulas: Iterable[Formula], params: Mapping[str, Any]
+    probe: Probe,
+    order: int,
+    bits: Bits,
+    got: Bits,
+    formulas: Iterable[Formula],
+    params: Mapping[str, Any],
+    right: Asked | None = None,
 ) -> list[tuple[Formula, float]]:
-    """The formulas that enclose enough, with their shares; among like shares the narrowest first."""
+    """The formulas that enclose enough, with their shares, the likeliest first.
+
+    Among like shares those that give most results with elementary functions rounded correctly, then the narrowest.
+    Of ``right`` results a formula must be able to give most.
+    """
     fmt, values = probe.format, fa.values(got, probe.format)
     flushing = subnormals(probe)
-    found: list[tuple[float, float, Formula]] = []
+    found: list[tuple[float, float, float, Formula]] = []
     for formula in formulas:
         try:
             possible = evaluate(formula, bits, fmt, params, flushing)
+            share = float(np.mean(possible.holds(values)))
+            if share < ENOUGH or not _gives(formula, right, fmt, params, flushing):
+                continue
+            exact = 0.0 if right is None else _met_exactly(formula, bits, values, fmt, params)
         except GradproofError:
-            continue
-        share = float(np.mean(possible.holds(values)))
-        if share < ENOUGH:
             continue
         with np.errstate(all="ignore"):
             width = np.nan_to_num((possible.high - possible.low) / np.abs(possible.high), nan=0.0, posinf=2.0)
-        found.append((-round(share, 2), float(np.mean(np.clip(width, 0.0, 2.0))), formula))
-    shares = sorted(found, key=lambda row: row[:2])
-    return [(formula, -share) for share, _, formula in shares]
+        found.append((-round(share, 2), -round(exact, 1), float(np.mean(np.clip(width, 0.0, 2.0))), formula))
+    shares = sorted(found, key=lambda row: row[:3])
+    return [(formula, -share) for share, _, _, formula in shares]
 
 
-def _other_function(probe: Probe, order: int, bits: Bits, got: Bits) -> Explanation | None:
-    """The catalogued function whose exact values these are, within the contract, if there is one."""
-    fmt = probe.format
-    for other in _others(probe.function):
-        try:
-            reference = oracle_of(other).references(bits, fmt)[order]
-        except (Unsupported, UsageError):
-            continue
-        judged = judge(bits, got, reference, fmt, order, probe.contract, 1.0)
-        share = float(np.mean(judged.judged & ~judged.failing))
-        if share >= ENOUGH:
-            return Explanation(other.name, f"it computes {other.label}", round(share, 6))
-    return None
+def _gives(formula: Formula, right: Asked | None, fmt: Format, params: Mapping[str, Any], flushing: Subnormals) -> bool:
+    """Whether a formula may give most of the results that are right."""
+    if right is None or not right.bits.size:
+        return True
+    possible = evaluate(formula, right.bits, fmt, params, flushing)
+    return float(np.mean(possible.holds(fa.values(right.got, fmt)))) >= GIVEN
+
+
+def _met_exactly(formula: Formula, bits: Bits, values: Floats, fmt: Format, params: Mapping[str, Any]) -> float:
+    """The share of results that the formula gives where each of its operations is correctly rounded."""
+    possible = evaluate(formula, bits, fmt, params, ideal=True)
+    return float(np.mean(possible.holds(values)))
+
+
+def _narrower(
+    probe: Probe, order: int, asked: Asked, why: Sequence[Explanation], told: Sequence[Sequence[Explanation]]
+) -> list[Explanation]:
+    """The formats that other clusters were found to be computed in, where these results are numbers of them, too."""
+    ids = {e.id for all_ in told for e in all_ if e.id.startswith(IN)} - {e.id for e in why}
+    return [e for name in sorted(ids) if (e := _in_format(probe, order, asked.bits, asked.got, name, about=False))]
+
+
+def _stored(probe: Probe, order: int, bits: Bits, got: Bits, right: Bits | None) -> list[Explanation]:
+    """The narrower formats that every result is a number of, and in which it is about right, or f is.
+
+    Where results that fail do not vary, and so are numbers of many formats, ``right`` ones must be of it, too.
+    """
+    names = [f"{IN}{name}" for name in NARROWER if get_format(name).precision < probe.format.precision]
+    if right is not None:
+        values = fa.values(right, probe.format)
+        names = [name for name in names if np.mean(_numbers_of(name, values)) >= ENOUGH]
+    found = [e for name in names if (e := _in_format(probe, order, bits, got, name))]
+    if found or not order:
+        return found
+    try:
+        values = probe.evaluate(bits, 0)
+    except GradproofError:
+        return []
+    if not _vary(probe, values) or probe.judge(bits, values, 0).failing.mean() < LARGE_PART:
+        return []
+    return [
+        e
+        for name in names
+        if _in_format(probe, 0, bits, values, name) and (e := _in_format(probe, order, bits, got, name, about=False))
+    ]
+
+
+def _in_format(probe: Probe, order: int, bits: Bits, got: Bits, name: str, *, about: bool = True) -> Explanation | None:
+    """That nearly all results are numbers of a narrower format, and ``about`` right in it; None where they are not."""
+    fmt, narrow = probe.format, get_format(name.removeprefix(IN))
+    values, x = fa.values(got, fmt), fa.values(bits, fmt)
+    references = probe.references(bits)
+    y = references[order].values
+    slope = np.abs(references[order + 1].values) if order + 1 < len(references) else np.zeros_like(y)
+    with np.errstate(all="ignore"):
+        held = _numbers_of(name, values)
+        if about:
+            room = IN_NARROWER * (_quantum(y, narrow) + slope * _quantum(x, narrow))
+            beyond = np.maximum(np.abs(y), np.abs(x)) >= float(narrow.max_value) / 2
+            held &= (np.abs(values - y) <= room) | (beyond & ~np.isfinite(values))
+    share = float(np.mean(held))
+    return Explanation(name, f"it computes in {narrow.name}", round(share, 6)) if share >= ENOUGH else None
+
+
+def _numbers_of(name: str, values: Floats) -> Mask:
+    """Which of some numbers are numbers of the format that an explanation names."""
+    narrow = get_format(name.removeprefix(IN))
+    same = fa.values(fa.round_values(values, narrow), narrow)
+    held: Mask = (same == values) | (np.isnan(same) & np.isnan(values))
+    return held
+
+
+def _quantum(values: Floats, fmt: Format) -> Floats:
+    """The distance of the numbers of a format around ``values``."""
+    exponent = np.frexp(np.abs(values))[1] - 1
+    quanta: Floats = np.exp2(np.maximum(exponent, fmt.e_min) - fmt.precision + 1.0)
+    return quanta
+
+
+def _other_function(probe: Probe, order: int, bits: Bits, got: Bits, right: Asked | None = None) -> Function | None:
+    """The catalogued function whose exact values these are, and ``right`` ones, within the contract; None without."""
+    places = [(bits, got)]
+    if right is not None and right.bits.size:
+        some, results = _thinned(FEW, right.bits, right.got)
+        places.append((some, results))
+    return next((f for f in _others(probe.function) if all(_exactly(probe, order, *p, f) for p in places)), None)
+
+
+def _exactly(probe: Probe, order: int, bits: Bits, got: Bits, other: Function) -> Explanation | None:
+    """Another function, where its exact values are met within the contract."""
+    try:
+        reference = oracle_of(other).references(bits, probe.format)[order]
+    except (Unsupported, UsageError):
+        return None
+    judged = judge(bits, got, reference, probe.format, order, probe.contract, 1.0)
+    share = float(np.mean(judged.judged & ~judged.failing))
+    return Explanation(other.name, f"it computes {other.label}", round(share, 6)) if share >= ENOUGH else None
 
 
 def _as_other(probe: Probe, order: int, bits: Bits, got: Bits, other: Function) -> Explanation | None:
@@ -147,12 +331,16 @@ def _other_formulas(probe: Probe, order: int, bits: Bits, got: Bits) -> list[Exp
     return [] if first is None else [first]
 
 
-def _names() -> frozenset[str]:
-    return frozenset(f.name for f in CATALOGUE)
-
-
 def _others(function: Function) -> list[Function]:
-    return [f for f in CATALOGUE if f.name != function.name and f.rounds_to is None]
+    """The other catalogued functions, with the parameters that they share with ``function`` as it has them first."""
+    others = [f for f in CATALOGUE if f.name != function.name and f.rounds_to is None]
+    alike = [
+        get_function(f.name, function.params)
+        for f in others
+        if f.params and set(f.params) == set(function.params) and dict(f.params) != dict(function.params)
+    ]
+    defaults = [f for f in CATALOGUE if f.name == function.name and dict(f.params) != dict(function.params)]
+    return [*alike, *others, *defaults]
 
 
 def advice(probe: Probe, order: int) -> Advice | None:

@@ -22,7 +22,7 @@ from gradproof.engine.subject.probe import Probe
 from gradproof.errors import OracleDisagreement
 from gradproof.formats import Format
 from gradproof.formats import arrays as fa
-from gradproof.formats.arrays import Bits
+from gradproof.formats.arrays import Bits, Floats
 
 ORDERS = (0, 1, 2)
 TWIN = "numpy:cpu"
@@ -59,7 +59,7 @@ def healed(
     got: Bits,
     order: int,
     suspects: Bits | None = None,
-    cotangent: float = 1.0,
+    cotangent: float | Floats = 1.0,
     by: Explainer | None = None,
     *,
     unflushed: bool = False,
@@ -67,8 +67,9 @@ def healed(
     """``got`` with the correctly rounded f^(order) at the inputs where ``suspects`` break the contract.
 
     ``suspects`` are the results that decide, ``got`` itself by default; all of shape (n,). ``cotangent`` is what the
-    reverse pass of ``got`` starts from: the true value is multiplied by it. ``by`` as for ``accounted_for``.
-    ``unflushed``: also where the backend's flushing excuses a result, for arithmetic that does not flush.
+    reverse pass of ``got`` starts from, at all inputs or at each: the true value is multiplied by it. ``by`` as for
+    ``accounted_for``. ``unflushed``: also where the backend's flushing excuses a result, for arithmetic that does not
+    flush.
     """
     reference = probe.references(bits)[order]
     decisive = got if suspects is None else suspects
@@ -77,7 +78,7 @@ def healed(
     if by is not None:
         rows = np.flatnonzero(wrong)
         wrong[rows] = by.results(probe, order, bits[rows], decisive[rows])
-        if suspects is not None and cotangent == 1.0:  # another way may have the same fault at other inputs
+        if suspects is not None and np.all(cotangent == 1.0):  # another way may have the same fault at other inputs
             rows = np.flatnonzero(probe.judge(bits, got, order, reference).failing & ~wrong)
             wrong[rows] = by.results(probe, order, bits[rows], got[rows])
         if by.related:
@@ -86,7 +87,7 @@ def healed(
     if unflushed:
         wrong |= judged.excused
     true = reference.rounded
-    if cotangent != 1.0:
+    if np.any(cotangent != 1.0):
         with np.errstate(all="ignore"):
             true = fa.round_values(reference.values * cotangent, probe.format)
     return np.where(wrong, true, got).astype(got.dtype)
@@ -112,7 +113,8 @@ class _Healing:
             return got
         usual = replace(self._usual, order=call.order)
         suspects = got if call == usual else self._backend.evaluate(implementation, bits, fmt, usual)
-        answer = healed(self._probe, bits.ravel(), got.ravel(), call.order, suspects.ravel(), call.cotangent, self._by)
+        cotangent = call.cotangent * np.where(call.unequal & (np.arange(bits.size) % 2 == 1), 2.0, 1.0)
+        answer = healed(self._probe, bits.ravel(), got.ravel(), call.order, suspects.ravel(), cotangent, self._by)
         return answer.reshape(bits.shape)
 
 

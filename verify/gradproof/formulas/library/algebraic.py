@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from gradproof.formulas.formula import Definition, Formula, compiled, eager, forward, kernel
+from gradproof.formulas.formula import Definition, Formula, compiled, composed, eager, forward, kernel
 
 
 def _softsign(m: Any, x: Any) -> Any:
@@ -62,6 +62,8 @@ FORMULAS: Final[tuple[Formula, ...]] = (
     *compiled("softsign", "jax", "x / (|x| + 1)", _softsign, "jax.nn.soft_sign"),
     *kernel("softsign", "square", 1, "(1 / (1 + |x|))^2", lambda m, x: (lambda r: r * r)(1 / (1 + abs(x))),
             "no difference, no overflow"),
+    *composed("softsign", "sum-squared", 1, "1 / (1 + |x|)^2", lambda m, x: (lambda t: 1 / (t * t))(1 + abs(x)),
+              "textbooks"),
     *kernel("softsign", "cube", 2, "-2 sign(x) (1 / (1 + |x|))^3",
             lambda m, x: -2 * m.sign(x) * m.power(1 / (1 + abs(x)), 3), "no difference, no overflow"),
     *eager("squareplus", "root", "(x + sqrt(x^2 + b)) / 2", _squareplus, "user code"),
@@ -88,6 +90,8 @@ FORMULAS: Final[tuple[Formula, ...]] = (
     *kernel("hardswish", "pieces", 0, "0, x (x + 3) / 6 or x",
             lambda m, x: m.where(x <= -3, 0, m.where(x >= 3, x, _clamp(m, x, -3, 3) * ((x + 3) / 6))), "no overflow"),
     *_pieces("relu", "x for x > 0, else 0", lambda m, x: m.where(x > 0, x, 0)),
+    *eager("relu", "mask", "x times 1 for x > 0, else 0", lambda m, x: x * m.where(x > 0, 1, 0), "user code"),
+    *eager("relu", "mean", "(x + |x|) / 2", lambda m, x: (x + abs(x)) / 2, "user code"),
     *_pieces("maximum0", "max(x, 0)", lambda m, x: m.maximum(x, 0)),
     *_pieces("leaky_relu", "x for x > 0, else a x", lambda m, x, negative_slope: m.where(x > 0, x, x * negative_slope)),
     *_pieces("prelu", "x for x > 0, else a x", lambda m, x, weight: m.where(x > 0, x, x * weight)),
@@ -103,6 +107,7 @@ FORMULAS: Final[tuple[Formula, ...]] = (
     *_pieces("clamp", "min(max(x, low), high)", _clamp),
     *_pieces("hardtanh", "min(max(x, low), high)", _clamp),
     *_pieces("abs", "|x|", lambda m, x: abs(x)),
+    *eager("abs", "root", "sqrt(x^2)", lambda m, x: m.sqrt(x * x), "user code"),
     *_pieces("hardshrink", "x for |x| > lambd, else 0", lambda m, x, lambd: m.where(abs(x) > lambd, x, 0)),
     *_pieces("softshrink", "x - lambd, 0 or x + lambd",
              lambda m, x, lambd: m.where(x > lambd, x - lambd, m.where(x < -lambd, x + lambd, 0))),

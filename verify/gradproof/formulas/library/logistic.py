@@ -100,12 +100,14 @@ def _mish_prime_algebraic(m: Any, x: Any) -> Any:
 
 FORMULAS: Final[tuple[Formula, ...]] = (
     *eager(
-        "sigmoid", "torch", "sigmoid(x)", torch_sigmoid, "torch.sigmoid",
+        "sigmoid", "torch", "1 / (1 + e^-x)", torch_sigmoid, "torch.sigmoid",
         texts={1: "(1 - s) s", 2: "(1 - 2 s) (1 - s) s"},
     ),
     *kernel("sigmoid", "torch-forward", 2, "((1 - s) s)' by torch's forward mode",
             pushforward(gradient(torch_sigmoid, TORCH), TORCH), "torch.sigmoid, forward over reverse mode"),
     *kernel("sigmoid", "reciprocal", 0, "1 / (1 + e^-x)", ratio, "kernels, textbooks"),
+    *composed("sigmoid", "product", 1, "s (1 - s), s = sigmoid(x) by whatever library",
+              lambda m, x: (lambda s: s * (1 - s))(m.stored(m.sigmoid(x))), "user code"),
     *eager("sigmoid", "quotient", "e^x / (1 + e^x)", lambda m, x: m.exp(x) / (1 + m.exp(x)), "textbooks"),
     *compiled("sigmoid", "jax", "1 / (1 + e^-x)", logistic, "jax.nn.sigmoid", rooms=XLA,
               texts={1: "s (1 - s)"}),
@@ -192,6 +194,7 @@ FORMULAS: Final[tuple[Formula, ...]] = (
             pushforward(_mish_composed, TORCH), "torch.nn.functional.mish, forward over reverse mode"),
     *kernel("mish", "torch", 2, "(t + x s (1 - t^2))' by torch's rules", gradient(_mish_composed, TORCH),
             "torch.nn.functional.mish"),
+    *eager("mish", "logarithm", "x tanh(log(1 + e^x))", lambda m, x: x * m.tanh(m.log(1 + m.exp(x))), "textbooks"),
     *compiled("mish", "jax", "x tanh(logaddexp(x, 0))", lambda m, x: x * m.tanh(logaddexp(m, x)), "jax.nn.mish",
               rooms=XLA),
     *kernel("mish", "algebraic", 0, "x n / (n + 2), n = e^x (e^x + 2); x beyond 20", _mish_algebraic, "kernels"),

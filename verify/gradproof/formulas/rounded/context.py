@@ -26,3 +26,15 @@ class RoundedContext(Operations, Libraries, Choices):
             return found
         apart = self.stored(self.stored(self.exp(a)) - 1)
         return self.where(abs(self.read(a)) > 0.5, self.either(found, apart), found)
+
+
+class IdealContext(RoundedContext):
+    """The same with a library whose elementary functions are correctly rounded, whatever a formula states."""
+
+    def room_of(self, name: str, room: Room) -> Room:
+        """No error but the rounding."""
+        return Room(ulps=0.0)
+
+    def elementary(self, name: str, a: Any, room: Room | None = None) -> Rounded:
+        """As ``Libraries.elementary``, without the liberties of ``room``."""
+        return super().elementary(name, a, USUAL)

@@ -45,7 +45,9 @@ class Case:
     unexplained_too: bool = False
 
 
-def case(kinds: str, order: int = 0, on: Spans = (), within: Spans = EVERYWHERE, by: str = "", *, open_: bool = False) -> Case:  # noqa: E501
+def case(
+    kinds: str, order: int = 0, on: Spans = (), within: Spans = EVERYWHERE, by: str = "", *, open_: bool = False
+) -> Case:
     """Shorthand: kinds and mechanisms separated by blanks."""
     return Case(tuple(kinds.split()), order, on, within, tuple(by.split()), open_)
 
@@ -88,12 +90,16 @@ NUMPY_FORMULAS: Final = {
         "bulk", 0, ((-LARGEST, -13), (ONE_PLUS, VANISHES)), ((-INF, -9), (2, INF)), "logsigmoid/log-sigmoid", open_=True
     ),
     "abs_root_of_square": case(
-        "tail", 0, (*both(2.0**-145, 2.0**-76), *both(1.9e19, LARGEST)),
-        ((-INF, -1.8e19), (-(2.0**-58), 2.0**-58), (1.8e19, INF)), "abs/root-of-square",
+        "tail",
+        0,
+        (*both(2.0**-145, 2.0**-76), *both(1.9e19, LARGEST)),
+        ((-INF, -1.8e19), (-(2.0**-58), 2.0**-58), (1.8e19, INF)),
+        "abs/root-of-square",
     ),
     "relu_masked": case("special", 0, ((-INF, -INF),), ((-INF, -INF),), "relu/mask", open_=True),
     "relu_mean_of_x_and_abs": case(
-        "special", 0, ((2.0**127, LARGEST),), ((-INF, -LARGEST), (1.7e38, INF)), "relu/mean", open_=True),
+        "special", 0, ((2.0**127, LARGEST),), ((-INF, -LARGEST), (1.7e38, INF)), "relu/mean", open_=True
+    ),
     "tanh_by_exponentials": case(
         "bulk", 0, (*NEAR_ZERO, *both(89, LARGEST)), ((-INF, -88), (-1, 1), (88, INF)), "tanh/exponentials"
     ),
@@ -122,7 +128,9 @@ NUMPY_PLACES: Final = {
     "relu_swallows_nan": case("special", by="relu/nan", open_=True),
     "sigmoid_of_nan_is_half": case("special"),
     "softsign_loses_zero_sign": case("special", 0, ((0, 0),), ((0, 0),)),
-    "softsign_of_infinity": case("special", 0, ((INF, INF),), ((-INF, -LARGEST), (LARGEST, INF)), "softsign/quotient", open_=True),
+    "softsign_of_infinity": case(
+        "special", 0, ((INF, INF),), ((-INF, -LARGEST), (LARGEST, INF)), "softsign/quotient", open_=True
+    ),
     "silu_of_minus_infinity": case("special", 0, ((-INF, -INF),), ((-INF, -INF),), "silu/product", open_=True),
     "abs_slope_two_at_zero": AT_ZERO,
     "elu_slope_zero_at_zero": case("kink special", 1, ((0, 0),), ((0, 0),)),
@@ -153,7 +161,11 @@ TORCH_FORMULAS: Final = {
     "sigmoid_by_quotient": case("bulk", 1, ((ONE_PLUS + 1, 85),), ((1, INF),), "sigmoid/quotient", open_=True),
     # Two faults: 0 times inf on the right, and e^x as (e^x - 1) + 1 on the left.
     "elu_of_all_inputs": case(
-        "bulk tail", 1, ((-85, -ONE_PLUS), (EXP_OVERFLOWS + 0.1, LARGEST)), ((-INF, -2), (88.7, INF)), "elu/y+1 elu/where"
+        "bulk tail",
+        1,
+        ((-85, -ONE_PLUS), (EXP_OVERFLOWS + 0.1, LARGEST)),
+        ((-INF, -2), (88.7, INF)),
+        "elu/y+1 elu/where",
     ),
     "abs_root_with_epsilon": case(
         "tail root", 0, (*both(1e-37, 1e-7), *both(1.9e19, LARGEST)), ((-INF, -1.8e19), (-2e-3, 2e-3), (1.8e19, INF))
@@ -207,7 +219,9 @@ TORCH_SECOND: Final = {
     "silu_one_percent": case("bulk", 2, both(0.01, 2)),
     "sigmoid_detached": case("bulk", 2, both(0.01, 80)),
     "gelu_sign": case("bulk", 2, ((-1.2, 1.2),)),
-    "sigmoid_by_difference": case("bulk root", 2, both(2.0**-50, 2.0**-20), ((-0.5, 0.5),), "sigmoid/(1-2s)", open_=True),
+    "sigmoid_by_difference": case(
+        "bulk root", 2, both(2.0**-50, 2.0**-20), ((-0.5, 0.5),), "sigmoid/(1-2s)", open_=True
+    ),
     "elu_second_on_both_sides": case("bulk", 2, ((0.01, 80),), ((0, INF),), "exp", open_=True),
 }
 
@@ -217,8 +231,11 @@ JAX_FORMULAS: Final = {
     "elu_of_all_inputs": TORCH_FORMULAS["elu_of_all_inputs"],
     "gelu_by_default": TORCH_FORMULAS["gelu_is_gelu_tanh"],
     "abs_root_of_square": case(
-        "tail", 0, (*both(2.0**-120, 2.0**-76), *both(1.9e19, LARGEST)),
-        ((-INF, -1.8e19), (-(2.0**-58), 2.0**-58), (1.8e19, INF)), "abs/root-of-square",
+        "tail",
+        0,
+        (*both(2.0**-120, 2.0**-76), *both(1.9e19, LARGEST)),
+        ((-INF, -1.8e19), (-(2.0**-58), 2.0**-58), (1.8e19, INF)),
+        "abs/root-of-square",
     ),
     "tanh_by_exponentials": case("bulk", 0, NEAR_ZERO, ((-INF, -88), (-1, 1), (88, INF)), "tanh/exponentials"),
     "silu_stopped": case("bulk", 1, both(0.1, 3), by="softplus", open_=True),

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from benchmarks.faults.expected import Case, Spans
+from benchmarks.faults.expected import Case
 from benchmarks.faults.mechanisms import MECHANISMS
-
 from gradproof.formats import FORMATS, Format
 
 COVERED = 0.9

@@ -71,8 +71,8 @@ def document(answers: Sequence[Answer], alarms: Alarms, runs: Sequence[Run], pro
     parts = [
         "# What is detected",
         "",
-        "Made by `python -m benchmarks.faults --document`; not written by hand. The corpus, `benchmarks/faults/corpus`, "
-        f"holds {len(answers)} implementations with one fault each and {len(alarms)} right ones; what the first "
+        "Made by `python -m benchmarks.faults --document`; not written by hand. The corpus, "
+        f"`benchmarks/faults/corpus`, holds {len(answers)} implementations with one fault each and {len(alarms)} right ones; what the first "
         "finding should say (kind, inputs, explanation) is stated beside it from mathematics "
         "(`benchmarks/faults/expected.py`). " + environment(profile, runs),
         "",

@@ -76,7 +76,9 @@ def log1p_by_log(x):
         return np.log(1 + x)
 
 
-@gp.implements("tanhshrink", backend="numpy", derivative=(on_numpy(lambda xp, x: xp.tanh(x) ** 2),), formats=["float32"])
+@gp.implements(
+    "tanhshrink", backend="numpy", derivative=(on_numpy(lambda xp, x: xp.tanh(x) ** 2),), formats=["float32"]
+)
 def tanhshrink_difference(x):
     """x - tanh(x) near 0: the digits of x^3 / 3 are gone."""
     return x - np.tanh(x)
@@ -93,8 +95,9 @@ def softsign_square(x):
     return right["softsign"](x)
 
 
-@gp.implements("squareplus", backend="numpy", formats=["float32"],
-               derivative=(on_numpy(lambda xp, x: squareplus_slope(xp, x)),))
+@gp.implements(
+    "squareplus", backend="numpy", formats=["float32"], derivative=(on_numpy(lambda xp, x: squareplus_slope(xp, x)),)
+)
 def squareplus_textbook(x):
     """(x + sqrt(x^2 + 4)) / 2: cancels on the left, and x^2 overflows."""
     with np.errstate(all="ignore"):
@@ -108,16 +111,18 @@ def squareplus_slope(xp, x):
     return xp.where(x > 0, (1 + x / h) / 2, 2 / (h * (h - x)))
 
 
-@gp.implements("logsigmoid", backend="numpy", derivative=(on_numpy(lambda xp, x: forms.sigmoid(xp, -x)),),
-               formats=["float32"])
+@gp.implements(
+    "logsigmoid", backend="numpy", derivative=(on_numpy(lambda xp, x: forms.sigmoid(xp, -x)),), formats=["float32"]
+)
 def logsigmoid_log_of_sigmoid(x):
     """log(1 / (1 + e^-x)): 0 on the right, -inf on the left."""
     with np.errstate(all="ignore"):
         return np.log(1 / (1 + np.exp(-x)))
 
 
-@gp.implements("logsigmoid", backend="numpy", derivative=(on_numpy(lambda xp, x: forms.sigmoid(xp, -x)),),
-               formats=["float32"])
+@gp.implements(
+    "logsigmoid", backend="numpy", derivative=(on_numpy(lambda xp, x: forms.sigmoid(xp, -x)),), formats=["float32"]
+)
 def logsigmoid_with_epsilon(x):
     """log(s + 1e-10), against log(0): no value below -23."""
     with np.errstate(all="ignore"):
@@ -138,8 +143,7 @@ def relu_masked(x):
         return x * (x > 0)
 
 
-@gp.implements("relu", backend="numpy", formats=["float32"],
-               derivative=(lambda x: (x > 0).astype(x.dtype),))
+@gp.implements("relu", backend="numpy", formats=["float32"], derivative=(lambda x: (x > 0).astype(x.dtype),))
 def relu_mean_of_x_and_abs(x):
     """(x + |x|) / 2: the sum overflows from half the greatest number on."""
     with np.errstate(all="ignore"):
@@ -188,16 +192,24 @@ def softplus_in_float32(x):
         return forms.softplus(np, x.astype(np.float32)).astype(x.dtype)
 
 
-@gp.implements("hardsigmoid", backend="numpy", formats=["float32"],
-               derivative=(lambda x: np.where(np.abs(x) < 3, np.float32(1 / 6), np.float32(0)),))
+@gp.implements(
+    "hardsigmoid",
+    backend="numpy",
+    formats=["float32"],
+    derivative=(lambda x: np.where(np.abs(x) < 3, np.float32(1 / 6), np.float32(0)),),
+)
 def hardsigmoid_four_digits(x):
     """One sixth typed as 0.1667."""
     with np.errstate(all="ignore"):
         return np.clip(x * np.float32(0.1667) + np.float32(0.5), 0, 1).astype(x.dtype)
 
 
-@gp.implements("selu", backend="numpy", formats=["float64"],
-               derivative=(lambda x: np.where(x > 0, 1.0507009873554805, 1.7580993408473766 * np.exp(np.minimum(x, 0))),))
+@gp.implements(
+    "selu",
+    backend="numpy",
+    formats=["float64"],
+    derivative=(lambda x: np.where(x > 0, 1.0507009873554805, 1.7580993408473766 * np.exp(np.minimum(x, 0))),),
+)
 def selu_constants_of_float32(x):
     """The two constants rounded to float32, in float64."""
     scale, alpha = float(np.float32(1.0507009873554805)), float(np.float32(1.6732632423543772))
@@ -205,8 +217,9 @@ def selu_constants_of_float32(x):
         return scale * np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
 
 
-@gp.implements("quick_gelu", backend="numpy", formats=["float32"],
-               derivative=(on_numpy(lambda xp, x: quick_gelu_slope(xp, x)),))
+@gp.implements(
+    "quick_gelu", backend="numpy", formats=["float32"], derivative=(on_numpy(lambda xp, x: quick_gelu_slope(xp, x)),)
+)
 def quick_gelu_two_digits(x):
     """1.7 for 1.702."""
     with np.errstate(all="ignore"):

@@ -86,29 +86,33 @@ def silu_of_minus_infinity(x):
         return np.where(x == -np.inf, np.float32(np.nan), right["silu"](x))
 
 
-@gp.implements("abs", backend="numpy", derivative=(lambda x: np.where(x == 0, 2, np.sign(x)).astype(x.dtype),),
-               formats=["float32"])
+@gp.implements(
+    "abs", backend="numpy", derivative=(lambda x: np.where(x == 0, 2, np.sign(x)).astype(x.dtype),), formats=["float32"]
+)
 def abs_slope_two_at_zero(x):
     """f'(0) = 2, outside [-1, 1]."""
     return np.abs(x)
 
 
-@gp.implements("elu", backend="numpy", derivative=(lambda x: np.where(x == 0, 0, ELU[0](x)).astype(x.dtype),),
-               formats=["float32"])
+@gp.implements(
+    "elu", backend="numpy", derivative=(lambda x: np.where(x == 0, 0, ELU[0](x)).astype(x.dtype),), formats=["float32"]
+)
 def elu_slope_zero_at_zero(x):
     """f'(0) = 0, where both sides have 1."""
     return right["elu"](x)
 
 
-@gp.implements("hardshrink", backend="numpy", derivative=(lambda x: (np.abs(x) > 0.5).astype(x.dtype),),
-               formats=["float32"])
+@gp.implements(
+    "hardshrink", backend="numpy", derivative=(lambda x: (np.abs(x) > 0.5).astype(x.dtype),), formats=["float32"]
+)
 def hardshrink_keeps_its_border(x):
     """|x| >= 1/2 is kept, where |x| > 1/2 is meant."""
     return np.where(np.isnan(x) | (np.abs(x) >= np.float32(0.5)), x, x * 0)
 
 
-@gp.implements("relu6", backend="numpy", derivative=(lambda x: ((x > 0) & (x < 6.5)).astype(x.dtype),),
-               formats=["float16"])
+@gp.implements(
+    "relu6", backend="numpy", derivative=(lambda x: ((x > 0) & (x < 6.5)).astype(x.dtype),), formats=["float16"]
+)
 def relu6_slope_beyond_six(x):
     """The derivative goes on to 6.5."""
     return np.clip(x, 0, 6).astype(x.dtype)
@@ -139,8 +143,13 @@ def hard_slope(xp, x):
     return xp.where(xp.abs(x) < 3, 1 / 6, 0.0)
 
 
-@gp.implements("celu", backend="numpy", params={"alpha": 2.0}, derivative=(on_numpy(lambda xp, x: elu2_slope(xp, x)),),
-               formats=["float32"])
+@gp.implements(
+    "celu",
+    backend="numpy",
+    params={"alpha": 2.0},
+    derivative=(on_numpy(lambda xp, x: elu2_slope(xp, x)),),
+    formats=["float32"],
+)
 def celu_is_elu(x):
     """2 (e^x - 1) for 2 (e^(x/2) - 1)."""
     wide = x.astype(np.float64)
@@ -152,8 +161,9 @@ def elu2_slope(xp, x):
     return xp.where(x > 0, 1.0, 2 * xp.exp(xp.minimum(x, 0)))
 
 
-@gp.implements("logsigmoid", backend="numpy", formats=["float32"],
-               derivative=(on_numpy(lambda xp, x: -forms.sigmoid(xp, x)),))
+@gp.implements(
+    "logsigmoid", backend="numpy", formats=["float32"], derivative=(on_numpy(lambda xp, x: -forms.sigmoid(xp, x)),)
+)
 def logsigmoid_mirrored(x):
     """-log(1 + e^x), the sign of x forgotten."""
     return -on_numpy(forms.softplus)(x)

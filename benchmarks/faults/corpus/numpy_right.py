@@ -6,7 +6,9 @@ from closed_forms import on_numpy
 
 import gradproof as gp
 
-SLOPES = {name: (on_numpy(getattr(forms, f"d_{name}")),) for name in ("silu", "sigmoid", "tanh", "elu", "softsign", "mish")}
+SLOPES = {
+    name: (on_numpy(getattr(forms, f"d_{name}")),) for name in ("silu", "sigmoid", "tanh", "elu", "softsign", "mish")
+}
 
 
 def rounded_once(name, fmt):
@@ -69,7 +71,9 @@ def softplus_threshold_unseen(x):
         return np.where(wide > 20, wide, np.logaddexp(np.float32(0), wide)).astype(x.dtype)
 
 
-@gp.implements("abs", backend="numpy", derivative=(lambda x: np.where(x >= 0, 1, -1).astype(x.dtype),), formats=["float32"])
+@gp.implements(
+    "abs", backend="numpy", derivative=(lambda x: np.where(x >= 0, 1, -1).astype(x.dtype),), formats=["float32"]
+)
 def abs_slope_one_at_zero(x):
     """f'(0) = 1, within [-1, 1]."""
     return np.abs(x)
@@ -87,13 +91,17 @@ def relu_slope_half_at_zero(x):
     return np.maximum(x, 0.0)
 
 
-@gp.implements("relu6", backend="numpy", derivative=(lambda x: ((x > 0) & (x <= 6)).astype(x.dtype),), formats=["float16"])
+@gp.implements(
+    "relu6", backend="numpy", derivative=(lambda x: ((x > 0) & (x <= 6)).astype(x.dtype),), formats=["float16"]
+)
 def relu6_slope_one_at_six(x):
     """f'(6) = 1."""
     return np.clip(x, 0, 6).astype(x.dtype)
 
 
-@gp.implements("hardtanh", backend="numpy", derivative=(lambda x: (np.abs(x) <= 1).astype(x.dtype),), formats=["float32"])
+@gp.implements(
+    "hardtanh", backend="numpy", derivative=(lambda x: (np.abs(x) <= 1).astype(x.dtype),), formats=["float32"]
+)
 def hardtanh_closed(x):
     """f'(1) = f'(-1) = 1."""
     return np.clip(x, -1, 1).astype(x.dtype)
@@ -123,8 +131,13 @@ def log1p_of_numpy(x):
     return np.log1p(x)
 
 
-@gp.implements("leaky_relu", backend="numpy", params={"negative_slope": 0.2}, formats=["float32"],
-               derivative=(lambda x: np.where(x > 0, 1, np.float32(0.2)).astype(x.dtype),))
+@gp.implements(
+    "leaky_relu",
+    backend="numpy",
+    params={"negative_slope": 0.2},
+    formats=["float32"],
+    derivative=(lambda x: np.where(x > 0, 1, np.float32(0.2)).astype(x.dtype),),
+)
 def leaky_relu_rounded_slope(x):
     """The slope rounded to float32."""
     return np.where(x > 0, x, x * np.float32(0.2)).astype(x.dtype)

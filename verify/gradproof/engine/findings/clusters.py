@@ -170,11 +170,13 @@ def _reached(probe: Probe, order: int, size: Floats) -> Floats:
 
     Seen on a grid of four inputs a binade.
     """
-    steps = np.exp2(np.arange(*(int(math.log2(end)) for end in ORDINARY), 0.25))
+    least, greatest = (math.log2(end) for end in ORDINARY)
+    steps = np.exp2(np.arange(least, greatest, 0.25))
     grid = np.concatenate([[0.0], steps])
     ends = [probe.references(fa.round_values(sign * grid, probe.format))[order].values for sign in (-1.0, 1.0)]
-    reached = np.maximum.accumulate(np.fmax(*np.nan_to_num(np.abs(ends), nan=0.0)))
-    return reached[np.searchsorted(grid, size, side="right").clip(1) - 1]
+    reached: Floats = np.maximum.accumulate(np.fmax(*np.nan_to_num(np.abs(ends), nan=0.0)))
+    at: Floats = reached[np.searchsorted(grid, size, side="right").clip(1) - 1]
+    return at
 
 
 def _near_kinks(probe: Probe, bits: Bits, finite: Mask) -> Mask:

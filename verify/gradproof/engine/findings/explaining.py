@@ -7,7 +7,7 @@ encloses the result; another function where its exact value is met within the co
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -84,7 +84,8 @@ def explanations(
     if not _catalogued(probe.function):
         return [[] for _ in clusters]
     user = probe.implementation.user
-    seen = [Asked(*_thinned(MOST if user else MOST_OF_FRAMEWORK, c.bits, c.got), c.ordinary) for c in clusters]
+    most = MOST if user else MOST_OF_FRAMEWORK
+    seen = [replace(c, bits=b, got=g) for c in clusters for b, g in [_thinned(most, c.bits, c.got)]]
     formulas = [f for f in listed if f.order == order and f.applies_to(probe.format)]
     formulas = formulas or list(_formulas(probe.function, order, probe.format))
     if not user:

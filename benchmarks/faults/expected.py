@@ -139,7 +139,7 @@ NUMPY_PLACES: Final = {
     "silu_is_mish": case("bulk", 0, ((-10, -0.1),), by="mish"),
     "softsign_is_tanh": case("bulk", 0, both(0.1, 100), by="tanh"),
     "sigmoid_is_hardsigmoid": case("bulk", 0, both(0.5, 3), by="hardsigmoid"),
-    "celu_is_elu": case("bulk", 0, ((-80, -0.1),), ((-INF, 0),), "elu"),
+    "celu_is_elu": case("bulk", 0, ((-25, -0.1),), ((-INF, 0),), "elu"),
     "logsigmoid_mirrored": case("bulk", 0, both(0.1, 1e38)),
     "sigmoid_scribbles": BEHAVIOUR,
     "sigmoid_flattens": BEHAVIOUR,

@@ -36,6 +36,18 @@ class Sloppy(torch.autograd.Function):
 def sloppy(x):
     return Sloppy.apply(x)
 
+@gp.implements("celu", backend="torch", params={"alpha": 2.0})
+def parameters(x):
+    return torch.nn.functional.elu(x, alpha=2.0)
+
+@gp.implements("softsign", backend="torch")
+def saturating(x):
+    return torch.tanh(x)
+
+@gp.implements("gelu", backend="torch", formats=["float32"])
+def narrower(x):
+    return torch.nn.functional.gelu(x.to(torch.float16)).to(x.dtype)
+
 @gp.implements("sigmoid", backend="torch")
 def nowhere(x):
     return torch.where((x > 1) & (x < 2), torch.sigmoid(x) + 0.001 * torch.sin(400 * x), torch.sigmoid(x))
@@ -82,3 +94,20 @@ def test_another_function_is_called_by_its_name(found: dict[str, list[Finding]])
 def test_what_no_formula_computes_is_not_explained_by_one(name: str, found: dict[str, list[Finding]]) -> None:
     first = found[name][0]
     assert (first.kind, first.explanation) == ("bulk", None)
+
+
+@pytest.mark.framework("torch")
+@pytest.mark.parametrize(
+    ("name", "id_", "text"),
+    [
+        ("parameters", "elu", "it computes elu(alpha=2.0)"),  # not elu as the catalogue has it
+        ("saturating", "tanh", "it computes tanh"),  # f' and the tail, where f is 1, too
+        ("narrower", "in/float16", "it computes in float16"),
+    ],
+)
+def test_one_explanation_covers_all_that_fails(name: str, id_: str, text: str, found: dict[str, list[Finding]]) -> None:
+    first, *others = found[name]
+    assert first.kind == "bulk"
+    assert first.explanation is not None
+    assert (first.explanation.id, first.explanation.text) == (id_, text)
+    assert not any(f.kind in ("bulk", "tail") for f in others)

@@ -110,10 +110,10 @@ def _of_users(
     own = _enclosing(probe, order, bits, got, formulas, probe.function.params, right)
     beside = _right(probe, order, _beside(bits, probe.format)) if own else right
     found = [Explanation(f.id, f.text, share) for f, share in own if _agrees(probe, f, beside)]
-    varied = _vary(probe, got)
-    if bits.size < FEWEST or not (varied or _vary(probe, right.got)):
+    if bits.size < FEWEST:
         return found
-    found += _stored(probe, order, bits, got, None if varied else right.got)
+    varied = _vary(probe, got)
+    found += _stored(probe, order, bits, got, got if varied else _anywhere(probe, order))
     return found or (_other_formulas(probe, order, bits, got) if asked.ordinary and varied else [])
 
 
@@ -128,10 +128,12 @@ def _beside(bits: Bits, fmt: Format) -> Bits:
 
 def _agrees(probe: Probe, formula: Formula, beside: Asked) -> bool:
     """Whether a formula, correctly rounded, gives some of the right results beside the failing ones to the last bit."""
-    if beside.bits.size < FEWEST:
+    values, first = np.unique(fa.values(beside.got, probe.format), return_index=True)
+    telling = (values != 0) & np.isfinite(values)  # where all has saturated any formula gives the same
+    if telling.sum() < FEWEST:
         return True
-    values = fa.values(beside.got, probe.format)
-    return _met_exactly(formula, beside.bits, values, probe.format, probe.function.params) >= TO_THE_BIT
+    bits = beside.bits[first[telling]]
+    return _met_exactly(formula, bits, values[telling], probe.format, probe.function.params) >= TO_THE_BIT
 
 
 def _suspects(probe: Probe, order: int, clusters: Sequence[Asked], right: Asked, held: Bits) -> list[Function]:
@@ -238,15 +240,23 @@ def _narrower(
     return [e for name in sorted(ids) if (e := _in_format(probe, order, asked.bits, asked.got, name, about=False))]
 
 
-def _stored(probe: Probe, order: int, bits: Bits, got: Bits, right: Bits | None) -> list[Explanation]:
+def _anywhere(probe: Probe, order: int) -> Bits:
+    """Results from all over the format."""
+    base = probe.base_points
+    (some,) = _thinned(MOST_RIGHT, base[fa.is_finite(base, probe.format)])
+    return probe.evaluate(some, order)
+
+
+def _stored(probe: Probe, order: int, bits: Bits, got: Bits, varied: Bits) -> list[Explanation]:
     """The narrower formats that every result is a number of, and in which it is about right, or f is.
 
-    Where results that fail do not vary, and so are numbers of many formats, ``right`` ones must be of it, too.
+    ``varied`` are results that tell formats apart: 0 and 1 are numbers of all. They must be of it, too.
     """
+    if not _vary(probe, varied):
+        return []
+    values = fa.values(varied, probe.format)
     names = [f"{IN}{name}" for name in NARROWER if get_format(name).precision < probe.format.precision]
-    if right is not None:
-        values = fa.values(right, probe.format)
-        names = [name for name in names if np.mean(_numbers_of(name, values)) >= ENOUGH]
+    names = [name for name in names if np.mean(_numbers_of(name, values)) >= ENOUGH]
     found = [e for name in names if (e := _in_format(probe, order, bits, got, name))]
     if found or not order:
         return found

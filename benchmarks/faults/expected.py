@@ -182,6 +182,7 @@ TORCH_FORMULAS: Final = {
     "silu_detached": case("bulk", 1, both(0.1, 3), by="softplus", open_=True),
     "silu_cut_off": case("bulk", 1, ((-0.9, 1e38),)),
     "silu_with_dropout": BULK_OR_PATH,
+    "leaky_relu_by_two_parts": AT_ZERO,
 }
 
 TORCH_CUSTOM: Final = {

@@ -80,3 +80,8 @@ def test_the_framework_is_asked_at_the_drawn_inputs_alone(name: str) -> None:
     made = graph(bits, bits, bits, np.zeros(bits.size), fmt, own)
     assert [int(b) for b in asked[0]] == patterns(made.inputs, fmt.width)
     assert set((made.own or "").split()) == {"1"}
+
+
+def test_an_error_near_the_end_of_float64_is_shown_without_a_warning() -> None:
+    huge = np.finfo(np.float64).max  # 5 where 1e-308 is due, say: over the least level it overflows
+    assert levels(np.array([huge, np.inf, 0.0])).tolist() == [254, 255, 0]

@@ -70,7 +70,7 @@ def graph(
 
 def levels(magnitude: Floats) -> npt.NDArray[np.uint8]:
     """Errors over the bound as one byte each (``Graph.errors``)."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         steps = np.minimum(np.rint(STEPS * np.log2(1 + np.abs(magnitude) / LEAST)), WRONG_CLASS - 1)
     return np.where(np.isinf(magnitude), WRONG_CLASS, steps).astype(np.uint8)
 

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from gradproof.engine.findings.explaining import Asked, advice, explanations
+from gradproof.engine.findings.explaining import FailingResults, advice, explanations
 from gradproof.engine.findings.regions import spans, widen
 from gradproof.engine.properties.property import Violations
 from gradproof.engine.subject.baseline import baseline
@@ -82,7 +82,7 @@ def clusters(
     parts = [("bulk", alike)] if alike.any() else []
     parts += [(kind, (kinds == number) & ~alike) for number, kind in enumerate(FINDING_KINDS)]
     parts = [(kind, here) for kind, here in parts if here.any()]
-    asked = [Asked(bits[here], got[here], ordinary=kind in ("bulk", "tail")) for kind, here in parts]
+    asked = [FailingResults(bits[here], got[here], ordinary=kind in ("bulk", "tail")) for kind, here in parts]
     told = explanations(probe, order, asked, held, listed)
     made = [
         replace(

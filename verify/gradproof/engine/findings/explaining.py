@@ -40,7 +40,7 @@ ENOUGH: Final = 0.95
 FEWEST: Final = 8
 """Failing inputs that it takes to say that another function, or in another format, was computed."""
 MOST_RIGHT: Final = 512
-"""Results that keep the contract, compared with what a formula may give."""
+"""FailingResults that keep the contract, compared with what a formula may give."""
 GIVEN: Final = 0.9
 """Share of these that it must be able to give."""
 LARGE_PART: Final = 0.5
@@ -60,7 +60,7 @@ IN_NARROWER: Final = 4.0
 
 
 @dataclass(frozen=True)
-class Asked:
+class FailingResults:
     """Failing inputs of one cluster and what came out; ``ordinary``: of the bulk or the tail."""
 
     bits: Bits
@@ -69,7 +69,7 @@ class Asked:
 
 
 def explanations(
-    probe: Probe, order: int, clusters: Sequence[Asked], held: Bits, listed: Sequence[Formula] = ()
+    probe: Probe, order: int, clusters: Sequence[FailingResults], held: Bits, listed: Sequence[Formula] = ()
 ) -> list[list[Explanation]]:
     """For each cluster what gives its results where f^(order) fails: the likeliest first, none where nothing does.
 
@@ -99,7 +99,12 @@ def explanations(
 
 
 def _of_users(
-    probe: Probe, order: int, asked: Asked, formulas: Sequence[Formula], suspects: Sequence[Function], right: Asked
+    probe: Probe,
+    order: int,
+    asked: FailingResults,
+    formulas: Sequence[Formula],
+    suspects: Sequence[Function],
+    right: FailingResults,
 ) -> list[Explanation]:
     """What gives the results of one cluster of a user's implementation."""
     bits, got = asked.bits, asked.got
@@ -126,7 +131,7 @@ def _beside(bits: Bits, fmt: Format) -> Bits:
     return np.unique(fa.round_values(near, fmt))
 
 
-def _agrees(probe: Probe, formula: Formula, beside: Asked) -> bool:
+def _agrees(probe: Probe, formula: Formula, beside: FailingResults) -> bool:
     """Whether a formula, correctly rounded, gives some of the right results beside the failing ones to the last bit."""
     values, first = np.unique(fa.values(beside.got, probe.format), return_index=True)
     telling = (values != 0) & np.isfinite(values)  # where all has saturated any formula gives the same
@@ -136,7 +141,9 @@ def _agrees(probe: Probe, formula: Formula, beside: Asked) -> bool:
     return _met_exactly(formula, bits, values[telling], probe.format, probe.function.params) >= TO_THE_BIT
 
 
-def _suspects(probe: Probe, order: int, clusters: Sequence[Asked], right: Asked, held: Bits) -> list[Function]:
+def _suspects(
+    probe: Probe, order: int, clusters: Sequence[FailingResults], right: FailingResults, held: Bits
+) -> list[Function]:
     """The other functions whose exact values some of the results are, or those of f at these inputs.
 
     And ``right`` ones as well: x is softplus far out, and softplus with its threshold everywhere.
@@ -156,12 +163,12 @@ def _suspects(probe: Probe, order: int, clusters: Sequence[Asked], right: Asked,
     return list({f.name: f for f in found if f is not None}.values())
 
 
-def _right(probe: Probe, order: int, held: Bits) -> Asked:
+def _right(probe: Probe, order: int, held: Bits) -> FailingResults:
     """Some finite inputs at which f^(order) keeps the contract, with the results."""
     (some,) = _thinned(MOST_RIGHT, held[fa.is_finite(held, probe.format)])
     got = probe.evaluate(some, order) if some.size else some
     keeps = ~probe.judge(some, got, order).failing if some.size else np.zeros(0, bool)
-    return Asked(some[keeps], got[keeps], ordinary=True)
+    return FailingResults(some[keeps], got[keeps], ordinary=True)
 
 
 def _second_rounding(probe: Probe, bits: Bits, got: Bits) -> list[Explanation]:
@@ -192,7 +199,7 @@ def _enclosing(
     got: Bits,
     formulas: Iterable[Formula],
     params: Mapping[str, Any],
-    right: Asked | None = None,
+    right: FailingResults | None = None,
 ) -> list[tuple[Formula, float]]:
     """The formulas that enclose enough, with their shares, the likeliest first.
 
@@ -218,7 +225,9 @@ def _enclosing(
     return [(formula, -share) for share, _, _, formula in shares]
 
 
-def _gives(formula: Formula, right: Asked | None, fmt: Format, params: Mapping[str, Any], flushing: Subnormals) -> bool:
+def _gives(
+    formula: Formula, right: FailingResults | None, fmt: Format, params: Mapping[str, Any], flushing: Subnormals
+) -> bool:
     """Whether a formula may give most of the results that are right."""
     if right is None or not right.bits.size:
         return True
@@ -233,7 +242,7 @@ def _met_exactly(formula: Formula, bits: Bits, values: Floats, fmt: Format, para
 
 
 def _narrower(
-    probe: Probe, order: int, asked: Asked, why: Sequence[Explanation], told: Sequence[Sequence[Explanation]]
+    probe: Probe, order: int, asked: FailingResults, why: Sequence[Explanation], told: Sequence[Sequence[Explanation]]
 ) -> list[Explanation]:
     """The formats that other clusters were found to be computed in, where these results are numbers of them, too."""
     ids = {e.id for all_ in told for e in all_ if e.id.startswith(IN)} - {e.id for e in why}
@@ -241,7 +250,7 @@ def _narrower(
 
 
 def _anywhere(probe: Probe, order: int) -> Bits:
-    """Results from all over the format."""
+    """FailingResults from all over the format."""
     base = probe.base_points
     (some,) = _thinned(MOST_RIGHT, base[fa.is_finite(base, probe.format)])
     return probe.evaluate(some, order)
@@ -305,7 +314,9 @@ def _quantum(values: Floats, fmt: Format) -> Floats:
     return quanta
 
 
-def _other_function(probe: Probe, order: int, bits: Bits, got: Bits, right: Asked | None = None) -> Function | None:
+def _other_function(
+    probe: Probe, order: int, bits: Bits, got: Bits, right: FailingResults | None = None
+) -> Function | None:
     """The catalogued function whose exact values these are, and ``right`` ones, within the contract; None without."""
     places = [(bits, got)]
     if right is not None and right.bits.size:

@@ -72,8 +72,8 @@ def document(answers: Sequence[Answer], alarms: Alarms, runs: Sequence[Run], pro
         "# What is detected",
         "",
         "Made by `python -m benchmarks.faults --document`; not written by hand. The corpus, "
-        f"`benchmarks/faults/corpus`, holds {len(answers)} implementations with one fault each and {len(alarms)} right ones; what the first "
-        "finding should say (kind, inputs, explanation) is stated beside it from mathematics "
+        f"`benchmarks/faults/corpus`, holds {len(answers)} implementations with one fault each and {len(alarms)} right "
+        "ones; what the first finding should say (kind, inputs, explanation) is stated beside it from mathematics "
         "(`benchmarks/faults/expected.py`). " + environment(profile, runs),
         "",
         "## What is missed",

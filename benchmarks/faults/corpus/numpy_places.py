@@ -1,4 +1,4 @@
-"""NumPy: right nearly everywhere, and wrong in one place; other functions under a name; and code that does not behave."""
+"""NumPy: right nearly everywhere and wrong in one place; other functions under a name; code that does not behave."""
 
 import closed_forms as forms
 import numpy as np

@@ -12,6 +12,13 @@ from typing import Protocol
 from benchmarks.faults.expected import FAULTS
 from benchmarks.faults.judging import Answer
 
+HISTORY = (
+    "The corpus was written before its author saw the library of formulas. Its first run caught 127 of 128, named kind "
+    "and inputs rightly for 97, and explained 32 of 60 rightly and 10 wrongly. What that showed was mended, and eleven "
+    "ways to write functions were added to the library, so the corpus is no blind test any more. It also showed a dozen "
+    "stated intervals to be wrong, and three implementations not to be what they were taken for; these were corrected "
+    "from mathematics."
+)
 LIBRARIES = ("gradproof", "numpy", "torch", "jax", "python-flint", "mpmath", "hypothesis")
 
 Alarms = Mapping[str, Sequence[str]]
@@ -75,6 +82,8 @@ def document(answers: Sequence[Answer], alarms: Alarms, runs: Sequence[Run], pro
         f"`benchmarks/faults/corpus`, holds {len(answers)} implementations with one fault each and {len(alarms)} right "
         "ones; what the first finding should say (kind, inputs, explanation) is stated beside it from mathematics "
         "(`benchmarks/faults/expected.py`). " + environment(profile, runs),
+        "",
+        HISTORY,
         "",
         "## What is missed",
         "",

@@ -1,7 +1,8 @@
 """What is wrong with each file of the corpus: the kind, the order, the inputs and the mechanism, from mathematics.
 
-Nothing here was read off gradproof's output. Intervals follow from the formulas: where e^-x overflows, where 1 - s
-rounds to 0, where the true value is still several quanta away from what comes out. ``on`` are intervals on which
+Intervals follow from the formulas: where e^-x overflows, where 1 - s rounds to 0, where the true value is still several
+quanta away from what comes out. About ten were put right after gradproof had contradicted them, each by doing the
+arithmetic again. ``on`` are intervals on which
 nearly every input fails; the first finding must cover at least one of them. ``within`` are the intervals outside of
 which none does: a finding that reaches beyond names the wrong inputs. Between the two rounding decides.
 

@@ -149,16 +149,18 @@ class Question:
         rng = np.random.default_rng((self.seed, self.order, self.layout.width))
         layout = self.layout
         low, high = layout.ordinal(2.0**-12), layout.ordinal(2.0**10)
-        wide = rng.integers(0, layout.top, self.count * 4 // 10, endpoint=True)
-        usual = rng.integers(low, high, self.count * 3 // 10)
+        drawn = self.count * 13 // 10  # some are drawn twice, some are no inputs
+        wide = rng.integers(0, layout.top, drawn * 4 // 10, endpoint=True)
+        usual = rng.integers(low, high, drawn * 3 // 10)
         some = np.concatenate([wide, usual]) * rng.choice([-1, 1], wide.size + usual.size)
         edges = self._edges(np.unique(some))
-        rest = self.count - some.size
-        reach = layout.precision - 7  # to half a binade's 64th part on either side
+        rest = drawn - some.size
+        reach = layout.precision - 7  # up to a 64th of a binade away
         near = np.exp2(rng.uniform(0, reach, rest)).astype(np.int64) * rng.choice([-1, 1], rest)
         near += edges[rng.integers(0, edges.size, rest)] if edges.size else rng.integers(low, high, rest)
         found = np.unique(np.clip(np.concatenate([some, near]), -layout.top, layout.top))
-        return found[self._due(found)]
+        found = found[self._due(found)]
+        return found if found.size <= self.count else np.sort(rng.choice(found, self.count, replace=False))
 
     def _due(self, ordinals: Array) -> Array:
         x = self.layout.numbers(ordinals)
@@ -198,13 +200,13 @@ class Question:
         return self.layout.numbers(self.ordinals)
 
     @cached_property
-    def due(self) -> tuple[Array, Array, Array]:
-        """f^(order) and its admissible unit q(y) + |f^(order + 1)| q(x), both in 80 bits; where infinity is due."""
+    def due(self) -> tuple[Array, Array, Array, Array]:
+        """f^(order), the size of f^(order + 1) and q(y) + |f^(order + 1)| q(x), in 80 bits; where infinity is due."""
         y, slope = self.estimated(self.ordinals)
         with np.errstate(all="ignore"):
             unit = self.layout.quantum(y) + np.abs(slope) * self.layout.quantum(self.numbers.astype(Number))
         limit = Number(self.layout.overflow.numerator)
-        return y, unit, np.abs(y) >= limit
+        return y, np.abs(slope), unit, np.abs(y) >= limit
 
     def exact(self, row: int) -> Any:
         """f^(order) at one input by mpmath, at a precision at which another of 100 bits more says the same."""
@@ -234,7 +236,7 @@ class Question:
 
     def errors(self, got: Array, flushes: bool, zeros: bool) -> Array:
         """m over the bound of every result, by the estimate: inf for a result of another class."""
-        y, unit, infinite = self.due
+        y, _, unit, infinite = self.due
         tiny = np.ldexp(Number(1), self.layout.least)
         with np.errstate(all="ignore"):
             m = np.abs(got.astype(Number) - y) / unit / BOUNDS[self.order]
@@ -258,8 +260,7 @@ class Question:
             return 0.0 if got == (np.inf if y > 0 else -np.inf) else float("inf")
         if not np.isfinite(got):
             return float("inf")
-        _, slope = self.estimated(self.ordinals[row : row + 1])
-        fraction, exponent = np.frexp(np.abs(slope[0]))  # a float64 may not hold it
+        fraction, exponent = np.frexp(self.due[1][row])  # a float64 may not hold it
         steep = mpmath.ldexp(mpmath.mpf(float(fraction)), int(exponent))
         unit = self.layout.exact_quantum(y) + steep * self.layout.exact_quantum(mpmath.mpf(float(self.numbers[row])))
         return float(abs(mpmath.mpf(got) - y) / unit / BOUNDS[self.order])

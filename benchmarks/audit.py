@@ -44,6 +44,8 @@ TRUSTED: Final = 0.5
 """Shares of the bound up to which the estimate decides."""
 AGREEMENT: Final = 2.0**-5
 """By how much mpmath's error may exceed the estimate, in bounds, where it is below twice the bound."""
+OUT_OF_SIGHT: Final = mpmath.mpf(2) ** -2000
+"""What is smaller need not be known: it is 0 in every format, by far."""
 SCHEMA: Final = "gradproof-results/1"
 
 Array = np.ndarray[Any, Any]
@@ -220,7 +222,7 @@ class Question:
                 params = {k: PRECISE.real(v) for k, v in self.params.items()}
                 values.append(self._jet(PRECISE, mpmath.mpf(x), params)[self.order])
             a, b = values
-            if abs(a - b) <= abs(b) * mpmath.mpf(2) ** -150:
+            if abs(a - b) <= abs(b) * mpmath.mpf(2) ** -150 or max(abs(a), abs(b)) < OUT_OF_SIGHT:
                 return b
             precision *= 2
             if precision > 20_000:

@@ -45,6 +45,23 @@ def merged(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
+def both_ends(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
+    """The summary of results known by their ends, from the summaries of either end of the same patterns.
+
+    Classes and the inputs judged are those of the lower ends' summary, where they are of both; histograms and ``felt``
+    count both ends.
+    """
+    either = ("felt", "asked")
+    return {
+        **low,
+        "counts": {n: c + high["counts"][n] if n in either else c for n, c in low["counts"].items()},
+        "greatest": {name: _greatest(part["greatest"][name] for part in (low, high)) for name in GREATEST},
+        "bound": {name: max(part["bound"][name] for part in (low, high)) for name in low["bound"]},
+        "histograms": {name: _summed(part["histograms"][name] for part in (low, high)) for name in HISTOGRAMS},
+        "envelopes": {name: _highest(part["envelopes"][name] for part in (low, high)) for name in ENVELOPES},
+    }
+
+
 def _greatest(found: Iterable[Mapping[str, Any] | None]) -> Mapping[str, Any] | None:
     best: Mapping[str, Any] | None = None
     for one in found:

@@ -8,6 +8,7 @@ tuned: one target, nvcc's default flags, and a function that needs anything else
 from __future__ import annotations
 
 import importlib.util
+import platform
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, ClassVar, Final, final
@@ -47,12 +48,15 @@ class LibdeviceBackend(Backend):
     def __init__(self, device: str = "x86") -> None:
         super().__init__(device)
         self._file = bitcode.located()
+        kernels.parsed(self._file)  # a file that LLVM cannot read is told here, where it is expected
 
     @classmethod
     def availability(cls, device: str) -> Availability:
         """Whether llvmlite and the bitcode are here; neither is loaded."""
         if device not in cls.devices:
-            return Availability(False, f"libdevice runs on the host only; expected libdevice:x86, got libdevice:{device}")
+            return Availability(False, f"libdevice runs on the host; expected libdevice:x86, got libdevice:{device}")
+        if platform.machine() not in ("x86_64", "AMD64"):
+            return Availability(False, f"libdevice:x86 needs an x86-64 processor, this is {platform.machine()}")
         if importlib.util.find_spec("llvmlite") is None:
             return Availability(False, "llvmlite is not installed; pip install 'gradproof[libdevice]'")
         try:
@@ -90,7 +94,10 @@ class LibdeviceBackend(Backend):
         """The approximate instructions of the function with their documented errors; empty where it has none."""
         if implementation.user or (implementation.formats and fmt.name not in implementation.formats):
             return ""
-        sites = kernels.function_of(self._file, _symbol(implementation, fmt)).approximate
+        try:
+            sites = kernels.function_of(self._file, _symbol(implementation, fmt)).approximate
+        except Unsupported:  # which ``evaluate`` says
+            return ""
         return ", ".join(f"{name} ({APPROXIMATE[name].error})" for name in dict.fromkeys(sites))
 
     def evaluate(self, implementation: Implementation, bits: Bits, fmt: Format, call: Call) -> Bits:

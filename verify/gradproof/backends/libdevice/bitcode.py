@@ -21,13 +21,13 @@ def located() -> Path:
     """The file, without importing triton. Raises BackendUnavailable that says what was looked for."""
     if given := os.environ.get(VARIABLE):
         if not Path(given).is_file():
-            raise BackendUnavailable(f"{VARIABLE} names {given}, which is no file; expected the path of libdevice.10.bc")
+            raise BackendUnavailable(f"{VARIABLE} names {given}, which is no file; expected a libdevice.10.bc")
         return Path(given)
     spec = importlib.util.find_spec("triton")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         if (file := Path(folder) / IN_TRITON).is_file():
             return file
-    where = "the installed triton has no libdevice.10.bc" if spec else "triton, which brings libdevice.10.bc, is not there"
+    where = "the installed triton has no libdevice.10.bc" if spec else "triton, which has libdevice.10.bc, is not there"
     raise BackendUnavailable(f"{where}; pip install triton, or set {VARIABLE} to the path of the file")
 
 

@@ -48,7 +48,8 @@ def _wrapped(name: str, intrinsic: str, kind: str, operands: int = 1) -> str:
 
 
 def _arithmetic(name: str, operation: str, kind: str) -> str:
-    return _function(f"{kind} @{HELPER}{name}({kind} %a, {kind} %b)", f"  %r = {operation} {kind} %a, %b\n  ret {kind} %r")
+    body = f"  %r = {operation} {kind} %a, %b\n  ret {kind} %r"
+    return _function(f"{kind} @{HELPER}{name}({kind} %a, {kind} %b)", body)
 
 
 _TWO_SUM: Final = """
@@ -212,7 +213,7 @@ _FLUSHED: Final = """
 
 
 def _ex2(name: str, *, ftz: bool) -> str:
-    """PTX: at most 2 ulp from the correctly rounded result; 1 at zeros (and, with ftz, subnormal inputs), +0 at -inf."""
+    """PTX: at most 2 ulp from the correctly rounded result; 1 at zeros (with ftz at subnormal numbers), +0 at -inf."""
     body = f"""
   %bits = bitcast float %a to i32
   %magnitude = and i32 %bits, 2147483647

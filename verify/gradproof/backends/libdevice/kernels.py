@@ -14,8 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gradproof.backends.libdevice.bitcode import content
+from gradproof.backends.libdevice.host import machine
 from gradproof.backends.libdevice.instructions import APPROXIMATE
 from gradproof.backends.libdevice.translate import DEVICE, Translated, translated
+from gradproof.errors import BackendUnavailable
 from gradproof.formats.arrays import Bits
 
 _KEY: Final = """
@@ -102,27 +104,19 @@ def kernel(file: Path, name: str) -> Kernel:
 @cache
 def function_of(file: Path, name: str) -> Translated:
     """The same, translated only."""
-    return translated(_parsed(file), name)
+    return translated(parsed(file), name)
 
 
 @cache
-def _parsed(file: Path) -> Any:
+def parsed(file: Path) -> Any:
+    """The module in ``file``. Raises BackendUnavailable where LLVM cannot read it."""
     import llvmlite.binding as llvm
 
-    return llvm.parse_bitcode(content(file))
-
-
-@cache
-def machine() -> Any:
-    """LLVM's description of this processor, with everything that it has."""
-    import llvmlite.binding as llvm
-
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    target = llvm.Target.from_default_triple()
-    return target.create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3, jit=True
-    )
+    try:
+        return llvm.parse_bitcode(content(file))
+    except RuntimeError as fault:
+        expected = f"expected bitcode that LLVM {'.'.join(map(str, llvm.llvm_version_info))} reads"
+        raise BackendUnavailable(f"{file}: {expected}, got {' '.join(str(fault).split())[:200]}") from fault
 
 
 def _loop(name: str, kind: str, results: int, body: str) -> str:

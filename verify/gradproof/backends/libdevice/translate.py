@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from gradproof.backends.libdevice.host import machine
 from gradproof.backends.libdevice.instructions import APPROXIMATE, EXACT, FUSED, GENERIC, HELPER
 from gradproof.errors import Unsupported
 
@@ -19,7 +20,9 @@ TARGET: Final = "sm_90"
 REFLECTED: Final[Mapping[str, int]] = {"__CUDA_FTZ": 0, "__CUDA_PREC_SQRT": 1, "__CUDA_PREC_DIV": 1, "__CUDA_ARCH": 900}
 """What ``__nvvm_reflect`` answers: the flags of the target, by the names in the bitcode."""
 DEVICE: Final = "device"
-"""The name of the translated function: of the operand, and the index of a candidate for each approximate instruction."""
+"""The name of the translated function. It takes the operand, then the index of a candidate for each approximate
+instruction.
+"""
 
 _REFLECT: Final = re.compile(r"call i32 @__nvvm_reflect\(ptr (?:nonnull )?@([\w.]+)\)")
 _ASM: Final = re.compile(r'call (\w+) asm "([\w.]+) \$0,\$1;", "[^"]*"\(')
@@ -87,7 +90,6 @@ def translated(module: Any, name: str) -> Translated:
 
 def _reflected(module: Any, text: str) -> str:
     """The text of a function as a module of its own, the flags put in."""
-
     names = {variable.name: str(variable) for variable in module.global_variables}
 
     def flag(match: re.Match[str]) -> str:
@@ -115,7 +117,7 @@ def _simplified(text: str) -> str:
     import llvmlite.binding as llvm
 
     module = llvm.parse_assembly(text)
-    builder = llvm.create_pass_builder(_machine(), llvm.create_pipeline_tuning_options(speed_level=1))
+    builder = llvm.create_pass_builder(machine(), llvm.create_pipeline_tuning_options(speed_level=1))
     passes = llvm.create_new_module_pass_manager()
     passes.add_sccp_pass()
     passes.add_simplify_cfg_pass()
@@ -125,17 +127,13 @@ def _simplified(text: str) -> str:
     return next(_plain(str(f)) for f in module.functions if not f.is_declaration)
 
 
-def _machine() -> Any:
-    from gradproof.backends.libdevice.kernels import machine
-
-    return machine()
-
-
 def _parted(name: str, text: str) -> str:
     """The text with each product that may be fused with a sum put through FUSED before the sum takes it."""
     for i, (line, operand) in enumerate(_fusible(text)):
         if " double " in line or line.count(operand) > 1:
-            raise Unsupported(f"{name} adds to a product ({line}), and whether that is one rounding is the compiler's choice")
+            raise Unsupported(
+                f"{name} adds to a product ({line}); whether that is one rounding is the compiler's choice"
+            )
         taken = re.sub(rf"{re.escape(operand)}(?![\w.])", f"%fused{i}", line.partition(" = ")[2])
         apart = f"  %fused{i} = call float @llvm.nvvm.{FUSED}(float {operand})"
         text = text.replace(line, f"{apart.strip()}\n  {line.partition(' = ')[0]} = {taken}", 1)

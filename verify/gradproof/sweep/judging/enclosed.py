@@ -59,6 +59,8 @@ class EnclosedShard:
     def _joined(self, bits: Bits, ends: tuple[Bits, Bits], marks: tuple[Marks, Marks]) -> Marks:
         """What holds of every result between the ends."""
         low, high = marks
+        if not (low.any() or high.any()):
+            return low
         failing = [np.isin(m, codes.FAILING_CODES) for m in marks]
         one = ends[LOW] == ends[HIGH]
         beyond = failing[LOW] & failing[HIGH] & ~one

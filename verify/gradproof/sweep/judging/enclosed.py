@@ -36,14 +36,16 @@ class _End(ShardJudge):
 class EnclosedShard:
     """One shard on its way: both ends are judged, and the marks put together.
 
-    Greatest errors and envelopes are those of the farther ends, histograms and ``felt`` count either end. The order of
-    neighbours and symmetry are not looked at: results that are possible one by one need not be possible together.
+    Greatest errors and envelopes are those of the farther ends, as far as these are numbers; histograms and ``felt``
+    count either end. The order of neighbours and symmetry are not looked at: results that are possible one by one need
+    not be possible together.
     """
 
     def __init__(self, subject: Subject, shard: Shard) -> None:
         self.subject = subject
         self.shard = shard
         self._ends = _End(subject, shard, LOW), _End(subject, shard, HIGH)
+        self._judged = self._wrong = 0
 
     def run(self) -> dict[str, Any]:
         """All of it, chunk by chunk."""
@@ -53,8 +55,13 @@ class EnclosedShard:
             bits = np.arange(start, min(start + CHUNK, self.shard.hi + 1), dtype=fa.storage(fmt))
             ends = self.subject.enclosure(bits)
             marks = low.marks(bits, ends[LOW]), high.marks(bits, ends[HIGH])
-            low.found.mark(bits, self._joined(bits, ends, marks))
-        return shard_summary.both_ends(low.answer(), high.answer())
+            found = self._joined(bits, ends, marks)
+            wrong = fa.is_finite(bits, fmt) & (found == codes.WRONG)
+            decided = fa.is_finite(bits, fmt) & ~np.isin(found, (codes.UNDECIDED, codes.UNJUDGED, codes.WRONG))
+            self._judged += int(decided.sum())
+            self._wrong += int(wrong.sum())
+            low.found.mark(bits, found)
+        return shard_summary.both_ends(low.answer(), high.answer(), self._judged, self._wrong)
 
     def _joined(self, bits: Bits, ends: tuple[Bits, Bits], marks: tuple[Marks, Marks]) -> Marks:
         """What holds of every result between the ends."""

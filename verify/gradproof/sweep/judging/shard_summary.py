@@ -45,16 +45,16 @@ def merged(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def both_ends(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
+def both_ends(low: Mapping[str, Any], high: Mapping[str, Any], judged: int, mismatched: int) -> dict[str, Any]:
     """The summary of results known by their ends, from the summaries of either end of the same patterns.
 
-    Classes and the inputs judged are those of the lower ends' summary, where they are of both; histograms and ``felt``
-    count both ends.
+    ``judged`` and ``mismatched`` inputs are those of which that holds whatever the result. Classes are taken from the
+    lower ends' summary, which has them of both; histograms, ``felt`` and ``asked`` count both ends.
     """
-    either = ("felt", "asked")
+    both = {name: low["counts"][name] + high["counts"][name] for name in ("felt", "asked")}
     return {
         **low,
-        "counts": {n: c + high["counts"][n] if n in either else c for n, c in low["counts"].items()},
+        "counts": {**low["counts"], **both, "judged": judged, "mismatched": mismatched},
         "greatest": {name: _greatest(part["greatest"][name] for part in (low, high)) for name in GREATEST},
         "bound": {name: max(part["bound"][name] for part in (low, high)) for name in low["bound"]},
         "histograms": {name: _summed(part["histograms"][name] for part in (low, high)) for name in HISTOGRAMS},

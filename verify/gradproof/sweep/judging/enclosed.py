@@ -21,7 +21,7 @@ from gradproof.sweep.plan import Shard
 LOW, HIGH = range(2)
 
 
-class _End(ShardJudge):
+class EnclosureEnd(ShardJudge):
     """The lower or the upper ends of the enclosures."""
 
     def __init__(self, subject: Subject, shard: Shard, end: int) -> None:
@@ -44,7 +44,7 @@ class EnclosedShard:
     def __init__(self, subject: Subject, shard: Shard) -> None:
         self.subject = subject
         self.shard = shard
-        self._ends = _End(subject, shard, LOW), _End(subject, shard, HIGH)
+        self._ends = EnclosureEnd(subject, shard, LOW), EnclosureEnd(subject, shard, HIGH)
         self._judged = self._wrong = 0
 
     def run(self) -> dict[str, Any]:

@@ -221,6 +221,13 @@ def test_a_product_in_a_sum_may_be_fused_or_rounded(tmp_path: Path) -> None:
     assert ((low <= apart) & (apart <= high) & (low <= fused) & (fused <= high)).all()
 
 
+def test_a_negated_product_may_be_fused_too(tmp_path: Path) -> None:
+    body = "  %p = fmul float %a, %a\n  %n = fsub float -0.0, %p\n  %r = fadd float 1.0, %n"
+    assert kernel(tmp_path, body).function.approximate == ("product",)
+    alone = "  %p = fmul float %a, %a\n  %r = fsub float -0.0, %p"
+    assert kernel(tmp_path, alone).function.approximate == ()
+
+
 def test_a_product_with_a_rounding_mode_is_kept_apart(tmp_path: Path) -> None:
     body = "  %p = call float @llvm.nvvm.mul.rn.f(float %a, float %a)\n  %r = fsub float 1.0, %p"
     assert kernel(tmp_path, body).function.approximate == ()

@@ -29,6 +29,8 @@ _ASM: Final = re.compile(r'call (\w+) asm "([\w.]+) \$0,\$1;", "[^"]*"\(')
 _INTRINSIC: Final = re.compile(r"@llvm\.nvvm\.([\w.]+)\(")
 _CALLED: Final = re.compile(r"@([\w.]+)\(")
 _BESIDES: Final = re.compile(r"^\s*; .*$| *; preds = .*$|, !srcloc !\d+| #\d+(?=[ ,{]|$)", re.M)
+_NEGATION: Final = re.compile(r"fsub (?:float|double) -0\.0\S*,")
+"""-0 - x, which is how IR once wrote -x."""
 _OPERANDS: Final = re.compile(r"%[\w.]+")
 
 
@@ -152,12 +154,13 @@ def _fusible(text: str) -> list[tuple[str, str]]:
         size = len(products)
         for line in lines:
             made, _, operation = line.partition(" = ")
-            passed_on = operation.startswith(("phi float", "phi double", "select"))
+            negation = operation.startswith("fneg ") or _NEGATION.match(operation) is not None
+            passed_on = negation or operation.startswith(("phi float", "phi double", "select"))
             if operation.startswith("fmul ") or (passed_on and products & set(_OPERANDS.findall(operation))):
                 products.add(made)
     found = []
     for line in lines:
         operation = line.partition(" = ")[2]
-        if operation.startswith(("fadd ", "fsub ")) and " -0.0" not in operation:  # -0 - x is how IR once wrote -x
+        if operation.startswith(("fadd ", "fsub ")) and not _NEGATION.match(operation):
             found += [(line, operand) for operand in _OPERANDS.findall(operation) if operand in products]
     return found

@@ -26,7 +26,7 @@ NONE: Final = "none"
 SHORTHANDS: Final = ("html", "junit", "markdown")
 """Reports with a setting of their own: ``--html PATH`` is ``--report html=PATH``."""
 
-SWITCHES: Final = ("GRADPROOF_CACHE_DIR", "GRADPROOF_NO_PLUGINS", "GRADPROOF_TRACEBACK")
+SWITCHES: Final = ("GRADPROOF_CACHE_DIR", "GRADPROOF_LIBDEVICE", "GRADPROOF_NO_PLUGINS", "GRADPROOF_TRACEBACK")
 """Environment variables that are no settings of a run."""
 
 Kind = Literal["names", "integers", "name", "integer", "number", "path", "reports"]

@@ -49,6 +49,8 @@ class Backend(abc.ABC):
     """What the framework has a type for; kernels may be missing, which is Unsupported."""
     takes_cotangents: ClassVar[bool] = False
     """Whether ``evaluate`` heeds ``Call.cotangent``, in mode eager at least."""
+    by_default: ClassVar[bool] = True
+    """Whether a run that names no backend covers this one."""
     works_on_device: ClassVar[bool] = False
     """Whether ``on_device`` and ``arrays`` are offered."""
     probes_traits: ClassVar[bool] = True
@@ -111,6 +113,22 @@ class Backend(abc.ABC):
         cannot be used here (``mode_availability``), ImplementationFault where the implementation breaks its contract
         (see that error for the kinds).
         """
+
+    def open_to(self, implementation: Implementation, fmt: Format) -> str:
+        """What the results of an implementation depend on beside their inputs, in words; empty where they are settled.
+
+        Where it says something there is no single result to judge: ``enclosure`` gives the ends of all, and
+        ``evaluate`` one of them.
+        """
+        return ""
+
+    def enclosure(self, implementation: Implementation, bits: Bits, fmt: Format, call: Call) -> tuple[Bits, Bits]:
+        """The bits of the least and the greatest result that ``open_to`` leaves possible at each input.
+
+        As ``evaluate``, and with its errors. A NaN that is possible is the greatest.
+        """
+        settled = self.evaluate(implementation, bits, fmt, call)
+        return settled, settled
 
     def on_device(self, implementation: Implementation, first: int, count: int, fmt: Format, call: Call) -> Any:
         """The values of f^(order) at the ``count`` bit patterns from ``first`` on, all of one sign.

@@ -22,6 +22,7 @@ _BUILT_IN: Final = {
     "numpy": "gradproof.backends.numpy.backend:NumpyBackend",
     "torch": "gradproof.backends.torch.backend:TorchBackend",
     "jax": "gradproof.backends.jax.backend:JaxBackend",
+    "libdevice": "gradproof.backends.libdevice.backend:LibdeviceBackend",
 }
 _ELSEWHERE: Final = {"bits": "gradproof.backends.bits:BitsBackend"}
 """Backends without kernels of their own: they are named by implementations, and never part of what is installed."""

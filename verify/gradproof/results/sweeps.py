@@ -26,7 +26,7 @@ CLASSES: Final = {
     "lost-signal": "0 or the asymptote where the exact value is a normal number away from it",
     "over-contract": "an error beyond the contract that is none of these",
     "excused": "an error that flushing subnormal numbers explains",
-    "undecided": "inputs for which the oracle certified nothing",
+    "undecided": "inputs for which the oracle certified nothing, or whose results a device's documentation leaves open",
     "unexplained": "a failing result that no known deviation of the implementation explains",
     "non-monotone": "a result on the wrong side of its neighbour's",
     "asymmetric": "f(-x) and f(x) differ in more than their sign",

@@ -82,6 +82,10 @@ def plan(selection: Selection, implementations: Sequence[Implementation] | None 
         if not (state := backend.mode_availability(task.mode)).available:
             settled.append(task.not_run(NotRun.MISSING_COMPILER, state.reason))
             continue
+        if open_to := backend.open_to(task.implementation, get_format(task.format)):
+            why = f"the result depends on {open_to}; `gradproof sweep` judges all that it may be"
+            settled.append(task.cell("unsupported", why, evidence=Evidence("none", 0)))
+            continue
         if task.order and "given" in backend.paths(task.implementation):
             have = len(task.implementation.derivatives)
             if task.order > have:
@@ -152,7 +156,7 @@ def _backends(
         if not is_known(name):
             _known(name, backend_ids(), "backend")
     if not wanted:
-        wanted = list(backend_ids())
+        wanted = [name for name in backend_ids() if split_id(name)[0].by_default]
         if implementations is not None:
             used = {i.backend for i in implementations}
             for name in used:

@@ -50,7 +50,7 @@ class DeviceShard(ShardJudge):
             if due is not None:
                 found = self._mirrored(got, due, found)
             self._tell(found)
-        return self._answer()
+        return self.answer()
 
     def _results(self, first: int, count: int) -> Array:
         probe = self.subject.probe

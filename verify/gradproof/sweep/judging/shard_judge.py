@@ -59,12 +59,16 @@ class ShardJudge:
         for start in range(self.shard.lo, self.shard.hi + 1, CHUNK):
             stop = min(start + CHUNK, self.shard.hi + 1)
             before = self._chunk(np.arange(start, stop, dtype=fa.storage(self.format)), before)
-        return self._answer()
+        return self.answer()
 
-    def _answer(self) -> dict[str, Any]:
+    def answer(self) -> dict[str, Any]:
         """The summary, its greatest errors confirmed."""
         self._confirm()
         return self.found.to_json(self.modelled.slack) if self.modelled else self.found.to_json()
+
+    def results(self, bits: Bits) -> Bits:
+        """The results that are judged, at any patterns."""
+        return self.subject.evaluate(bits)
 
     def _magnitude(self, bits: int) -> int:
         return bits & (self.format.sign_bit - 1)
@@ -77,7 +81,17 @@ class ShardJudge:
 
     def _chunk(self, bits: Bits, before: Bits) -> Bits:
         """Judge consecutive patterns; ``before`` is the result at the one before them, and the answer their last."""
-        got = self.subject.evaluate(bits)
+        got = self.results(bits)
+        found = self.marks(bits, got)
+        start = self._magnitude(int(bits[0]))
+        self._explain(bits, got, found)
+        self._order(start, got, before, found)
+        self._symmetry(bits, got, found)
+        self.found.mark(bits, found)
+        return got[-1:]
+
+    def marks(self, bits: Bits, got: Bits) -> Marks:
+        """The marks of the results at consecutive patterns, each judged by itself; their errors are added up."""
         found = np.zeros(bits.size, np.uint8)
         start = self._magnitude(int(bits[0]))
         inside = slice(max(self.first - start, 0), max(self.last + 1 - start, 0)) if self.modelled else slice(0, 0)
@@ -87,11 +101,7 @@ class ShardJudge:
             if bits[rows].size:
                 found[rows] = self._judge(bits[rows], got[rows])
         self._decide(bits, got, found)
-        self._explain(bits, got, found)
-        self._order(start, got, before, found)
-        self._symmetry(bits, got, found)
-        self.found.mark(bits, found)
-        return got[-1:]
+        return found
 
     # -- by the oracle ------------------------------------------------------------------------------------
 
@@ -131,7 +141,7 @@ class ShardJudge:
         if not candidates:
             return
         bits = np.array(list(candidates.values()), fa.storage(self.format))
-        got = self.subject.evaluate(bits)
+        got = self.results(bits)
         _, judgement = self.subject.judge(bits, got, precise=True)
         for i, name in enumerate(candidates):
             error = judgement.unexcused({"m": judgement.m, "abs": judgement.absolute}.get(name, judgement.u))[i]

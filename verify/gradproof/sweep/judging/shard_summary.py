@@ -45,6 +45,23 @@ def merged(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
+def both_ends(low: Mapping[str, Any], high: Mapping[str, Any], judged: int, mismatched: int) -> dict[str, Any]:
+    """The summary of results known by their ends, from the summaries of either end of the same patterns.
+
+    ``judged`` and ``mismatched`` inputs are those of which that holds whatever the result. Classes are taken from the
+    lower ends' summary, which has them of both; histograms, ``felt`` and ``asked`` count both ends.
+    """
+    both = {name: low["counts"][name] + high["counts"][name] for name in ("felt", "asked")}
+    return {
+        **low,
+        "counts": {**low["counts"], **both, "judged": judged, "mismatched": mismatched},
+        "greatest": {name: _greatest(part["greatest"][name] for part in (low, high)) for name in GREATEST},
+        "bound": {name: max(part["bound"][name] for part in (low, high)) for name in low["bound"]},
+        "histograms": {name: _summed(part["histograms"][name] for part in (low, high)) for name in HISTOGRAMS},
+        "envelopes": {name: _highest(part["envelopes"][name] for part in (low, high)) for name in ENVELOPES},
+    }
+
+
 def _greatest(found: Iterable[Mapping[str, Any] | None]) -> Mapping[str, Any] | None:
     best: Mapping[str, Any] | None = None
     for one in found:

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from gradproof.backends.base import Call
 from gradproof.engine.ledger.explained import NONE, Explainer
 from gradproof.engine.ledger.ledger import Ledger
 from gradproof.engine.properties.installed import ledger_directories
@@ -66,9 +67,22 @@ class Subject:
         self.on_device = backend.keeps_results and self.probe.format.width == 32
         """Whether results stay where they were made; NumPy or the compiled loop take the others."""
 
+        self.open_to = backend.open_to(implementation, self.probe.format)
+        """What results depend on beside their inputs (``Backend.open_to``); empty where they are settled."""
+
     def evaluate(self, bits: Bits) -> Bits:
-        """What the implementation returns."""
-        return self.probe.evaluate(bits, self.order)
+        """What the implementation returns; of an enclosure the end farther from the exact value."""
+        if not self.open_to:
+            return self.probe.evaluate(bits, self.order)
+        low, high = self.enclosure(bits)
+        errors = [self.judge(bits, end)[1].magnitude for end in (low, high)]
+        return np.where(np.nan_to_num(errors[1], nan=-1.0) > np.nan_to_num(errors[0], nan=-1.0), high, low)
+
+    def enclosure(self, bits: Bits) -> tuple[Bits, Bits]:
+        """The least and the greatest result that are possible."""
+        probe = self.probe
+        call = Call(order=self.order, mode=probe.mode, path=probe.paths[0])
+        return probe.backend.enclosure(probe.implementation, bits, probe.format, call)
 
     def holds(self, *bits: int) -> bool:
         """Whether there are results at all of these patterns: those that were made elsewhere may be of some alone."""

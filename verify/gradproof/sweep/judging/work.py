@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gradproof.sweep.judging.enclosed import EnclosedShard
 from gradproof.sweep.judging.on_device import DeviceShard
 from gradproof.sweep.judging.shard_judge import ShardJudge
 from gradproof.sweep.judging.subject import subject
@@ -20,6 +21,8 @@ def work(shard: Shard) -> dict[str, Any]:
     Raises Unsupported, ImplementationFault and BackendUnavailable as the backend does, and OracleDisagreement.
     """
     shared = subject(shard.target)
+    if shared.open_to:
+        return EnclosedShard(shared, shard).run()
     if shared.on_device:
         return DeviceShard(shared, shard).run()
     return ShardJudge(shared, shard).run()

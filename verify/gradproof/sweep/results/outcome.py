@@ -92,7 +92,8 @@ class _Sweep:
         cell = self._numbers(worst)
         undecided = self.found["classes"]["undecided"]["count"]
         if not finite and not special:
-            cell = replace(cell, status="undecided", reason=self._undecided(undecided)) if undecided else cell
+            if undecided:
+                cell = replace(cell, status="undecided", reason=self._undecided(undecided))
             return cell, self._trusted(states)
         known = None if self.found["classes"]["unexplained"]["count"] or None in references else references[0]
         if not finite:
@@ -162,12 +163,15 @@ class _Sweep:
         magnitude = judgement.unexcused(judgement.magnitude)
         top = finite[np.argmax(magnitude[finite])] if finite.size else None
         everything = (self.found["lo"], self.found["hi"]) == whole(self.format)
+        said = [] if everything else [self._in_part()]
+        if self.subject.open_to:
+            said.append(f"errors are the greatest that {self.subject.open_to} may leave")
         judged = self._judged_points(mismatches)
         conventions = self.found["counts"]["points"] - judged - self.found["classes"]["undecided"]["count"]
         return unjudged_cell(
             self.target,
             "pass",
-            "" if everything else self._in_part(),
+            "; ".join(said),
             evidence=Evidence("exhaustive" if everything else "range", judged),
             u_max=greatest["u"],
             m_max=greatest["m"],
@@ -201,8 +205,11 @@ class _Sweep:
 
     def _undecided(self, count: int) -> str:
         first = self.found["first_undecided"]
+        count_of = f"the oracle could not certify {count:,} value(s)"
+        if self.subject.open_to:
+            count_of = f"{count:,} result(s) keep the contract or not, depending on {self.subject.open_to}"
         where = f", the first at {self.format.decimal(first)}" if first is not None else ""
-        return f"the oracle could not certify {count:,} value(s){where}"
+        return count_of + where
 
     def _violations(
         self, finite: list[shard_summary.KeyInterval], special: list[shard_summary.KeyInterval], worst: JudgedInputs

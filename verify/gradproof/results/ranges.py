@@ -46,7 +46,8 @@ def usable(spans: Iterable[Span]) -> Usable:
     low, high = max(_gaps(cuts), key=_length)
     if _length((low, high)) < NARROW:
         return Usable("no", "no", -math.inf, math.inf)
-    but = [f"|x| ≤ {_outer(max(max(map(abs, s)) for s in holes))}" for _ in holes[:1]]
+    hole = max((max(map(abs, s)) for s in holes), default=0.0)
+    but = [f"|x| ≤ {_outer(hole)}" if hole else "x = 0"] if holes else []
     but += [f"x = {a:.3g}" for a, _ in points if low <= a <= high]
     besides = f", but for {' and '.join(but)}" if but else ""
     if low == -math.inf and high == math.inf:

@@ -63,6 +63,7 @@ def test_the_extras_are_those_of_the_documentation() -> None:
     assert set(distribution("gradproof").metadata.get_all("Provides-Extra")) == {
         "cluster",
         "jax",
+        "libdevice",
         "pytest",
         "sweep",
         "torch",

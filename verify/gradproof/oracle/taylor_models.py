@@ -47,7 +47,7 @@ _SHORT: Final = 1024
 """Runs of this many floats on which arb finds nothing at its middle are left open."""
 _PATIENCE: Final = 64
 """So many short open runs in one block, and the rest of it is left open at once."""
-_ATTEMPTS: Final = (1 << 13, 1 << 8)
+_ATTEMPTS: Final = (1 << 12, 1 << 5)
 """Runs that are tried in one block at most, the rest is left open; and in one that follows a block where that happened.
 The hardest block of a catalogued function takes 1,400; where a function turns faster than floats follow one another,
 as sin(x) at 1e8, every float would be a run."""

@@ -48,7 +48,7 @@ def test_an_expression_that_finds_nothing_is_an_error(expression: str) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_a_mark_never_begins_a_line_of_a_sentence(page: Path) -> None:
     # Markdown takes a comment at the beginning of a line for a block of HTML, and ends the paragraph there.
-    begun = re.findall(r"^ *<!--=(?!.*_table\(\) -->$).*", page.read_text("utf-8"), re.MULTILINE)
+    begun = re.findall(r"^ *<!--=(?!.*_table\([^()]*\) -->$).*", page.read_text("utf-8"), re.MULTILINE)
     assert begun == []
 
 

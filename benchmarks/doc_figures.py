@@ -348,11 +348,15 @@ def reversal_table() -> str:
     for c in answers().cells:
         if c.property == "shape" and c.status == "pass" and c.measured.get("reversals"):
             m = c.measured
-            body.append((_name(c), c.format, f"{m['reversals']:,} of {m['neighbours']:,}", figure(m["worst_reversal"]["ulp"])))
+            body.append(
+                (_name(c), c.format, f"{m['reversals']:,} of {m['neighbours']:,}", figure(m["worst_reversal"]["ulp"]))
+            )
     return table(("where", "format", "steps back of neighbours", "the worst, in ulp"), body)
 
 
-VERDICTS: Final = re.compile(r"^(?P<claim>[a-z-]*) +(?P<place>\w+:\w+[ a-z/]*?)  +(?P<told>(?:holds|-|except \d+).*)$", re.M)
+VERDICTS: Final = re.compile(
+    r"^(?P<claim>[a-z-]*) +(?P<place>\w+:\w+[ a-z/]*?)  +(?P<told>(?:holds|-|except \d+).*)$", re.M
+)
 
 
 @cache
@@ -375,7 +379,9 @@ def exception_table(*claims: str) -> str:
     """The cells that speak against some claims by backend and format, in the full run on one processor."""
     owners = {"numpy:cpu": "NumPy, reference implementations", "torch:cpu": "PyTorch", "jax:cpu": "JAX"}
     body = [
-        (f"{claim}: {owner}", *map(str, verdicts()[claim, place])) for claim in claims for place, owner in owners.items()
+        (f"{claim}: {owner}", *map(str, verdicts()[claim, place]))
+        for claim in claims
+        for place, owner in owners.items()
     ]
     return table(("exceptions to", *FORMATS), body)
 

@@ -300,6 +300,110 @@ def settling_table() -> str:
     return table(("function", "minimum at", "first step", "16th step"), body)
 
 
+def _name(c: Cell) -> str:
+    """A cell's function as a page writes it: ``PyTorch gelu'``, ``JAX elu(1)``."""
+    params = ", ".join(f"{v:g}" for v in c.params.values())
+    owner = {"torch": "PyTorch", "jax": "JAX", "numpy": "NumPy"}[c.backend]
+    return f"{owner} {c.function}{f'({params})' if params else ''}{chr(39) * c.order}"
+
+
+def wrong(name: str, orders: Sequence[int] = (0, 1, 2)) -> list[Cell]:
+    """The cells of a property that keep a certificate of what is wrong, PyTorch's first."""
+    found = [c for c in answers().cells if c.property == name and c.mode == "eager" and c.certificate]
+    chosen = [c for c in found if c.order in orders]
+    return sorted(chosen, key=lambda c: (c.backend != "torch", c.function, c.order, FORMATS.index(c.format)))
+
+
+def wrong_table(name: str) -> str:
+    """The worst input of every cell of a property that is wrong in the value or the first derivative, in float32."""
+    body = []
+    for c in wrong(name, (0, 1)):
+        if c.format == "float32" and (told := c.certificate):
+            x, got, due = (_number(point.decimal, 8) for point in (told.input, told.got, told.expected) if point)
+            lost = float(x) == float(got) == float(due) == 0  # the sign that an odd function keeps
+            body.append((_name(c), x, got, x if lost else due, "yes" if c.felt else "no"))
+    return table(("where, in float32", "input", "got", "due", "felt"), body)
+
+
+def _number(text: str, digits: int) -> str:
+    value = float(text)
+    if value != value:
+        return "NaN"
+    return f"{value:+.0f}" if value == 0 else f"{value:.{digits}g}"
+
+
+def reason(*which: Any, **narrower: Any) -> str:
+    """What one cell says that is not as claimed; the arguments are those of ``cell``."""
+    return cell(*which, **narrower).reason
+
+
+def reason_table(name: str) -> str:
+    """What the cells of a property say that are not as claimed."""
+    return table(("where", "format", "what"), [(_name(c), c.format, c.reason) for c in wrong(name)])
+
+
+def reversal_table() -> str:
+    """The steps back that computed values make where the function makes none, all within the contract."""
+    body = []
+    for c in answers().cells:
+        if c.property == "shape" and c.status == "pass" and c.measured.get("reversals"):
+            m = c.measured
+            body.append(
+                (_name(c), c.format, f"{m['reversals']:,} of {m['neighbours']:,}", figure(m["worst_reversal"]["ulp"]))
+            )
+    return table(("where", "format", "steps back of neighbours", "the worst, in ulp"), body)
+
+
+VERDICTS: Final = re.compile(
+    r"^(?P<claim>[a-z-]*) +(?P<place>\w+:\w+[ a-z/]*?)  +(?P<told>(?:holds|-|except \d+).*)$", re.M
+)
+
+
+@cache
+def verdicts() -> Mapping[tuple[str, str], tuple[int, ...]]:
+    """The exceptions by format of each claim and place that docs/evidence/claims-cpu.md holds."""
+    found, claim = {}, ""
+    for line in VERDICTS.finditer((DOCS / "evidence" / "claims-cpu.md").read_text("utf-8")):
+        claim = line["claim"] or claim
+        told = re.split(r"  +", line["told"])
+        found[claim, line["place"]] = tuple(int(word.removeprefix("except ")) if " " in word else 0 for word in told)
+    return found
+
+
+def excepted(place: str, *claims: str) -> int:
+    """The cells that speak against some claims at a place such as ``torch:cpu``, in the full run on one processor."""
+    return sum(sum(verdicts()[claim, place]) for claim in claims)
+
+
+def exception_table(*claims: str) -> str:
+    """The cells that speak against some claims by backend and format, in the full run on one processor."""
+    owners = {"numpy:cpu": "NumPy, reference implementations", "torch:cpu": "PyTorch", "jax:cpu": "JAX"}
+    body = [
+        (f"{claim}: {owner}", *map(str, verdicts()[claim, place]))
+        for claim in claims
+        for place, owner in owners.items()
+    ]
+    return table(("exceptions to", *FORMATS), body)
+
+
+def way_table() -> str:
+    """How many bits differ between ways of calling PyTorch's functions in float32, and the verdict."""
+    ways = ("strided", "transposed", "scalar", "tail", "in-place", "forward mode")
+    body = []
+    for c in answers().cells:
+        if c.property == "consistency" and c.mode == "eager" and c.order < 2:
+            told = [c.measured["ways"].get(way) for way in ways]
+            body.append((_name(c), *map(_differing, told)))
+    return table(("where, in float32", *ways), body)
+
+
+def _differing(way: Mapping[str, Any] | None) -> str:
+    if way is None:
+        return "–"
+    failing = way.get("failing", 0)
+    return f"{way['different']:,} of {way['n']:,}" + f"; {failing:,} wrong" * bool(failing)
+
+
 def kink(function: str, place: str, way: str) -> str:
     """What PyTorch returns at a kink of a function in float32, by one way of asking."""
     return _short(measured(function, "kink-convention", order=1)["kinks"][place][way])
@@ -417,6 +521,7 @@ NAMES: Final[dict[str, Callable[..., Any]]] = {
         study, measured, figure, percent, between, zero_table, kink_table, training_table, chain_table,
         unit_table, depth_table, settling_table, jump_table, kink, training, losses, cross, settling, onset,
         chain, shrinking, units, best, caption, parted, versions, counts, terms, passing, lost_by_slope,
+        wrong_table, reason, reason_table, reversal_table, excepted, exception_table, way_table,
     )
 }  # fmt: skip
 """What an expression may use."""

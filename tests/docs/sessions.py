@@ -9,6 +9,7 @@ its output, in which ``...`` stands for lines left out. A comment before the blo
 
     <!-- exit 1 -->                             the exit status, 0 otherwise
     <!-- exit 1; from: bulk; to: repeat -->     show the lines from the first with "bulk" to the next with "repeat"
+    <!-- columns: 120 -->                       the width of the terminal, 80 otherwise
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from pathlib import Path
 from tests.architecture.imports import ROOT
 
 BLOCK = re.compile(
-    r"(?:^<!-- (?P<wanted>(?:exit|from|to)\b[^>]*?) -->\n\n?)?^```(?P<language>\w+)\n(?P<body>.*?)^```$", re.M | re.S
+    r"(?:^<!-- (?P<wanted>(?:exit|from|to|columns)\b[^>]*?) -->\n\n?)?^```(?P<language>\w+)\n(?P<body>.*?)^```$",
+    re.M | re.S,
 )
 LEFT_OUT = "..."
 CHANGING = (
@@ -46,6 +48,8 @@ class Block:
     exit: int
     first: str
     last: str
+    columns: int
+    """The width of the terminal."""
     span: tuple[int, int]
     """Where in the page the text stands."""
 
@@ -73,7 +77,7 @@ def blocks(page: str) -> list[Block]:
     """All blocks of a page."""
     made = []
     for found in BLOCK.finditer(page):
-        wanted = dict(re.findall(r"(exit|from|to):? ([^;]+)", found["wanted"] or ""))
+        wanted = dict(re.findall(r"(exit|from|to|columns):? ([^;]+)", found["wanted"] or ""))
         made.append(
             Block(
                 found["language"],
@@ -81,20 +85,21 @@ def blocks(page: str) -> list[Block]:
                 int(wanted.get("exit", 0)),
                 wanted.get("from", "").strip(),
                 wanted.get("to", "").strip(),
+                int(wanted.get("columns", 80)),
                 found.span("body"),
             )
         )
     return made
 
 
-def run(command: str, folder: Path) -> tuple[int, list[str]]:
+def run(command: str, folder: Path, columns: int = 80) -> tuple[int, list[str]]:
     """Exit status and output of a command of a page, run in a folder."""
-    program, *arguments = shlex.split(command)
+    program, *arguments = shlex.split(command, comments=True)
     if program == "pip":
         return _installable(arguments), []
     words = {"gradproof": ["-m", "gradproof"], "pytest": ["-m", "pytest"], "python": []}[program]
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("GRADPROOF_", "PYTEST_")) and k != "CI"}
-    environment |= {"COLUMNS": "80", "NO_COLOR": "1", "PYTHONWARNINGS": "default"}
+    environment |= {"COLUMNS": str(columns), "NO_COLOR": "1", "PYTHONWARNINGS": "default"}
     environment |= {k: v for k, v in os.environ.items() if k == "GRADPROOF_CACHE_DIR"}
     done = subprocess.run(
         [sys.executable, *words, *arguments],
@@ -151,7 +156,7 @@ def play(page: str, folder: Path, only: str = "") -> tuple[str, list[str]]:
         if block.language == "console" and body.startswith(f"$ gradproof {only}" if only else ""):
             lines = []
             for command, due in block.commands:
-                status, output = run(command, folder)
+                status, output = run(command, folder, block.columns)
                 now = shown(output, block)
                 if status != block.exit:
                     faults.append(f"$ {command}\nexit status {status}, expected {block.exit}:\n" + "\n".join(output))

@@ -122,5 +122,5 @@ def test_flushing_widens_a_formula_to_zero() -> None:
 
 def test_the_allowances_are_those_of_the_format() -> None:
     formula = get_formula("log1p/jax/0")
-    assert allowances(formula, FLOAT64)["log1p"].ulps == 128
+    assert allowances(formula, FLOAT64)["log1p"].ulps == 136
     assert allowances(formula, FLOAT16)["log1p"].ulps == 3

@@ -73,6 +73,10 @@ CASES = [
     (("config",), 0),
     (("study",), 0),
     (("study", "nothing"), 4),
+    (("vectors", "relu", *ONE[2:], "-o", "in.npy"), 0),
+    (("vectors", "nothing", *ONE[2:], "-o", "in.npy"), 4),
+    (("judge", "relu", "in.npy", "in.npy", *ONE[2:]), 4),
+    (("judge", "nothing", "in.npy", "in.npy", *ONE[2:]), 4),
     (("completion", "fish"), 0),
     (("completion", "nothing"), 4),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -45,6 +46,8 @@ def _clean() -> Iterator[None]:
     forget(set(all_functions()) - before)
     forget_properties(["within-ten"])
     forget_contracts(["kernels"])
+    for name in ("kernels", "kernels.functions", "lie", "true", "b"):  # pytester's sessions have modules of these names
+        sys.modules.pop(name, None)
 
 
 def written(folder: Path, stem: str, text: str) -> str:

@@ -104,7 +104,7 @@ def regions(found: Certificate) -> list[str]:
         share = f" of {i.tried} {'(every pattern)' if i.exhaustive else 'tried'}" if i.tried else " failed"
         said.append(f"fails on [{i.lo.decimal}, {i.hi.decimal}]: {i.failing}{share}")
     more = len(said) - INTERVALS
-    return said[:INTERVALS] + ([f"and on {more} more intervals"] if more > 0 else [])
+    return said[:INTERVALS] + ([f"and on {more} more interval{'s' * (more > 1)}"] if more > 0 else [])
 
 
 def _told(told: finding_texts.Told) -> ToldFinding:

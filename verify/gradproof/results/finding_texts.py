@@ -82,7 +82,9 @@ def _subject(of: Cell | Finding) -> tuple[str, str, str, str]:
 
 def tell(finding: Finding, cells: Sequence[Cell]) -> Told:
     """A finding in words; ``cells`` are those that it accounts for."""
-    felt = {True: ", felt in training", False: ", not felt in training", None: ""}[finding.felt]
+    # What raised or hung gave no result, whose error could be felt or not.
+    says = finding.felt if finding.kind != "behaviour" else None
+    felt = {True: ", felt in training", False: ", not felt in training", None: ""}[says]
     first = _first(finding, cells)
     certificate = first.certificate if first is not None else None
     guess = certificate is not None and finding.regions and finding.explanation is None and not _systematic(cells)

@@ -367,7 +367,8 @@ def _where(group: _Group) -> str:
         return f"at {points[0]:.6g}"
     hulls = _hulls(spans)
     shown = " and ".join(f"at {a:.6g}" if a == b else f"on [{a:.6g}, {b:.6g}]" for a, b in hulls[:2])
-    return shown + (f" and {len(hulls) - 2} more intervals" if len(hulls) > 2 else "")
+    more = len(hulls) - 2
+    return shown + (f" and {more} more interval{'s' * (more > 1)}" if more > 0 else "")
 
 
 def _hulls(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:

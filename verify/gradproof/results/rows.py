@@ -183,11 +183,15 @@ class Row:
         if not failing:
             return Fact("–", "")
         felt = any(c.felt for c in failing)
+        if not felt and all(c.status == "error" for c in failing):
+            return Fact("–", "")
         return Fact("yes" if felt else "no", "felt" if felt else "unfelt")
 
     @property
     def own(self) -> Fact:
         """How it does beside the framework's own function."""
+        if self.cells[0].backend == "bits":
+            return Fact("–", "")
         if ":" not in self.implementation:
             return Fact("reference" if self.origin else "is its own", "", self.origin or "the framework's own function")
         said = {t.finding.baseline for t in self.findings}

@@ -57,7 +57,8 @@ def lines(cell: Cell, shown: int = SHOWN) -> list[str]:
         verb = "fails on" if name in FAILING else f"{name} on"
         some = [f"{verb} {interval(i)}" for i in gravest(table["intervals"], shown, worst_input(cell))]
         if len(table["intervals"]) > shown:
-            some.append(f"and on {len(table['intervals']) - shown} more intervals")
+            more = len(table["intervals"]) - shown
+            some.append(f"and on {more} more interval{'s' * (more > 1)}")
         said.append(f"{name}, {inputs(table['count'])}{apart(table)}: {'; '.join(some)}")
     if found.get("conventions"):
         said.append(f"a convention, and not judged, at {inputs(found['conventions'])}")

@@ -113,7 +113,8 @@ def _of_users(
         if told is not None:
             return [told]
     own = _enclosing(probe, order, bits, got, formulas, probe.function.params, right)
-    beside = _right(probe, order, _beside(bits, probe.format)) if own else right
+    anywhere = own and probe.given is None
+    beside = _right(probe, order, _beside(bits, probe.format)) if anywhere else right
     found = [Explanation(f.id, f.text, share) for f, share in own if _agrees(probe, f, beside)]
     if bits.size < FEWEST:
         return found
@@ -127,7 +128,8 @@ def _beside(bits: Bits, fmt: Format) -> Bits:
     x = fa.values(bits, fmt)
     x = x[np.isfinite(x) & (x != 0)]
     ends = [end for side in (x[x < 0], x[x > 0]) if side.size for end in (side.min(), side.max())]
-    near = np.outer(ends, np.exp2(np.linspace(-1, 1, BESIDE))).ravel()
+    with np.errstate(over="ignore"):  # beside the greatest number
+        near = np.outer(ends, np.exp2(np.linspace(-1, 1, BESIDE))).ravel()
     return np.unique(fa.round_values(near, fmt))
 
 

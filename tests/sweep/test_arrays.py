@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -330,7 +331,9 @@ def test_only_results_of_other_devices_than_the_cpu_stay_where_they_are(monkeypa
     silu = implementation_of(backend, "silu")
     one = Target("silu", params(silu.params), silu.name, "torch:cpu", "eager", "float32", 0, "stable")
     assert not Subject(one).on_device
-    monkeypatch.setattr(backend, "device", "cuda")
+    monkeypatch.setattr(backend, "_device", SimpleNamespace(type="privateuseone"))
+    assert not Subject(one).on_device
+    monkeypatch.setattr(backend, "_device", SimpleNamespace(type="cuda"))
     assert Subject(one).on_device
     assert not Subject(replace(one, format="bfloat16")).on_device
 

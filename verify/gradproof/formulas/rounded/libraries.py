@@ -27,6 +27,7 @@ class Room:
 
     ``flushes``: subnormal results may come back as anything from 0 up to what they are. ``ulps64`` holds in float64,
     where it is another. ``difference``: expm1 in a storage of float16 may be a stored e^x less 1 beyond 1/2.
+    ``settles``: far out a bounded function is its limit exactly, and not some ulps short of it.
     """
 
     ulps: float | None = None
@@ -34,6 +35,7 @@ class Room:
     flushes: bool = False
     ulps64: float | None = None
     difference: bool = False
+    settles: bool = True
 
 
 USUAL: Final = Room()
@@ -53,7 +55,7 @@ class Libraries(Foundation):
         start = a.low if not np.any(below) else np.where(below, function.start, a.low)
 
         def around(x: Any) -> tuple[Any, Any]:
-            return self._around(function, x, ulps, room.absolute, lone)
+            return self._around(function, x, ulps, room, lone)
 
         with np.errstate(invalid="ignore", over="ignore"):
             if function.shape == "bowl":
@@ -84,13 +86,13 @@ class Libraries(Foundation):
         """Arguments below it leave a function at its value at 0, unless that is 0."""
         return SETTLED * 2.0**-self.arithmetic.kernel.precision
 
-    def _around(self, function: Elementary, x: Any, ulps: float, absolute: float, lone: Any) -> tuple[Any, Any]:
+    def _around(self, function: Elementary, x: Any, ulps: float, room: Room, lone: Any) -> tuple[Any, Any]:
         """The least and the greatest number of the kernel's format that the library may give at x.
 
         Numbers within k quanta of the true value: since rounding to nearest is monotone and leaves numbers as they
         are, rounding the ends of that room loses none of them.
         """
-        kernel = self.arithmetic.kernel
+        kernel, absolute = self.arithmetic.kernel, room.absolute
         x = np.asarray(x, np.float64)
         hi, lo, relative = function.at(x, kernel)
         # Of an interval's other values some may lie beyond a power of two, where quanta are larger.
@@ -104,7 +106,8 @@ class Libraries(Foundation):
         if function.at_zero == 0 and absolute == 0:
             negative = np.signbit(x)
             low, high = np.where(~negative & (low <= 0), 0.0, low), np.where(negative & (high >= 0), -0.0, high)
-        for end, where in ((function.low, True), (function.high, True), (function.at_zero, lone)):
+        limits = ((function.low, True), (function.high, True)) if room.settles else ()
+        for end, where in (*limits, (function.at_zero, lone)):
             if np.isfinite(end) and (end != 0 or function.low == 0):
                 settled = (np.abs((hi - end) + lo) <= SETTLED * float(quantum(end, kernel))) & where
                 low, high = np.where(settled, end, low), np.where(settled, end, high)

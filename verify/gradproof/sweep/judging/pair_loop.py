@@ -177,7 +177,8 @@ def sweep_pairs(
             size, h, rest, e = -4000, 0.0, 0.0, 0
         beside = abs(part)
         doubt = size > _E_MIN and h != 0.0 and (beside - 0.5 < _BESIDE or 1.0 - beside < _BESIDE)
-        if beside == 0.5 and (rest < 0) == (h > 0) and rest != 0.0:
+        barely_below = beside == 0.5 and (rest < 0) == (h > 0) and rest != 0.0  # a power of two
+        if barely_below:
             size -= 1
         quantum = max(size - 1, _E_MIN) - _FRACTION
         beyond = size > _TOP or (size == _TOP and beside > _EDGE)
@@ -220,16 +221,18 @@ def sweep_pairs(
                     continue
                 mark = OVER
         if mark == OVER:
-            faint = got == 0.0 or abs(got) < limits[MIN_NORMAL]
-            flushed = limits[FLUSHES_RESULTS] and got == 0.0 and size <= _E_MIN
-            if flushed and (size < _E_MIN or beside < _EDGE):
+            zero = got == 0.0
+            excusable = zero and limits[FLUSHES_RESULTS] != 0.0
+            if excusable and (size < _E_MIN or (size == _E_MIN and beside < _EDGE and not barely_below)):
                 mark = EXCUSED
                 error, u, m, off = 0.0, 0.0, 0.0, 0.0
-            elif (
-                flushed or (limits[FLUSHES_RESULTS] and got == 0.0 and size == _E_MIN + 1 and beside - 0.5 < _BESIDE)
-            ) or (limits[FLUSHES_INPUTS] and ((faint and got != 0.0) or size_x < limits[MIN_NORMAL])):
+            elif excusable and (size == _E_MIN or (size == _E_MIN + 1 and beside - 0.5 < _BESIDE)):
+                continue  # beside the least normal number, below which a zero is excused
+            elif limits[FLUSHES_INPUTS] != 0.0 and (
+                size_x < limits[MIN_NORMAL] or (not zero and abs(got) < limits[MIN_NORMAL])
+            ):
                 continue
-            elif got == 0.0 and size > _E_MIN + 1:
+            elif zero and size > _E_MIN + 1:
                 mark = LOST
         marks[i] = mark
         counts[COUNTED] += 1

@@ -150,8 +150,7 @@ def kink_table() -> str:
     told: dict[tuple[str, str], dict[str, str]] = {}
     for c in answers().cells:
         if c.property == "kink-convention" and c.format == "float32" and c.order == 1 and c.mode == "eager":
-            params = ", ".join(f"{v:g}" for v in c.params.values())
-            name = f"{c.function}({params})" if params else c.function
+            name = _labelled(c)
             for place, kink in c.measured.get("kinks", {}).items():
                 if len(set(kink["clarke"])) > 1:  # elu(1) has none
                     told.setdefault((name, place), {}).setdefault(c.backend, _ways(kink))
@@ -203,6 +202,12 @@ def chain_table() -> str:
     return table(("chain", *FORMATS), body)
 
 
+def _labelled(c: Cell) -> str:
+    """A cell's function with its parameters: ``elu(1)``."""
+    params = ", ".join(f"{v:g}" for v in c.params.values())
+    return f"{c.function}({params})" if params else c.function
+
+
 def _depths(found: Mapping[str, Any]) -> str:
     noise, flushed, depth = found["snr_below_1_at"], found["flushed_at"], found["depth"]
     if noise is None and flushed is None:
@@ -216,11 +221,10 @@ def unit_table() -> str:
     body = []
     for c in answers().cells:
         if c.property == "vanishing" and c.format == "float32" and c.mode == "eager":
-            params = ", ".join(f"{v:g}" for v in c.params.values())
             m = c.measured
             body.append(
                 (
-                    f"{c.function}({params})" if params else c.function,
+                    _labelled(c),
                     figure(m["sup"], 11),
                     figure(m["largest"], 9),
                     f"{m['dead_units']} of {m['dead_units'] + m['living_units']}",
@@ -269,11 +273,10 @@ def jump_table() -> str:
     body = []
     for c in answers().cells:
         if c.property == "smooth-descent" and c.format == "float32" and c.mode == "eager":
-            params = ", ".join(f"{v:g}" for v in c.params.values())
             m = c.measured
             body.append(
                 (
-                    f"{c.function}({params})" if params else c.function,
+                    _labelled(c),
                     str(m["steps_across_a_kink"]),
                     str(m.get("steps_at_which_the_jump_is_beyond_doubt", "–")),
                     figure(m["worst_change"], 3),
@@ -302,9 +305,8 @@ def settling_table() -> str:
 
 def _name(c: Cell) -> str:
     """A cell's function as a page writes it: ``PyTorch gelu'``, ``JAX elu(1)``."""
-    params = ", ".join(f"{v:g}" for v in c.params.values())
     owner = {"torch": "PyTorch", "jax": "JAX", "numpy": "NumPy"}[c.backend]
-    return f"{owner} {c.function}{f'({params})' if params else ''}{chr(39) * c.order}"
+    return f"{owner} {_labelled(c)}{chr(39) * c.order}"
 
 
 def wrong(name: str, orders: Sequence[int] = (0, 1, 2)) -> list[Cell]:

@@ -113,15 +113,3 @@ def test_the_commands_of_the_page_run(tmp_path: Path) -> None:
         if line.startswith("gradproof judge silu in.npy"):
             told = next(row.strip() for row in PAGE.splitlines() if row.startswith("    subnormal numbers:"))
             assert told in " ".join(done.stderr.split())
-
-
-def test_the_links_of_the_page_lead_somewhere() -> None:
-    headings = {
-        re.sub(r"[^\w -]", "", line.lstrip("# ")).lower().replace(" ", "-")
-        for line in PAGE.splitlines()
-        if line.startswith("#")
-    }
-    for target in re.findall(r"\]\(([^)]+)\)", PAGE):
-        file, _, anchor = target.partition("#")
-        assert (ROOT / "docs" / file).exists(), target
-        assert file or anchor in headings, target

@@ -92,15 +92,3 @@ def test_the_figures_of_the_page_are_those_of_the_code() -> None:
         name: str(examples) for name, examples in EXAMPLES.items()
     }
     assert f"at most {INPUTS} per item" in PAGE
-
-
-def test_the_links_of_the_page_lead_somewhere() -> None:
-    headings = {
-        re.sub(r"[^\w -]", "", line.lstrip("# ")).lower().replace(" ", "-")
-        for line in PAGE.splitlines()
-        if line.startswith("#")
-    }
-    for target in re.findall(r"\]\(([^)]+)\)", PAGE):
-        file, _, anchor = target.partition("#")
-        assert (ROOT / "docs" / file).exists(), target
-        assert file or anchor in headings, target

@@ -39,14 +39,14 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "tracing": frozenset({"results", "formats", "errors"}),
     "backends": frozenset({"tracing", "functions", "formats", "cache", "entry_points", "spelling", "errors"}),
     "strategies": frozenset({"functions", "formats", "errors"}),
-    "elsewhere": frozenset({"backends", "functions", "formats", "files", "errors"}),
+    "external": frozenset({"backends", "functions", "formats", "files", "errors"}),
     "results": frozenset({"files", "formats", "errors"}),
     "execution": frozenset({"text", "errors"}),
     "sweep": frozenset(
         {
             "engine",
             "execution",
-            "elsewhere",
+            "external",
             "backends",
             "strategies",
             "measure",

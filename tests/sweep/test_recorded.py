@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gradproof.elsewhere.description import Elsewhere
 from gradproof.errors import UsageError
+from gradproof.external.description import Elsewhere
 from gradproof.sweep.recorded import SWEPT, judge_swept, prepared
 
 FIRST = 0x40000000

@@ -12,13 +12,13 @@ from gradproof._version import __version__
 
 if TYPE_CHECKING:
     from gradproof.backends.base import Backend, Implementation
-    from gradproof.elsewhere.command import command
     from gradproof.engine.declared.implementations import implements
     from gradproof.engine.declared.own_properties import property  # noqa: A004  the vocabulary's word, used as gp.property
     from gradproof.engine.ledger.known import known
     from gradproof.engine.properties.property import Outcome, Property, Violations
     from gradproof.engine.running.api import run
     from gradproof.errors import GradproofError, UsageError
+    from gradproof.external.command import command
     from gradproof.functions import Function, function, get_function, piecewise
     from gradproof.measure import Contract, contract
     from gradproof.oracle import Oracle
@@ -35,7 +35,7 @@ _HOMES = {
     "Property": "gradproof.engine.properties.property",
     "UsageError": "gradproof.errors",
     "Violations": "gradproof.engine.properties.property",
-    "command": "gradproof.elsewhere.command",
+    "command": "gradproof.external.command",
     "contract": "gradproof.measure",
     "function": "gradproof.functions",
     "get_function": "gradproof.functions",

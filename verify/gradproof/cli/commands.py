@@ -44,8 +44,8 @@ def described(
             raise UsageError("expected --exec COMMAND with --param; implementations in files name their own")
         return ()
     from gradproof.cli.repro import given_params
-    from gradproof.elsewhere.command import Command
-    from gradproof.elsewhere.description import Elsewhere
+    from gradproof.external.command import Command
+    from gradproof.external.description import Elsewhere
     from gradproof.formats import get_format
     from gradproof.functions import get_function
 

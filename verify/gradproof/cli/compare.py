@@ -89,7 +89,7 @@ def compare_command(
         before, after = read([base]), read([head])
         found = cell_changes(before, after)
         if again is not False and any(c.kind in REGRESSIONS for c in found):
-            from gradproof.cli.again import reevaluated
+            from gradproof.cli.reevaluation import reevaluated
 
             found = reevaluated(found, after, wanted=again)
         compared = since(before, judged(after), found, alone=True)

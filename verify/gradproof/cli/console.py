@@ -43,10 +43,12 @@ def console(*, stderr: bool = False) -> Console:
     Lines have the columns of the terminal, of COLUMNS, or 80. With NO_COLOR, or where TERM is ``dumb``, nothing that a
     terminal obeys is written: neither colours nor what moves its cursor.
     """
-    from gradproof.cli.paper import Paper
+    from gradproof.cli.folding_console import FoldingConsole
 
     stream = commanding(sys.stderr if stderr else sys.stdout)
-    return Paper(stream, columns_of(stream), plain=bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb")
+    return FoldingConsole(
+        stream, columns_of(stream), plain=bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    )
 
 
 def text(*parts: str | tuple[str, str]) -> Text:

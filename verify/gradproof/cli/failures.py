@@ -41,7 +41,7 @@ def show(out: Console, cell: Cell) -> None:
 
 def print_row(out: Console, name: str, value: str) -> None:
     """What is known of a failure, under its heading; a command to be copied is broken as a shell takes it."""
-    from gradproof.cli.paper import Hanging
+    from gradproof.cli.folding_console import Hanging
 
     command = name == COMMAND
     line = text((f"  {name:<9} ", "dim"), value if command else " ".join(value.split()))

@@ -23,8 +23,8 @@ from gradproof.interrupts import interruptible
 if TYPE_CHECKING:
     from gradproof.backends.base import Traits
     from gradproof.cli.outputs import Outputs
-    from gradproof.elsewhere.description import Elsewhere
-    from gradproof.elsewhere.golden import Golden
+    from gradproof.external.description import Elsewhere
+    from gradproof.external.golden import Golden
     from gradproof.formats import Format
     from gradproof.functions import Function
     from gradproof.results.model import RunResult
@@ -94,7 +94,7 @@ def _check_files(options: dict[str, Any]) -> None:
     if options["golden"]:
         if files or options["inputs"]:
             raise UsageError("expected no other files beside --golden: it holds inputs and outputs")
-        from gradproof.elsewhere.golden import NOTATIONS
+        from gradproof.external.golden import NOTATIONS
 
         check_known(options["notation"], NOTATIONS, "notation")
         return
@@ -116,7 +116,7 @@ def _made(
 ) -> tuple[Golden | None, Elsewhere]:
     """What is to be judged, as plain data; what is kept for the time being alone is removed by ``stack``."""
     from gradproof.backends.base import Traits
-    from gradproof.elsewhere.description import Elsewhere
+    from gradproof.external.description import Elsewhere
     from gradproof.sweep.recorded import FOLDER
 
     flags = options["ftz"], options["daz"]
@@ -152,7 +152,7 @@ def _range(given: str, fmt: Format) -> tuple[int, int]:
 
 
 def _from_stdin(path: Path, stack: contextlib.ExitStack) -> str:
-    from gradproof.elsewhere.vector_files import spooled
+    from gradproof.external.vector_files import spooled
 
     spooled(sys.stdin.buffer, path)
     if path.stat().st_size > KEPT:
@@ -166,8 +166,8 @@ def _golden(
     """The rows of a golden file, and where they lie as arrays; of several for one input the one that is most wrong."""
     import numpy as np
 
-    from gradproof.elsewhere import vector_files
-    from gradproof.elsewhere.golden import read_golden
+    from gradproof.external import vector_files
+    from gradproof.external.golden import read_golden
     from gradproof.sweep.recorded import FOLDER, judged_rows
 
     names = tuple(n.strip() for n in options["names"].split(",")) if options["names"] else ()

@@ -47,7 +47,7 @@ def vectors_command(**options: Any) -> int:
     Exits 0 when they are written, 4 on wrong usage.
     """
     from gradproof.cli.repro import given_params
-    from gradproof.elsewhere import vector_files
+    from gradproof.external import vector_files
     from gradproof.formats import get_format
     from gradproof.functions import get_function
 

@@ -20,7 +20,7 @@ FAILING: Final = ("fail", "error")
 CHANGED: Final = "found otherwise"
 """Two sweeps of one target with the same verdict, but other maxima or other inputs of a class."""
 NOT_SEEN: Final = "not seen again"
-"""What looked like a regression, and is none at its worst input evaluated once more (``cli.again``)."""
+"""What looked like a regression, and is none at its worst input evaluated once more (``cli.reevaluation``)."""
 LOST: Final = "no longer run"
 CLASSES: Final = ("new failure", "worse", NOT_SEEN, "fixed", "better", "newly run", LOST, CHANGED)
 REGRESSIONS: Final = ("new failure", "worse")

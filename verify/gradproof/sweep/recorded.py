@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from gradproof.backends.base import Implementation, Traits
-from gradproof.elsewhere.description import Elsewhere
-from gradproof.elsewhere.inputs import MOST_LISTED, Inputs, RangeInputs
-from gradproof.elsewhere.recorded import NotRecorded
 from gradproof.engine.declared.userfiles import load
 from gradproof.engine.request.selection import Selection
 from gradproof.engine.request.task import Task
 from gradproof.engine.running.run import Listener, run
 from gradproof.engine.subject.probe import Probe
 from gradproof.errors import UsageError
+from gradproof.external.description import Elsewhere
+from gradproof.external.inputs import MOST_LISTED, Inputs, RangeInputs
+from gradproof.external.recorded import NotRecorded
 from gradproof.formats import get_format
 from gradproof.formats.arrays import Bits
 from gradproof.functions import Function

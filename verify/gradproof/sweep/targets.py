@@ -10,10 +10,10 @@ from typing import Any
 from gradproof.backends import availability, backend_ids, get_backend
 from gradproof.backends.base import Backend, Implementation
 from gradproof.backends.registry import split_id
-from gradproof.elsewhere.description import is_description
 from gradproof.engine.declared.userfiles import try_apart
 from gradproof.engine.planning.plan import check_distinct
 from gradproof.errors import UsageError
+from gradproof.external.description import is_description
 from gradproof.formats import get_format
 from gradproof.functions import Function, get_function
 from gradproof.measure import get_contract

@@ -16,12 +16,12 @@ from typing import Final, NoReturn
 from gradproof.backends.base import Implementation
 from gradproof.backends.namespaces import names_kept
 from gradproof.backends.process_state import arithmetic_kept
-from gradproof.elsewhere import description
 from gradproof.engine.declared.implementations import collect, named_in
 from gradproof.engine.declared.markers import marked_in
 from gradproof.errors import Fault, ImplementationFault, UsageError, is_ours
 from gradproof.execution.processes import Processes, WorkerLost
 from gradproof.execution.timelimit import time_limit
+from gradproof.external import description
 from gradproof.files.reading import read_bytes
 
 IMPORT_LIMIT: Final = 60.0

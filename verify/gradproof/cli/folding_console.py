@@ -36,7 +36,7 @@ class Hanging:
             yield piece
 
 
-class Paper(Console):
+class FoldingConsole(Console):
     """Writes texts as lines of at most ``width`` columns; ``plain`` writes no escape at all."""
 
     def __init__(self, stream: IO[str], width: int, *, plain: bool) -> None:

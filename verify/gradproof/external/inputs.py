@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from gradproof.elsewhere.vector_files import VectorFile
 from gradproof.errors import UsageError
+from gradproof.external.vector_files import VectorFile
 from gradproof.formats import Format
 from gradproof.formats.arrays import Bits, Ints, all_bits, storage
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gradproof.elsewhere.golden import parsed, read_golden
 from gradproof.errors import UsageError
+from gradproof.external.golden import parsed, read_golden
 from gradproof.formats import BFLOAT16, FLOAT16, FLOAT32
 
 

@@ -11,8 +11,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from gradproof.elsewhere.vector_files import opened, spooled, write
 from gradproof.errors import UsageError
+from gradproof.external.vector_files import opened, spooled, write
 from gradproof.formats import BFLOAT16, FLOAT8_E4M3FN, FLOAT16, FLOAT32, FLOAT64, Format
 
 ONES = {BFLOAT16: 0x3F80, FLOAT16: 0x3C00, FLOAT32: 0x3F800000, FLOAT64: 0x3FF0000000000000, FLOAT8_E4M3FN: 0x38}
@@ -143,7 +143,7 @@ def test_a_file_that_shrinks_while_it_is_read_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mapped", [1 << 28, 1])
 def test_single_results_are_those_of_the_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mapped: int) -> None:
-    monkeypatch.setattr("gradproof.elsewhere.vector_files.MAPPED", mapped)
+    monkeypatch.setattr("gradproof.external.vector_files.MAPPED", mapped)
     path = tmp_path / "a.npy"
     np.save(path, np.arange(1000, dtype="<u2"))
     file = opened(str(path), (BFLOAT16,), "results")

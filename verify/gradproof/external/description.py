@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from gradproof.backends.base import Implementation, Traits
-from gradproof.elsewhere.command import Command
-from gradproof.elsewhere.inputs import Inputs, RangeInputs, inputs_in
-from gradproof.elsewhere.recorded import NotRecorded, RecordedResults
-from gradproof.elsewhere.vector_files import VectorFile, opened
 from gradproof.errors import UsageError
+from gradproof.external.command import Command
+from gradproof.external.inputs import Inputs, RangeInputs, inputs_in
+from gradproof.external.recorded import NotRecorded, RecordedResults
+from gradproof.external.vector_files import VectorFile, opened
 from gradproof.files.reading import parsed_json, read_text
 from gradproof.files.writing import write_text
 from gradproof.formats import Format, get_format

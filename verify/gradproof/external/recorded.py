@@ -6,9 +6,9 @@ from typing import Final
 
 import numpy as np
 
-from gradproof.elsewhere.inputs import Inputs, ListedInputs, RangeInputs
-from gradproof.elsewhere.vector_files import VectorFile
 from gradproof.errors import Unsupported, UsageError
+from gradproof.external.inputs import Inputs, ListedInputs, RangeInputs
+from gradproof.external.vector_files import VectorFile
 from gradproof.formats.arrays import Bits
 
 READ_AT_ONCE: Final = 1 << 12

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import gradproof as gp
-from gradproof.elsewhere.command import Command
 from gradproof.errors import ImplementationFault, UsageError
+from gradproof.external.command import Command
 
 BITS = np.arange(1 << 16, dtype=np.uint16)
 

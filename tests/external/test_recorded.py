@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gradproof.elsewhere.inputs import MOST_LISTED, ListedInputs, RangeInputs, inputs_in
-from gradproof.elsewhere.recorded import READ_AT_ONCE, NotRecorded, RecordedResults
-from gradproof.elsewhere.vector_files import VectorFile, opened, write
 from gradproof.errors import Unsupported, UsageError
+from gradproof.external.inputs import MOST_LISTED, ListedInputs, RangeInputs, inputs_in
+from gradproof.external.recorded import READ_AT_ONCE, NotRecorded, RecordedResults
+from gradproof.external.vector_files import VectorFile, opened, write
 from gradproof.formats import BFLOAT16, FLOAT8_E5M2, FLOAT32, Format
 
 

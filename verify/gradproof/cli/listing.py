@@ -120,7 +120,7 @@ def deviations() -> Rows:
             "formats": list(d.formats),
             "modes": list(d.modes),
             "properties": list(d.claims),
-            "formulas": list(d.formulas),
+            "formulas": list(d.every_formula),
             "reason": d.reason,
             "upstream": list(d.upstream),
         }

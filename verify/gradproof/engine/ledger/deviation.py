@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from packaging.specifiers import SpecifierSet
@@ -24,7 +24,10 @@ class Deviation:
     What explains a failing result, any of:
 
     * ``formulas``, identifiers ``function/name/order`` of ``gradproof.formulas``: the result is one that the formula
-      may give in the format's own arithmetic. The functions of ``formulas`` are those that it is about.
+      may give in the format's own arithmetic. The functions of formulas are those that it is about.
+    * ``eager``, ``compiled`` and ``forward``, formulas likewise, for one way of calling: those of single operations, in
+      the mode ``eager`` alone; those of loops that a compiler fuses, in every other mode; those of forward mode. Claims
+      about single results meet reverse mode in the cell's own mode; claims about ways of calling meet them all.
     * ``at``, a convention at single inputs of ``functions`` in the cells of ``claims``: ``kinks``, the function's
       breakpoints; ``zeros``, a zero input whose result is a zero; ``nan``, a NaN input.
     * ``through``, the second rounding of a conversion among ``functions``: the result is the input rounded to that
@@ -46,6 +49,9 @@ class Deviation:
     recorded: str = ""
     hardware: tuple[str, ...] = ()
     formulas: tuple[str, ...] = ()
+    eager: tuple[str, ...] = ()
+    compiled: tuple[str, ...] = ()
+    forward: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
     at: At | None = None
     through: tuple[str, ...] = ()
@@ -59,7 +65,22 @@ class Deviation:
     @property
     def about(self) -> frozenset[str]:
         """Names of the functions that it is about."""
-        return frozenset((*self.functions, *(formula.partition("/")[0] for formula in self.formulas)))
+        return frozenset((*self.functions, *(formula.partition("/")[0] for formula in self.every_formula)))
+
+    @property
+    def every_formula(self) -> tuple[str, ...]:
+        """The formulas of every way of calling."""
+        return (*self.formulas, *self.eager, *self.compiled, *self.forward)
+
+    def called(self, mode: str, *, every_way: bool) -> Deviation:
+        """What it is in one mode, or of results from ``every_way`` of calling: the formulas of that are ``formulas``."""
+        held = self.every_formula if every_way else self.formulas + (self.eager if mode == "eager" else self.compiled)
+        return replace(self, formulas=held, eager=(), compiled=(), forward=())
+
+    @property
+    def explains(self) -> bool:
+        """Whether there is anything that explains a result."""
+        return bool(self.every_formula or self.at or self.through or self.fences)
 
     def in_force(self, backend: str, version: str, mode: str) -> bool:
         """Whether it is about this backend (a name or ``name:device``), version and mode."""

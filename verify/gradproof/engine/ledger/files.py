@@ -29,7 +29,10 @@ from gradproof.functions.function import exact
 
 SHARED: Final = ("backend", "versions", "recorded", "hardware")
 WORDS: Final = ("id", "title", "reason", "backend", "recorded")
-LISTS: Final = ("upstream", "hardware", "formulas", "functions", "through", "relations", "claims", "modes", "formats")
+LISTS: Final = (
+    "upstream", "hardware", "formulas", "eager", "compiled", "forward", "functions", "through", "relations", "claims",
+    "modes", "formats",
+)  # fmt: skip
 
 
 def read_ledger_file(file: Path) -> list[Deviation]:
@@ -74,7 +77,7 @@ def _deviation(table: Mapping[str, Any], where: str) -> Deviation:
 
 def _check(made: Deviation) -> None:
     """UsageError for names that exist nowhere, and for a deviation that explains nothing."""
-    for formula in made.formulas:
+    for formula in made.every_formula:
         get_formula(formula)
     for name in made.functions:
         get_function(name)
@@ -82,7 +85,7 @@ def _check(made: Deviation) -> None:
         get_format(fmt)
     if made.at not in (None, *ATS):
         raise UsageError(f"expected at as one of {', '.join(ATS)}, got {made.at!r}")
-    if not (made.formulas or made.at or made.through or made.fences):
+    if not made.explains:
         raise UsageError("expected what explains it: formulas, at, through or fences")
     if (made.at or made.through or made.fences) and not made.functions:
         raise UsageError("expected the functions that it is about")

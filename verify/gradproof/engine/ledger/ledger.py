@@ -14,6 +14,7 @@ from gradproof.engine.ledger.files import read_ledger_file
 from gradproof.engine.ledger.known import Known
 from gradproof.engine.request.selection import DEFAULT_SEED, Selection
 from gradproof.engine.request.task import Task
+from gradproof.engine.properties.installed import properties
 from gradproof.errors import UsageError
 from gradproof.results.model import LedgerState
 
@@ -59,14 +60,16 @@ class Ledger:
             every = [_declared(task.implementation, known) for known in task.implementation.known]
             return [d for d in every if any(f.covers(task.property, task.format, task.order) for f in d.fences)]
         version = surroundings.versions.get(task.backend, "")
-        return [
-            d
+        every_way = properties()[task.property].about_calls
+        about = [
+            d.called(task.mode, every_way=every_way)
             for d in self.deviations.values()
             if task.function.name in d.about
             and d.in_force(task.backend, version, task.mode)
             and (not d.formats or task.format in d.formats)
             and (not d.claims or task.property in d.claims)
         ]
+        return [d for d in about if d.explains and task.function.name in d.about]
 
     def unseen(self, tasks: Sequence[Task], selection: Selection, surroundings: Surroundings) -> list[LedgerState]:
         """What becomes of each deviation that a run of ``tasks`` does not see.

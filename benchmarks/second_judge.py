@@ -2,11 +2,11 @@
 
     python benchmarks/second_judge.py results.json [--sample 20] [--seed 1] [--function silu]...
 
-Nothing here is gradproof's, and nothing is NumPy's: bit patterns are decoded into fractions, functions are written out
-once more, mpmath evaluates them with three derivatives, and the definitions of docs/oracle.md are applied anew. Of every
-cell of ``accuracy`` and ``special-values`` with a certificate it recomputes what is due, u and m at the worst input, and
-whether they break the contract. Of the passes of ``accuracy`` it judges ``--sample`` of the results that the cell's
-graph holds. Each value is computed at two precisions that must agree.
+Nothing here is gradproof's, and nothing is NumPy's: bit patterns are decoded into fractions, functions are written
+out once more, mpmath evaluates them with three derivatives, and the definitions of docs/oracle.md are applied anew. Of
+every cell of ``accuracy`` and ``special-values`` with a certificate it recomputes what is due, u and m at the worst
+input, and whether they break the contract. Of the passes of ``accuracy`` it judges ``--sample`` of the results that the
+cell's graph holds. Each value is computed at two precisions that must agree.
 
 Prints what was judged again and every disagreement; exits 1 if there is one, 2 if nothing could be judged.
 """
@@ -22,7 +22,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from math import floor
+from pathlib import Path
 
 import mpmath
 from mpmath import mp, mpf
@@ -48,10 +48,12 @@ class Binary:
 
     @property
     def greatest_exponent(self) -> int:
+        """That of the greatest number."""
         return (1 << (self.width - self.p - 1)) - 1
 
     @property
     def least_exponent(self) -> int:
+        """That of the least normal number."""
         return 1 - self.greatest_exponent
 
     def decode(self, bits: int) -> Fraction | str:
@@ -65,7 +67,8 @@ class Binary:
 
     def quantum(self, y: Fraction) -> Fraction:
         """The distance of the format's numbers around y."""
-        return Fraction(2) ** (max(exponent(y), self.least_exponent) - self.p + 1 if y else self.least_exponent - self.p + 1)
+        above = max(exponent(y), self.least_exponent) if y else self.least_exponent
+        return Fraction(2) ** (above - self.p + 1)
 
     def rounded(self, y: Fraction) -> Fraction | str:
         """y rounded to nearest, ties to even, to infinity from halfway past the greatest number on."""
@@ -110,9 +113,7 @@ class Jet:
 
     def __mul__(self, other: Jet | Fraction | int) -> Jet:
         (a, a1, a2, a3), (b, b1, b2, b3) = self.d, jet(other).d
-        return Jet(
-            a * b, a1 * b + a * b1, a2 * b + 2 * a1 * b1 + a * b2, a3 * b + 3 * a2 * b1 + 3 * a1 * b2 + a * b3
-        )
+        return Jet(a * b, a1 * b + a * b1, a2 * b + 2 * a1 * b1 + a * b2, a3 * b + 3 * a2 * b1 + 3 * a1 * b2 + a * b3)
 
     __radd__, __rmul__ = __add__, __mul__
 
@@ -129,57 +130,68 @@ class Jet:
 
 
 def jet(c: Jet | Fraction | int) -> Jet:
+    """A constant, or what is a jet already."""
     return c if isinstance(c, Jet) else Jet(real(Fraction(c)), mpf(0), mpf(0), mpf(0))
 
 
 def exp(x: Jet) -> Jet:
+    """e^x."""
     e = mp.exp(x.d[0])
     return x.of(e, e, e, e)
 
 
 def expm1(x: Jet) -> Jet:
+    """e^x - 1."""
     e = mp.exp(x.d[0])
     return x.of(mp.expm1(x.d[0]), e, e, e)
 
 
 def log1p(x: Jet) -> Jet:
+    """log(1 + x)."""
     r = 1 / (1 + x.d[0])
     return x.of(mp.log1p(x.d[0]), r, -(r**2), 2 * r**3)
 
 
 def sqrt(x: Jet) -> Jet:
+    """The root of x."""
     r = mp.sqrt(x.d[0])
     return x.of(r, 1 / (2 * r), -1 / (4 * r**3), 3 / (8 * r**5))
 
 
 def inverse(x: Jet) -> Jet:
+    """1 / x."""
     r = 1 / x.d[0]
     return x.of(r, -(r**2), 2 * r**3, -6 * r**4)
 
 
 def tanh(x: Jet) -> Jet:
+    """The hyperbolic tangent; 1 - t^2 as sech^2, which does not cancel."""
     t, d = mp.tanh(x.d[0]), mp.sech(x.d[0]) ** 2
     return x.of(t, d, -2 * t * d, (4 * t**2 - 2 * d) * d)
 
 
 def sigmoid(x: Jet) -> Jet:
+    """1 / (1 + e^-x), with 1 - s as 1 / (1 + e^x)."""
     s, c, t = 1 / (1 + mp.exp(-x.d[0])), 1 / (1 + mp.exp(x.d[0])), mp.tanh(x.d[0] / 2)
     return x.of(s, s * c, -s * c * t, s * c * (t**2 - 2 * s * c))
 
 
 def softplus(x: Jet) -> Jet:
+    """log(1 + e^x)."""
     value = mp.log1p(mp.exp(-abs(x.d[0]))) + max(x.d[0], mpf(0))
     s = sigmoid(Jet(x.d[0], mpf(1), mpf(0), mpf(0)))
     return x.of(value, s.d[0], s.d[1], s.d[2])
 
 
 def erfc(x: Jet) -> Jet:
+    """1 - erf(x)."""
     z = x.d[0]
     g = -2 / mp.sqrt(mp.pi) * mp.exp(-(z**2))
     return x.of(mp.erfc(z), g, -2 * z * g, (4 * z**2 - 2) * g)
 
 
 def erf(x: Jet) -> Jet:
+    """The error function."""
     return Jet(mp.erf(x.d[0]), *(-d for d in erfc(x).d[1:]))
 
 
@@ -188,7 +200,7 @@ SELU_SCALE, SELU_ALPHA = Fraction("1.0507009873554804934193349852946"), Fraction
 
 
 def pieces(*parts: Piece | Fraction | str | int) -> Callable[..., tuple[list[Fraction], list[Piece]]]:
-    """Pieces and breakpoints in turn, as they lie on the line; a breakpoint may be the name of a parameter, or "-name"."""
+    """Pieces and breakpoints in turn, as they lie on the line; breakpoints may be a parameter's name, or "-name"."""
 
     def bound(params: dict[str, Fraction]) -> tuple[list[Fraction], list[Piece]]:
         at = []
@@ -201,14 +213,17 @@ def pieces(*parts: Piece | Fraction | str | int) -> Callable[..., tuple[list[Fra
 
 
 def zero(x: Jet, **_: Fraction) -> Jet:
+    """The constant 0."""
     return jet(0)
 
 
 def same(x: Jet, **_: Fraction) -> Jet:
+    """x itself."""
     return x
 
 
 def gelu_tanh(x: Jet) -> Jet:
+    """x/2 (1 + tanh z) as x sigmoid(2 z), which does not cancel."""
     root = mp.sqrt(2 / mp.pi)
     return x * sigmoid((x + Fraction("0.044715") * x * x * x) * Jet(2 * root, mpf(0), mpf(0), mpf(0)))
 
@@ -253,6 +268,7 @@ FUNCTIONS = {
 
 
 def definition(name: str, params: dict[str, Fraction]) -> tuple[list[Fraction], list[Piece]] | None:
+    """Breakpoints and pieces; None for what is not written out here."""
     if name == "softplus_threshold":
         at = params["threshold"] / params["beta"]
         return [at], [lambda x, beta, threshold: 1 / beta * softplus(beta * x), same]
@@ -263,7 +279,9 @@ def definition(name: str, params: dict[str, Fraction]) -> tuple[list[Fraction], 
 
 
 def derivatives(name: str, params: dict[str, Fraction], x: Fraction) -> list[Fraction] | None:
-    """f, f', f'', f''' at x as fractions; None at a breakpoint, where derivatives are a convention, and off the domain."""
+    """f and three derivatives at x as fractions; None at a breakpoint, whose derivatives are a convention, and off the
+    domain.
+    """
     defined = definition(name, params)
     if defined is None or (name == "log1p" and x <= -1):
         return None
@@ -340,11 +358,13 @@ def exact(value: object) -> Fraction:
 
 
 def patterns(text: str, width: int) -> list[int]:
+    """Bit patterns from base64 of little-endian integers."""
     data, size = base64.b64decode(text), width // 8
     return [int.from_bytes(data[i : i + size], "little") for i in range(0, len(data), size)]
 
 
 def near(stated: float | None, found: Fraction | None) -> bool:
+    """Whether a figure of the file is the one found here."""
     if stated is None or found is None:
         return stated is None and found is None
     return abs(float(min(found, Fraction(2) ** 1000)) - stated) <= CLOSE * max(1.0, abs(stated))
@@ -377,6 +397,7 @@ class Judge:
             self.passes(cell, fmt, params, flushes, label)
 
     def certificate(self, cell: dict, fmt: Binary, params: dict[str, Fraction], flushes: bool, label: str) -> None:
+        """What the certificate says of the worst input."""
         given = cell["certificate"]
         x, got, expected = (fmt.decode(int(given[k]["bits"], 16)) for k in ("input", "got", "expected"))
         if isinstance(x, str):
@@ -392,9 +413,10 @@ class Judge:
             if not near(given[name], mine):
                 self.faults.append(f"{where}: {name} is {mine and float(mine)}, the certificate says {given[name]}")
         if not found.breaks and cell["property"] == "accuracy":
-            self.faults.append(f"{where}: keeps the contract, m = {float(found.m or 0)}, and is called {cell['status']}")
+            self.faults.append(f"{where}: m = {float(found.m or 0)} keeps the contract, yet it is {cell['status']}")
 
     def passes(self, cell: dict, fmt: Binary, params: dict[str, Fraction], flushes: bool, label: str) -> None:
+        """Some results of a cell that passed."""
         graph = cell["curve"]["graph"]
         rows = list(zip(patterns(graph["inputs"], fmt.width), patterns(graph["got"], fmt.width), strict=True))
         for bits, result in self.draw.sample(rows, min(self.sample, len(rows))):
@@ -411,14 +433,14 @@ class Judge:
 
 
 def main() -> int:
+    """Judge one file again."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("results")
     parser.add_argument("--sample", type=int, default=20, help="results of each passing cell; default 20")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--function", action="append", help="judge these alone; repeatable")
     asked = parser.parse_args()
-    with open(asked.results, encoding="utf-8") as file:
-        data = json.load(file)
+    data = json.loads(Path(asked.results).read_text("utf-8"))
     judging = Judge(data, asked.sample, asked.seed)
     for cell in data["cells"]:
         if not asked.function or cell["function"] in asked.function:

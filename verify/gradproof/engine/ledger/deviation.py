@@ -73,7 +73,7 @@ class Deviation:
         return (*self.formulas, *self.eager, *self.compiled, *self.forward)
 
     def called(self, mode: str, *, every_way: bool) -> Deviation:
-        """What it is in one mode, or of results from ``every_way`` of calling: the formulas of that are ``formulas``."""
+        """What it is in one mode, or where ``every_way`` of calling is met: ``formulas`` are those in force there."""
         held = self.every_formula if every_way else self.formulas + (self.eager if mode == "eager" else self.compiled)
         return replace(self, formulas=held, eager=(), compiled=(), forward=())
 

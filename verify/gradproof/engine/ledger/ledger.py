@@ -12,9 +12,9 @@ from gradproof.backends.base import Implementation
 from gradproof.engine.ledger.deviation import Deviation, covers
 from gradproof.engine.ledger.files import read_ledger_file
 from gradproof.engine.ledger.known import Known
+from gradproof.engine.properties.installed import properties
 from gradproof.engine.request.selection import DEFAULT_SEED, Selection
 from gradproof.engine.request.task import Task
-from gradproof.engine.properties.installed import properties
 from gradproof.errors import UsageError
 from gradproof.results.model import LedgerState
 

@@ -32,6 +32,10 @@ FORMATS = {"float64": (64, 53), "float32": (32, 24), "float16": (16, 11), "bfloa
 BOUNDS = {16: (2, 4, 4), 32: (4, 8, 8), 64: (4, 8, 8)}
 """The contract ``stable``: m at most this, by width and order."""
 OUT_OF_SIGHT = 5000
+FAR = 2.0**40
+"""Where erfc is below 2^-10^24, and 0 in every format."""
+GREATEST = Fraction(sys.float_info.max)
+"""Figures of a results file end there."""
 CLOSE = 2.0**-20
 """Relative difference of u and m up to which two judges agree: the first one computes them in float64."""
 
@@ -66,8 +70,10 @@ class Binary:
         return sign * significand * Fraction(2) ** (max(field, 1) + self.least_exponent - self.p)
 
     def quantum(self, y: Fraction) -> Fraction:
-        """The distance of the format's numbers around y."""
-        above = max(exponent(y), self.least_exponent) if y else self.least_exponent
+        """The distance of the format's numbers around y. gradproof knows y as a pair of float64 numbers: what lies below
+        a power of two by less than 2^-104 of it counts as that power, and so it does here.
+        """
+        above = max(exponent(y * (1 + Fraction(2) ** -104)), self.least_exponent) if y else self.least_exponent
         return Fraction(2) ** (above - self.p + 1)
 
     def rounded(self, y: Fraction) -> Fraction | str:
@@ -187,12 +193,18 @@ def erfc(x: Jet) -> Jet:
     """1 - erf(x)."""
     z = x.d[0]
     g = -2 / mp.sqrt(mp.pi) * mp.exp(-(z**2))
-    return x.of(mp.erfc(z), g, -2 * z * g, (4 * z**2 - 2) * g)
+    if abs(z) < FAR:
+        value = mp.erfc(z)
+    else:  # e^(-z^2) / (z sqrt(pi)) (1 - 1 / (2 z^2) + ...), DLMF 7.12.1; mpmath has no value there
+        beyond = mp.exp(-(z**2)) / (abs(z) * mp.sqrt(mp.pi)) * (1 - 1 / (2 * z**2))
+        value = beyond if z > 0 else 2 - beyond
+    return x.of(value, g, -2 * z * g, (4 * z**2 - 2) * g)
 
 
 def erf(x: Jet) -> Jet:
     """The error function."""
-    return Jet(mp.erf(x.d[0]), *(-d for d in erfc(x).d[1:]))
+    value = mp.erf(x.d[0]) if abs(x.d[0]) < FAR else mp.sign(x.d[0])
+    return Jet(value, *(-d for d in erfc(x).d[1:]))
 
 
 Piece = Callable[..., Jet]
@@ -328,11 +340,12 @@ def judge(name: str, params: dict[str, Fraction], fmt: Binary, order: int, x: Fr
         u = abs(got - y) / fmt.quantum(y) if isinstance(got, Fraction) else Fraction(0)
         m = abs(got - y) / (fmt.quantum(y) + abs(d[order + 1]) * fmt.quantum(x)) if isinstance(got, Fraction) else u
         return Verdict(due, u, m, m > BOUNDS[fmt.width][order], flushed)
+    infinite = isinstance(got, str)  # where a number is due: a wrong class, however near
     if isinstance(got, str):
         got = Fraction(2) ** (fmt.greatest_exponent + 1) * (1 if got == "inf" else -1)
     error = abs(got - y)
     u, m = error / fmt.quantum(y), error / (fmt.quantum(y) + abs(d[order + 1]) * fmt.quantum(x))
-    return Verdict(due, u, m, m > BOUNDS[fmt.width][order] or isinstance(due, str), flushed)
+    return Verdict(due, u, m, infinite or m > BOUNDS[fmt.width][order], flushed)
 
 
 def may_be_flushed(name: str, params: dict[str, Fraction], fmt: Binary, order: int, x: Fraction, y: Fraction,
@@ -367,7 +380,12 @@ def near(stated: float | None, found: Fraction | None) -> bool:
     """Whether a figure of the file is the one found here."""
     if stated is None or found is None:
         return stated is None and found is None
-    return abs(float(min(found, Fraction(2) ** 1000)) - stated) <= CLOSE * max(1.0, abs(stated))
+    return abs(float(min(found, GREATEST)) - stated) <= CLOSE * max(1.0, abs(stated))
+
+
+def shown(value: Fraction | None) -> str:
+    """A figure in ten digits."""
+    return "infinite" if value is None else mpmath.nstr(real(value), 10)
 
 
 class Judge:
@@ -411,9 +429,9 @@ class Judge:
             self.faults.append(f"{where}: due is {found.due}, the certificate expects {expected}")
         for name, mine in (("u", found.u), ("m", found.m)):
             if not near(given[name], mine):
-                self.faults.append(f"{where}: {name} is {mine and float(mine)}, the certificate says {given[name]}")
+                self.faults.append(f"{where}: {name} is {shown(mine)}, the certificate says {given[name]}")
         if not found.breaks and cell["property"] == "accuracy":
-            self.faults.append(f"{where}: m = {float(found.m or 0)} keeps the contract, yet it is {cell['status']}")
+            self.faults.append(f"{where}: m = {shown(found.m)} keeps the contract, yet it is {cell['status']}")
 
     def passes(self, cell: dict, fmt: Binary, params: dict[str, Fraction], flushes: bool, label: str) -> None:
         """Some results of a cell that passed."""
@@ -428,8 +446,7 @@ class Judge:
                 continue
             self.done["results of passes"] += 1
             if found.breaks and not found.excused:
-                m = "inf" if found.m is None else float(found.m)
-                self.faults.append(f"{label} at {bits:#x}: passes with m = {m}")
+                self.faults.append(f"{label} at {bits:#x}: passes with m = {shown(found.m)}")
 
 
 def main() -> int:

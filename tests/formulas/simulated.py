@@ -165,11 +165,15 @@ class SimulatedContext:
         steps = self.rng.choice([-1.0, 1.0, 0.0, 0.5, -0.7], x.size) * k
         off = self.rng.choice([-1.0, 1.0, 0.0], x.size) * room.absolute
         return self.settled(
-            np.array([self.moved(name, v, k, s, o) for v, s, o in zip(x, steps, off, strict=True)]).reshape(x.shape)
+            np.array(
+                [self.moved(name, v, k, s, o, room.settles) for v, s, o in zip(x, steps, off, strict=True)]
+            ).reshape(x.shape)
         )
 
-    def moved(self, name: str, x: float, k: float, steps: float, off: float) -> float:
-        """A number of the kernel's format within ``steps`` quanta and ``off`` of the true value."""
+    def moved(self, name: str, x: float, k: float, steps: float, off: float, settles: float) -> float:
+        """A number of the kernel's format within ``steps`` quanta and ``off`` of the true value; a limit from ``settles``
+        on.
+        """
         function, fmt = FUNCTIONS[name], self.a.kernel
         if np.isnan(x) or x < function.start:
             return np.nan
@@ -183,7 +187,8 @@ class SimulatedContext:
         exponent = mp.frexp(abs(y))[1] if y else fmt.e_min
         q = mp.ldexp(1, max(int(exponent) - 1, fmt.e_min) - fmt.precision + 1)
         for end in filter(np.isfinite, (function.low, function.high, function.at_zero)):
-            if (end or function.low == 0) and self.settles(abs(y - mp.mpf(end)), float(quantum(end, fmt))):
+            reached = abs(x) >= settles or end == function.at_zero
+            if reached and (end or function.low == 0) and self.settles(abs(y - mp.mpf(end)), float(quantum(end, fmt))):
                 return end
         target = y + steps * q + off
         value = float(self.round(float(target), fmt)[0]) if abs(target) < mp.mpf(2) ** 1023 else plain

@@ -27,7 +27,8 @@ class Room:
 
     ``flushes``: subnormal results may come back as anything from 0 up to what they are. ``ulps64`` holds in float64,
     where it is another. ``difference``: expm1 in a storage of float16 may be a stored e^x less 1 beyond 1/2.
-    ``settles``: far out a bounded function is its limit exactly, and not some ulps short of it.
+    ``settles``: the |x| from which on a bounded function that is within 2^-11 quanta of its limit is that number exactly,
+    and not some ulps short of it.
     """
 
     ulps: float | None = None
@@ -35,7 +36,7 @@ class Room:
     flushes: bool = False
     ulps64: float | None = None
     difference: bool = False
-    settles: bool = True
+    settles: float = 0.0
 
 
 USUAL: Final = Room()
@@ -106,8 +107,8 @@ class Libraries(Foundation):
         if function.at_zero == 0 and absolute == 0:
             negative = np.signbit(x)
             low, high = np.where(~negative & (low <= 0), 0.0, low), np.where(negative & (high >= 0), -0.0, high)
-        limits = ((function.low, True), (function.high, True)) if room.settles else ()
-        for end, where in (*limits, (function.at_zero, lone)):
+        far = np.abs(x) >= room.settles
+        for end, where in ((function.low, far), (function.high, far), (function.at_zero, lone)):
             if np.isfinite(end) and (end != 0 or function.low == 0):
                 settled = (np.abs((hi - end) + lo) <= SETTLED * float(quantum(end, kernel))) & where
                 low, high = np.where(settled, end, low), np.where(settled, end, high)

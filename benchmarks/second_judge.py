@@ -70,8 +70,10 @@ class Binary:
         return sign * significand * Fraction(2) ** (max(field, 1) + self.least_exponent - self.p)
 
     def quantum(self, y: Fraction) -> Fraction:
-        """The distance of the format's numbers around y. gradproof knows y as a pair of float64 numbers: what lies below
-        a power of two by less than 2^-104 of it counts as that power, and so it does here.
+        """The distance of the format's numbers around y.
+
+        gradproof knows y as a pair of float64 numbers: what lies below a power of two by less than 2^-104 of it counts
+        as that power, and so it does here.
         """
         above = max(exponent(y * (1 + Fraction(2) ** -104)), self.least_exponent) if y else self.least_exponent
         return Fraction(2) ** (above - self.p + 1)

@@ -171,8 +171,9 @@ class SimulatedContext:
         )
 
     def moved(self, name: str, x: float, k: float, steps: float, off: float, settles: float) -> float:
-        """A number of the kernel's format within ``steps`` quanta and ``off`` of the true value; a limit from ``settles``
-        on.
+        """A number of the kernel's format within ``steps`` quanta and ``off`` of the true value.
+
+        From |x| = ``settles`` on a limit is that number.
         """
         function, fmt = FUNCTIONS[name], self.a.kernel
         if np.isnan(x) or x < function.start:

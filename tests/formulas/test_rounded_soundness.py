@@ -159,4 +159,4 @@ def test_a_library_worse_than_its_k_is_noticed(name: str) -> None:
 
 def worse(moved: Any) -> Any:
     """The same library with three times the error."""
-    return lambda self, name, x, k, steps, off: moved(self, name, x, 3 * k, 3 * steps, off)
+    return lambda self, name, x, k, steps, *rest: moved(self, name, x, 3 * k, 3 * steps, *rest)

@@ -27,8 +27,8 @@ class Room:
 
     ``flushes``: subnormal results may come back as anything from 0 up to what they are. ``ulps64`` holds in float64,
     where it is another. ``difference``: expm1 in a storage of float16 may be a stored e^x less 1 beyond 1/2.
-    ``settles``: the |x| from which on a bounded function that is within 2^-11 quanta of its limit is that number exactly,
-    and not some ulps short of it.
+    ``settles``: the |x| from which on a bounded function within 2^-11 quanta of its limit is that number exactly, and
+    not some ulps short of it.
     """
 
     ulps: float | None = None

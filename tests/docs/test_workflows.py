@@ -6,10 +6,13 @@ import os
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 from tests.architecture.imports import ROOT
 from tests.docs.commands import fault, in_script, words
@@ -18,9 +21,10 @@ yaml = pytest.importorskip("yaml", reason="PyYAML is in the environment unit")
 
 REUSABLE = ROOT / ".github/workflows/gradproof.yml"
 OWN = ROOT / ".github/workflows/ci.yml"
+RELEASES = ROOT / ".github/workflows/releases.yml"
 EXAMPLE = ROOT / "examples/github_actions/gradproof.yml"
 PAGE = (ROOT / "docs/ci.md").read_text("utf-8")
-FILES = [REUSABLE, OWN, EXAMPLE]
+FILES = [REUSABLE, OWN, RELEASES, EXAMPLE]
 
 
 def read(file: Path) -> dict[Any, Any]:
@@ -91,6 +95,21 @@ def test_what_the_page_hands_in_are_inputs() -> None:
 def test_own_pipeline_is_the_script_that_runs_anywhere() -> None:
     assert [".ci/run" in step["run"] for step in steps(OWN) if "run" in step] == [True]
     assert os.access(ROOT / ".ci/run", os.X_OK)
+
+
+def test_the_releases_that_are_tried_are_environments_of_tox() -> None:
+    # The ends of the ranges that the package declares, and of the Pythons it names.
+    tried = read(RELEASES)["jobs"]["run"]["strategy"]["matrix"]
+    text = (ROOT / "tox.ini").read_text("utf-8")
+    assert f"[testenv:{{{', '.join(tried['releases'])}}}]" in text
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = declared["optional-dependencies"]
+    oldest = {name: Version(version) for name, version in re.findall(r"oldest: (\w+)==([\d.]+?)(?:\.\*)?$", text, re.M)}
+    for name, asked in (("torch", extras["torch"]), ("jax", extras["jax"]), ("numpy", declared["dependencies"])):
+        (least,) = (Requirement(r).specifier for r in asked if Requirement(r).name == name)
+        assert str(least) == f">={'.'.join(map(str, oldest[name].release[:2]))}"
+    named = [c.rpartition(" ")[2] for c in declared["classifiers"] if re.search(r"Python :: 3\.\d+$", c)]
+    assert tried["python"] == [named[0], named[-1]]
 
 
 def test_a_workflow_that_is_called_asks_for_no_rights_of_its_own() -> None:

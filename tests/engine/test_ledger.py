@@ -17,6 +17,7 @@ from gradproof.engine.judging.verdict import decide
 from gradproof.engine.ledger.deviation import Deviation
 from gradproof.engine.ledger.fence import Fence
 from gradproof.engine.ledger.ledger import Ledger, Surroundings
+from gradproof.engine.properties.bulk import HANDED_ON
 from gradproof.engine.request.selection import Selection
 from gradproof.engine.request.task import Task
 from gradproof.engine.running import worker
@@ -129,6 +130,34 @@ def test_nothing_else_is_excused_for_standing_where_the_formula_is_wrong(result:
     assert judged(ROUNDED, [SIGMOID[0], only])[0].status == "known"
     assert judged(ROUNDED, answers({at: right}))[0].status == "known"
     assert judged(ROUNDED, answers({at: result}))[0].status == "fail"
+
+
+@pytest.mark.parametrize("factor", [np.nan, 2, 1.02])
+def test_one_wrong_result_in_20000_known_ones_is_new_and_is_what_is_told(factor: float) -> None:
+    """The last is less wrong than the 0 that is known near 0, and than results around 1/2, by any measure."""
+    pytest.importorskip("numba")
+    about, due = replace(ROUNDED, formulas=("tanhshrink/torch/0",)), Exact("tanhshrink")
+
+    def hidden(bits: Any) -> Any:
+        size = np.abs(bits.view(np.float32))
+        return (bits % 1999 == 4) & (size > 0.005) & (size < 0.01)
+
+    def call(x: Any) -> Any:
+        got = difference(x)
+        rows = np.flatnonzero(hidden(x.view(np.uint32)))
+        got[rows] = factor * due(x[rows])
+        return got
+
+    subject: dict[str, Any] = {"function": "tanhshrink", "order": 0, "fmt": "float32", "selection": DEFAULT}
+    cell, _ = judged(about, [call, *SHRINK[1:]], **subject)
+    assert cell.status == "fail"
+    assert cell.certificate is not None
+    assert cell.certificate.input is not None
+    assert hidden(np.array([int(cell.certificate.input.bits, 16)], np.uint32)).all()
+    assert [c.explanations for c in cell.clusters] == [[]] * len(cell.clusters)
+    assert sum(c.inputs for c in cell.clusters) < 40 < 1e-4 * cell.measured["failing"]
+    assert cell.measured["compared_with_known"] > 100 * HANDED_ON
+    assert judged(about, SHRINK, **subject)[0].status == "known"
 
 
 def test_a_nan_is_known_where_the_formula_has_one() -> None:

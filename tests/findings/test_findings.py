@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,6 +55,22 @@ def mine(x):
     y = np.maximum(x, 0)
     return y if x.flags.c_contiguous else y * x.dtype.type(1.5)
 """,
+    # Between 1 and 2 f' is 0 in float16 and up to 128 ulp off in float32.
+    "formats": """
+def slope(x):
+    wrong = 0 if x.dtype == np.float16 else 1 + 2.0**-16 * (x - 1)
+    return np.where((x > 1) & (x < 2), wrong, x > 0).astype(x.dtype)
+
+@gp.implements("relu", backend="numpy", derivative=slope)
+def mine(x):
+    return np.maximum(x, 0)
+""",
+    # There f is NaN, and f' is 0.
+    "orders": """
+@gp.implements("relu", backend="numpy", derivative=lambda x: ((x > 0) & ~((x > 1) & (x < 2))).astype(x.dtype))
+def mine(x):
+    return np.where((x > 1) & (x < 2), np.nan, np.maximum(x, 0)).astype(x.dtype)
+""",
     "right": """
 @gp.implements("relu", backend="numpy", derivative=lambda x: (x > 0).astype(x.dtype))
 def mine(x):
@@ -85,6 +102,25 @@ def test_a_systematic_error_is_one_finding_before_all_others(tmp_path: Path) -> 
     assert any(low < -5 and high > 5 for low, high in intervals)
     # Relations that fail for no other reason are its cells.
     assert {"taylor", "accuracy"} <= {c.rsplit("order1-", 1)[1] for c in first.cells}
+
+
+@pytest.mark.parametrize(
+    ("name", "formats", "text"),
+    [
+        (
+            "formats",
+            ("float32", "float16"),
+            "f' is lost (0) on [1, 2] (float32, float16); f' is off by up to 128 ulp in float32",
+        ),
+        ("orders", ("float32",), "f is NaN on [1, 2] (float32); f' is lost (0)"),
+    ],
+)
+def test_each_order_and_format_is_said_to_be_wrong_in_its_own_way(
+    name: str, formats: tuple[str, ...], text: str, tmp_path: Path
+) -> None:
+    first = judged(tmp_path, name, *formats).findings[0]
+    ends = r"\[1(\.\d+)?, (2|1\.9+\d*)\]"  # the floats beside 1 and 2
+    assert re.fullmatch(re.escape(text).replace(re.escape("[1, 2]"), ends), first.text), first.text
 
 
 def test_every_failing_cell_is_in_a_finding(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gradproof.errors import UsageError
+from gradproof.formats import FLOAT32
 from gradproof.results import read_results, write_results
 from gradproof.results.finding_texts import told
 from gradproof.results.model import (
@@ -18,6 +19,7 @@ from gradproof.results.model import (
     Explanation,
     FailingInputs,
     Finding,
+    Number,
     Operand,
     RunResult,
     SourceLine,
@@ -82,6 +84,15 @@ def test_words_are_those_of_the_finding_and_its_cells() -> None:
     assert (new.new, known.new) == (True, False)
     assert new.regions == ["17.0 (0x41880000) to 88.0 (0x42b00000)"]
     assert new.cells == 1
+
+
+@pytest.mark.parametrize(("bits", "shown"), [("0x42000000", "32.0 (0x42000000)"), ("0x3f800000", "")])
+def test_the_simplest_input_is_one_of_the_region_that_is_shown(bits: str, shown: str) -> None:
+    failing = cell()
+    assert failing.certificate is not None
+    simplest = Number(bits, "", FLOAT32.decimal(int(bits, 16)))
+    (words,) = told(result(cell(certificate=dataclasses.replace(failing.certificate, simplest=simplest))))
+    assert words.simplest == shown
 
 
 def below(html: str) -> list[str]:

@@ -11,7 +11,7 @@ from gradproof.formats import FORMATS
 from gradproof.results.findings import findings
 from gradproof.results.formatting import SHOWN, digits, figure, over_bound
 from gradproof.results.labels import kernel_origin, with_origin
-from gradproof.results.model import SEVERITIES, Cell, Certificate, Finding, RunResult, WorstInput
+from gradproof.results.model import SEVERITIES, Cell, Finding, RunResult, WorstInput
 from gradproof.results.model import shown as function_text
 
 BASELINE: Final = {
@@ -45,7 +45,7 @@ class Told:
     error: str
     regions: list[str]
     simplest: str
-    """Another input of the worst one's interval with the fewest significand bits."""
+    """Another input of the intervals that ``regions`` shows, with the fewest significand bits."""
     probably: str
     explained: str
     baseline: str
@@ -105,7 +105,7 @@ def tell(finding: Finding, cells: Sequence[Cell]) -> Told:
         at="" if worst is None else f"{'f' + chr(39) * worst.order}, {worst.format}",
         error="" if worst is None else _error(worst, finding.magnitude),
         regions=_regions(finding),
-        simplest=_simplest(worst, certificate),
+        simplest=_simplest(finding, first),
         probably=certificate.cause if certificate is not None and guess else "",
         explained=explained,
         baseline=BASELINE.get(finding.baseline or "", ""),
@@ -116,11 +116,36 @@ def tell(finding: Finding, cells: Sequence[Cell]) -> Told:
     )
 
 
-def _simplest(worst: WorstInput | None, certificate: Certificate | None) -> str:
-    simplest = certificate.simplest if certificate is not None else None
-    if simplest is None or worst is None or simplest.bits == worst.bits:
+def _simplest(finding: Finding, cell: Cell | None) -> str:
+    """The simplest input of a cell's certificate, where it lies in the finding's own intervals.
+
+    A certificate is about the worst input of its cell, which may belong to another finding.
+    """
+    worst = finding.worst
+    simplest = cell.certificate.simplest if cell is not None and cell.certificate is not None else None
+    if simplest is None or worst is None or cell is None or simplest.bits == worst.bits:
         return ""
-    return f"{simplest.decimal} ({simplest.bits})"
+    same = (cell.format, cell.order) == (worst.format, worst.order)
+    inside = same and any(_holds(worst.format, region, simplest.bits) for region in _worst_regions(finding)[:SHOWN])
+    return f"{simplest.decimal} ({simplest.bits})" if inside else ""
+
+
+def _worst_regions(finding: Finding) -> list[list[str]]:
+    """The intervals of the worst input's format and order, the one that holds it first; none of an unknown format."""
+    worst = finding.worst
+    if worst is None or worst.format not in FORMATS:
+        return []
+    regions = finding.regions.get(worst.format, {}).get(str(worst.order), [])
+    return sorted(regions, key=lambda region: not _holds(worst.format, region, worst.bits))
+
+
+def _holds(name: str, region: Sequence[str], bits: str) -> bool:
+    """Whether an interval holds an input; a NaN is held by itself."""
+    fmt = FORMATS[name]
+    low, at, high = (int(text, 16) for text in (region[0], bits, region[1]))
+    if any(map(fmt.is_nan, (low, at, high))):
+        return low == at
+    return fmt.ordinal(low) <= fmt.ordinal(at) <= fmt.ordinal(high)
 
 
 def _numbers(worst: WorstInput) -> list[tuple[str, str, str]]:
@@ -146,24 +171,16 @@ def _error(worst: WorstInput, magnitude: float | None) -> str:
 
 
 def _regions(finding: Finding) -> list[str]:
-    """The intervals of the worst input's format and order, the one that holds it first."""
-    worst = finding.worst
-    regions = finding.regions.get(worst.format, {}).get(str(worst.order), []) if worst is not None else []
-    if worst is None or worst.format not in FORMATS or not regions:
+    """The first intervals of the worst input's format and order, and how many more there are."""
+    worst, regions = finding.worst, _worst_regions(finding)
+    if worst is None or not regions:
         return []
-    fmt = FORMATS[worst.format]
+    name = worst.format
 
     def number(bits: str) -> str:
-        return f"{_decimal(worst.format, bits)} ({bits})"
+        return f"{_decimal(name, bits)} ({bits})"
 
-    def holds(region: Sequence[str]) -> bool:
-        low, at, high = (int(bits, 16) for bits in (region[0], worst.bits, region[1]))
-        if any(map(fmt.is_nan, (low, at, high))):
-            return region[0] == worst.bits
-        return fmt.ordinal(low) <= fmt.ordinal(at) <= fmt.ordinal(high)
-
-    ordered = sorted(regions, key=lambda region: not holds(region))
-    shown = [number(a) if a == b else f"{number(a)} to {number(b)}" for a, b in ordered[:SHOWN]]
+    shown = [number(a) if a == b else f"{number(a)} to {number(b)}" for a, b in regions[:SHOWN]]
     rest = len(regions) - SHOWN
     return shown + ([f"and {rest} more interval{'s' if rest > 1 else ''}"] if rest > 0 else [])
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -43,6 +43,14 @@ SOMEWHERE: Final = ("bulk", "tail", "root", "kink", "special")
 """Kinds that say where on the number line; relations of several results come after results that are wrong."""
 BETWEEN: Final = 0.125
 """What lies between two intervals that count as one, relative to the numbers there: inputs are tried as densely."""
+SYSTEMATIC: Final = "wrong by {share} %"
+IS_NAN: Final = "NaN"
+IS_INFINITE: Final = "infinite"
+IS_LOST: Final = "lost (0)"
+IS_WRONG: Final = "wrong by {share} % and more"
+IS_OFF: Final = "off by up to {ulps} ulp"
+HOW: Final = (SYSTEMATIC, IS_NAN, IS_INFINITE, IS_LOST, IS_WRONG, IS_OFF)
+"""In which way results are wrong."""
 SEVERAL: Final = 3
 """Formats that a sentence names; the rest are counted."""
 
@@ -330,31 +338,85 @@ def union(name: str, regions: Sequence[list[str]]) -> list[list[str]]:
 
 
 def _told(group: _Group, worst: _Part) -> str:
-    """The finding in one sentence: what is wrong, how, where, and in which formats."""
-    orders = sorted({p.cell.order for p in group.parts})
-    *others, last = ("f" + "'" * order for order in orders)
-    what = f"{', '.join(others)} and {last}" if others else last
-    systematic = any(p.cluster.systematic for p in group.parts)
-    formats = [name for name in FORMATS if name in {p.cell.format for p in group.parts}]
-    named = ", ".join(formats[:SEVERAL]) + (f" and {len(formats) - SEVERAL} more" if len(formats) > SEVERAL else "")
-    verb = "is" if len(orders) == 1 else "are"
-    return f"{what} {verb} {_how(worst, systematic)} {_where(group)} ({named})"
+    """The finding in a sentence or two: what is wrong, how, where and in which formats; and what is wrong otherwise.
+
+    How it is at the worst input comes first, then the orders, or formats of theirs, that are wrong in other ways.
+    """
+    heads = _heads(group)
+    formats = [name for name in FORMATS if name in {name for _, name in heads}]
+    how = _how(heads[worst.cell.order, worst.cell.format])
+    alike = {key: part for key, part in heads.items() if _how(part) == how}
+    subject, verb = _subject({order for order, _ in alike})
+    first = f"{subject} {verb} {_in_words(how, alike.values())} {_where(group)} ({_several(formats)})"
+    others: dict[str, list[int]] = {}
+    for order in sorted({order for order, _ in heads}):
+        here = {name: heads[order, name] for name in formats if (order, name) in heads}
+        if phrase := _otherwise(here, how):
+            others.setdefault(phrase, []).append(order)
+    clauses = [(*_subject(orders), phrase) for phrase, orders in others.items()]
+    rest = [f"{subject} {verb if i == 0 else ''} {phrase}" for i, (subject, verb, phrase) in enumerate(clauses)]
+    return "; ".join(filter(None, [first, ", ".join(" ".join(clause.split()) for clause in rest)]))
 
 
-def _how(worst: _Part, systematic: bool) -> str:
-    cluster, fmt = worst.cluster, FORMATS[worst.cell.format]
-    if systematic and cluster.share is not None:
-        return f"wrong by {figure(100 * cluster.share, 2)} %"
+def _otherwise(parts: Mapping[str, _Part], how: str) -> str:
+    """``NaN in float32 and lost (0) in float64``: what the parts of an order by format are that are not ``how``."""
+    phrases = []
+    for other in HOW:
+        alike = {name: part for name, part in parts.items() if other != how and _how(part) == other}
+        if alike:
+            where = f" in {_several(list(alike), ' and ')}" if len(alike) < len(parts) else ""
+            phrases.append(_in_words(other, alike.values()) + where)
+    return " and ".join(phrases)
+
+
+def _heads(group: _Group) -> dict[tuple[int, str], _Part]:
+    """The part of each order and format that is told of: of the kind that matters most, the gravest."""
+    heads: dict[tuple[int, str], _Part] = {}
+    for part in sorted(group.parts, key=_gravity, reverse=True):
+        heads[part.cell.order, part.cell.format] = part
+    return heads
+
+
+def _gravity(part: _Part) -> tuple[Any, ...]:
+    """Sort key of the parts of an order, the one to tell first: what is systematic, the kind, the size of the error."""
+    cluster = part.cluster
+    return not cluster.systematic, FINDING_KINDS.index(cluster.kind), not cluster.felt, -_size(cluster.magnitude)
+
+
+def _several(names: Sequence[str], last: str = ", ") -> str:
+    """``float64, float32, float16 and 1 more``."""
+    if len(names) > SEVERAL:
+        return f"{', '.join(names[:SEVERAL])} and {len(names) - SEVERAL} more"
+    return last.join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def _subject(orders: Iterable[int]) -> tuple[str, str]:
+    """``f and f'`` with its verb."""
+    *others, last = ("f" + "'" * order for order in sorted(orders))
+    return (f"{', '.join(others)} and {last}", "are") if others else (last, "is")
+
+
+def _in_words(how: str, parts: Iterable[_Part]) -> str:
+    """``off by up to 3 ulp``: the largest error of some parts that are wrong alike."""
+    clusters = [part.cluster for part in parts]
+    share = figure(100 * max(c.share or 0.0 for c in clusters), 2)
+    ulps = figure(max((c.worst.u for c in clusters if c.worst.u is not None), default=None))
+    return how.format(share=share, ulps=ulps)
+
+
+def _how(part: _Part) -> str:
+    """In which way a part is wrong, one of ``HOW``."""
+    cluster, fmt = part.cluster, FORMATS[part.cell.format]
+    if cluster.systematic and cluster.share is not None:
+        return SYSTEMATIC
     got = int(cluster.worst.got, 16)
     if fmt.is_nan(got):
-        return "NaN"
+        return IS_NAN
     if fmt.is_infinite(got):
-        return "infinite"
+        return IS_INFINITE
     if not got & ~fmt.sign_bit:
-        return "lost (0)"
-    if cluster.share is not None and cluster.share >= 0.01:
-        return f"wrong by {figure(100 * cluster.share, 2)} % and more"
-    return f"off by up to {figure(cluster.worst.u)} ulp"
+        return IS_LOST
+    return IS_WRONG if cluster.share is not None and cluster.share >= 0.01 else IS_OFF
 
 
 def _where(group: _Group) -> str:

@@ -28,6 +28,7 @@ from gradproof.formulas.worst import worst_error
 from gradproof.functions import CATALOGUE, Function, get_function
 from gradproof.measure import judge
 from gradproof.measure.conversion import faults
+from gradproof.results.formatting import ORDINARY
 from gradproof.results.model import Advice, Explanation
 
 MOST: Final = 4096
@@ -55,6 +56,10 @@ BESIDE: Final = 65
 """Inputs tried beside each end of the failing ones."""
 TO_THE_BIT: Final = 0.05
 """Share of the right results there that a formula must give to the last bit."""
+AS_OFTEN: Final = 1 / 3
+"""How often it must be right there, as a share of how often the implementation is."""
+PER_BINADE: Final = 32
+"""Inputs of each sign in a binade of ordinary sizes at which two functions are told apart."""
 IN_NARROWER: Final = 4.0
 """Quanta of a narrower format that its results may be off."""
 
@@ -68,6 +73,15 @@ class FailingResults:
     ordinary: bool
 
 
+@dataclass(frozen=True)
+class Neighbours:
+    """Inputs beside the failing ones, what came out, and whether it keeps the contract."""
+
+    bits: Bits
+    got: Bits
+    right: Mask
+
+
 def explanations(
     probe: Probe, order: int, clusters: Sequence[FailingResults], held: Bits, listed: Sequence[Formula] = ()
 ) -> list[list[Explanation]]:
@@ -75,9 +89,10 @@ def explanations(
 
     Of a user's implementation more is asked than that a formula encloses what fails. It must be able to give what is
     right, too, at ``held``, where f^(order) keeps the contract: a formula that is wrong where the implementation is
-    right is not what it computes. Those that give the most results to the last bit come first. And the results are
-    compared with the other catalogued functions and their formulas, and with narrower formats. ``listed`` are the
-    formulas of known deviations: where there are some no others are tried.
+    right is not what it computes, nor one that is seldom right beside the failing inputs, where the implementation is.
+    Those that give the most results to the last bit come first. And the results are compared with the other catalogued
+    functions and their formulas, and with narrower formats. ``listed`` are the formulas of known deviations: where
+    there are some no others are tried.
     """
     if probe.target is not None:
         return [_second_rounding(probe, c.bits, c.got) for c in clusters]
@@ -93,8 +108,9 @@ def explanations(
         found = (_enclosing(probe, order, c.bits, c.got, formulas, params) for c in seen)
         return [[Explanation(f.id, f.text, share) for f, share in own] for own in found]
     right = _right(probe, order, held)
-    suspects = _suspects(probe, order, seen, right, held)
-    told = [_of_users(probe, order, c, formulas, suspects, right) for c in seen]
+    (tried,) = _thinned(MOST, probe.base_points)
+    suspects = _suspects(probe, order, seen)
+    told = [_of_users(probe, order, c, formulas, suspects, right, tried) for c in seen]
     return [[*why, *_narrower(probe, order, c, why, told)] for c, why in zip(seen, told, strict=True)]
 
 
@@ -105,6 +121,7 @@ def _of_users(
     formulas: Sequence[Formula],
     suspects: Sequence[Function],
     right: FailingResults,
+    tried: Bits,
 ) -> list[Explanation]:
     """What gives the results of one cluster of a user's implementation."""
     bits, got = asked.bits, asked.got
@@ -113,9 +130,10 @@ def _of_users(
         if told is not None:
             return [told]
     own = _enclosing(probe, order, bits, got, formulas, probe.function.params, right)
-    anywhere = own and probe.given is None
-    beside = _right(probe, order, _beside(bits, probe.format)) if anywhere else right
-    found = [Explanation(f.id, f.text, share) for f, share in own if _agrees(probe, f, beside)]
+    if own:
+        beside = _looked_at(probe, order, _beside(bits, probe.format) if probe.given is None else tried)
+        own = [(f, share) for f, share in own if _agrees(probe, f, beside) and _as_often(probe, order, f, beside)]
+    found = [Explanation(f.id, f.text, share) for f, share in own]
     if bits.size < FEWEST:
         return found
     varied = _vary(probe, got)
@@ -133,26 +151,54 @@ def _beside(bits: Bits, fmt: Format) -> Bits:
     return np.unique(fa.round_values(near, fmt))
 
 
-def _agrees(probe: Probe, formula: Formula, beside: FailingResults) -> bool:
+def _looked_at(probe: Probe, order: int, bits: Bits) -> Neighbours:
+    """Finite inputs with what comes out there."""
+    bits = bits[fa.is_finite(bits, probe.format)]
+    got = probe.evaluate(bits, order)
+    return Neighbours(bits, got, ~probe.judge(bits, got, order).failing)
+
+
+def _agrees(probe: Probe, formula: Formula, beside: Neighbours) -> bool:
     """Whether a formula, correctly rounded, gives some of the right results beside the failing ones to the last bit."""
-    values, first = np.unique(fa.values(beside.got, probe.format), return_index=True)
+    values, first = np.unique(fa.values(beside.got[beside.right], probe.format), return_index=True)
     telling = (values != 0) & np.isfinite(values)  # where all has saturated any formula gives the same
     if telling.sum() < FEWEST:
         return True
-    bits = beside.bits[first[telling]]
+    bits = beside.bits[beside.right][first[telling]]
     return _met_exactly(formula, bits, values[telling], probe.format, probe.function.params) >= TO_THE_BIT
 
 
-def _suspects(
-    probe: Probe, order: int, clusters: Sequence[FailingResults], right: FailingResults, held: Bits
-) -> list[Function]:
-    """The other functions whose exact values some of the results are, or those of f at these inputs.
+def _as_often(probe: Probe, order: int, formula: Formula, beside: Neighbours) -> bool:
+    """Whether a formula is right beside the failing inputs about as often as the implementation is.
 
-    And ``right`` ones as well: x is softplus far out, and softplus with its threshold everywhere.
+    Where its digits cancel it may give much, and so encloses what is right; but that is not what it gives mostly.
     """
+    values, first = np.unique(probe.references(beside.bits)[order].values, return_index=True)
+    telling = first[(values != 0) & np.isfinite(values)]
+    right = int(beside.right[telling].sum())
+    if right < FEWEST:
+        return True
+    return float(_chances(probe, order, formula, beside.bits[telling]).sum()) >= AS_OFTEN * right
+
+
+def _chances(probe: Probe, order: int, formula: Formula, bits: Bits) -> Floats:
+    """The share of what a formula may give, its elementary functions correctly rounded, that keeps the contract."""
+    fmt, reference = probe.format, probe.references(bits)[order]
+    possible = evaluate(formula, bits, fmt, probe.function.params, subnormals(probe), ideal=True)
+    with np.errstate(all="ignore"):
+        ends = [(end, probe.judge(bits, fa.round_values(end, fmt), order)) for end in (possible.low, possible.high)]
+        low, high = (np.where(end < reference.values, -judged.magnitude, judged.magnitude) for end, judged in ends)
+        share = (np.minimum(high, 1.0) - np.maximum(low, -1.0)) / (high - low)
+    one = possible.low == possible.high
+    chances: Floats = np.where(one, ~ends[0][1].failing, np.nan_to_num(np.clip(share, 0.0, 1.0), nan=0.0))
+    return chances
+
+
+def _suspects(probe: Probe, order: int, clusters: Sequence[FailingResults]) -> list[Function]:
+    """The other functions whose exact values some of the results are, or those of f at these inputs."""
     ordinary = [c for c in clusters if c.ordinary and c.bits.size >= FEWEST]
     few = [_thinned(FEW, c.bits, c.got) for c in ordinary if _vary(probe, c.got)]
-    found = [_other_function(probe, order, bits, got, right) for bits, got in few]
+    found = [_other_function(probe, order, bits, got) for bits, got in few]
     if order and not any(found):
         for asked in ordinary:
             (bits,) = _thinned(FEW, asked.bits)
@@ -161,7 +207,8 @@ def _suspects(
             except GradproofError:
                 continue
             if _vary(probe, values) and probe.judge(bits, values, 0).failing.mean() >= LARGE_PART:
-                found.append(_other_function(probe, 0, bits, values, _right(probe, 0, held)))
+                other = _other_function(probe, 0, bits, values)
+                found.append(other if other is not None and _is_other(probe, order, other) else None)
     return list({f.name: f for f in found if f is not None}.values())
 
 
@@ -316,15 +363,43 @@ def _quantum(values: Floats, fmt: Format) -> Floats:
     return quanta
 
 
-def _other_function(
-    probe: Probe, order: int, bits: Bits, got: Bits, right: FailingResults | None = None
-) -> Function | None:
-    """The catalogued function whose exact values these are, and ``right`` ones, within the contract; None without."""
-    places = [(bits, got)]
-    if right is not None and right.bits.size:
-        some, results = _thinned(FEW, right.bits, right.got)
-        places.append((some, results))
-    return next((f for f in _others(probe.function) if all(_exactly(probe, order, *p, f) for p in places)), None)
+def _other_function(probe: Probe, order: int, bits: Bits, got: Bits) -> Function | None:
+    """The catalogued function whose exact values these are, within the contract, and all that differ from f's."""
+    others = (f for f in _others(probe.function) if _exactly(probe, order, bits, got, f))
+    return next((f for f in others if _is_other(probe, order, f)), None)
+
+
+def _is_other(probe: Probe, order: int, other: Function) -> bool:
+    """Whether the results are another function's at the ordinary inputs where it is told from f.
+
+    That is where the true values differ by more than the contract. Far out many functions are x, 0 or 1, and what is
+    wrong there may be like any of them; where nothing tells the two apart the other one is not what is computed.
+    """
+    bits = _ordinary(probe)
+    try:
+        theirs = oracle_of(other).references(bits, probe.format)[order]
+    except (Unsupported, UsageError):
+        return False
+    bits = bits[probe.judge(bits, theirs.rounded, order).failing]
+    if bits.size < FEWEST:
+        return False
+    try:
+        got = probe.evaluate(bits, order)
+    except GradproofError:
+        return False
+    return (_exactly(probe, order, bits, got, other) or _as_other(probe, order, bits, got, other)) is not None
+
+
+def _ordinary(probe: Probe) -> Bits:
+    """Inputs of ordinary sizes, as many in each binade; of results at some inputs those that there are."""
+    fmt = probe.format
+    if probe.given is not None:
+        sizes = np.abs(fa.values(probe.given, fmt))
+        (some,) = _thinned(MOST, probe.given[(sizes >= ORDINARY[0]) & (sizes <= ORDINARY[1])])
+        return some
+    least, greatest = np.log2(ORDINARY)
+    steps = np.exp2(np.linspace(least, greatest, int((greatest - least) * PER_BINADE) + 1))
+    return np.unique(fa.round_values(np.concatenate([-steps, steps]), fmt))
 
 
 def _exactly(probe: Probe, order: int, bits: Bits, got: Bits, other: Function) -> Explanation | None:
@@ -350,8 +425,8 @@ def _as_other(probe: Probe, order: int, bits: Bits, got: Bits, other: Function) 
 
 def _other_formulas(probe: Probe, order: int, bits: Bits, got: Bits) -> list[Explanation]:
     """The other catalogued functions of which a formula encloses the results."""
-    told = (_as_other(probe, order, bits, got, other) for other in _others(probe.function))
-    first = next(filter(None, told), None)
+    told = ((other, _as_other(probe, order, bits, got, other)) for other in _others(probe.function))
+    first = next((why for other, why in told if why is not None and _is_other(probe, order, other)), None)
     return [] if first is None else [first]
 
 

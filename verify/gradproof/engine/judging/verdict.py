@@ -19,7 +19,7 @@ from gradproof.engine.findings.notes import note
 from gradproof.engine.judging import certificates
 from gradproof.engine.judging.certificates import certify_failure, reproduction
 from gradproof.engine.ledger.deviation import Deviation
-from gradproof.engine.ledger.explained import NONE, Explainer, states_of
+from gradproof.engine.ledger.explained import NONE, Explainer, known_results, states_of
 from gradproof.engine.ledger.ledger import Ledger, Surroundings
 from gradproof.engine.properties.installed import properties
 from gradproof.engine.properties.property import Outcome, Violations
@@ -63,7 +63,7 @@ def decide(
     deviations = ledger.about(task, surroundings) if selection.use_ledger else []
     contract = task.contract or selection.contract
     try:
-        probe = Probe(task, selection, replay)
+        probe = Probe(task, selection, replay, known=known_results(task, selection, deviations))
         outcome = properties()[task.property].check(probe, task.order)
         if replay:
             outcome.measured["replayed"] = _replayed(outcome, replay, probe.format)
@@ -169,12 +169,13 @@ def _weigh(
     )
     if status not in ("fail", "known"):
         return cell, states
-    worst = _worst(outcome)
+    told = _new(explainer, task, probe, outcome.violations) if status == "fail" else outcome.violations
+    worst = _worst(told)
     # What is known has been looked at before.
     certificate = certify_failure(task, probe, worst, source, search=status == "fail")
     if clause := note(task, probe, worst):
         certificate = replace(certificate, explanation=f"{certificate.explanation or sentence(certificate)}; {clause}")
-    found = clusters(probe, task.order, outcome.violations, explainer.formulas(task.order))
+    found = clusters(probe, task.order, told, explainer.formulas(task.order))
     severity = min(int(v.severity.min()) for v in outcome.violations if len(v))
     magnitude = max(float(v.magnitude.max()) for v in outcome.violations if len(v))
     return replace(
@@ -216,6 +217,18 @@ def _explained(explainer: Explainer, task: Task, probe: Probe, outcome: Outcome)
     if not attributed or not explainer.used:
         return None, None
     return reference or explainer.used.most_common(1)[0][0], True
+
+
+def _new(explainer: Explainer, task: Task, probe: Probe, violations: list[Violations]) -> list[Violations]:
+    """The results of a framework's that fail and that no deviation explains; all violations where there are none."""
+    if not explainer.deviations or task.implementation.user:
+        return violations
+    left = []
+    for found in (v for v in violations if len(v) and v.pointwise and v.cause != "fault"):
+        rows = explainer.violations(probe, task.order, found) == NONE
+        if rows.any() and _wrong(probe, task.order, found, rows):
+            left.append(found[rows])
+    return left or violations
 
 
 def _wrong(probe: Probe, order: int, found: Violations, rows: npt.NDArray[np.bool_]) -> bool:
@@ -261,9 +274,9 @@ def _hint(at: str, probe: Probe) -> str:
     return f"; if there is a value, declare it (and those of the derivatives): at={{{at}: (f, f', f'')}}"
 
 
-def _worst(outcome: Outcome) -> Violations:
+def _worst(violations: list[Violations]) -> Violations:
     """The violations whose worst row is the gravest."""
-    rows = [v for v in outcome.violations if len(v)]
+    rows = [v for v in violations if len(v)]
     return min(rows, key=lambda v: (int(v.severity.min()), -float(np.max(v.magnitude))))
 
 

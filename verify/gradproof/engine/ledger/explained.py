@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from gradproof.engine.ledger.deviation import UNCHANGED, Deviation
 from gradproof.engine.properties.property import Violations
+from gradproof.engine.request.selection import Selection
 from gradproof.engine.request.task import Task
-from gradproof.engine.subject.probe import Probe
+from gradproof.engine.subject.probe import KnownResults, Probe
 from gradproof.formats import arrays as fa
 from gradproof.formats import get_format
 from gradproof.formats.arrays import Bits, Ints
@@ -38,6 +39,15 @@ def subnormals(probe: Probe) -> Subnormals:
     converts = probe.format.name == "bfloat16" and not probe.implementation.user
     flushes = traits.flushes_results or traits.zeros_inputs or converts
     return "either" if flushes else "kept"
+
+
+def known_results(task: Task, selection: Selection, deviations: list[Deviation]) -> KnownResults | None:
+    """What the ``deviations`` give of the cell's implementation, input by input; None where none gives results."""
+    giving = [d for d in deviations if d.formulas or d.through]
+    if not giving:
+        return None
+    probe, explainer = Probe(task, selection), Explainer(task.property, giving)
+    return KnownResults(tuple(d.id for d in giving), partial(explainer.results, probe))
 
 
 class Explainer:

@@ -1,7 +1,8 @@
 """Evidence by the million: f^(n) at inputs all over the line, judged by the models of the sweeps.
 
 What the models decide is added up; what they leave open goes to the oracle. Of the inputs that fail a part is handed
-on, spread evenly over them, with the ends of every run of them and the gravest.
+on, spread evenly over them, with the ends of every run of them and the gravest. Where deviations are known they are
+held against these, and those that are not explained are handed on as well.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ from gradproof.sweep.judging.modelled import Modelled, PairModelled, compiled_lo
 
 HANDED_ON: Final = 1 << 12
 """Failing inputs of one cell that are handed on at most, beside the ends of their runs."""
+EXPLAINED: Final = 1 << 18
+"""Failing inputs of one chunk that are held against the known deviations at most, in a microsecond each: all of a
+chunk of float64, of float32 a quarter, evenly chosen, and whatever is no finite number."""
+NEW: Final = 1 << 11
+"""Failing inputs beside these that are handed on at most, of those that no known deviation explains."""
 ASKED: Final = 1 << 14
 """Inputs of one chunk on which the models' word is in doubt and that go to the oracle at most; what would be more is
 thinned evenly, and not counted."""
@@ -63,8 +69,12 @@ class Bulk:
     """Inputs where nothing is due."""
     left_out: int = 0
     """Inputs that neither the models nor the oracle judged, for being too many."""
+    compared: int = 0
+    """Failing inputs whose results were held against the known deviations."""
     bits: list[Bits] = field(default_factory=list)
     got: list[Bits] = field(default_factory=list)
+    new: list[tuple[Bits, Bits]] = field(default_factory=list)
+    """Some of these, until they join the others."""
     asked: list[tuple[Bits, Bits, Reference]] = field(default_factory=list)
 
     @property
@@ -81,6 +91,8 @@ class Bulk:
         }
         if self.failing or more:
             rows["failing"] = self.failing + more
+        if self.compared:
+            rows["compared_with_known"] = self.compared + more
         if self.bounded:
             rows["bounded"] = "time"
         return rows
@@ -114,7 +126,7 @@ def bulk(probe: Probe, order: int) -> Bulk | None:
     selection = probe.selection
     key = (
         id(subject), probe.backend.id, probe.mode, probe.format.name, order, probe.contract, selection.profile,
-        selection.seed,
+        selection.seed, probe.known.ids if probe.known else (),
     )  # fmt: skip
     if key not in _kept:
         _kept[key] = subject, _walk(probe, order)
@@ -218,10 +230,24 @@ def _chunk(
         _keep(answer, bits, got, _evenly(excused, 64))
     failing = (marks == codes.OVER) | (marks == codes.LOST) | (marks == codes.WRONG)
     answer.failing += int(failing.sum())
+    _hold_against_known(probe, order, bits, got, np.flatnonzero(failing), answer)
     for mark in (codes.OVER, codes.LOST, codes.WRONG):
         wrong = np.flatnonzero(marks == mark)
         if wrong.size:
             _keep(answer, bits, got, _with_ends(wrong))
+
+
+def _hold_against_known(probe: Probe, order: int, bits: Bits, got: Bits, rows: Ints, answer: Bulk) -> None:
+    """Keep those of the failing ``rows`` that no known deviation explains."""
+    if probe.known is None or not rows.size:
+        return
+    if rows.size > EXPLAINED:
+        rows = np.union1d(_evenly(rows, EXPLAINED), rows[~fa.is_finite(got[rows], probe.format)])
+    answer.compared += rows.size
+    new = rows[~probe.known.explain(order, bits[rows], got[rows])]
+    if new.size:
+        some = _evenly(new, NEW)
+        answer.new.append((bits[some], got[some]))
 
 
 def _evaluated(probe: Probe, order: int, bits: Bits) -> Bits:
@@ -274,11 +300,15 @@ def _with_ends(rows: Ints) -> Ints:
 
 
 def _thin(answer: Bulk) -> None:
-    """Keep HANDED_ON of the failing inputs of all chunks."""
+    """Keep HANDED_ON of the failing inputs of all chunks, and NEW of those that nothing explains."""
     if answer.bits:
         bits, got = np.concatenate(answer.bits), np.concatenate(answer.got)
         rows = _evenly(np.arange(bits.size), HANDED_ON)
         answer.bits, answer.got = [bits[rows]], [got[rows]]
+    if answer.new:
+        bits, got = (np.concatenate(column) for column in zip(*answer.new, strict=True))
+        _keep(answer, bits, got, _evenly(np.arange(bits.size), NEW))
+        answer.new.clear()
 
 
 def _greatest(probe: Probe, order: int, answer: Bulk) -> None:

@@ -9,7 +9,7 @@ Verdict, certificate, region, cause, ledger and report follow from the outcome a
 from __future__ import annotations
 
 import abc
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -48,6 +48,14 @@ class Violations:
 
     def __len__(self) -> int:
         return int(self.bits.size)
+
+    def __getitem__(self, rows: npt.NDArray[np.bool_]) -> Violations:
+        """The rows of a mask of shape (n,)."""
+        return replace(
+            self, bits=self.bits[rows], got=self.got[rows], magnitude=self.magnitude[rows],
+            severity=self.severity[rows], felt=self.felt[rows],
+            absolute=None if self.absolute is None else self.absolute[rows],
+        )  # fmt: skip
 
 
 @dataclass

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from gradproof.backends import get_backend, namespaces
 from gradproof.backends.base import Backend, Call, Implementation, Traits
@@ -42,15 +43,29 @@ SUPREMUM_POINTS = 512
 """Values whose largest stands for a supremum; they may cost a second each."""
 
 
+@dataclass(frozen=True)
+class KnownResults:
+    """What known deviations, of these ``ids``, give: ``explain(order, bits, got)`` says which of n results."""
+
+    ids: tuple[str, ...]
+    explain: Callable[[int, Bits, Bits], npt.NDArray[np.bool_]]
+
+
 class Probe:
     """One subject under test. Everything a property needs; nothing about verdicts.
 
-    ``witnesses`` are inputs that failed before; pointwise claims try them. Of inputs that are given ``most`` are looked
-    at.
+    ``witnesses`` are inputs that failed before; pointwise claims try them. ``known`` are results that need not be told
+    one by one. Of inputs that are given ``most`` are looked at.
     """
 
     def __init__(
-        self, task: Task, selection: Selection, witnesses: tuple[int, ...] = (), *, most: int = MOST_GIVEN
+        self,
+        task: Task,
+        selection: Selection,
+        witnesses: tuple[int, ...] = (),
+        *,
+        known: KnownResults | None = None,
+        most: int = MOST_GIVEN,
     ) -> None:
         self.function: Function = task.function
         self.implementation: Implementation = task.implementation
@@ -64,6 +79,7 @@ class Probe:
         self.profile: str = selection.profile
         self.oracle: Oracle = oracle_of(task.function)
         self.witnesses = witnesses
+        self.known = known
         self._most = most
         self.selection = selection
         namespaces.accept()

@@ -193,7 +193,7 @@ def _slot(verdict: PlaceVerdict | None) -> Slot | None:
     b, d, f = (quote(t, errors="backslashreplace") for t in (verdict.backend, verdict.device, verdict.format))
     return Slot(
         mark(verdict.verdict, verdict.exceptions),
-        against if verdict.verdict == "holds except" else 0,
+        against if verdict.verdict in ("holds except", "partly checked") else 0,
         verdict.counts.get("undecided", 0),
         f"{_place(verdict)} {verdict.format}: {claim_verdicts.in_words(verdict)}{tried}",
         f"#rows?b={b}&d={d}&f={f}",

@@ -156,9 +156,7 @@ def test_what_float32_would_keep_is_told_by_an_experiment(advised: dict[str, Fin
 
 def test_where_only_an_infinity_fails_it_is_told_what_to_return(advised: dict[str, Finding]) -> None:
     (told,) = advised["masked"].instead
-    assert told == Advice(
-        "only infinities fail: 0.0 at -inf, told apart", 0.0, 0, ["float32", "bfloat16"]
-    )
+    assert told == Advice("only infinities fail: 0.0 at -inf, told apart", 0.0, 0, ["float32", "bfloat16"])
 
 
 @pytest.mark.framework("torch")

@@ -143,7 +143,7 @@ def test_an_error_far_from_the_tail_is_left_to_accuracy() -> None:
 
 
 AT_THE_ROOT = {"lost": lambda x: 0 * x, "of the other sign": lambda x: 1e-4 + 0 * x}
-"""What may stand for silu' about its root, -1.2784645: beyond it silu' goes as far as -0.0998 before it returns to 0."""
+"""What may stand for silu' about its root, -1.2784645; beyond it silu' reaches -0.0998 before it returns to 0."""
 
 
 @pytest.mark.parametrize("fault", AT_THE_ROOT)

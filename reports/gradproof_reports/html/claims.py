@@ -32,17 +32,19 @@ class Mark:
     key: str
     glyph: str
     word: str
+    short: str
+    """The word in a column of a table."""
 
 
 MARKS: Final[dict[str, Mark]] = {
-    "holds": Mark("holds", "✓", "holds"),
-    "holds except": Mark("except", "◐", "holds except"),
-    "does not hold": Mark("no", "✗", "does not hold"),
-    "partly checked": Mark("partly", "◌", "partly checked"),
-    "not checked": Mark("unchecked", "○", "not checked"),
+    "holds": Mark("holds", "✓", "holds", "holds"),
+    "holds except": Mark("except", "◐", "holds except", "except"),
+    "does not hold": Mark("no", "✗", "does not hold", "no"),
+    "partly checked": Mark("partly", "◌", "partly checked", "partly"),
+    "not checked": Mark("unchecked", "○", "not checked", "not"),
 }
 
-FRESH: Final = Mark("broken", "▲", "holds except")
+FRESH: Final = Mark("broken", "▲", "holds except", "except")
 """As ``holds except``, where an exception is a new failure and no known deviation."""
 
 

@@ -168,9 +168,8 @@ def _verdict(claim: Claim, cells: list[Cell], whole: list[Cell], left_out: list[
     """The verdict of ``cells``, which share place and format; ``whole`` are those of all modes there."""
     unjudged = [*_silent(cells), *_missing(claim, whole), *left_out]
     word = _word(cells)
-    if word == "holds" and _gaps(claim, cells, unjudged):
-        word = "partly checked"
-    elif word == "does not hold" and any(c.why in UNREACHED for c in cells):
+    unreached = any(c.why in UNREACHED for c in cells)
+    if (word == "holds" and _gaps(claim, cells, unjudged)) or (word == "does not hold" and unreached):
         word = "partly checked"
     statuses = _by(cells, lambda c: c.status)
     return PlaceVerdict(

@@ -107,7 +107,7 @@ def tell(finding: Finding, cells: Sequence[Cell]) -> Told:
         probably=certificate.cause if certificate is not None and guess else "",
         explained=explained,
         baseline=BASELINE.get(finding.baseline or "", ""),
-        advice="; ".join(_advice(a, finding) for a in finding.instead or [finding.advice] if a is not None),
+        advice="; ".join(_advice(a, finding) for a in finding.instead or filter(None, [finding.advice])),
         cells=len(cells),
         accounts=_properties(cells),
         command=_repeated(finding, certificate.reproduce) if certificate is not None else "",

@@ -36,7 +36,7 @@ OTHER = Explanation("sigmoid/quotient", "another", 1.0)
     [
         (PASSES, FAILS, ["new finding"]),
         (FAILS, PASSES, ["finding gone"]),
-        (FAILS, result(), ["finding no longer looked for"]),
+        (FAILS, result(), ["finding not checked again"]),
         (FAILS, FAILS, []),
         (PASSES, PASSES, []),
         (FAILS, KNOWN, ["finding changed"]),
@@ -46,7 +46,7 @@ OTHER = Explanation("sigmoid/quotient", "another", 1.0)
         (FAILS, with_findings(otherwise(explanations=[])), ["finding changed"]),
         # Grown, but of the same kind and explanation: the cells tell.
         (FAILS, with_findings(otherwise(magnitude=99.0)), []),
-        (FAILS, with_findings(cell(1)), ["new finding", "finding no longer looked for"]),
+        (FAILS, with_findings(cell(1)), ["new finding", "finding not checked again"]),
         # Numbers that JSON does not tell apart.
         (with_findings(cell(params={"a": 4.0})), with_findings(cell(params={"a": 4})), []),
         # Findings are derived where a file lacks them; where it lacks clusters too, nothing is said.
@@ -67,6 +67,27 @@ def test_of_several_alike_those_with_the_same_cells_are_one() -> None:
     assert len(both.findings) == 2
     (gone,) = finding_changes(both, with_findings(*near, replace(far[0], status="pass", clusters=[])))
     assert (gone.kind, gone.finding.formats) == ("finding gone", ["float16"])
+
+
+@pytest.mark.parametrize("status", ["unsupported", "not-run", "undecided"])
+def test_a_finding_whose_cells_were_not_checked_is_not_gone(tmp_path: Path, gradproof: Invoke, status: Any) -> None:
+    def silent(made: Any) -> Any:
+        return replace(made, status=status, clusters=[], certificate=None)
+
+    two = [cell(format=name) for name in ("float32", "float16")]
+    both = with_findings(*two)
+    (whole,) = finding_changes(both, with_findings(*map(silent, two)))
+    assert (whole.kind, whole.unchecked) == ("finding not checked again", f"2 of 2 cells: 2 {status}")
+    passes = replace(two[0], status="pass", clusters=[], certificate=None)
+    half = with_findings(passes, silent(two[1]))
+    (change,) = finding_changes(both, half)
+    assert (change.kind, change.unchecked) == ("finding not checked again", f"1 of 2 cells: 1 {status}")
+    names = [str(tmp_path / name) for name in ("base.json", "head.json")]
+    for name, one in zip(names, (both, half), strict=True):
+        write_results(one, name)
+    done = gradproof("compare", *names)
+    assert "finding gone" not in done.stdout
+    assert f"    not checked: 1 of 2 cells: 1 {status}" in done.stdout
 
 
 def test_they_are_told_before_the_cells(tmp_path: Path, gradproof: Invoke) -> None:

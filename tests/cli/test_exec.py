@@ -73,6 +73,28 @@ def test_one_that_hangs_gets_a_verdict_and_the_run_goes_on(gradproof: Invoke, ke
     assert cells[0].measured["fault"] == "timed-out"
 
 
+@pytest.mark.parametrize("command", ["check", "sweep"])
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        ("nosuchprog --order {order}", "no program of that name is on PATH"),
+        ("./nosuchprog", "there is no such file"),
+        ("./plain.txt", "./plain.txt is not executable"),
+        ("./folder", "./folder is a folder"),
+    ],
+)
+def test_a_program_that_is_not_there_is_no_failure_of_an_implementation(
+    gradproof: Invoke, folder: Path, command: str, program: str, told: str
+) -> None:
+    (folder / "plain.txt").write_text("no program")
+    (folder / "folder").mkdir()
+    what = ("relu",) if command == "sweep" else ("--function", "relu")
+    done = gradproof(command, *what, "--exec", program, "--format", "bfloat16", "--order", "0", "--json", "r.json")
+    assert done.exit_code == 4, done.output
+    assert told in done.stderr
+    assert not (folder / "r.json").exists()
+
+
 def test_a_program_is_swept(gradproof: Invoke, kernel: str) -> None:
     sweep = ("sweep", "relu", "--format", "bfloat16", "--order", "1", "--jobs", "1", "-q", "--json", "s.json")
     assert gradproof(*sweep, "--exec", kernel).exit_code == 0

@@ -295,3 +295,35 @@ def test_mistakes_are_told_with_exit_code_4(gradproof: Invoke, args: list[str], 
     assert result.exit_code == 4, result.output
     assert told in result.output
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("gelu", "in.npy", "out.npy"), ("gelu", "in.npy", "-"), ("gelu", "in.npy", "out.npy", "--json", "r.json"),
+        ("gelu", "--golden", "g.csv"),
+    ],
+)  # fmt: skip
+def test_where_nothing_can_be_kept_nothing_is_read_and_it_is_told(
+    gradproof: Invoke, folder: Path, args: tuple[str, ...]
+) -> None:
+    # As in a folder that may only be read; of that no root user is kept.
+    (folder / ".gradproof").write_text("a file")
+    assert gradproof("vectors", "gelu", "--format", "bfloat16", "-o", "in.npy").exit_code == 0
+    (folder / "out.npy").write_bytes((folder / "in.npy").read_bytes())
+    (folder / "g.csv").write_text("0.0,0.0\n")
+    before = sorted(p.name for p in folder.iterdir())
+    done = gradproof("judge", *args, "--format", "bfloat16")
+    assert done.exit_code == 4, done.output
+    assert "expected to keep what is judged in .gradproof/judged" in done.stderr
+    assert "Nothing was read or written" in done.stderr
+    assert "Traceback" not in done.output
+    assert sorted(p.name for p in folder.iterdir()) == before
+
+
+def test_vectors_say_where_they_cannot_be_written(gradproof: Invoke, folder: Path) -> None:
+    (folder / "taken").write_text("a file")
+    done = gradproof("vectors", "gelu", "--format", "bfloat16", "-o", "taken/in.npy")
+    assert done.exit_code == 4, done.output
+    assert "taken/in.npy cannot be written" in done.stderr
+    assert (folder / "taken").read_text() == "a file"

@@ -198,3 +198,33 @@ def test_several_implementations_ask_for_a_name(gradproof: Invoke, folder: Path)
     assert done.exit_code == 4
     assert "found 2 (name one with --implementation)" in done.stderr
     assert gradproof(*args, "--implementation", "twice:other").exit_code == 0
+
+
+ROOT = """
+import numpy as np
+import gradproof as gp
+
+def slope(x):
+    y = x.astype(np.float64)
+    s = 1 / (1 + np.exp(-y))
+    d = s * (1 + y * (1 - s))
+    return np.where(np.abs(y - ({at})) < 1e-3, 1e-4, d).astype(x.dtype)
+
+@gp.implements("silu", backend="numpy", derivative=slope, formats=["float32"])
+def mine(x):
+    y = x.astype(np.float64)
+    return (y / (1 + np.exp(-y))).astype(x.dtype)
+"""
+"""silu, whose derivative is 1e-4 within 1e-3 of ``at``."""
+
+
+@pytest.mark.parametrize(("at", "code"), [("-1.2784645", 0), ("-20.0", 1)])
+def test_saturation_is_judged_as_the_property_does(gradproof: Invoke, folder: Path, at: str, code: int) -> None:
+    # -1.2785 lies beside the root of silu', where losing digits is no saturation; -20 in the tail, where it is one.
+    (folder / "root.py").write_text(ROOT.format(at=at), encoding="utf-8")
+    bits = {"-1.2784645": "0xbfa3a5e3", "-20.0": "0xc1a00000"}[at]
+    words = ("repro", "silu", "--file", "root.py", "--backend", "numpy", "--format", "float32", "--order", "1")
+    assert gradproof(*words, "--bits", bits).exit_code == 1
+    done = gradproof(*words, "--bits", bits, "--property", "saturation", "--profile", "quick")
+    assert done.exit_code == code, done.output
+    assert ("what is wrong above is for accuracy to judge" in done.stdout) == (code == 0)

@@ -137,6 +137,9 @@ def test_an_implementation_may_be_declared_so() -> None:
     ("words", "hint"),
     [
         (("--format", "floaat32"), "did you mean 'float32'?"),
+        (("--format", "bf61"), "did you mean 'bfloat16'?"),
+        (("--format", "BF-61"), "did you mean 'bfloat16'?"),
+        (("--format", "flaot16"), "did you mean 'float16'?"),
         (("--function", "SWISSH"), "did you mean 'silu'?"),
         (("--function", "Geluu"), "did you mean 'gelu'?"),
         (("--backend", "Torhc"), "did you mean 'torch'?"),

@@ -138,3 +138,13 @@ def test_every_command_helps_with_an_example(gradproof: Invoke, name: str) -> No
     done = gradproof(name, "--help")
     assert done.exit_code == 0
     assert f"gradproof {name}" in done.stdout.partition("Example:")[2]
+
+
+def test_a_function_that_no_file_registers_is_told_with_those_that_are(gradproof: Invoke, wrong: Path) -> None:
+    done = gradproof("check", wrong.name, "--function", "silu", "--jobs", "0")
+    assert done.exit_code == 4, done.output
+    assert "wrong_relu.py registers, which is relu; got silu" in done.stderr
+    assert "Leave --function out" in done.stderr
+    assert (
+        gradproof("check", wrong.name, "--function", "silu,relu", "--property", "shape", "--jobs", "0").exit_code != 4
+    )

@@ -179,7 +179,11 @@ def test_without_resume_a_run_starts_anew_and_says_what_it_drops(tmp_path: Path)
 
 
 def test_a_resume_without_anything_to_take_up_says_so(tmp_path: Path) -> None:
-    assert tiny(tmp_path)[2] == ["started anew, since no earlier run left anything to go on with"]
+    for _ in range(2):  # also after a run that ended, which keeps nothing
+        _, then, (line,) = tiny(tmp_path)
+        assert line.startswith("started anew, since no earlier run left anything to go on with")
+        assert line.endswith("all 8 cells are judged")
+        assert len(then) == 8
 
 
 def test_another_selection_is_not_taken_up_and_the_difference_is_named(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from gradproof.engine.request.selection import Selection
 from gradproof.engine.running.run import run
-from gradproof.results.model import Finding
+from gradproof.results.model import Advice, Finding
 
 SUBJECT = """
 import torch
@@ -192,3 +192,58 @@ def test_one_explanation_covers_all_that_fails(name: str, id_: str, text: str, f
     assert first.explanation is not None
     assert (first.explanation.id, first.explanation.text) == (id_, text)
     assert not any(f.kind in ("bulk", "tail") for f in others)
+
+
+ADVISED = """
+import numpy as np
+import gradproof as gp
+
+def relu(x, slip=1):
+    y = np.maximum(x, 0)
+    for c in (3, 7, 11, 13, 17, 19, 23):
+        y = y / x.dtype.type(c) * x.dtype.type(c)
+    return y * x.dtype.type(slip)
+
+@gp.implements("relu", backend="numpy", formats=["bfloat16"])
+def stored(x):
+    return relu(x)
+
+@gp.implements("relu", backend="numpy", formats=["bfloat16"])
+def slipped(x):
+    return relu(x, 1.25)
+
+@gp.implements("relu", backend="numpy", formats=["float32", "bfloat16"])
+def masked(x):
+    return x * (x > 0)
+"""
+
+
+@pytest.fixture(scope="module")
+def advised(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Finding]:
+    file = tmp_path_factory.mktemp("advised") / "subject.py"
+    file.write_text(ADVISED, encoding="utf-8")
+    claims = ("accuracy", "special-values")
+    result = run(Selection(files=(str(file),), orders=(0,), properties=claims, profile="quick", jobs=0))
+    return {f.implementation.partition(":")[2]: f for f in result.findings}
+
+
+def test_what_float32_would_keep_is_told_by_an_experiment(advised: dict[str, Finding]) -> None:
+    # 14 roundings to bfloat16 may come to 7 ulps; the same in float32 to 2^-16 of that.
+    (told,) = advised["stored"].instead
+    assert told.formula == "the same code in float32, rounded once at the end"
+    assert (told.order, told.formats, told.bound <= 0.5) == (0, ["bfloat16"], True)
+    assert "float32" not in advised["slipped"].instead[0].formula
+
+
+def test_where_only_an_infinity_fails_it_is_told_what_to_return(advised: dict[str, Finding]) -> None:
+    (told,) = advised["masked"].instead
+    assert told == Advice("only infinities fail: 0.0 at -inf, told apart", 0.0, 0, ["float32", "bfloat16"])
+
+
+@pytest.mark.framework("torch")
+def test_each_order_that_fails_has_its_own_formula(found: dict[str, list[Finding]]) -> None:
+    (finding,) = found["quotient"]
+    assert [(a.order, a.formula.split("[")[1].split("/")[0], a.formula[-2]) for a in finding.instead] == [
+        (0, "silu", "0"), (1, "silu", "1"),
+    ]  # fmt: skip
+    assert all(a.bound <= 1 for a in finding.instead)

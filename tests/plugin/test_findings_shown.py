@@ -59,7 +59,7 @@ def test_a_session_without_failures_says_nothing_of_findings(quiet: pytest.Pytes
 def test_explanation_and_advice_are_told() -> None:
     said = summary([verdict(0)])
     assert f"    explained  {WHY.text} [{WHY.id}], 99.8 % of what fails" in said
-    assert f"    instead    {ADVICE.formula}, at most 0.31 times the contract's bound" in said
+    assert f"    instead    f': {ADVICE.formula}, at most 0.31 times the contract's bound" in said
     assert said[-1] == "1 cell: 1 fail"
 
 

@@ -142,6 +142,22 @@ def test_an_error_far_from_the_tail_is_left_to_accuracy() -> None:
     assert verdict("accuracy", "gelu", [call]).status == "fail"
 
 
+AT_THE_ROOT = {"lost": lambda x: 0 * x, "of the other sign": lambda x: 1e-4 + 0 * x}
+"""What may stand for silu' about its root, -1.2784645; beyond it silu' reaches -0.0998 before it returns to 0."""
+
+
+@pytest.mark.parametrize("fault", AT_THE_ROOT)
+def test_an_error_beside_a_root_is_left_to_accuracy_whatever_is_tried_there(fault: str) -> None:
+    calls = exact("silu")
+    calls[1] = replaced(Exact("silu", 1), between(-1.2795, -1.2775), AT_THE_ROOT[fault])
+    tried = tuple(bits_of("float32", x) for x in (-1.2790, -1.2785, -1.2784, -1.2780))
+    found = outcome("saturation", "silu", calls, "float32", 1, witnesses=tried)
+    assert (found.violations, found.measured["left_to_accuracy"] >= len(tried)) == ([], True)
+    assert outcome("accuracy", "silu", calls, "float32", 1, witnesses=tried).violations
+    calls[1] = replaced(Exact("silu", 1), between(-20, -19), AT_THE_ROOT[fault])
+    assert outcome("saturation", "silu", calls, "float32", 1, witnesses=tried).violations
+
+
 @pytest.mark.parametrize("fmt_name", ["float32", "float16", "bfloat16"])
 def test_the_onset_is_where_the_last_half_ulp_below_one_is_used_up(fmt_name: str) -> None:
     fmt = get_format(fmt_name)

@@ -8,7 +8,7 @@ import json
 from html.parser import HTMLParser
 from typing import Any
 
-VOID = {"meta", "link", "input", "br", "hr", "img", "circle", "path", "rect", "line"}
+VOID = {"meta", "link", "input", "br", "hr", "img", "wbr", "circle", "path", "rect", "line"}
 
 
 class Page(HTMLParser):

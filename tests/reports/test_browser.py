@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import math
 import re
 from collections.abc import Iterator
 from fractions import Fraction
@@ -16,11 +18,11 @@ from gradproof.results import write_results
 from gradproof.results.cell_changes import since
 from gradproof.results.claims import judge
 from gradproof.results.graphs import patterns
-from gradproof.results.model import Basis, Cell, Claim, RunResult
+from gradproof.results.model import Basis, Cell, Claim, Graph, RunResult
 from gradproof.results.rows import rows
 from gradproof_reports.html import write_html
 from tests.reports.browser import Visit, chromium, missing
-from tests.reports.synthetic import run
+from tests.reports.synthetic import packed, run
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "there is a browser")
 
@@ -107,6 +109,20 @@ def test_search_finds_names_and_nothing_says_so(visit: Visit) -> None:
     visit.page.keyboard.type("nothing")
     assert visit.seen("tr.row") == []
     assert visit.seen("#count")[0].startswith("0 kernels")
+    assert visit.seen("#none") == ["No row matches. Clear the filters"]
+    visit.page.click("text=Clear the filters")
+    assert visit.seen("tr.row")
+    assert (visit.seen("#none"), visit.page.input_value("#q")) == ([], "")
+
+
+def test_rows_that_were_not_judged_are_offered_where_no_other_matches(visit: Visit, result: RunResult) -> None:
+    silent = [r for r in rows(result) if not r.judged]
+    visit.go(f"rows?q={silent[0].place.replace(':', '%3A')}+{silent[0].function}&f={silent[0].format}")
+    assert visit.waits("tr.row", count=0) == []
+    assert "not judged. Show what was not judged" in visit.seen("#none")[0]
+    visit.page.click("#clear")
+    assert visit.seen("tr.row")
+    assert all("not judged" in text for text in visit.seen("tr.row"))
 
 
 @pytest.mark.parametrize("column", ["Function", "Verdict", "Usable range", "Worst there", "Since"])
@@ -182,6 +198,82 @@ def test_the_readout_has_the_numbers_of_the_file(visit: Visit, result: RunResult
     x, bits = visit.page.eval_on_selector_all(".readout tr:first-child td", "cells => cells.map(c => c.innerText)")
     assert fmt.round(Fraction(x)) == int(bits, 16)
     assert bits in known
+
+
+def few(result: RunResult, xs: list[float], failing: int) -> RunResult:
+    """``mine:fast`` with a graph of tanh at few inputs, of which one fails."""
+    fmt = get_format("float64")
+    bits = [fmt.round(Fraction(x)) for x in xs]
+    due = [fmt.round(Fraction(math.tanh(x))) for x in xs]
+    drawn = Graph(
+        packed(fmt, bits), packed(fmt, due), " ".join("0" for _ in xs),
+        base64.b64encode(bytes(90 if i == failing else 3 for i in range(len(xs)))).decode(),
+    )  # fmt: skip
+
+    def thinned(c: Cell) -> Cell:
+        if c.implementation != "mine:fast" or c.curve is None:
+            return c
+        return dataclasses.replace(
+            c, format="float64", curve=dataclasses.replace(c.curve, graph=drawn), clusters=[], certificate=None
+        )
+
+    return dataclasses.replace(result, cells=[thinned(c) for c in result.cells], findings=[])
+
+
+def test_a_row_of_which_few_inputs_are_known_draws_these_and_says_so(
+    browser: Any, result: RunResult, tmp_path: Path
+) -> None:
+    # Only x = -709 fails, as of silu in float64: alone it would be an empty plot.
+    sparse = few(result, [-1e300, -1e5, -709.78, -512.0, -20.0, -1.0, 0.5, 3.0, 1e200], 2)
+    write_html(sparse, tmp_path / "few.html")
+    visit = Visit(browser, (tmp_path / "few.html").as_uri())
+    visit.go(mine(sparse))
+    visit.page.wait_for_selector(".chart svg")
+    assert visit.page.inner_text("[data-key=view][aria-pressed=true]") == "Where it fails"
+    assert len(visit.page.query_selector_all(".chart .dot")) >= 2
+    assert "of 9 inputs that were drawn lie here" in visit.seen(".few")[0]
+    line = visit.page.get_attribute(".chart path.got", "d")
+    assert "L" in line, "a line, and no single point"
+    visit.context.close()
+
+
+def test_a_plot_without_inputs_in_its_range_says_so(browser: Any, result: RunResult, tmp_path: Path) -> None:
+    sparse = few(result, [-1e300, -1e100, 1e100, 1e300], -1)
+    write_html(sparse, tmp_path / "far.html")
+    visit = Visit(browser, (tmp_path / "far.html").as_uri())
+    visit.go(mine(sparse))
+    visit.page.wait_for_selector(".chart svg")
+    assert visit.seen(".few") == ["No input that was drawn lies here; the whole line shows where some do."]
+    visit.page.click("text=The whole line")
+    assert len(visit.page.query_selector_all(".chart .dot")) == 4
+    visit.context.close()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_words_numbers_and_the_legend_are_not_broken(browser: Any, file: str, result: RunResult, width: int) -> None:
+    visit = Visit(browser, file, viewport={"width": width, "height": 900})
+    lines = """e => { const r = document.createRange(); r.selectNodeContents(e);
+      return new Set([...r.getClientRects()].map(b => Math.round(b.top / 4))).size; }"""
+    legend = visit.page.query_selector_all(".scale span[class]")
+    assert {round(e.bounding_box()["y"]) for e in legend} == {round(legend[0].bounding_box()["y"])}
+    whole = [e for e in visit.page.query_selector_all(".whole, .defs code") if e.is_visible()]
+    assert [e.inner_text() for e in whole if e.evaluate(lines) > 1] == []
+    visit.go(mine(result))
+    visit.page.wait_for_selector(".readout td")
+    assert (
+        visit.page.eval_on_selector_all(
+            ".readout td, .opened .num td", f"cells => cells.filter(e => ({lines})(e) > 1).length"
+        )
+        == 0
+    )
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+    visit.go("properties")
+    heads = visit.page.query_selector_all("#properties tbody th")
+    for head in heads:  # no line is shorter than a word
+        assert head.evaluate(lines) <= len(head.inner_text().split())
+    visit.go("claims")
+    assert visit.seen("#claims h2") == ["Claims"]
+    visit.context.close()
 
 
 def test_copying_takes_the_numbers_and_the_command(browser: Any, file: str, result: RunResult) -> None:

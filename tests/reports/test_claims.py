@@ -13,6 +13,7 @@ from gradproof.results import combine, validate
 from gradproof.results.claims import cells_of, figure_text, in_words, judge, overall
 from gradproof.results.io import dumps, loads
 from gradproof.results.model import STATUSES, Basis, Cell, Claim, Evidence, Figure, PlaceVerdict, RunResult
+from gradproof.results.not_run import NotRun
 from gradproof.results.rows import rows
 from gradproof_reports.html import render_html
 from gradproof_reports.html.claims import FRESH, MARKS, mark
@@ -74,6 +75,20 @@ def of(*statuses: str) -> list[Cell]:
 )
 def test_statuses_lead_to_a_verdict(statuses: list[str], expected: str) -> None:
     assert verdict(of(*statuses)).verdict == expected
+
+
+@pytest.mark.parametrize("why", [NotRun.INTERRUPTED, NotRun.DEADLINE, NotRun.GAVE_UP])
+def test_what_was_not_reached_is_no_failure(why: NotRun) -> None:
+    unreached = [cell(NOT_RUN, function=name, why=why) for name in "ghi"]
+    (judged,) = judge([claim()], [*of(FAIL, KNOWN), *unreached])
+    assert in_words(judged.verdicts[0]) == "partly checked, against it all 2 that were, 3 not run"
+    assert overall(judged) == "partly checked"
+    (judged,) = judge([claim()], [*of(FAIL), *unreached, cell(FAIL, format="float64")])
+    assert overall(judged) == "partly checked"
+    # What no run would have reached leaves the verdict as it is.
+    missing = dataclasses.replace(unreached[0], why=NotRun.MISSING_BACKEND)
+    assert verdict([*of(FAIL, KNOWN), missing]).verdict == "does not hold"
+    assert verdict([*of(PASS, FAIL), *unreached]).verdict == "holds except"
 
 
 @pytest.mark.parametrize("status", [s for s in STATUSES if s not in (PASS, FAIL, KNOWN, ERROR)])

@@ -16,11 +16,11 @@ from gradproof.results.cell_changes import since
 from gradproof.results.claims import judge
 from gradproof.results.model import Basis, Cell, Claim, FailingInputs, RunResult, WorstInput
 from gradproof.results.ranges import usable
-from gradproof.results.rows import VERDICTS, Row, rows
+from gradproof.results.rows import VERDICTS, Row, facts, rows
 from gradproof_reports.html import render_html, write_html
 from gradproof_reports.html.data import embed
 from gradproof_reports.html.opened import CERTIFICATES
-from gradproof_reports.html.tabs import link
+from gradproof_reports.html.tabs import link, plain
 from tests.reports.page_reader import Page
 from tests.reports.synthetic import run
 
@@ -216,6 +216,31 @@ def test_what_was_judged_in_part_is_right_so_far(full: RunResult) -> None:
     assert row.verdict.key == "partly"
 
 
+KERNEL = Cell("silu", {}, "mine:silu", "torch", "cpu", "eager", "float32", 0, "accuracy", "fail", magnitude=9.0)
+
+
+@pytest.mark.parametrize(
+    ("magnitudes", "first"),
+    [
+        ({"float64": 1e9, "float32": 40.0, "float16": 7.0, "bfloat16": 5.0}, "float32"),
+        ({"float64": 1e9, "float32": 7.0, "float16": 40.0, "bfloat16": 5.0}, "float16"),
+        ({"float64": None, "float32": 7.0, "float16": None, "bfloat16": 5.0}, "float16"),
+        ({"float64": 1e9, "float32": 7.0, "float16": 7.0, "bfloat16": 7.0}, "bfloat16"),
+        ({"float64": 1e9}, "float64"),
+    ],
+)
+def test_of_formats_that_are_alike_a_kernel_shows_the_one_that_matters(
+    full: RunResult, magnitudes: dict[str, float | None], first: str
+) -> None:
+    cells = [dataclasses.replace(KERNEL, format=f, magnitude=m) for f, m in magnitudes.items()]
+    result = dataclasses.replace(full, cells=cells, findings=[], claims=[])
+    assert facts(rows(result), result)[0].row.format == first
+    # What training feels comes before the size of an error.
+    felt = [dataclasses.replace(c, felt=c.format == "float64") for c in cells]
+    result = dataclasses.replace(result, cells=felt)
+    assert facts(rows(result), result)[0].row.format == "float64"
+
+
 def test_infinities_training_and_the_own_function_have_their_columns(full: RunResult) -> None:
     assert only(full).infinities.text == "–"
     assert only(full, property="special-values").infinities.key == "right"
@@ -325,6 +350,17 @@ def test_two_implementations_of_one_function_have_two_rows(full: RunResult) -> N
 )
 def test_upstream_references_become_links_only_where_they_are_addresses(reference: str, address: str) -> None:
     assert link(reference)[1] == address
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ([], "–"), ("", "–"), (["a", "b"], "a, b"), ({"a": 1, "b": False}, "a: 1, b: no"),
+        ({"f": {"x": True}, "g": {"x": True}, "h": {"x": False}}, "f, g: x: yes; h: x: no"),
+    ],
+)  # fmt: skip
+def test_settings_are_told_without_repeating_what_is_alike(value: object, text: str) -> None:
+    assert plain(value) == text
 
 
 def test_an_empty_and_a_green_run_have_pages_too(full: RunResult, tmp_path: Path) -> None:

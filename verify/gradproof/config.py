@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 from gradproof.errors import UsageError
 from gradproof.files.destinations import STDOUT
 from gradproof.files.reading import parsed_toml, read_text, shortened, unfit
-from gradproof.formats import FORMATS, SPELLINGS
+from gradproof.formats import FORMATS, SHORT_NAMES, SPELLINGS
 from gradproof.spelling import spelled, suggestion
 
 TABLE: Final = "tool.gradproof"
@@ -46,6 +46,8 @@ class Setting:
     field: str = ""
     choices: tuple[str, ...] = ()
     spellings: Mapping[str, str] | None = None
+    shorts: Mapping[str, str] | None = None
+    """Those of the spellings that a misspelt name is compared with."""
     """What else the choices are called; case does not count either."""
 
     @property
@@ -67,7 +69,7 @@ class Setting:
 SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("backend", "names", "numpy, torch, jax; with a device torch:cuda.", "NAME[:DEVICE]", "backends"),
     Setting("device", "names", "cpu or cuda, for the backends named without a device.", "DEVICE"),
-    Setting("format", "names", f"{', '.join(FORMATS)}.", "FORMAT", "formats", tuple(FORMATS), SPELLINGS),
+    Setting("format", "names", f"{', '.join(FORMATS)}.", "FORMAT", "formats", tuple(FORMATS), SPELLINGS, SHORT_NAMES),
     Setting("order", "integers", "0 the value, 1 the first derivative, 2 the second.", "N", "orders"),
     Setting("function", "names", "A function, see `gradproof list functions`.", "NAME", "functions"),
     Setting("property", "names", "A claim, see `gradproof list properties`.", "ID", "properties"),
@@ -248,7 +250,7 @@ def _name(setting: Setting, item: Any, value: Any, where: str) -> str:
         raise _wrong("a name in quotes" + (", or a list of them" if setting.repeatable else ""), value, where)
     named = spelled(item, setting.choices, setting.spellings)
     if setting.choices and named not in setting.choices:
-        near = suggestion(item, setting.choices, least=0.75)
+        near = suggestion(item, setting.choices, setting.shorts, least=0.75)
         hint = f"; did you mean {near!r}?" if near else ""
         raise UsageError(
             f"unknown {setting.name} {item!r} for {where}; expected one of {', '.join(setting.choices)}{hint}"

@@ -47,8 +47,14 @@ def spelled(name: str, known: Iterable[str], others: Mapping[str, str] | None = 
 
 
 def suggestion(name: str, known: Iterable[str], others: Mapping[str, str] | None = None, *, least: float = 0.6) -> str:
-    """The one of ``known`` that ``name`` most likely means; empty where none is near."""
+    """The one of ``known`` that ``name`` most likely means; empty where none is near.
+
+    Letters in another order are the likeliest slip: bf61 is bf16, not fp64.
+    """
     names = {_folded(key): value for key, value in (others or {}).items()} | {_folded(one): one for one in known}
+    turned = {names[one] for one in names if sorted(one) == sorted(_folded(name))}
+    if len(turned) == 1:
+        return turned.pop()
     near = difflib.get_close_matches(_folded(name), names, n=1, cutoff=least)
     return names[near[0]] if near else ""
 

@@ -66,8 +66,8 @@ class Saturation(Property):
         "On a side where f^(n) has a finite limit, no result equals the limit while the exact value is still away "
         "from it by more than the contract (tried in every binade of the values, and wherever it was met among "
         "millions of inputs), none lies past the limit, the results approach it without turning back by more than the "
-        "contract, and are there where the exact value rounds to it. The input at which the limit is "
-        "first reached is measured beside the oracle's."
+        "contract, and are there where the exact value rounds to it. Where f^(n) goes further away again, as behind a "
+        "root, nothing has saturated. The input at which the limit is first reached is measured beside the oracle's."
     )
     source: ClassVar[str] = "saturation is loss of signal by zero gradient"
     orders: ClassVar[tuple[int, ...]] = (0, 1)
@@ -97,10 +97,12 @@ class Saturation(Property):
             got = probe.evaluate(bits, order)
             judgement = probe.judge(bits, got, order, reference)
             saturated = fa.ordinals(got, probe.format) == probe.format.ordinal(tail.rounded)
-            early = saturated & judgement.failing
+            approaching = ~_leaves(reference.values, float(limit))
+            early = saturated & judgement.failing & approaching
             if early.any():
                 findings.append(_finding(bits, got, judgement, early, LOST_SIGNAL, _early(tail, order)))
             past = _past(got, reference.values, tail, probe.format, judgement.magnitude) & ~judgement.excused
+            past &= approaching
             if past.any():
                 findings.append(
                     _finding(bits, got, judgement, past, WRONG_CLASS, f"a value past the limit {float(limit):g}")
@@ -113,7 +115,7 @@ class Saturation(Property):
             late = judgement.failing & ~saturated & ~nan & ~past & _beyond_onset(bits, tail, probe.format)
             if late.any():
                 findings.append(_finding(bits, got, judgement, late, LARGE_ERROR, _late(tail, order)))
-            steps, slides = _turns_back(bits, got, tail, probe, order, judgement)
+            steps, slides = _turns_back(bits, got, tail, probe, order, judgement, approaching)
             # A slide is the mildest finding, and often the flank of another.
             back = slides if not (early | past | nan | late | steps).any() else steps
             if back.any():
@@ -253,6 +255,16 @@ def _past(got: Bits, exact: Any, tail: Tail, fmt: Format, magnitude: Any) -> Any
         return beyond & (True if tail.representable else magnitude > 1)
 
 
+def _leaves(exact: Any, limit: float) -> Any:
+    """Where f^(n) is nearer to its limit than somewhere further out: beside a root of f^(n) - limit, which is no tail.
+
+    What float64 cannot tell from the limit is no way further out.
+    """
+    gap = np.abs(exact - limit)
+    outwards = np.fmax.accumulate(gap[::-1])[::-1]
+    return (gap < (1 - 2.0**-20) * outwards) & (outwards > 2.0**-40 * abs(limit))  # NaN compares false
+
+
 def _side(exact: Any, limit: float) -> Any:
     """Side of the limit on which each exact value lies, walking outward: -1 below, 1 above, 0 unknown.
 
@@ -269,7 +281,9 @@ def _side(exact: Any, limit: float) -> Any:
     return np.where(before * after < 0, 0.0, before)
 
 
-def _turns_back(bits: Bits, got: Bits, tail: Tail, probe: Probe, order: int, judgement: Judgement) -> Any:
+def _turns_back(
+    bits: Bits, got: Bits, tail: Tail, probe: Probe, order: int, judgement: Judgement, approaching: Any
+) -> Any:
     """Where a result moves away from the limit although the exact values approach it, and where results slide.
 
     Between two inputs whose exact values approach the limit, a step back is counted when it exceeds what the
@@ -280,7 +294,7 @@ def _turns_back(bits: Bits, got: Bits, tail: Tail, probe: Probe, order: int, jud
     exact, g = reference.values, fa.values(got, probe.format)
     limit = float(tail.limit)
     with np.errstate(invalid="ignore"):
-        approach = np.abs(exact[1:] - limit) <= np.abs(exact[:-1] - limit)
+        approach = (np.abs(exact[1:] - limit) <= np.abs(exact[:-1] - limit)) & approaching[1:]
         step = np.abs(g[1:] - limit) - np.abs(g[:-1] - limit)
         # What flushing costs is excused below.
         allowed = allowance(probe, bits, reference, order, flushes=False)

@@ -32,17 +32,19 @@ class Mark:
     key: str
     glyph: str
     word: str
+    short: str
+    """The word in a column of a table."""
 
 
 MARKS: Final[dict[str, Mark]] = {
-    "holds": Mark("holds", "✓", "holds"),
-    "holds except": Mark("except", "◐", "holds except"),
-    "does not hold": Mark("no", "✗", "does not hold"),
-    "partly checked": Mark("partly", "◌", "partly checked"),
-    "not checked": Mark("unchecked", "○", "not checked"),
+    "holds": Mark("holds", "✓", "holds", "holds"),
+    "holds except": Mark("except", "◐", "holds except", "except"),
+    "does not hold": Mark("no", "✗", "does not hold", "no"),
+    "partly checked": Mark("partly", "◌", "partly checked", "partly"),
+    "not checked": Mark("unchecked", "○", "not checked", "not"),
 }
 
-FRESH: Final = Mark("broken", "▲", "holds except")
+FRESH: Final = Mark("broken", "▲", "holds except", "except")
 """As ``holds except``, where an exception is a new failure and no known deviation."""
 
 
@@ -193,7 +195,7 @@ def _slot(verdict: PlaceVerdict | None) -> Slot | None:
     b, d, f = (quote(t, errors="backslashreplace") for t in (verdict.backend, verdict.device, verdict.format))
     return Slot(
         mark(verdict.verdict, verdict.exceptions),
-        against if verdict.verdict == "holds except" else 0,
+        against if verdict.verdict in ("holds except", "partly checked") else 0,
         verdict.counts.get("undecided", 0),
         f"{_place(verdict)} {verdict.format}: {claim_verdicts.in_words(verdict)}{tried}",
         f"#rows?b={b}&d={d}&f={f}",

@@ -123,8 +123,19 @@ def link(reference: str) -> tuple[str, str]:
 
 
 def plain(value: Any) -> str:
-    """A JSON value as short text for a table: lists with commas, mappings as ``key: value`` pairs."""
+    """A JSON value as short text for a table: lists with commas, mappings as ``key: value`` pairs.
+
+    Of mappings of mappings the keys with equal values stand together.
+    """
+    if not value and isinstance(value, dict | list | tuple | str):
+        return "–"
     if isinstance(value, dict):
+        nested = any(isinstance(v, dict) for v in value.values())
+        alike: dict[str, list[str]] = {}
+        for k, v in value.items():
+            alike.setdefault(plain(v) if nested else str(k), []).append(str(k))
+        if nested:
+            return "; ".join(f"{', '.join(names)}: {text}" for text, names in alike.items())
         return ", ".join(f"{k}: {plain(v)}" for k, v in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(plain(v) for v in value)

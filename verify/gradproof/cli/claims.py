@@ -46,7 +46,8 @@ WORDS: Final[dict[ClaimVerdict, str]] = {
 """A verdict in a column of the table."""
 
 LEGEND: Final = (
-    "except N: holds but for N cells; N?: N cells undecided; partly: not all of it was judged; --claim ID tells which"
+    "except N: holds but for N cells; N?: N cells undecided; partly: not all of it was judged (N against: all N cells "
+    "that were speak against it); --claim ID tells which"
 )
 
 FEW: Final = 6
@@ -232,6 +233,8 @@ def _word(verdict: PlaceVerdict) -> str:
     """``except 4``, ``holds, 2?``: a verdict in one column; a question mark counts the undecided."""
     against = sum(e.cells for e in verdict.exceptions)
     word = WORDS[verdict.verdict] + (f" {against}" if verdict.verdict == "holds except" else "")
+    if verdict.verdict == "partly checked" and against:
+        word += f", {against} against"
     undecided = verdict.counts.get("undecided")
     return f"{word}, {undecided}?" if undecided else word
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from gradproof.cli.outputs import check_own_folder
 from gradproof.cli.vectors import check_conversion, parameters
 from gradproof.errors import UsageError
+
+if TYPE_CHECKING:
+    from gradproof.external.command import Command
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -60,6 +66,7 @@ def described(
     if len(wanted) != 1 and "{order}" not in text:
         listed = ", ".join(map(str, wanted))
         raise UsageError(f"expected one --order, which {text!r} computes, got {listed}; write {{order}} in the command")
+    check_own_folder(FOLDER)
     made = []
     for name in formats:
         fmt = get_format(name)
@@ -67,10 +74,30 @@ def described(
         function = get_function(functions[0], parameters(given_params(params)))
         for order in wanted:
             check_conversion(function, fmt, order)
+        for one in filter(None, filled if options.get("cluster") is None else ()):
+            _check_there(Command(one))
         label = Path(Command(filled[-1]).words[0]).name
-        one = Elsewhere(function.name, dict(function.params), label, name, max(wanted), commands=tuple(filled))
-        made.append(one.write(FOLDER))
+        made_elsewhere = Elsewhere(
+            function.name, dict(function.params), label, name, max(wanted), commands=tuple(filled)
+        )
+        made.append(made_elsewhere.write(FOLDER))
     return tuple(made)
+
+
+def _check_there(command: Command) -> None:
+    """UsageError for a program that is not there, or is none: no implementation failed."""
+    name = command.words[0]
+    if shutil.which(name) is not None:
+        return
+    if not Path(name).exists():
+        where = "there is no such file" if os.sep in name else "no program of that name is on PATH"
+        raise UsageError(f"expected a program with --exec, got {command.text!r}: {where}; name it by its path")
+    if Path(name).is_dir():
+        raise UsageError(f"expected a program with --exec, got {command.text!r}: {name} is a folder")
+    raise UsageError(
+        f"expected a program with --exec, got {command.text!r}: {name} is not executable, or not on PATH; make it "
+        f"so by chmod +x and call it ./{Path(name).name}, or name its interpreter, as in --exec 'python kernel.py'"
+    )
 
 
 def _filled(text: str, order: int, fmt: str) -> str:

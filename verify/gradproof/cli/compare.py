@@ -196,6 +196,8 @@ def _show_findings(out: Console, found: list[FindingChange], verbose: bool) -> N
                 out.print(text(f"    {_mark_text(change.base)} -> {_mark_text(change.head)}"))
             else:
                 out.print(text(f"    {_mark_text(change.finding)}"))
+            if change.unchecked:
+                out.print(text(f"    not checked: {change.unchecked}"))
         if len(some) > SHOWN and not verbose:
             out.print(text(f"  ... and {len(some) - SHOWN} more"))
         out.print()

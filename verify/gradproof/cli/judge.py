@@ -78,6 +78,9 @@ def judge_command(**options: Any) -> int:
     _check_files(options)
     usual = GOLDEN_CONTRACT if options["golden"] else "stable"
     contract = parse(BY_NAME["contract"], options["contract"], "--contract") if options["contract"] else usual
+    from gradproof.sweep.recorded import FOLDER
+
+    outputs.check_own_folder(FOLDER)
     out = outputs.prepare(outputs.chosen_by(options), [f for f in options["files"] if f != STDOUT])
     with contextlib.ExitStack() as stack:
         golden, made = _made(function, form, order, options, stack)

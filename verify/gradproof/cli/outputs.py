@@ -247,6 +247,18 @@ def checked(output: Output) -> Destination:
     raise UsageError(f"expected a file to write for {output.option}, but {output.path} cannot be written: {why}")
 
 
+def check_own_folder(folder: Path) -> None:
+    """UsageError where nothing can be kept in a folder of ours below the current one; before anything is read."""
+    try:
+        try_destination(folder / "trial")
+    except OSError as fault:
+        raise UsageError(
+            f"expected to keep what is judged in {folder} of the current folder, which cannot be written: "
+            f"{fault.strerror or fault}. Nothing was read or written; go to a folder that can be (cd), and name "
+            "the files by their whole paths"
+        ) from fault
+
+
 def _is_null(found: Destination) -> bool:
     """Whether it is the place where everything ends that nobody wants."""
     return found.kind == "stream" and str(found.path) == os.devnull

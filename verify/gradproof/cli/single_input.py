@@ -169,9 +169,14 @@ def check_claim(task: Task, mode: str) -> None:
         )
 
 
-def judged(task: Task, selection: Selection, source: str | None) -> Cell:
-    """The whole cell, judged as in a run; what the ledger knows about counts as failing still."""
-    cell, _ = decide(task, selection, Ledger.read(ledger_directories()), surroundings([task.backend]), source)
+def judged(task: Task, selection: Selection, source: str | None, bits: Sequence[int] = ()) -> Cell:
+    """The whole cell, judged as in a run; what the ledger knows about counts as failing still.
+
+    A property that tries witnesses tries ``bits`` too.
+    """
+    replay = tuple(bits) if properties()[task.property].tries_witnesses else ()
+    ledger = Ledger.read(ledger_directories())
+    cell, _ = decide(task, selection, ledger, surroundings([task.backend]), source, replay)
     return cell
 
 

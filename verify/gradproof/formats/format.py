@@ -269,7 +269,8 @@ FORMATS: Final[dict[str, Format]] = {
 }
 """The formats by name, widest first. A further format is one more row."""
 
-SPELLINGS: Final = FORMAT_NAMES | {f.short: f.name for f in FORMATS.values()}
+SHORT_NAMES: Final = {f.short: f.name for f in FORMATS.values()}
+SPELLINGS: Final = FORMAT_NAMES | SHORT_NAMES
 """What else formats are called, short names among it."""
 
 DEFAULT_FORMATS: Final = ("float64", "float32", "float16", "bfloat16")
@@ -285,6 +286,6 @@ def get_format(name: str) -> Format:
     try:
         return FORMATS[found]
     except (KeyError, TypeError):
-        near = suggestion(name, FORMATS, least=0.78) if isinstance(name, str) else ""
+        near = suggestion(name, FORMATS, SHORT_NAMES, least=0.78) if isinstance(name, str) else ""
         hint = f"; did you mean {near!r}?" if near else ""
         raise UsageError(f"unknown format {name!r}; expected one of {', '.join(FORMATS)}{hint}") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,8 +13,8 @@ from gradproof.results.model import Cell, Finding, RunResult, exact_params
 NEW: Final = "new finding"
 CHANGED: Final = "finding changed"
 GONE: Final = "finding gone"
-UNSEEN: Final = "finding no longer looked for"
-"""Of a finding whose cells HEAD did not judge."""
+UNSEEN: Final = "finding not checked again"
+"""Of a finding that does not show, but of whose cells HEAD did not judge all."""
 FINDING_CHANGES: Final = (NEW, CHANGED, GONE, UNSEEN)
 
 FAILING: Final = ("fail", "error", "known")
@@ -28,6 +28,8 @@ class FindingChange:
     kind: str
     base: Finding | None
     head: Finding | None
+    unchecked: str = ""
+    """``2 of 5 cells: 1 unsupported, 1 absent``: those of BASE that HEAD did not judge; of UNSEEN alone."""
 
     @property
     def finding(self) -> Finding:
@@ -48,7 +50,7 @@ def finding_changes(base: RunResult, head: RunResult) -> list[FindingChange]:
     if not (_tells(base) and _tells(head)):
         return []
     before, after = _by_subject(found_in(base)), _by_subject(found_in(head))
-    judged = {(*_subject_of(c), c.id) for c in head.cells if c.status in JUDGED}
+    status = {(*_subject_of(c), c.id): c.status for c in head.cells}
     found: list[FindingChange] = []
     for subject in dict.fromkeys([*after, *before]):
         old, new = before.get(subject, []), after.get(subject, [])
@@ -57,9 +59,17 @@ def finding_changes(base: RunResult, head: RunResult) -> list[FindingChange]:
             found += [FindingChange(CHANGED, was, now) for was, now in _paired(old, new, same)]
         found += [FindingChange(NEW, None, now) for now in new]
         for was in old:
-            seen = any((*subject, name) in judged for name in was.cells)
-            found.append(FindingChange(GONE if seen else UNSEEN, was, None))
+            unchecked = _unchecked(status.get((*subject, name), "absent") for name in was.cells)
+            found.append(FindingChange(UNSEEN if unchecked else GONE, was, None, unchecked))
     return sorted(found, key=lambda change: FINDING_CHANGES.index(change.kind))
+
+
+def _unchecked(statuses: Iterable[str]) -> str:
+    """How many of a finding's cells have no verdict, and what they are instead; empty where all have one."""
+    every = list(statuses)
+    silent = [s for s in every if s not in JUDGED]
+    counts = ", ".join(f"{silent.count(s)} {s}" for s in dict.fromkeys(silent))
+    return f"{len(silent)} of {len(every)} cell{'s' * (len(every) > 1)}: {counts}" if silent else ""
 
 
 def _tells(result: RunResult) -> bool:

@@ -7,7 +7,8 @@ The rules, for the cells a claim rests on at one place and format. *Judged* are 
 * ``holds except``: some cells pass and some do not; the exceptions are listed. A known deviation is an
   exception like any other, an implementation that raised too.
 * ``partly checked``: all that was judged passes, but cells were not run, a property of the claim has no
-  judged cell there, or functions that the claim names are nowhere in these results.
+  judged cell there, or functions that the claim names are nowhere in these results. And: nothing passes so far, in a
+  run that ended before it came to the rest.
 * ``holds``: all that was judged passes. Undecided and unsupported cells are counted beside it.
 """
 
@@ -29,10 +30,14 @@ from gradproof.results.model import (
     PlaceVerdict,
     Unjudged,
 )
+from gradproof.results.not_run import NotRun
 
 AGAINST: Final = ("fail", "error", "known")
 """Statuses that speak against a claim, the one that needs attention first."""
 JUDGED: Final = ("pass", *AGAINST)
+
+UNREACHED: Final = (NotRun.DEADLINE, NotRun.INTERRUPTED, NotRun.GAVE_UP)
+"""Reasons for which a cell would have had a verdict if the run had gone on."""
 
 ABSENT: Final = "these results hold no cell of it"
 LACKING: Final = "these results hold no cell of"
@@ -87,7 +92,10 @@ def overall(claim: Claim) -> ClaimVerdict:
         return "not checked"
     if len(words) == 1:
         return words.pop()
-    return "partly checked" if words == {"holds", "partly checked"} else "holds except"
+    passed = any(v.counts.get("pass") for v in claim.verdicts)
+    if words == {"holds", "partly checked"} or (words == {"does not hold", "partly checked"} and not passed):
+        return "partly checked"
+    return "holds except"
 
 
 def in_words(verdict: PlaceVerdict) -> str:
@@ -97,6 +105,8 @@ def in_words(verdict: PlaceVerdict) -> str:
     text = str(verdict.verdict)
     if verdict.verdict == "holds except":
         text += f" {against} of {judged} cells"
+    elif verdict.verdict == "partly checked" and against:
+        text += f", against it all {judged} that were"
     rest = [f"{verdict.counts[s]} {s.replace('-', ' ')}" for s in SILENT if verdict.counts.get(s)]
     rest += [f"{u.property} not judged{_of(u)}" for u in verdict.unjudged if not u.cells]
     return ", ".join([text, *rest])
@@ -158,7 +168,8 @@ def _verdict(claim: Claim, cells: list[Cell], whole: list[Cell], left_out: list[
     """The verdict of ``cells``, which share place and format; ``whole`` are those of all modes there."""
     unjudged = [*_silent(cells), *_missing(claim, whole), *left_out]
     word = _word(cells)
-    if word == "holds" and _gaps(claim, cells, unjudged):
+    unreached = any(c.why in UNREACHED for c in cells)
+    if (word == "holds" and _gaps(claim, cells, unjudged)) or (word == "does not hold" and unreached):
         word = "partly checked"
     statuses = _by(cells, lambda c: c.status)
     return PlaceVerdict(

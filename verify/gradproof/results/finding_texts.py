@@ -11,7 +11,7 @@ from gradproof.formats import FORMATS
 from gradproof.results.findings import findings
 from gradproof.results.formatting import SHOWN, digits, figure, over_bound
 from gradproof.results.labels import kernel_origin, with_origin
-from gradproof.results.model import SEVERITIES, Cell, Finding, RunResult, WorstInput
+from gradproof.results.model import SEVERITIES, Advice, Cell, Finding, RunResult, WorstInput
 from gradproof.results.model import shown as function_text
 
 BASELINE: Final = {
@@ -88,11 +88,9 @@ def tell(finding: Finding, cells: Sequence[Cell]) -> Told:
     first = _first(finding, cells)
     certificate = first.certificate if first is not None else None
     guess = certificate is not None and finding.regions and finding.explanation is None and not _systematic(cells)
-    explained = advice = ""
+    explained = ""
     if (why := finding.explanation) is not None:
         explained = f"{why.text} [{why.id}], {figure(100 * why.encloses, 4)} % of what fails"
-    if finding.advice is not None:
-        advice = f"{finding.advice.formula}, at most {figure(finding.advice.bound)} times the contract's bound"
     worst = finding.worst
     return Told(
         finding=finding,
@@ -109,7 +107,7 @@ def tell(finding: Finding, cells: Sequence[Cell]) -> Told:
         probably=certificate.cause if certificate is not None and guess else "",
         explained=explained,
         baseline=BASELINE.get(finding.baseline or "", ""),
-        advice=advice,
+        advice="; ".join(_advice(a, finding) for a in finding.instead or filter(None, [finding.advice])),
         cells=len(cells),
         accounts=_properties(cells),
         command=_repeated(finding, certificate.reproduce) if certificate is not None else "",
@@ -146,6 +144,13 @@ def _holds(name: str, region: Sequence[str], bits: str) -> bool:
     if any(map(fmt.is_nan, (low, at, high))):
         return low == at
     return fmt.ordinal(low) <= fmt.ordinal(at) <= fmt.ordinal(high)
+
+
+def _advice(of: Advice, finding: Finding) -> str:
+    """``f', bfloat16: 1 at inf, at most 0.3 times the contract's bound``; the formats where the finding has others."""
+    formats = [] if set(of.formats) >= set(finding.formats) else of.formats
+    about = ", ".join(["f" + "'" * of.order, *formats]) + ": " if of.order is not None else ""
+    return f"{about}{of.formula}, at most {figure(of.bound)} times the contract's bound"
 
 
 def _numbers(worst: WorstInput) -> list[tuple[str, str, str]]:

@@ -214,8 +214,26 @@ def _of_group(group: _Group) -> Finding:
         group.cells, kind, _told(group, worst), regions, worst.cluster.worst,
         None if any(c.magnitude is None for c in clusters) else max(c.magnitude or 0.0 for c in clusters),
         any(c.felt for c in clusters), _explained(group.parts), baseline, worst.cluster.advice,
-            worst.cluster.trace,
+            worst.cluster.trace, _instead(group.parts),
     )  # fmt: skip
+
+
+def _instead(parts: Sequence[_Part]) -> list[Advice]:
+    """One piece of advice for each order, of the kind to be read first: what helps in the most formats."""
+    found: list[Advice] = []
+    for order in sorted({p.cell.order for p in parts}):
+        some = [(p.cluster.kind, a) for p in parts if p.cell.order == order and (a := p.cluster.advice) is not None]
+        kind = min((FINDING_KINDS.index(k) for k, _ in some), default=None)
+        alike: dict[str, list[Advice]] = {}
+        for k, advice in some:
+            if FINDING_KINDS.index(k) == kind:
+                alike.setdefault(advice.formula, []).append(advice)
+        if alike:
+            formula = max(alike, key=lambda text: len({f for a in alike[text] for f in a.formats}))
+            formats = {f for a in alike[formula] for f in a.formats}
+            bound = max(a.bound for a in alike[formula])
+            found.append(Advice(formula, bound, order, [name for name in FORMATS if name in formats]))
+    return found
 
 
 def _explained(parts: Sequence[_Part]) -> Explanation | None:
@@ -277,6 +295,7 @@ def _finding(
     baseline: Any,
     advice: Advice | None = None,
     trace: list[Traced] | None = None,
+    instead: Sequence[Advice] = (),
 ) -> Finding:
     first = cells[0]
     known = {c.known_ref for c in cells}
@@ -302,6 +321,7 @@ def _finding(
         # Known only where all of it is: one new cell makes it new.
         known_ref=None if None in known else sorted(str(k) for k in known)[0],
         cells=[c.id for c in cells],
+        instead=list(instead),
     )
 
 

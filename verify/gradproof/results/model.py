@@ -194,10 +194,16 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Advice:
-    """A formula that keeps the contract where the implementation's does not, and its worst error over the bound."""
+    """What keeps the contract where the implementation does not, and its worst error over the bound.
+
+    That is a formula, the same code in a wider format, or what to return at the infinities. Of which derivative, and in
+    which formats; unknown in files of an older version.
+    """
 
     formula: str
     bound: float
+    order: int | None = None
+    formats: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -297,6 +303,8 @@ class Finding:
     trace: list[Traced] | None
     known_ref: str | None
     cells: list[str]
+    instead: list[Advice] = field(default_factory=list)
+    """One piece of advice for each order of which there is one; ``advice`` is that of the worst input's."""
 
 
 def exact_params(params: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:

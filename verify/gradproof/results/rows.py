@@ -46,6 +46,9 @@ VERDICTS: Final = {
 RANGES: Final = ("no", "within", "safe", "unknown")
 """Kinds of usable ranges, the one that needs attention first."""
 
+WIDEST: Final = "float64"
+"""The format in which hardly any network is trained."""
+
 STEPS: Final = (0.25, 1.0, 10.0, 100.0, 1e4)
 """Upper ends of the colour scale's classes, in error over bound; what is above has the last class."""
 
@@ -91,6 +94,13 @@ class Row:
     def judged(self) -> bool:
         """Whether any of its cells has a verdict."""
         return self.verdict.key != "unjudged"
+
+    @property
+    def magnitude(self) -> float:
+        """The largest error over the contract's bound of any of its cells, infinite for a wrong class."""
+        sizes = [math.inf if c.magnitude is None and c.status in ("fail", "known", "error") else c.magnitude or 0.0
+                 for c in self.cells]  # fmt: skip
+        return max(sizes, default=0.0)
 
     def range(self) -> Usable:
         """Where f and f' may be used."""
@@ -237,7 +247,11 @@ class RowFacts:
 
 
 def facts(found: Iterable[Row], result: RunResult) -> list[RowFacts]:
-    """What every medium shows of the rows of ``result``, by verdict and usable range, the gravest first."""
+    """What every medium shows of the rows of ``result``, by verdict and usable range, the gravest first.
+
+    Where several formats of a kernel are alike in both, first comes what training feels, then the formats that networks
+    are trained in, the largest error over the contract's bound first, and of equal ones the narrowest.
+    """
     return sorted((_facts(row, result) for row in found), key=_gravity)
 
 
@@ -275,8 +289,11 @@ def _facts(row: Row, result: RunResult) -> RowFacts:
     )
 
 
-def _gravity(of: RowFacts) -> tuple[int, int]:
-    return list(VERDICTS).index(of.verdict.key), RANGES.index(of.usable.kind)
+def _gravity(of: RowFacts) -> tuple[Any, ...]:
+    row = of.row
+    alike = list(VERDICTS).index(of.verdict.key), RANGES.index(of.usable.kind), row.group
+    fmt = FORMATS.get(row.format)
+    return *alike, of.felt.key != "felt", row.format == WIDEST, -row.magnitude, fmt.precision if fmt else 0
 
 
 def rows(result: RunResult) -> list[Row]:

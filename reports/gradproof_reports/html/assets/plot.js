@@ -2,7 +2,9 @@
 (function () {
   const { el, svg } = gp;
   const PRIMES = ["f", "f′", "f″"];
-  const W = 720, LEFT = 62, RIGHT = 12, H = [190, 140, 110];
+  const LEFT = 62, RIGHT = 12, H = [190, 140, 110];
+  const WIDE = 720, NARROW = 380, FEW = 24;
+  let W = WIDE;
 
   /* A bit pattern as a number, by the format's description. */
   function number(bits, f) {
@@ -75,7 +77,11 @@
     if (view === "ordinary") return ordinary;
     const bad = [...g.points.filter((p) => p.error > 1).map((p) => p.x.value), ...g.fails.flat().filter(Number.isFinite)];
     if (!bad.length) return ordinary;
-    const low = Math.min(...bad), high = Math.max(...bad), size = Math.max(Math.abs(low), Math.abs(high));
+    /* With the inputs on either side: one value alone says nothing. */
+    const first = Math.min(...bad), end = Math.max(...bad);
+    const far = (v) => 7 * Math.max(1, Math.abs(v));
+    const low = Math.max(xs.findLast((v) => v < first) ?? first, first - far(first)), high = Math.min(xs.find((v) => v > end) ?? end, end + far(end));
+    const size = Math.max(Math.abs(low), Math.abs(high));
     const k = size < 2 ** -6 ? size / 8 : 1, pad = (Math.asinh(high / k) - Math.asinh(low / k)) * 0.15 + 0.3;
     const move = (v, by) => k * Math.sinh(Math.max(-709, Math.min(709, Math.asinh(v / k) + by)));
     return [Math.max(all[0], move(low, -pad)), Math.min(all[1], move(high, pad)), k];
@@ -87,14 +93,15 @@
     const failing = graphs.find((g) => g.points.some((p) => p.error > 1));
     const state = { order: (failing ?? graphs[0]).order, view: failing ? "fails" : "ordinary", at: -1 };
     const chart = el("div.chart", { tabindex: "0", role: "application", "aria-label": "Plots over x; the arrow keys move the readout" });
-    const readout = el("div.readout");
+    const readout = el("div.readout"), note = el("p.few");
     const seg = (label, names, key) => el("div.seg", { role: "group", "aria-label": label }, names.map(([v, t]) => el("button", { type: "button", "data-key": key, "data-value": v }, t)));
     box.replaceChildren(
       el("div.head", null, seg("Order of the derivative", graphs.map((g) => [g.order, PRIMES[g.order]]), "order"), seg("Range of x", Object.entries(VIEWS).filter(([v]) => v !== "fails" || failing), "view")),
-      chart, readout);
+      chart, readout, note);
 
     function draw() {
       const g = graphs.find((one) => one.order === state.order), f = g.f;
+      W = box.clientWidth && box.clientWidth < 520 ? NARROW : WIDE;
       const [from, to, k] = range(state.view, g), x = scale(from, to, LEFT, W - RIGHT, k);
       const inside = g.points.filter((p) => p.x.value >= from && p.x.value <= to);
       const panels = [values(g, inside, x), errors(g, inside, x), ...(g.own ? [owns(g, inside, x)] : [])];
@@ -112,6 +119,7 @@
       const cursor = svg("path.cursor", { d: "" });
       root.append(cursor);
       chart.replaceChildren(root);
+      note.textContent = inside.length ? (inside.length < FEW ? `${inside.length} of ${g.points.length} inputs that were drawn lie here; each is a dot.` : "") : "No input that was drawn lies here; the whole line shows where some do.";
       for (const b of gp.all("[data-key]", box)) b.setAttribute("aria-pressed", String(String(state[b.dataset.key]) === b.dataset.value));
       const worst = inside.reduce((best, p, i) => (p.error > (inside[best]?.error ?? -1) ? i : best), 0);
       const show = (i) => {
@@ -148,6 +156,7 @@
       const others = graphs.filter((o) => o !== g).map((o) => svg("path.other", { d: path(o.points.filter((p) => p.x.value >= inside[0]?.x.value && p.x.value <= inside.at(-1)?.x.value && p.due.value >= low && p.due.value <= high), x, y, (p) => p.due.value) }, svg("title", null, PRIMES[o.order])));
       return [...axis(`${PRIMES[g.order]}: computed over exact`, y, ticks(low, high, y, 18), H[0]), ...others,
         svg("path.exact", { d: path(inside, x, y, (p) => p.due.value) }), svg("path.got", { d: path(inside, x, y, (p) => clip(p.got.value)) }),
+        ...(inside.length < FEW ? inside.filter((p) => Number.isFinite(p.got.value)).map((p) => svg("circle.dot", { cx: x(p.x.value).toFixed(1), cy: y(clip(p.got.value)).toFixed(1), r: 2.5 })) : []),
         ...inside.filter((p) => !Number.isFinite(p.got.value) && Number.isFinite(p.due.value)).map((p) => svg("text.lost", { x: x(p.x.value), y: H[0] - 22, "text-anchor": "middle" }, "×"))];
     }
     function errors(g, inside, x) {
@@ -155,13 +164,13 @@
       const y = (v) => H[1] - 14 - (Math.log2(1 + 4 * Math.min(v, most)) / Math.log2(1 + 4 * most)) * (H[1] - 38);
       const shades = g.fails.map(([a, b]) => [Math.max(LEFT, x(a)), Math.min(W - RIGHT, x(b))]).filter(([a, b]) => b >= LEFT && a <= W - RIGHT && Number.isFinite(a + b)).map(([a, b]) => svg("rect.fails", { x: a, y: 20, width: Math.max(1.5, b - a), height: H[1] - 34 }));
       const marks = [0, 1, ...[10, 100, 1e4, 1e6, 1e9, 1e12].filter((v) => v < most)].filter((v, i, all) => !i || y(all[i - 1]) - y(v) > 11);
-      return [svg("rect.band", { x: LEFT, y: y(1), width: W - RIGHT - LEFT, height: H[1] - 14 - y(1) }), ...shades, ...axis("error over the bound: the contract is the band up to 1", y, marks, H[1]),
+      return [svg("rect.band", { x: LEFT, y: y(1), width: W - RIGHT - LEFT, height: H[1] - 14 - y(1) }), ...shades, ...axis(W === NARROW ? "error over the bound; the band is the contract" : "error over the bound: the contract is the band up to 1", y, marks, H[1]),
         ...inside.map((p) => svg(p.error > 1 ? "path.bar.bad" : "path.bar", { d: `M${x(p.x.value).toFixed(1)} ${H[1] - 14}V${p.error === Infinity ? 20 : y(p.error).toFixed(1)}` }))];
     }
     function owns(g, inside, x) {
       const of = (p) => { const d = Math.abs(p.got.value - p.own.value), s = Math.abs(p.due.value) || Number.MIN_VALUE; return p.got.bits === p.own.bits ? 0 : d / s; };
       const most = Math.max(1e-9, ...inside.map(of).filter(Number.isFinite)), y = (v) => H[2] - 14 - Math.min(1, Math.max(0, 1 + Math.log10(Math.max(v, 1e-18) / most) / 9)) * (H[2] - 38);
-      return [...axis("difference to the framework’s own, as a share of the exact value", y, [most], H[2]),
+      return [...axis(W === NARROW ? "difference to the framework’s own" : "difference to the framework’s own, as a share of the exact value", y, [most], H[2]),
         ...inside.filter((p) => of(p) !== 0).map((p) => svg("path.bar", { d: `M${x(p.x.value).toFixed(1)} ${H[2] - 14}V${(Number.isFinite(of(p)) ? y(of(p)) : 20).toFixed(1)}` }))];
     }
 

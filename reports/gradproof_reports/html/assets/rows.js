@@ -72,6 +72,13 @@
       const silent = facts.filter((f) => f.v === "unjudged").length;
       $("#count").textContent = `${kernels} ${kernels === 1 ? "kernel" : "kernels"} in ${shown} of ${facts.length} rows` + (silent && !now.v ? `; ${silent} rows were not judged` : "") + (kernels < shown ? "; the gravest row of each is shown" : "");
       for (const b of all("[data-ask]")) b.setAttribute("aria-pressed", String(b.dataset.ask !== "" && b.dataset.ask.split("&").every((p) => { const [k, v] = p.split("="); return now[k] === v; })));
+      /* An empty table says why, and what to do. */
+      const hidden = now.v ? 0 : facts.filter((f) => f.v === "unjudged" && fits(f, "v")).length;
+      const none = $("#none");
+      none.hidden = shown > 0;
+      $("span", none).textContent = hidden ? `${hidden === 1 ? "One row matches, which was" : `${hidden} rows match, which were`} not judged.` : "No row matches.";
+      $("#clear").textContent = hidden ? "Show what was not judged" : "Clear the filters";
+      $("#clear").dataset.to = hidden ? "unjudged" : "";
       refocus.forEach((f) => f());
     },
     /* Opens the row of a slug; false where there is none. */
@@ -86,7 +93,10 @@
       fact.more.classList.add("open");
       if (gp.unfold(fact.more)) {
         for (const c of all(".command", fact.more)) {
-          const text = $("code", c).textContent, button = (words, data) => el("button.copy", { type: "button", "data-copy": data }, words);
+          const text = $("code", c).textContent;
+          /* Broken between words only: a hyphen is part of an option. */
+          $("code", c).replaceChildren(...text.split(" ").flatMap((word, i) => [i ? " " : "", el("span", null, word)]));
+          const button = (words, data) => el("button.copy", { type: "button", "data-copy": data }, words);
           c.append(button("Copy", text), ...(text.includes(" --bits ") ? [button("Copy as a script’s command", `${text} --script`)] : []));
         }
         const box = el("div.plots", null, el("p", null, "Reading the results …")), picture = gp.$(".spark", fact.more);
@@ -94,7 +104,8 @@
         try {
           const results = await gp.results(), { rows: known, formats } = gp.index(), mine = known[slug];
           if (gp.plots(box, mine.cells.map((i) => results.cells[i]), mine.kinks, formats)) picture?.remove();
-          else box.remove();
+          else if (picture) box.remove();
+          else box.replaceChildren(el("p.few", null, "There is no plot: no values of accuracy were judged here."));
           gp.$(".tallied", fact.more).after(properties(mine.cells.map((i) => results.cells[i])));
         } catch (fault) { box.replaceChildren(el("p", null, `The plots cannot be drawn: ${fault.message}`)); }
       }
@@ -111,6 +122,7 @@
       document.addEventListener("click", (e) => {
         const at = (s) => e.target.closest(s);
         if (at("[data-sort]")) { const n = at("[data-sort]").dataset.sort; change({ sort: now.sort === `${n}-down` ? `${n}-up` : now.sort === `${n}-up` ? "" : `${n}-down` }); }
+        else if (at("#clear")) { change(at("#clear").dataset.to ? { v: at("#clear").dataset.to } : Object.fromEntries([...KEYS, "q"].map((k) => [k, ""]))); $("#q").focus(); }
         else if (at("[data-group]")) toggle(at("[data-group]").dataset.group);
         else if (at("[data-ask]")) { const asked = Object.fromEntries(new URLSearchParams(at("[data-ask]").dataset.ask)); change(at("[data-ask]").dataset.ask ? { v: "", r: "", o: "", c: "", ...asked } : Object.fromEntries([...KEYS, "q"].map((k) => [k, ""]))); }
       });

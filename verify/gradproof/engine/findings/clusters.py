@@ -35,8 +35,6 @@ BESIDE: Final = 2.0**-4
 """A root this close, relative to the input, makes its inputs those of a root."""
 AT_KINK: Final = 4
 """Ordinals from a kink that still count as the kink."""
-ADVISED: Final = ("bulk", "tail", "root")
-"""Kinds for which a better formula is told."""
 FEWEST: Final = 8
 """Failing inputs of the bulk that it takes to speak of a systematic error."""
 LOST: Final = 0.5
@@ -242,7 +240,7 @@ def _cluster(
         systematic=False,
         felt=bool(judged.felt.any()),
         baseline=baseline(probe, order, bits, errors),
-        advice=advice(probe, order) if probe.implementation.user and kind in ADVISED else None,
+        advice=advice(probe, order, bits) if probe.implementation.user else None,
         trace=trace(probe, order, int(bits[worst])) if probe.implementation.user else None,
     )  # fmt: skip
 

@@ -63,6 +63,7 @@ def plan(selection: Selection, implementations: Sequence[Implementation] | None 
     ids, missing = _backends(selection, implementations)
     for name in selection.functions:
         _known(name, functions, "function")
+    _check_offered(selection, implementations)
     check_distinct(implementations or ())
     for claim in chosen:
         for name in claim.functions or ():
@@ -96,6 +97,18 @@ def plan(selection: Selection, implementations: Sequence[Implementation] | None 
         groups.setdefault(key, Group(task.function, task.format)).tasks.append(task)
     settled += _absent(selection, chosen, missing, implementations)
     return Plan(list(groups.values()), settled, missing)
+
+
+def _check_offered(selection: Selection, implementations: Sequence[Implementation] | None) -> None:
+    """UsageError where the user's files register nothing of the functions that are asked for."""
+    offered = list(dict.fromkeys(i.function for i in implementations or ()))
+    if not offered or not selection.files or not selection.functions or set(selection.functions) & set(offered):
+        return
+    raise UsageError(
+        f"expected --function to name what {', '.join(selection.files)} registers, which is {', '.join(offered)}; got "
+        f"{', '.join(selection.functions)}. Leave --function out to check all of it, or register a callable with "
+        f'@gradproof.implements("{selection.functions[0]}", ...)'
+    )
 
 
 def _left_to_default(task: Task, selection: Selection, backend: Backend) -> bool:

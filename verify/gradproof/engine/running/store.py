@@ -119,7 +119,10 @@ class Store:
             return f"started anew, since the earlier run in {self._journal.folder} is not the same: {why}"
         if others := self._others(made):
             return f"started anew, since no earlier run was the same: {others}"
-        return "started anew, since no earlier run left anything to go on with"
+        return (
+            "started anew, since no earlier run left anything to go on with: what ended has written its results and "
+            f"keeps no cells; all {tasks} cells are judged"
+        )
 
     def _others(self, made: Manifest) -> str:
         """In what the latest of the other runs here differs."""

@@ -99,13 +99,20 @@ class Probe:
         self, implementation: Implementation, bits: Bits, order: int = 0, path: str | None = None
     ) -> Bits:
         """The same for another implementation on the same backend, format and mode."""
+        return self._asked(implementation, self.format, bits, order, path)
+
+    def in_format(self, fmt: Format, bits: Bits, order: int = 0) -> Bits:
+        """What the implementation gives in another format than its cell's, claimed or not, as bits of that format."""
+        return self._asked(replace(self.implementation, formats=None), fmt, bits, order, None)
+
+    def _asked(self, implementation: Implementation, fmt: Format, bits: Bits, order: int, path: str | None) -> Bits:
         call = Call(order=order, mode=self.mode, path=path or self.paths[0])
 
         def ask(bits: Bits) -> Bits:
-            return self.backend.evaluate(implementation, bits, self.format, call)
+            return self.backend.evaluate(implementation, bits, fmt, call)
 
         with self.calling(implementation):
-            return answered(implementation, self.backend.id, self.format, call, bits, ask)
+            return answered(implementation, self.backend.id, fmt, call, bits, ask)
 
     @contextmanager
     def calling(self, implementation: Implementation | None = None) -> Iterator[None]:

@@ -42,6 +42,9 @@ DEFAULT: Final = "float32"
 @click.option("--bits", metavar="LO..HI", help="From which bit pattern to which, such as 0x3f800000..0x40000000.")
 @click.option("--range", "numbers", metavar="LO..HI", help="From which number to which, such as -8..8 or 0x1p-126..1.")
 @click.option("--mode", multiple=True, metavar="MODE", help="eager (default) or compiled. Repeatable.", **given("mode"))
+@click.option(
+    "--against", metavar="MODE", help="Compare the results bit by bit with those of this mode.", **given("mode")
+)
 @click.option("--implementation", metavar="NAME", help="Only the implementation of this name.")
 @click.option("--contract", metavar="NAME", help=BY_NAME["contract"].help, **given("contract"))
 @click.option(
@@ -115,8 +118,20 @@ def _wanted(options: dict[str, Any]) -> Wanted:
         numbers=options["numbers"],
         contract=contract,
         implementation=options["implementation"],
+        against=_against(options["against"]),
         **several,
     )
+
+
+def _against(given: str | None) -> str | None:
+    """The mode to compare with, spelled as ``--mode`` spells it."""
+    if given is None:
+        return None
+    names = parse(BY_NAME["mode"], (given,), "--against")
+    if len(names) != 1:
+        raise UsageError(f"expected one mode with --against, got {given}")
+    name: str = names[0]
+    return name
 
 
 def _means(options: dict[str, Any]) -> Means:

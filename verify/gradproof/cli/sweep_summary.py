@@ -10,8 +10,20 @@ from gradproof.cli.console import STYLES, columns, console, count, duration, tex
 from gradproof.cli.sweep_progress import rate
 from gradproof.formats import FORMATS, Format
 from gradproof.results.formatting import figure, weight
-from gradproof.results.sweeps import CLASSES, FAILING, inputs, worst_input
-from gradproof.sweep.judging.shard_summary import bits_at
+from gradproof.results.sweeps import (
+    BREAKERS,
+    CLASSES,
+    FAILING,
+    against,
+    broken,
+    differ,
+    gravest,
+    inputs,
+    nearer,
+    worst_input,
+    zeros,
+)
+from gradproof.sweep.judging.shard_summary import bits_at, key
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -90,6 +102,7 @@ def _found(out: Console, row: TargetResult) -> None:
     """Why a target does not pass, or what else is worth knowing: the intervals of each class, or the reason."""
     cell = row.cell
     noted = row.swept is not None and row.swept.result is not None and any(_counts(row.swept.result))
+    noted = noted or "against" in cell.measured
     if cell.status == "pass" and not noted:
         return
     out.print()
@@ -99,6 +112,7 @@ def _found(out: Console, row: TargetResult) -> None:
         out.print(text(f"  {' '.join(cell.reason.split())}"))
     if row.swept is not None and row.swept.result is not None:
         _classes(out, row.swept.result["classes"], FORMATS[cell.format], worst_input(cell))
+        _compared(out, cell)
     if cell.certificate is not None and cell.certificate.reproduce:
         out.print(text(("  repeat  ", "dim"), cell.certificate.reproduce))
 
@@ -124,6 +138,46 @@ def _classes(out: Console, classes: Mapping[str, Any], fmt: Format, worst: str) 
             out.print(text(f"    {verb} {_interval(first, last, inside, fmt)}"))
         if len(intervals) > SHOWN:
             out.print(text(f"    ... and on {count(len(intervals) - SHOWN, 'more interval')}"))
+
+
+def _compared(out: Console, cell: Cell) -> None:
+    """How two modes differ: how often, which is nearer, which breaks the contract, where, and the worst inputs."""
+    table = cell.measured.get("against")
+    if table is None:
+        return
+    out.print(text(f"  {against(cell)}: {differ(cell)}"))
+    if table["differ"]:
+        out.print(text(f"  {nearer(cell)}"))
+    for name in (n for n in BREAKERS if n in table["breaks"]):
+        breaks = table["breaks"][name]
+        out.print(text(f"  {broken(cell, name)}"))
+        _listed(out, breaks["intervals"], FORMATS[cell.format], breaks["worst"][0]["input"]["decimal"])
+        for row in breaks["worst"]:
+            _worst(out, cell, row)
+    if table["zeros"]["count"]:
+        out.print(text(f"  {zeros(cell)}"))
+        _listed(out, table["zeros"]["intervals"], FORMATS[cell.format], "")
+
+
+def _listed(out: Console, intervals: list[dict[str, Any]], fmt: Format, worst: str) -> None:
+    """Intervals of a results file, those that matter most, first."""
+    for found in gravest(intervals, SHOWN, worst):
+        first, last = (key(int(found[end]["bits"], 16), fmt.width) for end in ("lo", "hi"))
+        out.print(text(f"    on {_interval(first, last, found['count'], fmt)}"))
+    if len(intervals) > SHOWN:
+        out.print(text(f"    ... and on {count(len(intervals) - SHOWN, 'more interval')}"))
+
+
+def _worst(out: Console, cell: Cell, row: Mapping[str, Any]) -> None:
+    """``at 0.5 0x3f00: compiled 0.25 0x3e80, eager ..., due ...: 128 ulp apart, eager is nearer``."""
+    names = {"mode": cell.mode, "against": cell.measured["against"]["mode"]}
+    results = {names["mode"]: row["got"], names["against"]: row["against"], "due": row["due"]}
+    said = [f"{name} {n['decimal']} {n['bits']}" for name, n in results.items() if n is not None]
+    far = "a NaN beside a number" if row["distance"] is None else f"{row['distance']:,} ulp apart"
+    near = f"; {names[row['nearer']]} is nearer" if row["nearer"] in names else ""
+    at = row["input"]
+    out.print(text(f"    at {at['decimal']} {at['bits']}: {far}{near}"))
+    out.print(text(f"      {', '.join(said)}"))
 
 
 def _interval(first: int, last: int, inside: int, fmt: Format) -> str:

@@ -32,6 +32,8 @@ CLASSES: Final = {
     "asymmetric": "f(-x) and f(x) differ in more than their sign",
 }
 """Classes of inputs that a sweep counts and gives the intervals of."""
+BREAKERS: Final = ("both", "mode", "against", "undecided", "neither")
+"""Which of two modes breaks the contract where their results differ; the gravest first."""
 TIMED: Final = "effort"
 """Key of ``measured`` that differs between two sweeps of the same thing."""
 SHOWN: Final = 4
@@ -62,8 +64,84 @@ def lines(cell: Cell, shown: int = SHOWN) -> list[str]:
         said.append(f"{name}, {inputs(table['count'])}{apart(table)}: {'; '.join(some)}")
     if found.get("conventions"):
         said.append(f"a convention, and not judged, at {inputs(found['conventions'])}")
+    said += compared(cell, shown)
     said.append(f"{found['exactness']}.")
     return said
+
+
+def compared(cell: Cell, shown: int = SHOWN) -> list[str]:
+    """What a sweep found of two modes, a sentence each; nothing where none were compared."""
+    table = cell.measured.get("against")
+    if table is None:
+        return []
+    said = [f"{against(cell)}: {differ(cell)}"]
+    if table["differ"]:
+        said.append(nearer(cell))
+    for name in BREAKERS:
+        if name in table["breaks"]:
+            breaks = table["breaks"][name]
+            some = gravest(breaks["intervals"], shown, breaks["worst"][0]["input"]["decimal"])
+            said.append(f"{broken(cell, name)}: {'; '.join(f'on {interval(i)}' for i in some)}{_more(breaks, shown)}")
+    if table["zeros"]["count"]:
+        some = gravest(table["zeros"]["intervals"], shown)
+        said.append(f"{zeros(cell)}: {'; '.join(f'on {interval(i)}' for i in some)}{_more(table['zeros'], shown)}")
+    return said
+
+
+def _more(table: Mapping[str, Any], shown: int) -> str:
+    more = len(table["intervals"]) - shown
+    return f"; and on {more} more interval{'s' * (more > 1)}" if more > 0 else ""
+
+
+def against(cell: Cell) -> str:
+    """``compiled against eager``."""
+    return f"{cell.mode} against {cell.measured['against']['mode']}"
+
+
+def differ(cell: Cell) -> str:
+    """``1,204 of 65,536 inputs differ, by at most 3 ulp; at 2 of them one result is a NaN``."""
+    table, patterns = cell.measured["against"], cell.measured["range"]["patterns"]
+    if not table["differ"]:
+        return f"no result of {inputs(patterns)} differs{' but for the sign of zeros' * bool(table['zeros']['count'])}"
+    distances = [row["distance"] for name in table["breaks"] for row in table["breaks"][name]["worst"]]
+    greatest = max((d for d in distances if d is not None), default=None)
+    said = f"{table['differ']:,} of {patterns:,} inputs differ"
+    if greatest is not None and sum(table["distances"]):
+        said += f", by at most {greatest:,} ulp"
+    return f"{said}; at {table['nans']:,} of them one result is a NaN" if table["nans"] else said
+
+
+def nearer(cell: Cell) -> str:
+    """``nearer to the exact value: compiled at 700, eager at 502; both alike at 2``."""
+    table = cell.measured["against"]
+    counts = table["nearer"]
+    said = [f"nearer to the exact value: {cell.mode} at {counts['mode']:,}, {table['mode']} at {counts['against']:,}"]
+    if counts["equal"]:
+        said.append(f"both alike at {counts['equal']:,}")
+    if counts["undecided"]:
+        said.append(f"undecided at {counts['undecided']:,}")
+    return "; ".join(said)
+
+
+def broken(cell: Cell, name: str) -> str:
+    """``compiled alone breaks the contract at 12 inputs``, by one of BREAKERS."""
+    table = cell.measured["against"]
+    count = inputs(table["breaks"][name]["count"])
+    alone = {"mode": cell.mode, "against": table["mode"]}
+    if name in alone:
+        return f"{alone[name]} alone breaks the contract at {count}"
+    if name == "undecided":
+        return f"whether the contract is broken is undecided at {count}"
+    return f"{'both break' if name == 'both' else 'neither breaks'} the contract at {count}"
+
+
+def zeros(cell: Cell) -> str:
+    """``zeros of either sign at 4 inputs; an odd function's sign is lost by eager at 4``."""
+    table = cell.measured["against"]
+    names = {"mode": cell.mode, "against": table["mode"]}
+    lost = [f"by {names[name]} at {count:,}" for name, count in table["zeros"]["lost"].items() if count]
+    said = f"+0 beside -0 at {inputs(table['zeros']['count'])}"
+    return f"{said}; the sign is lost, of an odd function, {' and '.join(lost)}" if lost else said
 
 
 def in_range(cell: Cell) -> str:
@@ -126,7 +204,18 @@ def differences(base: Cell, head: Cell) -> list[str]:
         before, after = (_class(found["classes"].get(name)) for found in (old, new))
         if before != after:
             said.append(f"{name}: {before} -> {after}")
+    before, after = (_compared(found.get("against")) for found in (old, new))
+    if before != after:
+        said.append(f"compared modes: {before} -> {after}")
     return said
+
+
+def _compared(table: Mapping[str, Any] | None) -> str:
+    if table is None:
+        return "none"
+    some = {name: table["breaks"][name]["count"] for name in BREAKERS if name in table["breaks"]}
+    counts = ", ".join(f"{name} {count:,}" for name, count in some.items())
+    return f"{inputs(table['differ'])} unlike {table['mode']}{f' (breaking the contract: {counts})' if counts else ''}"
 
 
 def _maximum(found: Mapping[str, Any] | None, unit: str) -> str:

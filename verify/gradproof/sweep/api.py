@@ -78,6 +78,7 @@ def run_sweep(
     bits: str | None = None,
     range: str | None = None,
     mode: Names = "eager",
+    against: str | None = None,
     contract: str | None = None,
     implementation: str | None = None,
     executor: Executor | None = None,
@@ -99,6 +100,10 @@ def run_sweep(
     ``backend``: those on the CPU that are installed. Each combination of function, backend, format, order and mode is
     one cell of the result, its evidence ``exhaustive``. Formats that are too wide (float64) get a guided search of
     ``points`` inputs from ``seed`` unless there is a range.
+
+    ``against`` is another mode of the backend: ``measured["against"]`` of each cell then says at how many inputs its
+    results differ, where, by how much, which of the two is nearer to the exact value and which breaks the contract. The
+    verdict stays that of ``mode``.
 
     The shards are worked on by ``workers`` processes of this machine (one per processor by default, two for a GPU, 0
     for this process), by the Dask scheduler at ``cluster``, or by ``executor``: any ``concurrent.futures.Executor``
@@ -123,6 +128,7 @@ def run_sweep(
         bits=bits,
         numbers=range,
         modes=_several(mode),
+        against=against,
         contract=contract,
         implementation=implementation,
     )
@@ -261,6 +267,7 @@ def _run(
             "names": [storable(Path(name).name) for name in wanted.names],
             "bits": wanted.bits,
             "range": wanted.numbers,
+            **({} if wanted.against is None else {"against": wanted.against}),
             "where": "cluster" if means.cluster else "executor" if means.executor else "processes",
         },
         "backends": list(ids),

@@ -41,14 +41,23 @@ class Target:
     """The user's Python file that registers the implementation; None for a framework's own."""
     definition: str | None = None
     """``Function.digest`` of the function that is meant, its parameters bound: None where it cannot be told."""
+    against: str | None = None
+    """Another mode, whose results are compared with those that are judged; None for no comparison."""
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """The modes that it takes: the one that is judged, and the other."""
+        return (self.mode,) if self.against is None else (self.mode, self.against)
 
     @property
     def id(self) -> str:
-        """Identifier for people, as those of cells: ``silu-torch-cpu-float32-order0``."""
+        """Identifier for people, as those of cells but for ``against``: ``silu-torch-cpu-float32-order0``."""
         parts = [self.function, *(f"{name}={value!r}" for name, value in self.params)]
         parts += self.backend.split(":")
         if self.mode != "eager":
             parts.append(self.mode)
+        if self.against is not None:
+            parts += ["against", self.against]
         return "-".join([*parts, self.format, f"order{self.order}"])
 
     def to_json(self) -> dict[str, Any]:

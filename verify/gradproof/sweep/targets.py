@@ -41,6 +41,8 @@ class Wanted:
     numbers: str | None = None
     """A range in numbers, ``-8..8``, in the place of one in bits."""
     modes: tuple[str, ...] = ("eager",)
+    against: str | None = None
+    """A mode whose results are compared with those of each of ``modes``."""
     contract: str | None = None
     implementation: str | None = None
 
@@ -60,6 +62,13 @@ class Wanted:
             raise UsageError(f'expected a range as text, such as "-8..8", got {self.numbers!r}')
         if self.bits is not None and self.numbers is not None:
             raise UsageError(f"expected --bits or --range, got both: {self.bits} and {self.numbers}")
+        if self.against is not None and not isinstance(self.against, str):
+            raise UsageError(f'expected the name of a mode for against, such as "eager", got {self.against!r}')
+        if self.against in self.modes:
+            raise UsageError(
+                f"expected --against another mode than --mode, got {self.against} twice; name the mode to be judged, "
+                f"such as --mode {'compiled' if self.against == 'eager' else 'eager'}"
+            )
         if self.bits is not None and len(self.formats) != 1:
             raise UsageError(f"expected one --format with --bits {self.bits}, got {', '.join(self.formats)}")
 
@@ -125,7 +134,7 @@ def plan(wanted: Wanted) -> SweepPlan:
         for mode in wanted.modes:
             for fmt in wanted.formats:
                 for order in wanted.orders:
-                    target = _target(offer, function, backend_id, mode, fmt, order, wanted.contract)
+                    target = _target(offer, function, backend_id, mode, fmt, order, wanted)
                     _add(found, wanted, target, offer)
                     count += 1
     if not count:
@@ -198,9 +207,9 @@ def _fitting(wanted: Wanted, ids: Sequence[str], offers: Sequence[_Offer]) -> It
 
 
 def _target(
-    offer: _Offer, function: Function, backend_id: str, mode: str, fmt: str, order: int, contract: str | None
+    offer: _Offer, function: Function, backend_id: str, mode: str, fmt: str, order: int, wanted: Wanted
 ) -> Target:
-    held_to = offer.implementation.contract or contract or DEFAULT_CONTRACT
+    held_to = offer.implementation.contract or wanted.contract or DEFAULT_CONTRACT
     get_contract(held_to)
     return Target(
         function=function.name,
@@ -213,6 +222,7 @@ def _target(
         contract=held_to,
         file=offer.file,
         definition=function.digest,
+        against=wanted.against,
     )
 
 
@@ -226,6 +236,11 @@ def _add(found: SweepPlan, wanted: Wanted, target: Target, offer: _Offer) -> Non
     if absent := _absent(target, offer.implementation):
         found.absent.append(absent)
     elif span is None and not exhaustible(fmt):
+        if target.against is not None:
+            raise UsageError(
+                f"expected --bits or --range with --against {target.against}: {fmt.name} has too many bit patterns to "
+                "compare two modes on all, and a guided search compares none"
+            )
         found.searches.append(PlannedSearch(target))
     else:
         span = span or PatternRange(*whole(fmt))
@@ -238,13 +253,15 @@ def _absent(target: Target, implementation: Implementation) -> Absent | None:
     if not state.available:
         return Absent(target, "not-run", worded(NotRun.MISSING_BACKEND, state.reason), NotRun.MISSING_BACKEND)
     backend = get_backend(target.backend)
-    _check_mode(target.mode, backend)
+    for mode in target.modes:
+        _check_mode(mode, backend)
     if target.format not in backend.formats:
         return Absent(target, "unsupported", f"{backend.id} has no type for {target.format}")
     if implementation.formats is not None and target.format not in implementation.formats:
         return Absent(target, "unsupported", f"{implementation.name} claims {', '.join(implementation.formats)} only")
-    if not (state := backend.mode_availability(target.mode)).available:
-        return Absent(target, "not-run", worded(NotRun.MISSING_COMPILER, state.reason), NotRun.MISSING_COMPILER)
+    for mode in target.modes:
+        if not (state := backend.mode_availability(mode)).available:
+            return Absent(target, "not-run", worded(NotRun.MISSING_COMPILER, state.reason), NotRun.MISSING_COMPILER)
     return None
 
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from gradproof.backends.arrays import Array, Arrays
 from gradproof.oracle.taylor_models import BEYOND, BOUND, MODEL, NOWHERE, TERMS, VARIES, TaylorModels
 from gradproof.sweep.judging import loop_constants as at
-from gradproof.sweep.judging.codes import EXCUSED, LOST, OK, OVER, PENDING, UNJUDGED, WRONG
+from gradproof.sweep.judging.codes import EXCUSED, FARTHER, LOST, NEARER, OK, OPEN, OVER, PENDING, UNJUDGED, WRONG
 from gradproof.sweep.judging.collect import (
     ABOVE,
     ABS,
@@ -102,6 +102,29 @@ class ArrayLoop:
         with self._arrays.quiet():
             parts = [self._chunk(got[i : i + step], start + i) for i in range(0, got.shape[0], step)]
             return self._arrays.concatenate(parts)
+
+    def nearer(self, one: Array, other: Array, start: int) -> Array:
+        """As ``loop.nearer``, at every magnitude from ``start`` on, also where the two are the same (uint8)."""
+        step = self._arrays.chunk
+        with self._arrays.quiet():
+            parts = [
+                self._nearer(one[i : i + step], other[i : i + step], start + i) for i in range(0, one.shape[0], step)
+            ]
+            return self._arrays.concatenate(parts)
+
+    def _nearer(self, one: Array, other: Array, start: int) -> Array:
+        xp, count = self._arrays, int(one.shape[0])
+        first, last = (np.searchsorted(self._models.start, [start, start + count - 1], side="right") - 1).tolist()
+        pick = self._picker(first, last, start, count)
+        a, b = xp.widened(one), xp.widened(other)
+        errors = self._errors(a, xp.arange(start, start + count), pick, False)
+        off, off_other = (abs((x - errors.first) - errors.rest) for x in (a, b))
+        nan = xp.isnan(a) | xp.isnan(b)
+        off, off_other = xp.where(nan, xp.isnan(a) * 1.0, off), xp.where(nan, xp.isnan(b) * 1.0, off_other)
+        room = 2 * errors.error + at.BESIDE * (abs(errors.rest) + xp.where(off > off_other, off, off_other))
+        sides = xp.where(off + room < off_other, NEARER, xp.where(off_other + room < off, FARTHER, OPEN))
+        beyond = (xp.isinf(a) | xp.isinf(b)) & (abs(errors.y) > self._limits[at.OVERFLOW] / 2)
+        return xp.astype(xp.where((pick(self._kind) == MODEL) & ~beyond, sides, OPEN), xp.uint8)
 
     # -- one chunk ----------------------------------------------------------------------------------------
 

@@ -22,6 +22,10 @@ UNEXPLAINED: Final = 64
 CODE: Final = 15
 """Mask of the mark, without the flags."""
 
+SAME, NEARER, FARTHER, ALIKE, OPEN = range(5)
+"""Of two results: equal; the first is nearer to the exact value; the second is; both are as near; nothing is due, or
+it is still to be found out."""
+
 CLASS_OF: Final = {WRONG: "wrong-class", LOST: "lost-signal", OVER: "over-contract", EXCUSED: "excused",
                    UNDECIDED: "undecided"}  # fmt: skip
 FLAGGED: Final = {NON_MONOTONE: "non-monotone", ASYMMETRIC: "asymmetric", UNEXPLAINED: "unexplained"}

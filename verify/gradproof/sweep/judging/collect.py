@@ -158,12 +158,7 @@ class Collected:
             return
         if name == "undecided" and self._first_undecided is None:
             self._first_undecided = lo + int(firsts[0])
-        held = self._classes[name]
-        held["count"] += int((lasts - firsts + 1).sum())
-        width = self.format.width
-        new = [[*sorted(shard_summary.key(lo + row, width) for row in (a, b)), n] for a, b, n in _joined(firsts, lasts)]
-        both = shard_summary.touching(sorted(held["intervals"] + new))
-        held["intervals"] = shard_summary.coarsened(both, shard_summary.INTERVALS)
+        add_runs(self._classes[name], lo, firsts, lasts, self.format)
 
     # -- the answer ---------------------------------------------------------------------------------------
 
@@ -211,6 +206,17 @@ class Collected:
         }
 
 
+def add_runs(held: dict[str, Any], lo: int, firsts: Ints, lasts: Ints, fmt: Format) -> None:
+    """Add runs of patterns, first and last of each counted from ``lo`` in growing order, to a ``count`` and to
+    ``intervals`` by keys.
+    """
+    held["count"] += int((lasts - firsts + 1).sum())
+    runs = joined_runs(firsts, lasts)
+    new = [[*sorted(shard_summary.key(lo + row, fmt.width) for row in (a, b)), n] for a, b, n in runs]
+    both = shard_summary.touching(sorted(held["intervals"] + new))
+    held["intervals"] = shard_summary.coarsened(both, shard_summary.INTERVALS)
+
+
 def _above(got: Floats, reference: Reference) -> npt.NDArray[np.bool_]:
     """Where results are no less than the exact values."""
     exponent = np.clip(reference.exponent, -2000, 2000).astype(np.int32)
@@ -225,15 +231,23 @@ def _bins(values: Floats, shift: int, first: int, count: int) -> Ints:
     return bins
 
 
-def _joined(firsts: Ints, lasts: Ints) -> list[tuple[int, int, int]]:
+def first_greatest(values: npt.NDArray[Any], most: int) -> Ints:
+    """Where the ``most`` greatest of ``values`` are, in growing order; of equal ones the first."""
+    if values.size <= most:
+        return np.arange(values.size)
+    least = np.partition(values, values.size - most)[values.size - most]
+    above, equal = np.flatnonzero(values > least), np.flatnonzero(values == least)
+    return np.sort(np.concatenate([above, equal[: most - above.size]]))
+
+
+def joined_runs(firsts: Ints, lasts: Ints) -> list[tuple[int, int, int]]:
     """First and last of runs that touch put together, and how many patterns there are; the smallest gaps are closed
     beyond ``shard_summary.INTERVALS`` runs.
     """
     gaps = firsts[1:] - lasts[:-1]
     breaks = np.flatnonzero(gaps > 1)
     if breaks.size >= shard_summary.INTERVALS:
-        widest = np.argsort(-gaps[breaks], kind="stable")[: shard_summary.INTERVALS - 1]
-        breaks = np.sort(breaks[widest])
+        breaks = breaks[first_greatest(gaps[breaks], shard_summary.INTERVALS - 1)]
     begin, end = np.concatenate([[0], breaks + 1]), np.concatenate([breaks, [firsts.size - 1]])
     before = np.concatenate([[0], np.cumsum(lasts - firsts + 1)])
     counts = before[end + 1] - before[begin]

@@ -16,7 +16,7 @@ import numba
 import numpy as np
 
 from gradproof.oracle.taylor_models import BEYOND, BOUND, MODEL, NOWHERE, TERMS, VARIES
-from gradproof.sweep.judging.codes import EXCUSED, LOST, OK, OVER, PENDING, UNJUDGED, WRONG
+from gradproof.sweep.judging.codes import EXCUSED, FARTHER, LOST, NEARER, OK, OPEN, OVER, PENDING, UNJUDGED, WRONG
 from gradproof.sweep.judging.collect import (
     ABOVE,
     ABS,
@@ -36,6 +36,7 @@ from gradproof.sweep.judging.collect import (
 from gradproof.sweep.judging.loop_constants import (
     ASYMPTOTE_LEFT,
     ASYMPTOTE_RIGHT,
+    BESIDE,
     BEYOND_FORMAT,
     E_MIN,
     EDGE,
@@ -421,3 +422,38 @@ def sweep(
                     envelope[bin_] = max(envelope[bin_], 0)
                     mixed_envelope[bin_] = max(mixed_envelope[bin_], 0)
         at += n
+
+
+@_fast  # type: ignore[untyped-decorator]
+def nearer(
+    one: Any, other: Any, start: int, run: int, stops: Any, kinds: Any, centres: Any, scales: Any, coefficients: Any,
+    lows: Any, errors: Any, limits: Any, sides: Any,
+) -> None:  # fmt: skip
+    """Which of two results (float32) is nearer to the exact value, wherever their bits differ.
+
+    They are those at the magnitudes from ``start`` on; ``run`` is the first's run. ``sides`` (uint8) receives the
+    answers, OPEN where the model leaves it open.
+    """
+    ours, theirs = one.view(np.uint32), other.view(np.uint32)
+    for i in range(one.size):
+        if ours[i] == theirs[i]:
+            continue
+        magnitude = start + i
+        while stops[run] <= magnitude:
+            run += 1
+        sides[i] = OPEN
+        if kinds[run] != MODEL:
+            continue
+        c = coefficients[run]
+        rest, _ = _value(np.float64(magnitude - centres[run]) * scales[run], c, lows[run])
+        a, b = np.float64(one[i]), np.float64(other[i])
+        if (np.isinf(a) or np.isinf(b)) and abs(c[0] + rest) > limits[OVERFLOW] / 2:
+            continue
+        off, off_other = abs((a - c[0]) - rest), abs((b - c[0]) - rest)
+        if np.isnan(a) or np.isnan(b):
+            off, off_other = np.float64(np.isnan(a)), np.float64(np.isnan(b))
+        room = 2 * errors[run] + BESIDE * (abs(rest) + max(off, off_other))
+        if off + room < off_other:
+            sides[i] = NEARER
+        elif off_other + room < off:
+            sides[i] = FARTHER

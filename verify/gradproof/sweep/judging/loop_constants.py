@@ -1,4 +1,4 @@
-"""What the compiled loop and the array code share: the places of ``modelled.limits``, and two margins."""
+"""What the compiled loop and the array code share: the places of ``modelled.limits``, and margins."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ STEPS: Final = 1 << 10
 since the models' bound, BOUND quanta of a float32, can move them so far."""
 MARGIN: Final = 2.0**-18
 """Relative distance from the contract's bound within which the oracle decides."""
+BESIDE: Final = 2.0**-48
+"""What the difference of a result and a value is off at most by rounding, of the two."""
 EDGE: Final = 2.0**-40
 """Relative distance from the least normal number within which the oracle decides on which side of it a value lies:
 what is flushed to 0 turns on that."""

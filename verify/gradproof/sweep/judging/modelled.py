@@ -57,6 +57,7 @@ class Modelled:
         self._loop = compiled_loop() if arrays is None else None
         if self._loop is None:
             self._arrays = ArrayLoop(arrays or Arrays(), models, self._limits, self._order, found, negative=negative)
+        self.models = models
         self.slack = models.slack
         self._starts = models.start
         self._models = _sealed(
@@ -87,6 +88,22 @@ class Modelled:
             found.best, found.where, found.counts, found.above, found.below, found.mixed, found.absolute,
             *self._envelopes,
         )  # fmt: skip
+
+    def nearer(self, magnitude: int, one: Bits, other: Bits, sides: Marks) -> None:
+        """Which of two results at each magnitude from ``magnitude`` on is nearer, where they differ (``codes.NEARER``
+        and the like); where that is not known OPEN.
+        """
+        pair = one.view(np.float32), other.view(np.float32)
+        if self._loop is None:
+            sides[:] = self._arrays.nearer(*pair, magnitude)
+            return
+        run = int(np.searchsorted(self._starts, magnitude, side="right")) - 1
+        _, *models, _ = self._models
+        self._loop.nearer(*pair, magnitude, run, *models, self._limits, sides)
+
+    def nearer_on_device(self, magnitude: int, one: Array, other: Array) -> Array:
+        """The same for float32 results on the device, also where they agree; the answers (uint8) are there too."""
+        return self._arrays.nearer(one, other, magnitude)
 
     def on_device(self, magnitude: int, got: Array) -> Array:
         """The same for float32 results on the device of the ``arrays`` given; their marks (uint8) are there too."""

@@ -15,8 +15,10 @@ from gradproof.backends.arrays import Array, Arrays
 from gradproof.backends.base import Call
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
+from gradproof.oracle.taylor_models import TaylorModels
 from gradproof.sweep.judging import codes
 from gradproof.sweep.judging.collect import FELT
+from gradproof.sweep.judging.comparison import Comparison, differing
 from gradproof.sweep.judging.shard_judge import PATIENCE, ShardJudge
 from gradproof.sweep.judging.subject import Subject
 from gradproof.sweep.plan import Shard
@@ -28,9 +30,9 @@ _SIGN = -0x8000_0000
 class DeviceShard(ShardJudge):
     """A shard whose backend works on its device; of any device, so that CPU tensors can stand for it."""
 
-    def __init__(self, subject: Subject, shard: Shard) -> None:
+    def __init__(self, subject: Subject, shard: Shard, models: TaylorModels | None = None) -> None:
         self.arrays = subject.probe.backend.arrays()
-        super().__init__(subject, shard)
+        super().__init__(subject, shard, models)
 
     def _arrays(self) -> Arrays:
         return self.arrays
@@ -44,8 +46,11 @@ class DeviceShard(ShardJudge):
         if self.sections and self._magnitude(lo):
             before = self._results(lo - 1, 1)
         with self.arrays.quiet():
-            found = self._marks(got)
-            found = self._explained_on_host(got, self._decided(got, found))
+            found = self._decided(got, self._marks(got))
+        if self.comparison is not None:
+            self._compare_there(self.comparison, got, found)
+        with self.arrays.quiet():
+            found = self._explained_on_host(got, found)
             found = self._turned(got, before, found)
             if due is not None:
                 found = self._mirrored(got, due, found)
@@ -122,6 +127,47 @@ class DeviceShard(ShardJudge):
     def _bits(self, results: Any) -> Bits:
         bits: Bits = np.ascontiguousarray(results).view(fa.storage(self.format))
         return bits
+
+    # -- the other mode -----------------------------------------------------------------------------------
+
+    def _compare_there(self, comparison: Comparison, got: Array, found: Array) -> None:
+        """Add what the other mode gives; what differs comes to the host."""
+        xp, lo, count = self.arrays, self.shard.lo, self.shard.points
+        other = self.other
+        assert isinstance(other, DeviceShard)
+        theirs = other._results(lo, count)
+        with xp.quiet():
+            nans = xp.isnan(got) & xp.isnan(theirs)
+            unlike = xp.flatnonzero((got.view(xp.int32) != theirs.view(xp.int32)) & ~nans)
+            if not unlike.size:
+                return
+            marks = other._decided(theirs, other._marks(theirs))
+            sides = self._sides_there(got, theirs)
+        mirrored = None
+        for portion in np.split(unlike, range(PATIENCE, unlike.size, PATIENCE)):
+            pair = self._bits(xp.at(got, portion)), self._bits(xp.at(theirs, portion))
+            bits = (lo + portion).astype(fa.storage(self.format))
+            rows, zeros = differing(*pair, self.format)
+            lost = [np.zeros(zeros.size, bool)] * 2
+            if zeros.size and self.subject.parity < 0:
+                mirrored = mirrored or [judge._results(lo ^ self.format.sign_bit, count) for judge in (self, other)]
+                lost = [r[zeros] == self._bits(xp.at(m, portion[zeros])) for r, m in zip(pair, mirrored, strict=True)]
+            comparison.add_zeros(bits[zeros], (lost[0], lost[1]))
+            results = pair[0][rows], pair[1][rows]
+            at = portion[rows]
+            seen = [np.ascontiguousarray(xp.at(values, at)).astype(np.uint8) for values in (found, marks, sides)]
+            comparison.add(bits[rows], results, (seen[0], seen[1]), self._sides(bits[rows], results, seen[2]))
+
+    def _sides_there(self, got: Array, theirs: Array) -> Array:
+        """Which results are nearer by the models; OPEN where there are none."""
+        xp, count = self.arrays, self.shard.points
+        sides = xp.zeros(count, xp.uint8) + codes.OPEN
+        start = self._magnitude(self.shard.lo)
+        inside = slice(max(self.first - start, 0), min(max(self.last + 1 - start, 0), count))
+        if self.modelled is None or inside.start >= inside.stop:
+            return sides
+        near = self.modelled.nearer_on_device(start + inside.start, got[inside], theirs[inside])
+        return xp.put(sides, inside, near)
 
     # -- neighbours and mirror images ---------------------------------------------------------------------
 

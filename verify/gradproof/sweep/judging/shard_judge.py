@@ -11,8 +11,10 @@ from gradproof.backends.arrays import Arrays
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
 from gradproof.measure.severity import classify
+from gradproof.oracle.taylor_models import TaylorModels
 from gradproof.sweep.judging import codes
 from gradproof.sweep.judging.collect import FELT, Collected
+from gradproof.sweep.judging.comparison import Comparison, arbitrated, differing
 from gradproof.sweep.judging.modelled import Modelled
 from gradproof.sweep.judging.subject import Subject
 from gradproof.sweep.plan import Shard
@@ -26,13 +28,20 @@ EXPLAINED: Final = 1 << 20
 """Failing results of one shard that are held against the known deviations one by one; of the rest one in THINNED."""
 THINNED: Final = 61
 
+ARBITRATED: Final = 1 << 16
+"""Differences of one shard between two modes that the oracle arbitrates where a model would do; the rest stays
+undecided."""
+
 Marks = npt.NDArray[np.uint8]
 
 
 class ShardJudge:
-    """One shard on its way. Its patterns have one sign, so that they are magnitudes in growing order."""
+    """One shard on its way. Its patterns have one sign, so that they are magnitudes in growing order.
 
-    def __init__(self, subject: Subject, shard: Shard) -> None:
+    ``models`` are those of the shard where somebody has made them already.
+    """
+
+    def __init__(self, subject: Subject, shard: Shard, models: TaylorModels | None = None) -> None:
         self.subject = subject
         self.shard = shard
         self.format = fmt = subject.probe.format
@@ -44,10 +53,21 @@ class ShardJudge:
         """The magnitudes that models are for: finite and not 0."""
         self.modelled = None
         if fmt.width == 32 and self.first <= self.last:
-            self.modelled = Modelled.between(
-                subject.probe, subject.order, self.found, self.first, self.last, negative=self.negative,
-                arrays=self._arrays(),
-            )  # fmt: skip
+            made = self._modelled(models)
+            self.modelled, models = made, made.models
+        self.comparison: Comparison | None = None
+        if subject.other is not None:
+            self.comparison = Comparison(fmt)
+            self.other = type(self)(subject.other, shard, models)
+            self._arbitrated = 0
+
+    def _modelled(self, models: TaylorModels | None) -> Modelled:
+        probe, order, negative, arrays = self.subject.probe, self.subject.order, self.negative, self._arrays()
+        if models is not None:
+            return Modelled(probe, order, self.found, negative=negative, models=models, arrays=arrays)
+        return Modelled.between(
+            probe, order, self.found, self.first, self.last, negative=negative, arrays=arrays
+        )  # fmt: skip
 
     def _arrays(self) -> Arrays | None:
         """Operations where the results are; None for the host."""
@@ -64,7 +84,8 @@ class ShardJudge:
     def answer(self) -> dict[str, Any]:
         """The summary, its greatest errors confirmed."""
         self._confirm()
-        return self.found.to_json(self.modelled.slack) if self.modelled else self.found.to_json()
+        made = self.found.to_json(self.modelled.slack) if self.modelled else self.found.to_json()
+        return made if self.comparison is None else {**made, "against": self.comparison.to_json()}
 
     def results(self, bits: Bits) -> Bits:
         """The results that are judged, at any patterns."""
@@ -84,6 +105,8 @@ class ShardJudge:
         got = self.results(bits)
         found = self.marks(bits, got)
         start = self._magnitude(int(bits[0]))
+        if self.comparison is not None:
+            self._compare(self.comparison, bits, got, found)
         self._explain(bits, got, found)
         self._order(start, got, before, found)
         self._symmetry(bits, got, found)
@@ -94,7 +117,7 @@ class ShardJudge:
         """The marks of the results at consecutive patterns, each judged by itself; their errors are added up."""
         found = np.zeros(bits.size, np.uint8)
         start = self._magnitude(int(bits[0]))
-        inside = slice(max(self.first - start, 0), max(self.last + 1 - start, 0)) if self.modelled else slice(0, 0)
+        inside = self._inside(start)
         if self.modelled and got[inside].size:
             self.modelled.judge(start + inside.start, got[inside], found[inside])
         for rows in (slice(0, inside.start), slice(inside.stop, bits.size)):
@@ -102,6 +125,10 @@ class ShardJudge:
                 found[rows] = self._judge(bits[rows], got[rows])
         self._decide(bits, got, found)
         return found
+
+    def _inside(self, start: int) -> slice:
+        """Which of the patterns from the magnitude ``start`` on models are for."""
+        return slice(max(self.first - start, 0), max(self.last + 1 - start, 0)) if self.modelled else slice(0, 0)
 
     # -- by the oracle ------------------------------------------------------------------------------------
 
@@ -146,6 +173,44 @@ class ShardJudge:
         for i, name in enumerate(candidates):
             error = judgement.unexcused({"m": judgement.m, "abs": judgement.absolute}.get(name, judgement.u))[i]
             self.found.confirm(name, float(error), int(bits[i]), int(got[i]))
+
+    # -- the other mode -----------------------------------------------------------------------------------
+
+    def _compare(self, comparison: Comparison, bits: Bits, got: Bits, found: Marks) -> None:
+        """Add what the other mode gives at consecutive patterns; ``found`` are the marks of ``got``."""
+        theirs = self.other.results(bits)
+        rows, zeros = differing(got, theirs, self.format)
+        if zeros.size:
+            sign = fa.storage(self.format).type(self.format.sign_bit)
+            lost = [np.zeros(zeros.size, bool)] * 2
+            if self.subject.parity < 0:
+                pairs = ((got, self.results(bits ^ sign)), (theirs, self.other.results(bits ^ sign)))
+                lost = [result[zeros] == mirrored[zeros] for result, mirrored in pairs]
+            comparison.add_zeros(bits[zeros], (lost[0], lost[1]))
+        if not rows.size:
+            return
+        marks = self.other.marks(bits, theirs)
+        sides = np.full(bits.size, codes.OPEN, np.uint8)
+        start = self._magnitude(int(bits[0]))
+        inside = self._inside(start)
+        if self.modelled and got[inside].size:
+            self.modelled.nearer(start + inside.start, got[inside], theirs[inside], sides[inside])
+        pair = got[rows], theirs[rows]
+        comparison.add(bits[rows], pair, (found[rows], marks[rows]), self._sides(bits[rows], pair, sides[rows]))
+
+    def _sides(self, bits: Bits, results: tuple[Bits, Bits], sides: Marks) -> Marks:
+        """``sides`` with what models left open decided: by the oracle, and at NaNs without."""
+        nans = fa.is_nan(bits, self.format)
+        if nans.any() and not self.subject.order:
+            one, other = (fa.is_nan(r, self.format) for r in results)
+            decided = np.where(one, codes.NEARER, np.where(other, codes.FARTHER, codes.ALIKE))
+            sides = np.where(nans, decided, sides).astype(np.uint8)
+        rows = np.flatnonzero((sides == codes.OPEN) & ~nans)[: max(ARBITRATED - self._arbitrated, 0)]
+        if rows.size:
+            self._arbitrated += rows.size
+            pair = results[0][rows], results[1][rows]
+            sides[rows] = arbitrated(bits[rows], pair, self.format, self.subject.references)
+        return sides
 
     # -- neighbours and mirror images ---------------------------------------------------------------------
 

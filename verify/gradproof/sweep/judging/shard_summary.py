@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
+from gradproof.results.sweeps import BREAKERS as BREAKERS
 from gradproof.results.sweeps import CLASSES as CLASSES
 from gradproof.results.sweeps import FAILING as FAILING
 
@@ -16,6 +17,9 @@ GREATEST: Final = ("u", "m", "abs", "above", "below")
 """Errors whose greatest is kept: in ulps, mixed, absolute, and in ulps above and below the exact value."""
 HISTOGRAMS: Final = ("above", "below", "m", "abs")
 ENVELOPES: Final = ("u", "m")
+
+WORST: Final = 3
+"""Inputs kept of each of these, with the greatest distances."""
 
 KeyInterval = list[int]
 """First key, last key (see ``keys``), and how many of the inputs between them are of the class."""
@@ -38,11 +42,46 @@ def merged(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "counts": {name: sum(c[name] for c in counts) for name in counts[0]},
         "greatest": {name: _greatest(part["greatest"][name] for part in parts) for name in GREATEST},
         "bound": {name: max(part["bound"][name] for part in parts) for name in parts[0]["bound"]},
-        "classes": {name: _joined([part["classes"][name] for part in parts]) for name in CLASSES},
-        "histograms": {name: _summed(part["histograms"][name] for part in parts) for name in HISTOGRAMS},
+        "classes": {name: joined([part["classes"][name] for part in parts]) for name in CLASSES},
+        "histograms": {name: summed(part["histograms"][name] for part in parts) for name in HISTOGRAMS},
         "envelopes": {name: _highest(part["envelopes"][name] for part in parts) for name in ENVELOPES},
         "first_undecided": next((p["first_undecided"] for p in parts if p["first_undecided"] is not None), None),
+        **({"against": _compared([part["against"] for part in parts])} if "against" in parts[0] else {}),
     }
+
+
+def _compared(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The comparisons of two modes on shards, in the order of their bit patterns, put together."""
+    zeros = [part["zeros"] for part in parts]
+    return {
+        "differ": sum(part["differ"] for part in parts),
+        "nans": sum(part["nans"] for part in parts),
+        "zeros": {**joined(zeros), "lost": _added(z["lost"] for z in zeros)},
+        "nearer": _added(part["nearer"] for part in parts),
+        "breaks": {
+            name: {
+                **joined([part["breaks"][name] for part in parts]),
+                "worst": farthest(w for part in parts for w in part["breaks"][name]["worst"]),
+            }
+            for name in BREAKERS
+        },
+        "distances": summed(part["distances"] for part in parts),
+    }
+
+
+def _added(tables: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for table in tables:
+        for name, count in table.items():
+            total[name] = total.get(name, 0) + count
+    return total
+
+
+def farthest(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The WORST of inputs with the greatest distances, a NaN beside a number before all others; of equal ones those of
+    the least bits.
+    """
+    return sorted(rows, key=lambda r: (r["distance"] is not None, -(r["distance"] or 0), r["bits"]))[:WORST]
 
 
 def both_ends(low: Mapping[str, Any], high: Mapping[str, Any], judged: int, mismatched: int) -> dict[str, Any]:
@@ -57,7 +96,7 @@ def both_ends(low: Mapping[str, Any], high: Mapping[str, Any], judged: int, mism
         "counts": {**low["counts"], **both, "judged": judged, "mismatched": mismatched},
         "greatest": {name: _greatest(part["greatest"][name] for part in (low, high)) for name in GREATEST},
         "bound": {name: max(part["bound"][name] for part in (low, high)) for name in low["bound"]},
-        "histograms": {name: _summed(part["histograms"][name] for part in (low, high)) for name in HISTOGRAMS},
+        "histograms": {name: summed(part["histograms"][name] for part in (low, high)) for name in HISTOGRAMS},
         "envelopes": {name: _highest(part["envelopes"][name] for part in (low, high)) for name in ENVELOPES},
     }
 
@@ -70,8 +109,8 @@ def _greatest(found: Iterable[Mapping[str, Any] | None]) -> Mapping[str, Any] | 
     return best
 
 
-def _joined(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The class over several shards; the half of the patterns with the sign is sorted the other way round."""
+def joined(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A class of inputs over several shards; the half of the patterns with the sign is sorted the other way round."""
     intervals = sorted(i for part in parts for i in part["intervals"])
     return {
         "count": sum(part["count"] for part in parts),
@@ -105,7 +144,8 @@ def coarsened(intervals: list[KeyInterval], most: int = INTERVALS) -> list[KeyIn
     return made
 
 
-def _summed(histograms: Iterable[Mapping[str, int]]) -> dict[str, int]:
+def summed(histograms: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Counts by the numbers of their bins, added up."""
     total: dict[int, int] = {}
     for histogram in histograms:
         for bin_, count in histogram.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache, cached_property, lru_cache
 from typing import Final
 
@@ -70,6 +71,12 @@ class Subject:
         self.open_to = backend.open_to(implementation, self.probe.format)
         """What results depend on beside their inputs (``Backend.open_to``); empty where they are settled."""
 
+    @cached_property
+    def other(self) -> Subject | None:
+        """The same implementation in the mode that it is compared with; None for no comparison."""
+        target = self.target
+        return None if target.against is None else subject(replace(target, mode=target.against, against=None))
+
     def evaluate(self, bits: Bits) -> Bits:
         """What the implementation returns; of an enclosure the end farther from the exact value."""
         if not self.open_to:
@@ -129,7 +136,11 @@ class Subject:
             self._sections[negative] = sections(self.probe.function, self.probe.format, negative=negative)
         return self._sections[negative]
 
+    def references(self, bits: Bits, precise: bool = False) -> Reference:
+        """The exact values at inputs of shape (n,), as the oracle's references; to 100 bits if ``precise``."""
+        return self.probe.oracle.references(bits, self.probe.format, precise=precise)[self.order]
+
     def judge(self, bits: Bits, got: Bits, *, precise: bool = False) -> tuple[Reference, Judgement]:
         """The oracle's references and the judgement of results of shape (n,)."""
-        reference = self.probe.oracle.references(bits, self.probe.format, precise=precise)[self.order]
+        reference = self.references(bits, precise)
         return reference, self.probe.judge(bits, got, self.order, reference)

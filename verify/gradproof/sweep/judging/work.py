@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gradproof.errors import Unsupported
 from gradproof.sweep.judging.enclosed import EnclosedShard
 from gradproof.sweep.judging.on_device import DeviceShard
 from gradproof.sweep.judging.shard_judge import ShardJudge
@@ -22,6 +23,8 @@ def work(shard: Shard) -> dict[str, Any]:
     """
     shared = subject(shard.target)
     if shared.open_to:
+        if shared.other is not None:
+            raise Unsupported(f"results depend on {shared.open_to}: there are no two to compare")
         return EnclosedShard(shared, shard).run()
     if shared.on_device:
         return DeviceShard(shared, shard).run()

@@ -29,6 +29,7 @@ from gradproof.sweep.judging.shard_summary import bits_at, key
 from gradproof.sweep.judging.subject import FINITE_CLAIM, OTHER_CLAIM, Subject, subject
 from gradproof.sweep.plan import Target, whole
 from gradproof.sweep.results import ranges
+from gradproof.sweep.results.compared import compared
 from gradproof.sweep.results.measured import curve, interval, measured, swept
 from gradproof.sweep.results.ranges import Keys
 from gradproof.sweep.results.rejudged import (
@@ -180,7 +181,9 @@ class _Sweep:
             magnitude=none if top is None else finite_or_none(float(magnitude[top])),
             excused=self.found["classes"]["excused"]["count"],
             u_max_flushed=greatest["u"],
-            measured=measured(self.target, self.found, self.classes) | {"conventions": conventions},
+            measured=measured(self.target, self.found, self.classes)
+            | {"conventions": conventions}
+            | compared(self.subject, self.found),
             curve=curve(self.target, self.found, wrong if mismatches else [], mismatches),
         )
 

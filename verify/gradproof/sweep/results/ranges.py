@@ -7,6 +7,7 @@ not full was coarsened; what is inside its parts is found by sweeping them again
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from gradproof.formats import Format, get_format
@@ -68,4 +69,4 @@ def again(target: Target, first: int, last: int) -> list[dict[str, Any]]:
     zero = 1 << (fmt.width - 1)
     signs = [(first, min(last, zero - 1)), (max(first, zero), last)]
     ends = [sorted(bits_at(k, fmt.width) for k in part) for part in signs if part[0] <= part[1]]
-    return [work(Shard(target, 0, lo, hi)) for lo, hi in ends]
+    return [work(Shard(replace(target, against=None), 0, lo, hi)) for lo, hi in ends]

@@ -387,7 +387,7 @@ def _check_workers(crew: Crew, courses: Sequence[_Course]) -> None:
     seen = set()
     for course in courses:
         target = course.job.target
-        if (subject := (target.backend, target.mode, target.file)) in seen:
+        if (subject := (target.backend, target.modes, target.file)) in seen:
             continue
         seen.add(subject)
         answers = crew.cluster.survey(environment, target)

@@ -29,7 +29,7 @@ def manifest(
     """
     from gradproof.engine.surroundings.sources import source
 
-    seen = _backend_environment(target.backend, target.mode)
+    seen = _backend_environment(target.backend, target.modes)
     processor = {name: text for name, text in seen["processor"].items() if name != NAME}
     return {
         "target": target.to_json() | {"file": None if target.file is None else Path(target.file).name},
@@ -46,7 +46,7 @@ def environment(target: Target) -> dict[str, Any]:
     from gradproof.engine.surroundings.sources import source
 
     own = {"file": _digest_at_first(target.file), "source": source()}
-    return {**_backend_environment(target.backend, target.mode), **own}
+    return {**_backend_environment(target.backend, target.modes), **own}
 
 
 def foreign(wanted: Mapping[str, Any], seen: Mapping[str, Any]) -> str:
@@ -59,13 +59,14 @@ def foreign(wanted: Mapping[str, Any], seen: Mapping[str, Any]) -> str:
 
 
 @cache
-def _backend_environment(backend_id: str, mode: str) -> dict[str, Any]:
+def _backend_environment(backend_id: str, modes: tuple[str, ...]) -> dict[str, Any]:
     from gradproof.backends import get_backend
     from gradproof.engine.running.provenance import installed, of_the_processor
     from gradproof.engine.surroundings.environment import hardware, package_version, processor
 
     backend = get_backend(backend_id)
-    backend.mode_availability(mode)  # the compiler's version is known once its mode was asked for
+    for mode in modes:
+        backend.mode_availability(mode)  # the compiler's version is known once its mode was asked for
     reported = backend.versions()
     return {
         "versions": {

@@ -140,7 +140,7 @@ def _through(deviation: Deviation, probe: Probe, bits: Bits, got: Bits) -> Mask:
             explained |= got == bits
         elif source.width > get_format(name).width >= target.width:
             once = converted(bits, source, get_format(name))
-            explained |= got == converted(once, source, target, saturate=probe.saturates)
+            explained |= fa.same(got, converted(once, source, target, probe.conventions), source)
     return explained
 
 

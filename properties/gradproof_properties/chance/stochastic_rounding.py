@@ -149,7 +149,7 @@ def _end(n: int, p: Fraction, level: float, direction: int) -> int:
     return inside
 
 
-def tests(made: Design, up: npt.NDArray[np.bool_]) -> list[Test]:
+def binomial_tests(made: Design, up: npt.NDArray[np.bool_]) -> list[Test]:
     """All tests of results whose direction is ``up``, of shape (trials, seeds, lanes)."""
     trials, seeds, _ = up.shape
     found = []
@@ -186,7 +186,7 @@ def tests(made: Design, up: npt.NDArray[np.bool_]) -> list[Test]:
 
 def failures(made: Design, up: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Which of the trials fail a test at all; ``up`` of shape (trials, seeds, lanes)."""
-    every = tests(made, up)
+    every = binomial_tests(made, up)
     return np.asarray(np.any([t.rejected(LEVEL / len(every)) for t in every], axis=0))
 
 
@@ -226,7 +226,7 @@ class StochasticRounding(Property):
             text = f"the same seed gives other results: {int(differs.sum()):,} of {LANES:,} in a second call"
             outcome.violations.append(_about(made, rows[0], int(np.argmax(differs)), 2.0, text))
         up = (values == made.outer) & (made.group >= 0)
-        every = tests(made, up[None])
+        every = binomial_tests(made, up[None])
         outcome.measured["tests"] = len(every)
         outcome.measured["ties_up"] = float(up[:, : made.ties].mean())
         for test in every:

@@ -39,6 +39,10 @@ GROUPS: Final = 3
 2^-11.9, and does so in three groups with 2^-35.8; rounding to nearest never does."""
 SHARE: Final = 1 / 16
 """Share of a group's results that may lie elsewhere."""
+DENSE: Final = 32
+"""Widest format whose base points hold enough inputs in each binade."""
+ORDINARY: Final = 1 << 12
+ORDINARY_RANGE: Final = (-8, 5)
 SIDES: Final = {False: "towards zero", True: "away from zero"}
 
 
@@ -57,7 +61,8 @@ class Bias(Property):
     title: ClassVar[str] = "Rounding takes no side"
     statement: ClassVar[str] = (
         "In no quarter of the line (split at -1, 0 and 1) are the results for exact values of one sign all on one side "
-        "of them, next to them, though rounding to nearest would go to both. Every bit pattern of a 16-bit format."
+        "of them, next to them, though rounding to nearest would go to both. Every bit pattern of a 16-bit format, the "
+        "base points of float32, 4,096 numbers from 2^-8 to 2^5 in float64."
     )
     source: ClassVar[str] = "IEEE 754-2019, section 4.3; the drift of truncated sums: Wilkinson 1963, section 1"
     orders: ClassVar[tuple[int, ...]] = (0, 1)
@@ -67,24 +72,30 @@ class Bias(Property):
         return order in _inexact_orders(function)
 
     def check(self, probe: Probe, order: int) -> Outcome:
-        """Judge the base points, which are the oracle's work for ``accuracy`` already."""
+        """Judge the base points, which are the oracle's work for ``accuracy`` already; of float64 ordinary numbers."""
         probe.require(order)
         fmt = probe.format
-        bits = probe.base_points[fa.is_finite(probe.base_points, fmt)]
+        bits = probe.base_points
+        bits = _ordinary(probe) if fmt.width > DENSE and probe.given is None else bits[fa.is_finite(bits, fmt)]
         got = probe.evaluate(bits, order)
         reference = probe.references(bits)[order]
         way = rounded_way(got, reference, fmt)
-        n = int(way.inexact.sum())
-        evidence = Evidence("exhaustive" if fmt.is_16_bit and probe.given is None else "sampled", n)
-        outcome = Outcome(evidence, measured=_means(way))
-        if not n:
-            outcome.measured["undecided_why"] = "every exact value is a number of the format, or as good as one"
+        every = fmt.is_16_bit and probe.given is None
+        evidence = Evidence("exhaustive" if every else "sampled", int(bits.size))
+        outcome = Outcome(evidence, measured={"inexact": int(way.inexact.sum()), **_means(way)})
         ordinals = fa.ordinals(bits, fmt)
         order_ = np.argsort(ordinals, kind="stable")
         for found in one_sided(fa.values(bits, fmt)[order_], reference.rounded[order_], way[order_]):
             rows = order_[found.rows]
             outcome.violations.append(_violations(bits[rows], got[rows], way[rows], found.upwards, probe))
         return outcome
+
+
+def _ordinary(probe: Probe) -> Bits:
+    """ORDINARY numbers of either sign, as many in each binade from 2^-8 to 2^5."""
+    low, high = (probe.format.ordinal(probe.format.round(Fraction(2) ** e)) for e in ORDINARY_RANGE)
+    ordinals = np.random.default_rng(probe.seed).integers(low, high, ORDINARY)
+    return fa.from_ordinals(np.where(np.arange(ORDINARY) % 2, -ordinals, ordinals), probe.format)
 
 
 def one_sided(x: npt.NDArray[np.float64], due: Bits, way: RoundedWay) -> Iterator[OneSided]:

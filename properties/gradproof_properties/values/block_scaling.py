@@ -137,7 +137,7 @@ class BlockScaling(Property):
         outcome.measured |= _specials(x, g)
         if wrong.any():
             outcome.violations.append(_rows(bits, got, wrong, u, _said(found, g, wrong, probe)))
-        lost = np.isnan(x).any(axis=1) & ~np.isnan(g).any(axis=1)
+        lost = np.asarray(np.isnan(x).any(axis=1) & ~np.isnan(g).any(axis=1))
         if lost.any():
             rows = np.isnan(x) & lost[:, None]
             text = (

@@ -73,7 +73,7 @@ def _floor(amax: Floats, element: Format) -> Ints:
 
 
 def _ceil(amax: Floats, element: Format) -> Ints:
-    """The least power of two under which nothing saturates: ``amax`` is at most the element's greatest number, scaled."""
+    """The least power of two under which nothing saturates: ``amax`` over it is no greater number than there is."""
     mantissa, exponent = np.frexp(amax / float(element.max_value))
     exponents: Ints = exponent.astype(np.int64) - (mantissa == 0.5)
     # The division is rounded: whether it fits is decided by a product, which is exact.

@@ -355,21 +355,25 @@ def get_format(name: str) -> Format:
 
     ``bf16``, ``half``, ``FP32``: see ``gradproof.spelling``.
     """
-    found = spelled(name, ALL_FORMATS, SPELLINGS)
-    try:
-        return ALL_FORMATS[found]
-    except (KeyError, TypeError):
-        near = suggestion(name, ALL_FORMATS, least=0.78) if isinstance(name, str) else ""
-        hint = f"; did you mean {near!r}?" if near else ""
-        raise UsageError(f"unknown format {name!r}; expected one of {', '.join(ALL_FORMATS)}{hint}") from None
+    return _meant(name, ALL_FORMATS)
 
 
 def judged_format(name: str) -> Format:
     """``get_format`` for a format in which functions are to be judged; UsageError for one that only stores numbers."""
-    fmt = get_format(name)
-    if fmt.name in STORED_FORMATS:
+    stored = spelled(name, STORED_FORMATS, SPELLINGS)
+    if isinstance(stored, str) and stored in STORED_FORMATS:
         raise UsageError(
-            f"{fmt.name} only stores numbers: conversions to it are judged (to_{fmt.name}), functions in "
+            f"{stored} only stores numbers: conversions to it are judged (to_{stored}), functions in "
             f"{', '.join(FORMATS)}"
         )
-    return fmt
+    return _meant(name, FORMATS)
+
+
+def _meant(name: str, known: dict[str, Format]) -> Format:
+    found = spelled(name, known, SPELLINGS)
+    try:
+        return known[found]
+    except (KeyError, TypeError):
+        near = suggestion(name, known, least=0.78) if isinstance(name, str) else ""
+        hint = f"; did you mean {near!r}?" if near else ""
+        raise UsageError(f"unknown format {name!r}; expected one of {', '.join(known)}{hint}") from None

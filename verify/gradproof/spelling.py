@@ -33,7 +33,7 @@ FUNCTION_NAMES: Final = {
     "geluerf": "gelu",
     "lrelu": "leaky_relu",
     "absolute": "abs", "fabs": "abs", "clip": "clamp",
-    **{f"to{spelling}": f"to_{name}" for spelling, name in FORMAT_NAMES.items()},
+    **{f"to{spelling}": f"to_{name}" for spelling, name in FORMAT_NAMES.items() if name != "float64"},
 }  # fmt: skip
 """What else functions of the catalogue are called, at their usual parameters."""
 

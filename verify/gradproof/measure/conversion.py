@@ -90,6 +90,7 @@ def judge_conversion(
     fa.require_gradual_underflow()
     x, g = fa.values(inputs, source), fa.values(got, source)
     correct = _correct(x, g, target, conventions)
+    x = conventions.stand_in(x, target)
     with np.errstate(all="ignore"):
         mismatch = np.isnan(x) | np.isnan(g) | (np.isinf(x) & ~np.isinf(g)) | ~_on_lattice(g, target)
         mismatch |= np.isinf(g) & (np.sign(g) != np.sign(x))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gradproof.engine.ledger.deviation import LEAST_SCALE, UNCHANGED, Deviation
+from gradproof.engine.ledger.deviation import LEAST_SCALE, UNCHANGED, UNDERFLOW, Deviation
 from gradproof.engine.properties.property import Violations
 from gradproof.engine.request.task import Task
 from gradproof.engine.subject.probe import Probe
@@ -142,6 +142,9 @@ def _through(deviation: Deviation, probe: Probe, bits: Bits, got: Bits) -> Mask:
             size, least = np.abs(fa.values(bits, source)), float(target.min_subnormal)
             between = (size > least) & (size < 2 * least) & (not target.signed)
             explained |= between & (fa.values(got, source) == 2 * least)
+        elif name == UNDERFLOW:
+            below = (np.abs(fa.values(bits, source)) < float(target.min_subnormal)) & (not target.signed)
+            explained |= below & fa.is_nan(got, source)
         elif source.width > get_format(name).width >= target.width:
             once = converted(bits, source, get_format(name))
             explained |= fa.same(got, converted(once, source, target, probe.conventions), source)

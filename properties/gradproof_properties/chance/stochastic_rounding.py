@@ -40,8 +40,10 @@ SEEDS: Final = 16
 seen with a probability of 1 - 2e-5 in each sign alone."""
 LAGS: Final = tuple(1 << k for k in range(11))
 """Distances between elements whose directions are compared."""
+COINS: Final = 20261130
+"""Seed of the coins; no rounding that is judged knows it."""
 THINNED: Final = Fraction(1, 4)
-"""See ``Design.coins``."""
+"""See ``Design``."""
 FELT: Final = 8.0
 """Ulps that the training contract allows near the format's greatest numbers."""
 SPECIAL: Final = 64
@@ -56,8 +58,8 @@ class Design:
     ``fractions`` of how far an input lies above the inner one; len(fractions) for one anywhere between 1/4 and 3/4, and
     -1 for what is exact. The first half are ties.
 
-    ``coins`` are such that an input with the fraction f whose coin is below 1 / (4 f) counts as up if it went up: so it
-    does with a probability of 1/4, whatever f.
+    Inputs of many fractions are one test by coins that are tossed anew for each draw: one with the fraction f counts as
+    up if it went up and its coin is below 1 / (4 f), and so it does with a probability of 1/4, whatever f.
     """
 
     bits: Bits
@@ -67,7 +69,6 @@ class Design:
     group: Ints
     fractions: tuple[Fraction, ...]
     fraction: Floats
-    coins: Floats
 
     @property
     def ties(self) -> int:
@@ -110,7 +111,7 @@ def design(source: Format, target: Format, lanes: int, seed: int) -> Design:
     value = fa.values(bits, source)
     inner = np.where(group < 0, value, sign * inner)
     outer = np.where(group < 0, value, sign * outer)
-    return Design(bits, inner, outer, np.signbit(value), group, tuple(wanted), fraction, rng.random(lanes))
+    return Design(bits, inner, outer, np.signbit(value), group, tuple(wanted), fraction)
 
 
 @dataclass(frozen=True)
@@ -166,8 +167,9 @@ def binomial_tests(made: Design, up: npt.NDArray[np.bool_]) -> list[Test]:
                 count(what, fraction, up[:, :, lanes], seeds * lanes.size, int(lanes[0]))
     lanes = np.flatnonzero(made.group == len(made.fractions))
     if lanes.size:
-        quarter, f, coins = float(THINNED), made.fraction[lanes], made.coins[lanes]
+        quarter, f = float(THINNED), made.fraction[lanes]
         went = up[:, :, lanes]
+        coins = np.random.default_rng(COINS).random(went.shape)
         words = (
             "numbers 1/4 to 3/4 of an ulp above the inner neighbour, kept with the probability 1/4 over their own, go"
         )

@@ -13,6 +13,7 @@ def properties() -> tuple[Property, ...]:
     from gradproof_properties.calls.consistency import Consistency
     from gradproof_properties.chains.underflow_noise import UnderflowNoise
     from gradproof_properties.chains.vanishing import Vanishing
+    from gradproof_properties.chance.stochastic_rounding import StochasticRounding
     from gradproof_properties.chance.zero_input import ZeroInput
     from gradproof_properties.kinks.fd_jump import FiniteDifferenceJump
     from gradproof_properties.kinks.kink_convention import KinkConvention
@@ -23,12 +24,15 @@ def properties() -> tuple[Property, ...]:
     from gradproof_properties.networks.smooth_descent import SmoothDescent
     from gradproof_properties.shapes.shape import Shape
     from gradproof_properties.values.accuracy import Accuracy
+    from gradproof_properties.values.bias import Bias
+    from gradproof_properties.values.block_scaling import BlockScaling
     from gradproof_properties.values.conversion import Conversion
     from gradproof_properties.values.saturation import Saturation
     from gradproof_properties.values.special_values import SpecialValues
 
     return (
         Accuracy(),
+        Bias(),
         SpecialValues(),
         Saturation(),
         KinkConvention(),
@@ -44,6 +48,8 @@ def properties() -> tuple[Property, ...]:
         SecondOrder(),
         ConventionsTrain(),
         Conversion(),
+        BlockScaling(),
+        StochasticRounding(),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gradproof.backends import Call, get_backend
-from gradproof.backends.catalogue_rows import ROWS
+from gradproof.backends.catalogue_rows import ROWS, target_of
 from gradproof.backends.reference_numpy import REFERENCES
 from gradproof.formats import FORMATS
 from gradproof.formats import arrays as fa
@@ -19,9 +19,10 @@ BACKENDS = ("numpy", "torch", "jax")
 FLOAT64 = FORMATS["float64"]
 MISSING = {
     "numpy": set(),
-    "torch": {"quick_gelu", "squareplus"},
+    "torch": {"quick_gelu", "squareplus", "to_float6_e2m3fn", "to_float6_e3m2fn", "to_float4_e2m1fn"},
     "jax": {
         "prelu", "threshold", "hardshrink", "softshrink", "quick_gelu", "softplus_threshold", "tanhshrink",
+        "to_float6_e2m3fn", "to_float6_e3m2fn",
     },
 }  # fmt: skip
 """What a framework does not offer."""
@@ -89,12 +90,18 @@ def test_every_row_and_formulation_is_the_plain_formula_in_float64(backend: str)
 def test_every_conversion_keeps_the_numbers_its_target_holds_and_rounds_the_others(backend: str) -> None:
     made = get_backend(backend)
     rows = [i for i in made.catalogue() if i.function.startswith("to_")]
-    assert len(rows) == 5
-    # 1 + 2^-24 takes 25 bits; the rest are numbers of every format.
-    x = np.array([0.0, -1.0, 1.5, -0.25, 20.0, 1 + 2.0**-24])
-    expected = [0.0, -1.0, 1.5, -0.25, 20.0, 1.0]
+    missing = {name for name in MISSING[backend] if name.startswith("to_")}
+    assert len(rows) + len(missing) == 11
+    # 1 + 2^-24 takes 25 bits; the rest are numbers of every format of 8 bits with a sign.
     for row in rows:
         assert row.formats
+        target = target_of(row.function)
+        assert target is not None
+        x = np.array([0.0, -1.0, 1.5, -0.25, 20.0, 1 + 2.0**-24] if target.signed else [0.25, 1.0, 16.0, 1 + 2.0**-24])
+        expected = np.where(x == 1 + 2.0**-24, 1.0, x).tolist()
+        if target.width < 8:
+            x, expected = np.array([0.0, -1.0, 1.5, 6.0, -300.0]), [0.0, -1.0, 1.5, 6.0, -float(target.max_value)]
+            expected = [fa.values(fa.round_values(np.array([v]), target), target)[0] for v in expected]
         for name in row.formats:
             fmt = FORMATS[name]
             got = made.evaluate(row, fa.round_values(x, fmt), fmt, Call())

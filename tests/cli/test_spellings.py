@@ -12,7 +12,7 @@ from gradproof.backends import availability, get_backend
 from gradproof.config import effective
 from gradproof.engine.request.selection import Selection
 from gradproof.errors import UsageError
-from gradproof.formats import FORMATS, get_format
+from gradproof.formats import ALL_FORMATS, get_format
 from gradproof.functions import CATALOGUE, get_function
 from gradproof.spelling import BACKEND_NAMES, FORMAT_NAMES, FUNCTION_NAMES
 from tests.cli.conftest import Invoke
@@ -61,10 +61,10 @@ def test_a_backend_is_understood(text: str, name: str) -> None:
 
 
 def test_every_other_name_is_of_something_that_exists_and_of_nothing_else() -> None:
-    assert set(FORMAT_NAMES.values()) <= set(FORMATS)
+    assert set(FORMAT_NAMES.values()) <= set(ALL_FORMATS)
     assert set(FUNCTION_NAMES.values()) <= {f.name for f in CATALOGUE}
     assert not set(FUNCTION_NAMES) & {f.name for f in CATALOGUE}
-    assert not set(FORMAT_NAMES) & set(FORMATS)
+    assert not set(FORMAT_NAMES) & set(ALL_FORMATS)
     assert set(BACKEND_NAMES.values()) == {"numpy", "torch", "jax"}
 
 

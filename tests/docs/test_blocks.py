@@ -66,6 +66,7 @@ NOT_HERE = {
         "gradproof run --profile deep": WHOLE, "gradproof run --cluster": CLUSTER, "gradproof check": CLUSTER,
         "gradproof sweep silu": SWEEP, "pip install": NETWORK, "dask": CLUSTER,
     },
+    "docs/small-formats.md": {"gradproof check": "runs in the examples' folder; tests/examples/test_small_formats.py"},
     "docs/your-code.md": {"gradproof run": COMPILED, "gradproof check": COMPILED, "gradproof repro": COMPILED},
 }  # fmt: skip
 """How the commands of a page begin that are not run, and why."""

@@ -57,6 +57,7 @@ LOOKS_MEASURED = re.compile(
 )
 """Figures with an exponent or two decimals, in per cent, in ulp, counts of thousands, of cells and out of some."""
 SETTINGS = {
+    "bias.md": {"4,096", "1 of 16"},
     "consistency.md": {"11 %", "-1e-8", "2,300", "1,024", "16,384", "131,072"},
     "conventions-train.md": {"0.01", "1e-8"},
     "curvature-by-depth.md": {"0.0015", "0.01", "0.046"},

@@ -26,7 +26,7 @@ from tests.properties.subjects import reference, verdict
 DESIGNED = {
     "taylor", "zero-input", "fd-jump", "saturation", "underflow-noise", "accuracy", "kink-convention", "second-order",
     "conventions-train", "vanishing", "shape", "special-values", "consistency", "curvature-by-depth",
-    "smooth-descent", "conversion",
+    "smooth-descent", "conversion", "bias", "stochastic-rounding", "block-scaling",
 }  # fmt: skip
 """The properties of the pack, registered or not."""
 
@@ -54,6 +54,8 @@ def planned(basis: Basis) -> bool:
     """Whether the property says anything about some function of the catalogue at some order of the basis."""
     claim = properties()[basis.property]
     named = [get_function(name) for name in basis.functions] or list(all_functions().values())
+    if claim.about in ("stochastic", "blocks"):  # what users alone register
+        return True
     return any(claim.concerns(f, n) for f in named for n in (basis.orders or claim.orders))
 
 

@@ -160,7 +160,11 @@ def test_errors_name_what_was_expected_and_what_came() -> None:
     cases = [
         (
             lambda: get_format("float8"),
-            "unknown format 'float8'; expected one of float64, float32, float16, bfloat16, float8_e4m3fn, float8_e5m2",
+            (
+                "unknown format 'float8'; expected one of float64, float32, float16, bfloat16, float8_e4m3fn, "
+                "float8_e5m2, float8_e4m3fnuz, float8_e5m2fnuz, float8_e8m0fnu, float6_e2m3fn, float6_e3m2fn, "
+                "float4_e2m1fn"
+            ),
         ),
         (lambda: FLOAT8_E4M3FN.infinity_bits, "float8_e4m3fn has no infinity; its greatest number is 0x7e"),
         (lambda: FLOAT8_E4M3FN.value(0x7F), "expected a finite float8_e4m3fn, got bits 0x7f"),

@@ -11,10 +11,16 @@ import pytest
 
 from gradproof.backends.base import Traits
 from gradproof.formats import get_format
+from gradproof.measure.conversion import judge_conversion
+from gradproof.strategies import conversion_bits
 from tests.properties.stubs import Offer
 from tests.properties.subjects import Call, outcome, verdict
 
+STORED = (
+    "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu", "float6_e2m3fn", "float6_e3m2fn", "float4_e2m1fn",
+)  # fmt: skip
 KINDS = {
+    **{name: getattr(ml_dtypes, name) for name in STORED},
     "float32": np.float32,
     "float16": np.float16,
     "bfloat16": ml_dtypes.bfloat16,
@@ -80,6 +86,50 @@ def test_a_conversion_that_rounds_once_passes(source: str, target: str) -> None:
     assert cell.measured == {"overflow": beyond, "infinity": beyond, "sign_of_zero": "kept"}
 
 
+@pytest.mark.parametrize("source", ["float64", "float32", "bfloat16"])
+@pytest.mark.parametrize("target", STORED)
+def test_a_conversion_to_a_format_that_only_stores_numbers_passes(source: str, target: str) -> None:
+    convert = right(target)
+    if target == "float8_e8m0fnu":  # ml_dtypes rounds up what lies between its two least numbers
+        least = 2.0**-127
+        convert = changed(target, lambda x, y: np.where((x > 0) & (x < 1.5 * least), least, y))
+    cell = verdict("conversion", f"to_{target}", [convert], source)
+    assert cell.status == "pass", cell.reason
+    assert cell.measured["overflow"] == ("saturated" if target.endswith("fn") else "nan")
+    assert (cell.measured.get("nan") is None) == (not target.endswith("fn"))
+    if target == "float8_e8m0fnu":
+        assert (cell.measured["zero"], cell.measured["negative"]) == ("nan", "nan")
+
+
+def test_ml_dtypes_rounds_up_beside_the_least_scale() -> None:
+    cell = verdict("conversion", "to_float8_e8m0fnu", [right("float8_e8m0fnu")], "float32")
+    assert cell.status == "fail"
+    assert cell.certificate is not None
+    assert cell.certificate.expected is not None
+    assert float.fromhex(cell.certificate.expected.hex) == 2.0**-127
+
+
+@pytest.mark.parametrize("source", ["float32", "bfloat16"])
+@pytest.mark.parametrize("target", ["float8_e4m3fnuz", "float8_e5m2fnuz", "float4_e2m1fn", "float6_e3m2fn"])
+def test_ties_away_from_zero_fail_in_every_small_format(source: str, target: str) -> None:
+    found = outcome("conversion", f"to_{target}", [changed(target, half_away(target))], source)
+    assert any("did not go to the even neighbour" in v.explanation for v in found.violations)
+
+
+@pytest.mark.parametrize("target", ["float16", "bfloat16"])
+def test_right_casts_are_silent_and_truncating_ones_are_not_whatever_the_seed(target: str) -> None:
+    """The samples of many seeds, judged as the cell judges them; benchmarks/small_formats.py does it for 10^5."""
+    fmt, wide = get_format(target), get_format("float32")
+    for seed in range(40):
+        x = conversion_bits(wide, fmt, 64, seed)
+        x = x[:: max(1, x.size // 4096)]
+        with np.errstate(all="ignore"):
+            got = x.view(np.float32).astype(KINDS[target]).astype(np.float32).view(np.uint32)
+            cut = x & np.uint32(-1 << (wide.precision - fmt.precision) & 0xFFFF_FFFF)
+        assert not judge_conversion(x, got, wide, fmt).failing.any()
+        assert judge_conversion(x, cut, wide, fmt).failing.any()
+
+
 def saturated(largest: float) -> Callable[[Any, Any], Any]:
     return lambda x, y: np.where(~np.isnan(x) & ~np.isfinite(y), np.copysign(largest, x), y)
 
@@ -91,10 +141,10 @@ def test_a_format_without_infinity_may_saturate_instead(source: str) -> None:
     assert cell.measured["overflow"] == cell.measured["infinity"] == "saturated"
 
 
-def test_a_format_with_infinity_may_not() -> None:
-    cell = verdict("conversion", "to_float8_e5m2", [changed("float8_e5m2", saturated(57344.0))], "float32")
-    assert cell.status == "fail"
-    assert cell.measured["overflow"] == "saturated"
+def test_eight_bits_with_an_infinity_may_saturate_and_sixteen_may_not() -> None:
+    for target, largest, status in (("float8_e5m2", 57344.0, "pass"), ("float16", 65504.0, "fail")):
+        cell = verdict("conversion", f"to_{target}", [changed(target, saturated(largest))], "float32")
+        assert (cell.status, cell.measured["overflow"]) == (status, "saturated")
 
 
 def test_overflow_must_be_one_thing_for_all_numbers() -> None:

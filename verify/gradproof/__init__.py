@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gradproof.backends.base import Backend, Implementation
     from gradproof.engine.declared.implementations import implements
     from gradproof.engine.declared.own_properties import property  # noqa: A004  the vocabulary's word, used as gp.property
+    from gradproof.engine.declared.roundings import quantizes_blocks, rounds_stochastically
     from gradproof.engine.ledger.known import known
     from gradproof.engine.properties.property import Outcome, Property, Violations
     from gradproof.engine.running.api import run
@@ -43,6 +44,8 @@ _HOMES = {
     "known": "gradproof.engine.ledger.known",
     "piecewise": "gradproof.functions",
     "property": "gradproof.engine.declared.own_properties",
+    "quantizes_blocks": "gradproof.engine.declared.roundings",
+    "rounds_stochastically": "gradproof.engine.declared.roundings",
     "run": "gradproof.engine.running.api",
     "run_sweep": "gradproof.sweep.api",
 }
@@ -67,6 +70,8 @@ __all__ = [
     "known",
     "piecewise",
     "property",
+    "quantizes_blocks",
+    "rounds_stochastically",
     "run",
     "run_sweep",
 ]

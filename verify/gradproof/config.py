@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 from gradproof.errors import UsageError
 from gradproof.files.destinations import STDOUT
 from gradproof.files.reading import parsed_toml, read_text, shortened, unfit
-from gradproof.formats import FORMATS, SHORT_NAMES, SPELLINGS
+from gradproof.formats import FORMATS, SHORT_NAMES, SPELLINGS, STORED_FORMATS, judged_format
 from gradproof.spelling import spelled, suggestion
 
 TABLE: Final = "tool.gradproof"
@@ -249,6 +249,8 @@ def _name(setting: Setting, item: Any, value: Any, where: str) -> str:
     if not isinstance(item, str):
         raise _wrong("a name in quotes" + (", or a list of them" if setting.repeatable else ""), value, where)
     named = spelled(item, setting.choices, setting.spellings)
+    if setting.name == "format" and spelled(item, STORED_FORMATS, SPELLINGS) in STORED_FORMATS:
+        judged_format(item)  # raises, and says what they are for
     if setting.choices and named not in setting.choices:
         near = suggestion(item, setting.choices, setting.shorts, least=0.75)
         hint = f"; did you mean {near!r}?" if near else ""

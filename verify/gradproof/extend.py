@@ -67,8 +67,11 @@ if TYPE_CHECKING:
     )
     from gradproof.formats.arrays import Bits, Floats, Ints
     from gradproof.functions import Function, exact, function, get_function, piecewise
+    from gradproof.functions.function import Kind
+    from gradproof.functions.roundings import Seeded, block_exponents
     from gradproof.interrupts import interruptible
     from gradproof.measure import Contract, Judgement, contract, conversion
+    from gradproof.measure.bias import RoundedWay, rounded_way
     from gradproof.measure.contracts import STABLE, TRAINING
     from gradproof.measure.severity import (
         FAULT,
@@ -147,6 +150,7 @@ _HOMES: Final = {
     "FAULT": "gradproof.measure.severity",
     "ImplementationFault": "gradproof.errors",
     "Judgement": "gradproof.measure",
+    "Kind": "gradproof.functions.function",
     "LARGE": "gradproof.measure.severity",
     "LARGE_ERROR": "gradproof.measure.severity",
     "LOST_SIGNAL": "gradproof.measure.severity",
@@ -155,18 +159,22 @@ _HOMES: Final = {
     "Pointwise": "gradproof.engine.properties.pointwise",
     "Probe": "gradproof.engine.subject.probe",
     "Property": "gradproof.engine.properties.property",
+    "RoundedWay": "gradproof.measure.bias",
     "SMALL_ERROR": "gradproof.measure.severity",
     "STABLE": "gradproof.measure.contracts",
+    "Seeded": "gradproof.functions.roundings",
     "TRAINING": "gradproof.measure.contracts",
     "Unsupported": "gradproof.errors",
     "Violations": "gradproof.engine.properties.property",
     "WRONG_BRANCH": "gradproof.measure.severity",
     "WRONG_CLASS": "gradproof.measure.severity",
     "batches": "gradproof.strategies",
+    "block_exponents": "gradproof.functions.roundings",
     "classify": "gradproof.measure.severity",
     "conversion": "gradproof.measure",
     "landmark_bits": "gradproof.strategies",
     "landmark_ordinals": "gradproof.strategies",
+    "rounded_way": "gradproof.measure.bias",
     "search": "gradproof.engine.properties.search",
     # the oracle
     "BY_EXACT": "gradproof.oracle.reference",
@@ -306,6 +314,7 @@ __all__ = [
     "ImplementationFault",
     "Ints",
     "Judgement",
+    "Kind",
     "Ledger",
     "Oracle",
     "Outcome",
@@ -317,7 +326,9 @@ __all__ = [
     "Property",
     "Reference",
     "ReferenceRow",
+    "RoundedWay",
     "RunResult",
+    "Seeded",
     "Since",
     "Space",
     "Traits",
@@ -329,6 +340,7 @@ __all__ = [
     "arrays",
     "availability",
     "batches",
+    "block_exponents",
     "bulk",
     "call_checks",
     "chosen_backends",
@@ -367,6 +379,7 @@ __all__ = [
     "read_results",
     "results_text",
     "reverse_passes",
+    "rounded_way",
     "rows_of",
     "search",
     "short_format",

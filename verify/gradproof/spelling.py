@@ -14,6 +14,13 @@ FORMAT_NAMES: Final = {
     "bfloat": "bfloat16", "brainfloat16": "bfloat16",
     "e4m3": "float8_e4m3fn", "float8e4m3": "float8_e4m3fn", "fp8e4m3": "float8_e4m3fn", "fp8e4m3fn": "float8_e4m3fn",
     "e5m2": "float8_e5m2", "float8e5m2": "float8_e5m2", "fp8e5m2": "float8_e5m2",
+    "fp8e4m3fnuz": "float8_e4m3fnuz", "fp8e5m2fnuz": "float8_e5m2fnuz",
+    "e8m0": "float8_e8m0fnu", "float8e8m0": "float8_e8m0fnu", "fp8e8m0": "float8_e8m0fnu",
+    "fp8e8m0fnu": "float8_e8m0fnu", "ue8m0": "float8_e8m0fnu",
+    "e2m3": "float6_e2m3fn", "float6e2m3": "float6_e2m3fn", "fp6e2m3": "float6_e2m3fn", "fp6e2m3fn": "float6_e2m3fn",
+    "e3m2": "float6_e3m2fn", "float6e3m2": "float6_e3m2fn", "fp6e3m2": "float6_e3m2fn", "fp6e3m2fn": "float6_e3m2fn",
+    "e2m1": "float4_e2m1fn", "float4e2m1": "float4_e2m1fn", "fp4e2m1": "float4_e2m1fn", "fp4e2m1fn": "float4_e2m1fn",
+    "fp4": "float4_e2m1fn", "float4": "float4_e2m1fn",
 }  # fmt: skip
 """What else formats are called, beside the short names that they carry themselves. ``float`` is none of them: it is 64
 bits in Python and NumPy, 32 in C and PyTorch."""
@@ -26,6 +33,7 @@ FUNCTION_NAMES: Final = {
     "geluerf": "gelu",
     "lrelu": "leaky_relu",
     "absolute": "abs", "fabs": "abs", "clip": "clamp",
+    **{f"to{spelling}": f"to_{name}" for spelling, name in FORMAT_NAMES.items() if name != "float64"},
 }  # fmt: skip
 """What else functions of the catalogue are called, at their usual parameters."""
 
@@ -51,7 +59,9 @@ def suggestion(name: str, known: Iterable[str], others: Mapping[str, str] | None
 
     Letters in another order are the likeliest slip: bf61 is bf16, not fp64.
     """
-    names = {_folded(key): value for key, value in (others or {}).items()} | {_folded(one): one for one in known}
+    known = list(known)
+    names = {_folded(key): value for key, value in (others or {}).items() if value in known}
+    names |= {_folded(one): one for one in known}
     turned = {names[one] for one in names if sorted(one) == sorted(_folded(name))}
     if len(turned) == 1:
         return turned.pop()

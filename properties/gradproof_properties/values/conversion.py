@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from gradproof.extend import Bits, Evidence, Format, Outcome, Pointwise, Probe, Property, Violations, conversion
+from gradproof.extend import Bits, Evidence, Format, Kind, Outcome, Pointwise, Probe, Property, Violations, conversion
 from gradproof.extend import arrays as fa
 
 PART: Final = 1 << 20
@@ -24,10 +24,13 @@ class Conversion(Property):
     statement: ClassVar[str] = (
         "Converting from a wider format rounds once, to nearest, ties to even, gradually among the subnormals. What "
         "overflows becomes infinity; where the target has none all of it becomes NaN, or all of it the greatest "
-        "number. A NaN stays a NaN. The sign of zero is recorded."
+        "number, which 8 bits with an infinity may do too. A NaN stays a NaN where there is one. What an unsigned "
+        "target makes of negative numbers is one thing for all. These conventions are recorded, as the sign of zero is."
     )
-    source: ClassVar[str] = "IEEE 754-2019, sections 4.3.1, 5.4.2, 7.4; OCP 8-bit Floating Point Specification"
-    about_conversions: ClassVar[bool] = True
+    source: ClassVar[str] = (
+        "IEEE 754-2019, sections 4.3.1, 5.4.2, 7.4; OCP 8-bit Floating Point and Microscaling Specifications"
+    )
+    about: ClassVar[Kind] = "nearest"
     tries_witnesses: ClassVar[bool] = True
 
     def check(self, probe: Probe, order: int) -> Outcome:
@@ -91,24 +94,33 @@ def _chosen(rows: Violations, chosen: Any, fault: str, target: Format, between: 
 
 
 def _recorded(bits: Bits, got: Bits, source: Format, target: Format) -> dict[str, str]:
-    """What finite numbers beyond the target, the infinities and the signs of zeros became."""
+    """What became of finite numbers beyond the target, of infinities and signs of zeros, and of what else has no place
+    in the target.
+    """
     x, g = fa.values(bits, source), fa.values(got, source)
-    beyond = np.isfinite(x) & ~np.isfinite(fa.values(conversion.converted(bits, source, target), source))
-    zero = g == 0
-    kept = bool((np.signbit(g) == np.signbit(x))[zero].all())
-    return {
-        "overflow": _became(g[beyond]),
-        "infinity": _became(g[np.isinf(x)]),
-        "sign_of_zero": "kept" if kept else "lost",
-    }
+    threshold = float(target.overflow_threshold)  # exact: a number of some more bits than the target's
+    beyond = np.isfinite(x) & (np.abs(x) >= threshold) & (target.signed | (x > 0))
+    if not target.overflows(target.overflow_threshold):
+        beyond &= np.abs(x) != threshold
+    found = {"overflow": _became(g[beyond]), "infinity": _became(g[np.isinf(x) & (target.signed | (x > 0))])}
+    if target.has_minus_zero:
+        zero = g == 0
+        found["sign_of_zero"] = "kept" if (np.signbit(g) == np.signbit(x))[zero].all() else "lost"
+    if not target.has_nan:
+        kinds = np.unique(g[np.isnan(x)])
+        found["nan"] = "mixed" if kinds.size > 1 else f"{kinds[0]:.9g}" if kinds.size else "none"
+    if not target.signed:
+        found["zero"] = _became(g[x == 0], "least")
+        found["negative"] = _became(g[(x < 0) & (x > -threshold)], "number")
+    return found
 
 
-def _became(results: Any) -> str:
-    """One word for all of ``results``: nan, infinity, saturated; ``mixed`` for several, ``none`` without any."""
+def _became(results: Any, finite: str = "saturated") -> str:
+    """One word for all of ``results``: nan, infinity, or ``finite``; ``mixed`` for several, ``none`` without any."""
     words = {
         "nan": bool(np.isnan(results).any()),
         "infinity": bool(np.isinf(results).any()),
-        "saturated": bool(np.isfinite(results).any()),
+        finite: bool(np.isfinite(results).any()),
     }
     seen = [word for word, there in words.items() if there]
     return "none" if not seen else seen[0] if len(seen) == 1 else "mixed"

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from gradproof.backends.base import Implementation
-from gradproof.formats import FORMATS, Format, wider_formats
+from gradproof.formats import ALL_FORMATS, STORED_FORMATS, Format, wider_formats
 
 Row = Callable[[str, Mapping[str, Any]], Implementation | None]
 """A framework's factory: its implementation of a function with these parameters, or None if it has none."""
@@ -54,13 +54,14 @@ ROWS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("to_bfloat16", {}),
     ("to_float8_e4m3fn", {}),
     ("to_float8_e5m2", {}),
+    *((f"to_{target}", {}) for target in STORED_FORMATS),
 )
 """Function and parameters, the parameters complete and named as in the function's specification."""
 
 
 def target_of(function: str) -> Format | None:
     """The format to which a catalogued conversion rounds (``to_float16``: float16); None for other functions."""
-    return FORMATS.get(function.removeprefix("to_")) if function.startswith("to_") else None
+    return ALL_FORMATS.get(function.removeprefix("to_")) if function.startswith("to_") else None
 
 
 def conversion(function: str, backend: str, name: str, convert: Callable[..., Any]) -> Implementation:

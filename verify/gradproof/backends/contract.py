@@ -150,14 +150,14 @@ def check_format(implementation: Implementation, got: Any, expected: Any, dtypes
 
 
 def result_bits(
-    implementation: Implementation, results: T, width: int, fmt: Format, bits_of: Callable[[T, Format], Bits]
+    implementation: Implementation, results: T, kept: bool, fmt: Format, bits_of: Callable[[T, Format], Bits]
 ) -> Bits:
-    """The bits in ``fmt`` of results whose elements have ``width`` bits; ``bits_of`` reads an array in its own format.
+    """The bits in ``fmt`` of results that ``kept`` the input's type; ``bits_of`` reads an array in its own format.
 
     What a conversion returns in its target format is widened here, exactly: a framework might flush on the way.
     """
     target = implementation.narrows_to
-    if target is None or width == fmt.width:
+    if target is None or kept:
         return bits_of(results, fmt)
     narrow = get_format(target)
     return round_by_quantum(values(bits_of(results, narrow), narrow), fmt)

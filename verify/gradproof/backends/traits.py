@@ -24,7 +24,10 @@ def probe(multiply: Callable[[Bits, Bits], Bits], fmt: Format) -> Traits:
 
     FTZ: the least normal number times 1/2 is a normal times a normal; only a flushed result is 0.
     DAZ: half the least normal number times 4 has a normal result; only an input read as zero gives 0.
+    A format without subnormal numbers has nothing to flush.
     """
+    if not fmt.signed:
+        return Traits(flushes_results=False, zeros_inputs=False)
     half_least_normal = 1 << (fmt.precision - 2)
     product = multiply(_full(fmt.min_normal_bits, fmt), _full(_power_of_two(-1, fmt), fmt))
     flushes = bool(np.any(magnitudes(product, fmt) == 0))

@@ -64,7 +64,7 @@ def script(probe: Probe, task: Task, bits: int, path: str | None) -> str:
     free = CONVENTIONS.get(probe.oracle.certified(bits, fmt, task.order).kind, "")
     exact = [f"expected = None  # a convention: {free} is right"]
     if probe.target is not None and task.order == 0:
-        exact = conversions.rounding(bits, fmt, probe.target, saturate=probe.saturates)
+        exact = conversions.rounding(bits, fmt, probe.target, probe.conventions)
     elif not free:
         exact = _mathematics(task, fmt, bits)
     return "\n".join(

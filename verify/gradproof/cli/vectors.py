@@ -93,9 +93,11 @@ def parameters(texts: dict[str, str]) -> dict[str, Any]:
 
 def check_conversion(function: Function, fmt: Format, order: int) -> None:
     """UsageError for a conversion from a format that is no wider than its target, and for its derivative."""
+    from gradproof.formats import get_format
+
     if function.rounds_to is None:
         return
-    target = FORMATS[function.rounds_to]
+    target = get_format(function.rounds_to)
     if target.width >= fmt.width:
         raise UsageError(f"expected a format wider than {target.name} for {function.name}, got {fmt.name}")
     if order:
@@ -133,6 +135,7 @@ def inputs_of(function: Function, fmt: Format, options: dict[str, Any]) -> tuple
 
     from gradproof.engine.request.selection import DEFAULT_SEED
     from gradproof.formats import arrays as fa
+    from gradproof.formats import get_format
     from gradproof.strategies import conversion_bits, landmark_bits, stratified
 
     if chosen := chosen_range(fmt, options):
@@ -146,7 +149,7 @@ def inputs_of(function: Function, fmt: Format, options: dict[str, Any]) -> tuple
         raise UsageError(f"expected --points as a power of two from 2 to {MOST}, got {count}")
     seed = DEFAULT_SEED if options["seed"] is None else parse(BY_NAME["seed"], options["seed"], "--seed")
     if function.rounds_to is not None:
-        some = conversion_bits(fmt, FORMATS[function.rounds_to], count, seed)
+        some = conversion_bits(fmt, get_format(function.rounds_to), count, seed)
     else:
         some = np.concatenate([stratified(fmt, count, seed), landmark_bits(function, fmt)])
     special = [0, 1, fmt.min_normal_bits, fmt.max_bits, fmt.last_bits, fmt.nan_bits, fmt.last_bits + 1]

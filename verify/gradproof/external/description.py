@@ -111,7 +111,7 @@ class Elsewhere:
             assert self.inputs is not None
             count = self.inputs[1] - self.inputs[0] + 1
         raw = Path(self.results).suffix.lower() in (".bin", ".raw")
-        widened = raw and Path(self.results).is_file() and Path(self.results).stat().st_size == count * fmt.width // 8
+        widened = raw and Path(self.results).is_file() and Path(self.results).stat().st_size == count * fmt.stored_bytes
         return opened(self.results, (fmt, target) if widened else (target, fmt), "results")
 
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from gradproof.errors import UsageError, WriteError
 from gradproof.files.destinations import STDOUT, kind_of
-from gradproof.formats import FORMATS, Format
+from gradproof.formats import Format, get_format
 from gradproof.formats.arrays import Bits, storage
 
 RAW: Final = (".bin", ".raw")
@@ -32,7 +32,7 @@ SAFETENSORS: Final = ".safetensors"
 SUFFIXES: Final = (*RAW, NPY, SAFETENSORS)
 SAFETENSORS_TYPES: Final = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "F8_E4M3": "float8_e4m3fn",
-    "F8_E5M2": "float8_e5m2",
+    "F8_E5M2": "float8_e5m2", "F8_E8M0": "float8_e8m0fnu",
 }  # fmt: skip
 """https://github.com/huggingface/safetensors, the formats that are judged here; U8 to U64 and I8 to I64 are bits."""
 INTEGERS: Final = {f"{kind}{width}": width for kind in "UI" for width in (8, 16, 32, 64)}
@@ -136,7 +136,7 @@ def write(path: str, fmt: Format, count: int, parts: Iterable[Bits]) -> None:
 def npy_head(fmt: Format, count: int) -> bytes:
     """The header of a .npy file of version 1.0 (numpy.lib.format)."""
     own = {"float64": "<f8", "float32": "<f4", "float16": "<f2"}
-    kind = own.get(fmt.name, f"<u{fmt.width // 8}" if fmt.width > 8 else "|u1")
+    kind = own.get(fmt.name, f"<u{fmt.stored_bytes}" if fmt.width > 8 else "|u1")
     text = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': ({count},), }}"
     text += " " * (-(len(text) + 11) % 64) + "\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode("latin1")
@@ -145,7 +145,7 @@ def npy_head(fmt: Format, count: int) -> bytes:
 def safetensors_head(fmt: Format, count: int) -> bytes:
     """The header of a .safetensors file with one tensor, ``vectors``."""
     kind = next(name for name, own in SAFETENSORS_TYPES.items() if own == fmt.name)
-    tensor = {"dtype": kind, "shape": [count], "data_offsets": [0, count * fmt.width // 8]}
+    tensor = {"dtype": kind, "shape": [count], "data_offsets": [0, count * fmt.stored_bytes]}
     text = json.dumps({"vectors": tensor}).encode()
     text += b" " * (-len(text) % 8)
     return struct.pack("<Q", len(text)) + text
@@ -190,12 +190,12 @@ def _names(formats: Sequence[Format]) -> str:
 
 def _raw(file: Path, size: int, formats: Sequence[Format], what: str) -> VectorFile:
     fmt = formats[0]
-    if size % (fmt.width // 8):
+    if size % (fmt.stored_bytes):
         raise UsageError(
-            f"expected {what} in {file} as {fmt.width // 8} bytes each ({fmt.name}), got {size:,} bytes, which is no "
+            f"expected {what} in {file} as {fmt.stored_bytes} bytes each ({fmt.name}), got {size:,} bytes, which is no "
             "multiple: it is cut off, or of another format"
         )
-    return VectorFile(file, fmt, 0, size // (fmt.width // 8))
+    return VectorFile(file, fmt, 0, size // fmt.stored_bytes)
 
 
 def _checked(
@@ -207,11 +207,11 @@ def _checked(
     ``where``: the offset of the first element, and how many there are.
     """
     name, width = kind
-    fitting = [f for f in formats if name == f.name or (name is None and width == f.width)]
+    fitting = [f for f in formats if name == f.name or (name is None and width == 8 * f.stored_bytes)]
     if not fitting:
         raise UsageError(
             f"expected {what} in {file} as {_names(formats)}, or its bit patterns as integers of "
-            f"{' or '.join(dict.fromkeys(str(f.width) for f in formats))} bits, got {shown}"
+            f"{' or '.join(dict.fromkeys(str(8 * f.stored_bytes) for f in formats))} bits, got {shown}"
         )
     offset, count = where
     have = (size - offset) // (width // 8)
@@ -266,7 +266,7 @@ def _safetensors(file: Path, tensor: str, size: int, formats: Sequence[Format], 
         named = ", ".join(sorted(tensors)[:8])
         raise UsageError(f"expected {what} in one tensor of {file}, got {got}; name one as {file}:NAME, out of {named}")
     name = SAFETENSORS_TYPES.get(kind)
-    width = FORMATS[name].width if name else INTEGERS.get(kind, 0)
+    width = get_format(name).width if name else INTEGERS.get(kind, 0)
     known = (name, width) if width else ("", 8)
     if width and end - begin != math.prod(shape) * width // 8:
         raise UsageError(f"expected {what} in {file} as {shape} of {kind}, got {end - begin:,} bytes of it")

@@ -19,11 +19,11 @@ Bits = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-_STORAGE = {8: np.uint8, 16: np.uint16, 32: np.uint32, 64: np.uint64}
+_STORAGE = {4: np.uint8, 6: np.uint8, 8: np.uint8, 16: np.uint16, 32: np.uint32, 64: np.uint64}
 
 
 def storage(fmt: Format) -> np.dtype[Any]:
-    """The unsigned integer dtype that holds one bit pattern of ``fmt``."""
+    """The unsigned integer dtype that holds one bit pattern of ``fmt``, in its low bits where it is wider."""
     return np.dtype(_STORAGE[fmt.width])
 
 
@@ -81,20 +81,27 @@ def round_values(x: Floats, fmt: Format, *, saturate: bool = False) -> Bits:
 def round_by_quantum(x: Floats, fmt: Format, *, saturate: bool = False) -> Bits:
     """The same rounding with no cast: casts to bfloat16 may go through float32 and round twice.
 
-    What overflows, and an infinity, gives infinity, a NaN in a format without one, or with ``saturate`` the greatest
-    number (see ``Format.round``). Signs are kept, those of NaNs included.
+    What overflows, and an infinity, gives infinity, a NaN in a format without one, or with ``saturate`` (and where
+    there is no NaN either) the greatest number; a NaN gives +0 where there is none (see ``Format.round``). Signs are
+    kept, those of NaNs included, as far as the format has them.
     """
     x = np.asarray(x, dtype=np.float64)
     magnitude = np.where(np.isfinite(x), np.abs(x), 0.0)
     quantum = quantum_exponents(magnitude, fmt)
-    units = np.rint(np.ldexp(magnitude, -quantum)).astype(np.int64)
+    scaled = np.ldexp(magnitude, -quantum)
+    # A significand of one bit is never even: ties go away from zero, and 1 is the least.
+    units = (np.rint(scaled) if fmt.precision > 1 else np.maximum(np.floor(scaled + 0.5), 1)).astype(np.int64)
     base = (quantum - (fmt.e_min - fmt.precision + 1)) << (fmt.precision - 1)
     # The implicit bit of a normal number is part of ``units`` and adds one exponent step to ``base``.
-    pattern = base + units
+    pattern = base + units - (not fmt.signed)
     overflow = fmt.max_bits if saturate else fmt.overflow_bits
     pattern = np.where((pattern > fmt.max_bits) | np.isinf(x), overflow, pattern)
-    pattern = np.where(np.isnan(x), fmt.nan_bits, pattern).astype(np.uint64)
-    pattern = np.where(np.signbit(x), pattern | np.uint64(fmt.sign_bit), pattern)
+    nowhere = np.isnan(x) if fmt.signed else ~(x > 0)
+    pattern = np.where(nowhere, fmt.undefined_bits, pattern).astype(np.uint64)
+    negative = np.signbit(x)
+    if not fmt.has_minus_zero:  # where zero has no sign it would be the NaN, which has none either
+        negative &= (pattern != 0) & (pattern != fmt.undefined_bits)
+    pattern = np.where(negative, pattern | np.uint64(fmt.sign_bit), pattern)
     return pattern.astype(storage(fmt))
 
 
@@ -115,24 +122,32 @@ def require_gradual_underflow() -> None:
 
 def is_nan(bits: Bits, fmt: Format) -> npt.NDArray[np.bool_]:
     """Where ``bits`` encode a NaN."""
+    if fmt.nan == "minus-zero":
+        return np.asarray(np.asarray(bits) == fmt.nan_bits)
     return magnitudes(bits, fmt) > fmt.last_bits
+
+
+def same(bits: Bits, others: Bits, fmt: Format) -> npt.NDArray[np.bool_]:
+    """Where two arrays hold the same pattern; one NaN is as good as another."""
+    equal: npt.NDArray[np.bool_] = (bits == others) | (is_nan(bits, fmt) & is_nan(others, fmt))
+    return equal
 
 
 def is_finite(bits: Bits, fmt: Format) -> npt.NDArray[np.bool_]:
     """Where ``bits`` encode a finite number."""
-    return magnitudes(bits, fmt) <= fmt.max_bits
+    return (magnitudes(bits, fmt) <= fmt.max_bits) & ~is_nan(bits, fmt)
 
 
 def magnitudes(bits: Bits, fmt: Format) -> Ints:
     """The patterns without their sign, as int64."""
-    mask = storage(fmt).type(fmt.sign_bit - 1)
+    mask = storage(fmt).type(fmt.magnitude_mask)
     magnitude: Ints = (np.asarray(bits, dtype=storage(fmt)) & mask).astype(np.int64)
     return magnitude
 
 
 def signs(bits: Bits, fmt: Format) -> npt.NDArray[np.bool_]:
     """Where the sign bit is set."""
-    negative: npt.NDArray[np.bool_] = (np.asarray(bits, dtype=storage(fmt)) >> storage(fmt).type(fmt.width - 1)) != 0
+    negative: npt.NDArray[np.bool_] = (np.asarray(bits, dtype=storage(fmt)) & storage(fmt).type(fmt.sign_bit)) != 0
     return negative
 
 
@@ -144,7 +159,7 @@ def ordinals(bits: Bits, fmt: Format) -> Ints:
 
 def from_ordinals(ordinal: npt.ArrayLike, fmt: Format) -> Bits:
     """Bits at the given positions (0 gives +0), clamped to the ends of the line."""
-    position = np.clip(np.asarray(ordinal, dtype=np.int64), -fmt.last_bits, fmt.last_bits)
+    position = np.clip(np.asarray(ordinal, dtype=np.int64), -fmt.last_bits if fmt.signed else 0, fmt.last_bits)
     magnitude = np.abs(position).astype(np.uint64)
     pattern = np.where(position < 0, magnitude | np.uint64(fmt.sign_bit), magnitude)
     return pattern.astype(storage(fmt))

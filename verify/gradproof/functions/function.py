@@ -27,6 +27,9 @@ Limit = Exact | Callable[[Mapping[str, Fraction]], Exact]
 Entry = Exact | Callable[..., Any] | None
 """A value declared at one point: a number, an infinity, NaN, or a constant ``lambda m, **params``."""
 Side = Literal["left", "right"]
+Kind = Literal["value", "nearest", "stochastic", "blocks"]
+ScaleRule = Callable[[Any], Any]
+"""From the greatest magnitudes of blocks, float64, to the exponents of their scales."""
 
 UNKNOWN_LIMITS: Final[tuple[None, None, None]] = (None, None, None)
 Turn = Point | tuple[Exact, Exact]
@@ -125,6 +128,10 @@ class Function:
     """Conditions on the parameters, each in words and as a test: ``(("beta > 0", ...),)``."""
     rounds_to: str | None = None
     """The format to which a conversion rounds its input; the pieces are then the identity."""
+    rounding: Kind = "nearest"
+    """How a conversion rounds: to ``nearest``, ``stochastic``ally, or ``blocks`` of numbers under one scale."""
+    scale: ScaleRule | str | None = None
+    """The rule by which a block finds its scale: see ``gradproof.quantizes_blocks``."""
     defaults: Mapping[str, Exact] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -222,6 +229,11 @@ class Function:
         """Name with the parameters that were bound: ``elu(alpha=2.0)``; text is quoted, since ``"0.1"`` is not 0.1."""
         shown = ", ".join(f"{k}={v!r}" for k, v in self.params.items())
         return f"{self.name}({shown})" if shown else self.name
+
+    @property
+    def kind(self) -> Kind:
+        """What claims may say about it: ``value`` of a function, else how a conversion rounds."""
+        return "value" if self.rounds_to is None else self.rounding
 
     @property
     def identity(self) -> str:

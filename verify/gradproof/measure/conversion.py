@@ -1,13 +1,14 @@
 """Judging a conversion to a narrower format: what one rounding gives, how far a result is from it, what went wrong.
 
 A conversion is judged in the wider source format, in which the result is handed back exactly. Its bound is correct
-rounding whatever the contract. In a target without infinity an overflow comes out as NaN or, where the conversion
-``saturate``s, as the greatest number (OFP8, see ``formats.format``); an infinity may come out as either.
+rounding whatever the contract. What a target has no nearest number for is left to ``Conventions``, each the same for
+all inputs; at an infinity and at zero, single inputs, either of two answers is right.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -28,18 +29,47 @@ MODERATE: Final = 8.0
 FAULTS: Final[dict[str, tuple[str, str]]] = {
     "nan": ("class-mismatch", "a NaN on one side only"),
     "lattice": ("class-mismatch", "the result is no number of {target}"),
+    "nowhere": ("class-mismatch", "{target} has no such number, and others like it gave something else"),
     "overflow": ("intermediate-overflow", "a number where {target} overflows (from {threshold} on), or the reverse"),
     "flush": ("flush", "a number was flushed to zero"),
     "twice": ("rounding", "rounded twice: through {between} the number becomes a tie"),
-    "tie": ("rounding", "a tie did not go to the even neighbour"),
+    "tie": ("rounding", "a tie did not go {tie}"),
     "nearest": ("rounding", "the result is not the nearest number of {target}"),
 }
 """What can be wrong with a conversion: its probable cause, and the sentence that says it."""
 
 
-def converted(inputs: Bits, source: Format, target: Format, *, saturate: bool = False) -> Bits:
+Negative = Literal["nan", "magnitude", "least"]
+SATURATING_WIDTH: Final = 8
+"""Widest format to which a conversion may saturate though it has an infinity: OFP8 declares both ways for E5M2."""
+
+
+@dataclass(frozen=True)
+class Conventions:
+    """What a conversion makes of numbers for which its target has no nearest one.
+
+    ``saturates``: an overflow gives the greatest number, in place of a NaN or, in 8 bits, of the infinity (OFP8). In a
+    format with neither it always does. ``negative``: in an unsigned format a negative number gives a NaN, or what its
+    magnitude or the least number would.
+    """
+
+    saturates: bool = False
+    negative: Negative = "nan"
+
+    def stand_in(self, x: Floats, target: Format) -> Floats:
+        """What is rounded in place of the numbers of which an unsigned target has none."""
+        if target.signed or self.negative == "nan":
+            return x
+        return np.where(x < 0, np.abs(x) if self.negative == "magnitude" else float(target.min_subnormal), x)
+
+
+PLAIN: Final = Conventions()
+
+
+def converted(inputs: Bits, source: Format, target: Format, conventions: Conventions = PLAIN) -> Bits:
     """``inputs`` rounded once to ``target`` and widened to ``source`` again; shape kept."""
-    rounded = fa.round_by_quantum(fa.values(inputs, source), target, saturate=saturate)
+    x = conventions.stand_in(fa.values(inputs, source), target)
+    rounded = fa.round_by_quantum(x, target, saturate=conventions.saturates)
     return fa.round_by_quantum(fa.values(rounded, target), source)
 
 
@@ -48,18 +78,19 @@ def judge_conversion(
     got: Bits,
     source: Format,
     target: Format,
+    conventions: Conventions = PLAIN,
     *,
-    saturate: bool = False,
     flushing: Flushing = NO_FLUSHING,
 ) -> Judgement:
     """Measure ``got``, in the source format, against ``inputs`` rounded once to ``target``; all of shape (n,).
 
-    ``u`` is in ulps of the target, the magnitude is 2 u. ``saturate`` as for ``Format.round``, of a target without
-    infinity. ``flushing`` says what the backend flushes: results in the target format, inputs in the source format.
+    ``u`` is in ulps of the target, the magnitude is 2 u. ``flushing`` says what the backend flushes: results in the
+    target format, inputs in the source format.
     """
     fa.require_gradual_underflow()
     x, g = fa.values(inputs, source), fa.values(got, source)
-    correct = _correct(x, g, target, saturate)
+    correct = _correct(x, g, target, conventions)
+    x = conventions.stand_in(x, target)
     with np.errstate(all="ignore"):
         mismatch = np.isnan(x) | np.isnan(g) | (np.isinf(x) & ~np.isinf(g)) | ~_on_lattice(g, target)
         mismatch |= np.isinf(g) & (np.sign(g) != np.sign(x))
@@ -67,7 +98,10 @@ def judge_conversion(
         # An infinity in place of a finite result counts as the first number beyond the format.
         measured = np.where(np.isinf(g), np.copysign(2.0 ** (target.e_max + 1), g), g)
         quantum = fa.quantum_exponents(x, target)
-        absolute = np.where(correct & ~np.isfinite(_rounded(x, target)), 0.0, np.abs(measured - x))
+        settled = ~np.isfinite(_rounded(x, target)) | (np.abs(x) >= float(target.overflow_threshold))
+        if not target.signed:
+            settled |= x <= float(target.min_subnormal)
+        absolute = np.where(correct & settled, 0.0, np.abs(measured - x))
         absolute = np.where(mismatch, np.inf, np.where(np.isnan(x), 0.0, absolute))
         u = np.minimum(np.ldexp(absolute, -quantum.astype(np.int32)), np.where(mismatch, np.inf, _LARGEST))
         m = u / (1.0 + np.ldexp(1.0, (fa.quantum_exponents(x, source) - quantum).astype(np.int32)))
@@ -104,6 +138,7 @@ def faults(inputs: Bits, got: Bits, source: Format, target: Format) -> tuple[npt
     with np.errstate(invalid="ignore"):
         tie = np.abs(g - x) == half
     rows = [
+        ("nowhere", (x <= 0) & (not target.signed)),
         ("nan", np.isnan(x) | (np.isnan(g) & ~beyond)),
         ("lattice", ~_on_lattice(g, target)),
         ("twice", twice),
@@ -117,28 +152,40 @@ def faults(inputs: Bits, got: Bits, source: Format, target: Format) -> tuple[npt
 def fault_text(fault: str, target: Format, between: str) -> str:
     """The sentence of a fault."""
     return FAULTS[fault][1].format(
-        target=target.name, between=between, threshold=f"{float(target.overflow_threshold):.10g}"
+        target=target.name,
+        between=between,
+        threshold=f"{float(target.overflow_threshold):.10g}",
+        tie="to the even neighbour" if target.precision > 1 else "away from zero",
     )
 
 
 _LARGEST: Final = float(np.finfo(np.float64).max)
 
 
-def _rounded(x: Floats, target: Format, *, saturate: bool = False) -> Floats:
-    return fa.values(fa.round_by_quantum(x, target, saturate=saturate), target)
+def _rounded(x: Floats, target: Format, conventions: Conventions = PLAIN) -> Floats:
+    x = conventions.stand_in(x, target)
+    return fa.values(fa.round_by_quantum(x, target, saturate=conventions.saturates), target)
 
 
-def _correct(x: Floats, g: Floats, target: Format, saturate: bool) -> Mask:
-    due = _rounded(x, target, saturate=saturate and not target.has_infinity)
+def _correct(x: Floats, g: Floats, target: Format, conventions: Conventions) -> Mask:
+    due = _rounded(x, target, conventions)
     correct: Mask = (g == due) | (np.isnan(g) & np.isnan(due))
+    infinite = np.isinf(x) & (target.signed | (x > 0))
     if not target.has_infinity:
-        correct |= np.isinf(x) & (np.isnan(g) | (g == np.copysign(float(target.max_value), x)))
+        correct |= infinite & (np.isnan(g) | (g == np.copysign(float(target.max_value), x)))
+    elif conventions.saturates:
+        correct |= infinite & (g == x)
+    if not target.has_nan:  # which number a NaN becomes is nobody's rule
+        correct |= np.isnan(x) & _on_lattice(g, target)
+    if not target.signed:
+        correct |= (x == 0) & (np.isnan(g) | (g == float(target.min_subnormal)))
+        correct |= np.isneginf(x) & np.isnan(g)
     return correct
 
 
 def _on_lattice(g: Floats, target: Format) -> Mask:
     """Where a result is a number of the target, an infinity of it or a NaN."""
-    held: Mask = np.isnan(g) | (_rounded(g, target) == g)
+    held: Mask = (np.isnan(g) & target.has_nan) | (_rounded(g, target) == g)
     return held
 
 
@@ -149,7 +196,7 @@ def _through(inputs: Bits, got: Bits, source: Format, target: Format) -> tuple[s
     for between in FORMATS.values():
         if source.width > between.width > target.width:
             twice = converted(converted(inputs, source, between), source, target)
-            rows = (twice == got) & (twice != due)
+            rows = fa.same(twice, got, source) & ~fa.same(twice, due, source)
             if rows.sum() > found.sum():
                 best, found = between.name, rows
     return best, found

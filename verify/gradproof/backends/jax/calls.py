@@ -45,6 +45,10 @@ DTYPES: Final[dict[str, Any]] = {
     "bfloat16": np.dtype(jnp.bfloat16),
     "float8_e4m3fn": np.dtype(jnp.float8_e4m3fn),
     "float8_e5m2": np.dtype(jnp.float8_e5m2),
+    "float8_e4m3fnuz": np.dtype(jnp.float8_e4m3fnuz),
+    "float8_e5m2fnuz": np.dtype(jnp.float8_e5m2fnuz),
+    "float8_e8m0fnu": np.dtype(jnp.float8_e8m0fnu),
+    "float4_e2m1fn": np.dtype(jnp.float4_e2m1fn),
 }
 
 _INTEGER: Final = {8: np.int8, 16: np.int16, 32: np.int32, 64: np.int64}
@@ -158,7 +162,7 @@ class Functions:
         x = array(lanes, fmt, self.device)
         y = self._called(implementation, x, call)
         check_unchanged(implementation, lanes, bits_of(x, fmt))
-        return result_bits(implementation, y, 8 * y.dtype.itemsize, fmt, bits_of)
+        return result_bits(implementation, y, y.dtype == DTYPES[fmt.name], fmt, bits_of)
 
     def on_device(self, implementation: Implementation, first: int, count: int, fmt: Format, call: Call) -> Any:
         """f^(order) at consecutive bit patterns, as ``Backend.on_device`` says; nothing travels."""

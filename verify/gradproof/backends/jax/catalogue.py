@@ -66,7 +66,10 @@ _FIXED: dict[str, dict[str, float]] = {"hardtanh": {"min": -1.0, "max": 1.0}, "s
 
 def row(function: str, params: Mapping[str, Any]) -> Implementation | None:
     """JAX's ``function`` with ``params``, or None if it has none with these."""
-    if target_of(function) is not None:
+    target = target_of(function)
+    if target is not None:
+        if target.name not in DTYPES:
+            return None
         return conversion(function, "jax", "jax.lax.convert_element_type", _converted)
     if function not in _PLAIN:
         return None

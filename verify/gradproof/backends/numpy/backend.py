@@ -189,7 +189,7 @@ def _checked_call(implementation: Implementation, lanes: Bits, fmt: Format, layo
         function = numpy_layouts.laid_out(implementation, checked, layout, fmt)
         y = called(implementation, function, x, unless_user(implementation, _lacks))
     check_unchanged(implementation, lanes, x.view(storage(fmt)))
-    return result_bits(implementation, y, 8 * y.itemsize, fmt, _bits)
+    return result_bits(implementation, y, y.dtype == x.dtype, fmt, _bits)
 
 
 def _cpu_capability() -> str:

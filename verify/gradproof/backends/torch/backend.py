@@ -169,7 +169,7 @@ class TorchBackend(Backend):
             result = self._calls.evaluated(
                 implementation, lanes, fmt, self._device, call, self._compiled if compiled else None
             )
-            answer = result_bits(implementation, result, 8 * result.element_size(), fmt, self._arrays.bits_of)
+            answer = result_bits(implementation, result, self._arrays.is_format(result, fmt), fmt, self._arrays.bits_of)
         return answer[: bits.size].reshape(bits.shape)
 
     def on_device(self, implementation: Implementation, first: int, count: int, fmt: Format, call: Call) -> Any:

@@ -93,7 +93,10 @@ _RENAMED = {(_FUNCTIONAL + "hardtanh", "min"): "min_val", (_FUNCTIONAL + "hardta
 
 def row(function: str, params: Mapping[str, Any]) -> Implementation | None:
     """PyTorch's ``function`` with ``params``, or None if it has none; softplus keeps its threshold."""
-    if target_of(function) is not None:
+    target = target_of(function)
+    if target is not None:
+        if target.name not in DTYPES:
+            return None
         return conversion(function, "torch", "torch.Tensor.to", _converted)
     if function not in _PLAIN:
         return None

@@ -25,6 +25,9 @@ DTYPES: Final = {
     "bfloat16": torch.bfloat16,
     "float8_e4m3fn": torch.float8_e4m3fn,
     "float8_e5m2": torch.float8_e5m2,
+    "float8_e4m3fnuz": torch.float8_e4m3fnuz,
+    "float8_e5m2fnuz": torch.float8_e5m2fnuz,
+    "float8_e8m0fnu": torch.float8_e8m0fnu,
 }
 _SIGNED: Final = {8: np.int8, 16: np.int16, 32: np.int32, 64: np.int64}
 _INTEGER: Final = {8: torch.int8, 16: torch.int16, 32: torch.int32, 64: torch.int64}
@@ -56,6 +59,11 @@ def consecutive(first: int, count: int, length: int, fmt: Format, device: torch.
     signed = first - (1 << fmt.width if first & fmt.sign_bit else 0)
     steps = torch.arange(length, device=device).clamp_(max=count - 1)
     return steps.add_(signed).to(_INTEGER[fmt.width]).view(DTYPES[fmt.name])
+
+
+def is_format(values: Tensor, fmt: Format) -> bool:
+    """Whether a tensor is of the format's dtype."""
+    return bool(values.dtype == DTYPES[fmt.name])
 
 
 def same_bits(one: Tensor, other: Tensor, fmt: Format) -> bool:

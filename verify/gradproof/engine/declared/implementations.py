@@ -14,10 +14,11 @@ from typing import Any, TypeVar
 from gradproof.backends.base import Implementation
 from gradproof.engine.ledger.known import Known, listed
 from gradproof.errors import UsageError
-from gradproof.formats import FORMATS, get_format
+from gradproof.formats import FORMATS, judged_format
 from gradproof.functions import Function, get_function
 from gradproof.functions.function import exact
 from gradproof.functions.registry import is_installed, meant
+from gradproof.functions.roundings import Seeded
 from gradproof.measure import Contract, contract_meant
 from gradproof.names import World, caller_world
 from gradproof.spelling import BACKEND_NAMES, backend_spelled
@@ -124,7 +125,7 @@ def declaration(
     if not isinstance(backend, str) or not backend.partition(":")[0]:
         raise UsageError(f"expected backend='numpy', 'torch' or 'jax', got backend={backend!r}")
     backend = backend_spelled(backend, set(BACKEND_NAMES.values()))
-    chosen = None if formats is None else tuple(get_format(f).name for f in _listed(formats))
+    chosen = None if formats is None else tuple(judged_format(f).name for f in _listed(formats))
     derivatives = _derivatives(derivative)
     declared = listed(known)
     if name is not None and not (isinstance(name, str) and name.strip()):
@@ -214,7 +215,7 @@ def named_in(module: object, found: Iterable[Implementation]) -> list[Implementa
 def _origin(implementation: Implementation) -> Any:
     """The callable that was decorated: of a row of a grid the one that the parameters were bound to."""
     call = implementation.call
-    return call.func if isinstance(call, _Row) else call
+    return call.func if isinstance(call, _Row | Seeded) else call
 
 
 def _called(implementation: Implementation, name: str) -> Implementation:
@@ -227,6 +228,11 @@ def _called(implementation: Implementation, name: str) -> Implementation:
 
 class _Row(partial):  # type: ignore[type-arg]
     """A callable with the parameters of one row of a grid."""
+
+
+def register_all(made: Iterable[Implementation]) -> None:
+    """Register implementations that were declared otherwise than by ``implements``."""
+    _registered.extend(made)
 
 
 def collect(action: Callable[[], None]) -> list[Implementation]:

@@ -39,6 +39,8 @@ def accounted_for(task: Task, selection: Selection, by: Explainer | None = None)
     them is then NumPy's.
     """
     claim = properties()[task.property]
+    if claim.about != "value":  # of conversions each result, or all of them together, is the claim's own matter
+        return None
     try:
         if claim.about_calls:
             probe: Probe = Probe(task, selection)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import shlex
+from typing import Final
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from gradproof.formats import Format
 from gradproof.formats import arrays as fa
 from gradproof.formats.arrays import Bits
 from gradproof.functions import Function, exact
+from gradproof.functions.function import Kind
 from gradproof.oracle import Certified
 from gradproof.results.formatting import finite_or_none, in_order
 from gradproof.results.model import Certificate, Enclosure, Interval, Number
@@ -29,9 +31,14 @@ def number(bits: int, fmt: Format) -> Number:
     return Number(fmt.bits_text(bits), fmt.hexfloat(bits), fmt.decimal(bits))
 
 
+USUAL_CLAIMS: Final[dict[Kind, str]] = {
+    "value": "accuracy", "nearest": "conversion", "stochastic": "stochastic-rounding", "blocks": "block-scaling",
+}  # fmt: skip
+
+
 def usual_claim(function: Function) -> str:
     """The claim that ``gradproof repro`` checks when none is named."""
-    return "accuracy" if function.rounds_to is None else "conversion"
+    return USUAL_CLAIMS[function.kind]
 
 
 def reproduction(task: Task, bits: int | None, source: str | None = None, selection: Selection | None = None) -> str:

@@ -15,6 +15,10 @@ ATS: Final[tuple[At, ...]] = ("kinks", "zeros", "nan")
 
 UNCHANGED: Final = "unchanged"
 """In place of a format, where a conversion hands back its input."""
+UNDERFLOW: Final = "underflow"
+"""In place of a format, where what is below the least number of an unsigned format becomes a NaN, as zero may."""
+LEAST_SCALE: Final = "least-scale"
+"""In place of a format, where what lies between the two least numbers of an unsigned format becomes the greater one."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,8 @@ class Deviation:
     * ``at``, a convention at single inputs of ``functions`` in the cells of ``claims``: ``kinks``, the function's
       breakpoints; ``zeros``, a zero input whose result is a zero; ``nan``, a NaN input.
     * ``through``, the second rounding of a conversion among ``functions``: the result is the input rounded to that
-      format first; or the input itself, ``unchanged``.
+      format first; or the input itself, ``unchanged``; or the second number of an unsigned format, for inputs between
+      that and the first, ``least-scale``, or a NaN for those below, ``underflow``.
     * ``fences``, for ``functions``: regions with a ceiling where nothing better is known; counted as such.
 
     A claim that relates several results is explained where it holds once the explained results that break the contract

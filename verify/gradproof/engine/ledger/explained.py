@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gradproof.engine.ledger.deviation import UNCHANGED, Deviation
+from gradproof.engine.ledger.deviation import LEAST_SCALE, UNCHANGED, UNDERFLOW, Deviation
 from gradproof.engine.properties.property import Violations
 from gradproof.engine.request.selection import Selection
 from gradproof.engine.request.task import Task
@@ -148,9 +148,16 @@ def _through(deviation: Deviation, probe: Probe, bits: Bits, got: Bits) -> Mask:
     for name in deviation.through:
         if name == UNCHANGED:
             explained |= got == bits
+        elif name == LEAST_SCALE:
+            size, least = np.abs(fa.values(bits, source)), float(target.min_subnormal)
+            between = (size > least) & (size < 2 * least) & (not target.signed)
+            explained |= between & (fa.values(got, source) == 2 * least)
+        elif name == UNDERFLOW:
+            below = (np.abs(fa.values(bits, source)) < float(target.min_subnormal)) & (not target.signed)
+            explained |= below & fa.is_nan(got, source)
         elif source.width > get_format(name).width >= target.width:
             once = converted(bits, source, get_format(name))
-            explained |= got == converted(once, source, target, saturate=probe.saturates)
+            explained |= fa.same(got, converted(once, source, target, probe.conventions), source)
     return explained
 
 

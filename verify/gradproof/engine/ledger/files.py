@@ -18,7 +18,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from gradproof.cache import toml
 from gradproof.config import check_known
-from gradproof.engine.ledger.deviation import ATS, UNCHANGED, Deviation
+from gradproof.engine.ledger.deviation import ATS, LEAST_SCALE, UNCHANGED, UNDERFLOW, Deviation
 from gradproof.engine.ledger.fence import Fence
 from gradproof.errors import UsageError
 from gradproof.files.reading import read_text
@@ -81,7 +81,7 @@ def _check(made: Deviation) -> None:
         get_formula(formula)
     for name in made.functions:
         get_function(name)
-    for fmt in (*made.formats, *(f for f in made.through if f != UNCHANGED)):
+    for fmt in (*made.formats, *(f for f in made.through if f not in (UNCHANGED, LEAST_SCALE, UNDERFLOW))):
         get_format(fmt)
     if made.at not in (None, *ATS):
         raise UsageError(f"expected at as one of {', '.join(ATS)}, got {made.at!r}")

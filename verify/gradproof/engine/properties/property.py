@@ -21,6 +21,7 @@ from gradproof.results.model import Curve, Evidence
 if TYPE_CHECKING:
     from gradproof.engine.subject.probe import Probe
     from gradproof.functions import Function
+    from gradproof.functions.function import Kind
 
 
 @dataclass
@@ -109,12 +110,12 @@ class Property(abc.ABC):
     functions: frozenset[str] | None = None
     """The functions that the claim names; None where ``applies`` says all."""
 
-    about_conversions: ClassVar[bool] = False
-    """Whether the claim is about conversions between formats; all others are about functions, and not about those."""
+    about: ClassVar[Kind] = "value"
+    """What the claim is about: values and derivatives of functions, or one kind of conversion between formats."""
 
     def concerns(self, function: Function, order: int) -> bool:
-        """Whether a cell is planned: conversions and functions apart, then ``applies``."""
-        return self.about_conversions == (function.rounds_to is not None) and self.applies(function, order)
+        """Whether a cell is planned: kinds of conversions and functions apart, then ``applies``."""
+        return self.about == function.kind and self.applies(function, order)
 
     def applies(self, function: Function, order: int) -> bool:
         """Whether the claim says anything about this function at this order."""

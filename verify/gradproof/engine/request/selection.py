@@ -9,7 +9,7 @@ from typing import Final
 from gradproof.errors import UsageError
 from gradproof.execution.executors import check_workers
 from gradproof.execution.timelimit import MOST_SECONDS
-from gradproof.formats import get_format
+from gradproof.formats import judged_format
 from gradproof.measure import get_contract
 from gradproof.spelling import BACKEND_NAMES, backend_spelled
 
@@ -84,7 +84,7 @@ class Selection:
     use_ledger: bool = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "formats", tuple(dict.fromkeys(get_format(name).name for name in self.formats)))
+        object.__setattr__(self, "formats", tuple(dict.fromkeys(judged_format(name).name for name in self.formats)))
         object.__setattr__(
             self, "backends", tuple(backend_spelled(name, set(BACKEND_NAMES.values())) for name in self.backends)
         )

@@ -29,7 +29,16 @@ from gradproof.formats.arrays import Bits, Floats
 from gradproof.functions import Function
 from gradproof.measure import Contract, Flushing, Judgement, get_contract, judge
 from gradproof.measure.causes import probable_cause
-from gradproof.measure.conversion import converted, fault_text, faults, judge_conversion
+from gradproof.measure.conversion import (
+    PLAIN,
+    SATURATING_WIDTH,
+    Conventions,
+    Negative,
+    converted,
+    fault_text,
+    faults,
+    judge_conversion,
+)
 from gradproof.measure.flushing import SeenFlushing, seen_flushing
 from gradproof.oracle import Certified, Oracle, Reference
 from gradproof.strategies import conversion_bits, landmark_bits, stratified
@@ -193,7 +202,7 @@ class Probe:
         if self.target is None or order:
             return due
         inputs = np.array([bits], fa.storage(self.format))
-        rounded = converted(inputs, self.format, self.target, saturate=self.saturates)
+        rounded = converted(inputs, self.format, self.target, self.conventions)
         return replace(due, bits=int(rounded[0]))
 
     def cause(self, bits: int, got: int, order: int, due: Certified, u: float) -> str:
@@ -230,9 +239,7 @@ class Probe:
         A conversion is held to correct rounding, without a reference.
         """
         if self.target is not None and order == 0:
-            return judge_conversion(
-                bits, got, self.format, self.target, saturate=self.saturates, flushing=self._converting
-            )
+            return judge_conversion(bits, got, self.format, self.target, self.conventions, flushing=self._converting)
         reference = self.references(bits)[order] if reference is None else reference
         return judge(
             bits, got, reference, self.format, order, self.contract, self.scale(order, reference), self.flushing(order)
@@ -248,13 +255,16 @@ class Probe:
         return Flushing.of(traits.flushes_results, traits.zeros_inputs, *zeros)
 
     @cached_property
-    def saturates(self) -> bool:
-        """Whether a conversion to a format without infinity gives the greatest number far beyond it, and not NaN."""
-        if self.target is None or self.target.has_infinity:
-            return False
-        beyond = np.array([4 * float(self.target.max_value)])
-        got = self.evaluate(fa.round_by_quantum(beyond, self.format))
-        return bool(np.isfinite(fa.values(got, self.format)[0]))
+    def conventions(self) -> Conventions:
+        """What a conversion makes of a number far beyond its target, and of a negative one if that is unsigned."""
+        target = self.target
+        if target is None or target.width > SATURATING_WIDTH:
+            return PLAIN
+        beyond = min(4 * float(target.max_value), float(self.format.max_value))
+        probes = np.array([beyond, -2.0])
+        got = fa.values(self.evaluate(fa.round_by_quantum(probes, self.format)), self.format)
+        negative: Negative = "nan" if np.isnan(got[1]) else "magnitude" if got[1] == 2 else "least"
+        return Conventions(bool(np.isfinite(got[0])), "nan" if target.signed else negative)
 
     @cached_property
     def _converting(self) -> Flushing:

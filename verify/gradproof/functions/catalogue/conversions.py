@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from gradproof.formats import STORED_FORMATS
 from gradproof.functions.catalogue.piecewise import INF, identity
 from gradproof.functions.function import Function
 
-TARGETS: Final = ("float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
+TARGETS: Final = ("float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2", *STORED_FORMATS)
 
 CONVERSIONS: Final[tuple[Function, ...]] = tuple(
     Function(

@@ -45,6 +45,7 @@ DEFAULT: Final = "float32"
 @click.option(
     "--against", metavar="MODE", help="Compare the results bit by bit with those of this mode.", **given("mode")
 )
+@click.option("--fail-on-difference", is_flag=True, help="Exit with 1 where the results of --against differ.")
 @click.option("--implementation", metavar="NAME", help="Only the implementation of this name.")
 @click.option("--contract", metavar="NAME", help=BY_NAME["contract"].help, **given("contract"))
 @click.option(
@@ -73,16 +74,23 @@ def sweep_command(**options: Any) -> int:
     Every finished part is kept at once. The same command again goes on where it was stopped, and the result is the
     same to the last bit, whatever stopped it and however many workers there were.
 
+    With --against each cell also says where the results of two modes differ, by how much, which is nearer to the exact
+    value and which breaks the contract. Differences fail nothing, unless --fail-on-difference is given; the sign of a
+    zero is none.
+
     Exits 0 when every input passes, 1 on a failure, 2 when interrupted, 3 on an internal error, 4 on wrong usage,
     5 when nothing ran.
     """
     chosen = outputs.chosen_by(options)
     wanted, means = _wanted(options), _means(options)
+    if options["fail_on_difference"] and wanted.against is None:
+        raise UsageError("expected --against MODE with --fail-on-difference: the mode to compare with, such as eager")
     prepared = outputs.prepare(chosen, options["names"])
 
     from gradproof.cli.sweep_progress import SweepProgress
     from gradproof.cli.sweep_summary import summarise
     from gradproof.results.keeping import Weight
+    from gradproof.results.sweeps import differs
     from gradproof.sweep.api import conduct
     from gradproof.sweep.targets import plan
 
@@ -92,6 +100,8 @@ def sweep_command(**options: Any) -> int:
             result, rows = conduct(wanted, planned, means, progress)
         interrupts.finish()
         code = exit_code(result)
+        if code == codes.OK and options["fail_on_difference"] and any(map(differs, result.cells)):
+            code = codes.FAILED
         # Written before anything is printed: a full disk behind stdout must not cost the results.
         written = prepared.write_sparing(result, Weight.of(result, interrupted=code == codes.INTERRUPTED))
         summarise(result, rows, written)

@@ -65,6 +65,7 @@ NOT_HERE = {
     "docs/scale.md": {
         "gradproof run --profile deep": WHOLE, "gradproof run --cluster": CLUSTER, "gradproof check": CLUSTER,
         "gradproof sweep silu": SWEEP, "pip install": NETWORK, "dask": CLUSTER,
+        "gradproof sweep compiled.py": "a test below plays it, and compares what it says",
     },
     "docs/small-formats.md": {"gradproof check": "runs in the examples' folder; tests/examples/test_small_formats.py"},
     "docs/your-code.md": {"gradproof run": COMPILED, "gradproof check": COMPILED, "gradproof repro": COMPILED},
@@ -169,6 +170,13 @@ def test_the_formulas_are_ranked_as_the_page_shows(tmp_path: Path) -> None:
     page = (ROOT / "docs/formulas.md").read_text("utf-8")
     _, faults = play(page, tmp_path, "formulas")
     assert not faults, "\n\n".join(["run: python -m tests.docs.sessions docs/formulas.md formulas", *faults])
+
+
+@pytest.mark.framework("torch")
+def test_two_modes_differ_as_the_page_shows(tmp_path: Path) -> None:
+    page = (ROOT / "docs/scale.md").read_text("utf-8")
+    _, faults = play(page, tmp_path, "sweep compiled.py")
+    assert not faults, "\n\n".join(["run: python -m tests.docs.sessions docs/scale.md 'sweep compiled.py'", *faults])
 
 
 def test_there_are_no_commands_outside_consoles() -> None:

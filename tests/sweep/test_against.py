@@ -451,7 +451,7 @@ def mine(x):
         return jnp.where((x >= 1) & (x <= 2), right + 2, right)
     return right
 """
-"""Right but under jit, where it is wrong on [1, 2]: XLA itself gives op by op what it gives as a whole, here at least."""
+"""Right but under jit, where it is wrong on [1, 2]: XLA itself may give op by op what it gives as a whole."""
 
 
 def real(source: str, folder: Path, order: int) -> Cell:

@@ -227,6 +227,24 @@ def test_a_shard_on_a_device_says_what_one_on_the_host_says(function: str, order
             assert sum(abs(ours.get(k, 0) - theirs.get(k, 0)) for k in {*ours, *theirs}) <= 4
 
 
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("first", [0, 0xBF0C8000, FLOAT32.infinity_bits - 500, 0x42AE0000])
+def test_two_modes_are_compared_on_the_device_as_on_the_host(first: int, route: str) -> None:
+    def signless(bits: Bits, right: Bits) -> Bits:
+        return np.where(bits % np.uint32(2) == 0, right & np.uint32(0x8000_0000), right)
+
+    for fault in (signless, FAULTS["noise"], FAULTS["nan"], FAULTS["infinity"], FAULTS["one ulp"]):
+        pair = Right(target("tanh"), FAULTS["nine ulps"]), Right(target("tanh"), fault)
+        pair[0].other = pair[1]
+        shard = Shard(pair[0].target, 0, first, first + 999)
+        travelling = shard_judge.ShardJudge(pair[0], shard).run()
+        for subject in pair:
+            subject.probe.backend = Standing(subject, route)  # type: ignore[assignment]
+        staying = DeviceShard(pair[0], shard).run()
+        assert travelling["against"] == staying["against"]
+        assert travelling["against"]["differ"] > 0
+
+
 @pytest.mark.parametrize("route", ROUTES[:2])
 def test_neighbours_and_mirror_images_are_compared_on_the_device(route: str) -> None:
     edge = 0xC1000000

@@ -140,7 +140,7 @@ def test_one_wrong_result_in_20000_known_ones_is_new_and_is_what_is_told(factor:
 
     def hidden(bits: Any) -> Any:
         size = np.abs(bits.view(np.float32))
-        return (bits % 1999 == 4) & (size > 0.005) & (size < 0.01)
+        return (bits % 499 == 4) & (size > 0.005) & (size < 0.01)
 
     def call(x: Any) -> Any:
         got = difference(x)
@@ -155,8 +155,8 @@ def test_one_wrong_result_in_20000_known_ones_is_new_and_is_what_is_told(factor:
     assert cell.certificate.input is not None
     assert hidden(np.array([int(cell.certificate.input.bits, 16)], np.uint32)).all()
     assert [c.explanations for c in cell.clusters] == [[]] * len(cell.clusters)
-    assert sum(c.inputs for c in cell.clusters) < 40 < 1e-4 * cell.measured["failing"]
-    assert cell.measured["compared_with_known"] > 100 * HANDED_ON
+    assert 0 < sum(c.inputs for c in cell.clusters) < 75 < cell.measured["failing"] / 20000
+    assert cell.measured["compared_with_known"] > 50 * HANDED_ON
     assert judged(about, SHRINK, **subject)[0].status == "known"
 
 

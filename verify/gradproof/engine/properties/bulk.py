@@ -31,9 +31,9 @@ from gradproof.sweep.judging.modelled import Modelled, PairModelled, compiled_lo
 
 HANDED_ON: Final = 1 << 12
 """Failing inputs of one cell that are handed on at most, beside the ends of their runs."""
-EXPLAINED: Final = 1 << 18
-"""Failing inputs of one chunk that are held against the known deviations at most, in a microsecond each: all of a
-chunk of float64, of float32 a quarter, evenly chosen, and whatever is no finite number."""
+EXPLAINED: Final = 1 << 17
+"""Failing inputs of one chunk that are held against the known deviations at most, in a microsecond or two each: half a
+chunk of float64, an eighth of one of float32, evenly chosen; and the first of each run of infinities and NaN."""
 NEW: Final = 1 << 11
 """Failing inputs beside these that are handed on at most, of those that no known deviation explains."""
 ASKED: Final = 1 << 14
@@ -242,7 +242,8 @@ def _hold_against_known(probe: Probe, order: int, bits: Bits, got: Bits, rows: I
     if probe.known is None or not rows.size:
         return
     if rows.size > EXPLAINED:
-        rows = np.union1d(_evenly(rows, EXPLAINED), rows[~fa.is_finite(got[rows], probe.format)])
+        odd = rows[~fa.is_finite(got[rows], probe.format)]
+        rows = np.union1d(_evenly(rows, EXPLAINED), odd[np.diff(odd, prepend=-2) > 1])
     answer.compared += rows.size
     new = rows[~probe.known.explain(order, bits[rows], got[rows])]
     if new.size:

@@ -29,9 +29,9 @@ class Deviation:
 
     * ``formulas``, identifiers ``function/name/order`` of ``gradproof.formulas``: the result is one that the formula
       may give in the format's own arithmetic. The functions of formulas are those that it is about.
-    * ``eager``, ``compiled`` and ``forward``, formulas likewise, for one way of calling: those of single operations, in
-      the mode ``eager`` alone; those of loops that a compiler fuses, in every other mode; those of forward mode. Claims
-      about single results meet reverse mode in the cell's own mode; claims about ways of calling meet them all.
+    * ``compiled`` and ``forward``, formulas likewise, for one way of calling: those of loops that a compiler fuses, in
+      every mode but ``eager``; those of forward mode. Claims about single results meet reverse mode in the cell's own
+      mode; claims about ways of calling meet them all.
     * ``at``, a convention at single inputs of ``functions`` in the cells of ``claims``: ``kinks``, the function's
       breakpoints; ``zeros``, a zero input whose result is a zero; ``nan``, a NaN input.
     * ``through``, the second rounding of a conversion among ``functions``: the result is the input rounded to that
@@ -54,7 +54,6 @@ class Deviation:
     recorded: str = ""
     hardware: tuple[str, ...] = ()
     formulas: tuple[str, ...] = ()
-    eager: tuple[str, ...] = ()
     compiled: tuple[str, ...] = ()
     forward: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
@@ -75,12 +74,12 @@ class Deviation:
     @property
     def every_formula(self) -> tuple[str, ...]:
         """The formulas of every way of calling."""
-        return (*self.formulas, *self.eager, *self.compiled, *self.forward)
+        return (*self.formulas, *self.compiled, *self.forward)
 
     def called(self, mode: str, *, every_way: bool) -> Deviation:
         """What it is in one mode, or where ``every_way`` of calling is met: ``formulas`` are those in force there."""
-        held = self.every_formula if every_way else self.formulas + (self.eager if mode == "eager" else self.compiled)
-        return replace(self, formulas=held, eager=(), compiled=(), forward=())
+        held = self.every_formula if every_way else self.formulas + (() if mode == "eager" else self.compiled)
+        return replace(self, formulas=held, compiled=(), forward=())
 
     @property
     def explains(self) -> bool:

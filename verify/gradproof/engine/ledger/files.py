@@ -30,7 +30,7 @@ from gradproof.functions.function import exact
 SHARED: Final = ("backend", "versions", "recorded", "hardware")
 WORDS: Final = ("id", "title", "reason", "backend", "recorded")
 LISTS: Final = (
-    "upstream", "hardware", "formulas", "eager", "compiled", "forward", "functions", "through", "relations", "claims",
+    "upstream", "hardware", "formulas", "compiled", "forward", "functions", "through", "relations", "claims",
     "modes", "formats",
 )  # fmt: skip
 

@@ -159,7 +159,7 @@ PRELUDES = {
 @pytest.mark.framework("torch")
 @pytest.mark.parametrize(("page", "body"), PYTHON, ids=[f"{page}: {n}" for n, (page, _) in enumerate(PYTHON)])
 def test_python_of_a_page_runs(page: str, body: str, tmp_path: Path) -> None:
-    (tmp_path / "block.py").write_text(PRELUDES[page] + body, "utf-8")
+    (tmp_path / "block.py").write_text(PRELUDES.get(page, "") + body, "utf-8")
     done = subprocess.run([sys.executable, "block.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert bool(done.stdout) == ("print(" in body)

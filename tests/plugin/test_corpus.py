@@ -31,7 +31,8 @@ SEES = (
     + MARK
     + """
 def mine(x):
-    if x.size != 4096:  # inputs that only take the time are not judged
+    # Inputs that only take the time are not judged, and how many the bulk has depends on it.
+    if x.size != 4096 and x.size < 1 << 15:
         seen.append(x.view(np.uint32).copy())
         np.save("seen.npy", np.concatenate(seen))
     return np.maximum(x, np.zeros_like(x))

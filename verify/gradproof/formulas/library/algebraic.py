@@ -53,8 +53,10 @@ def _prelu_of(m: Any, x: Any, weight: Any) -> Any:
     return m.where(x > 0, x, x * m.narrowed(weight, "bfloat16"))
 
 
-RSQRT: Final = 2.0**-22
-"""Relative error of XLA's reciprocal square root in float32, the processor's estimate and a step of Newton's."""
+RSQRT: Final = 2.0**-22 + 2.0**-23
+"""Relative error of XLA's reciprocal square root in float32, the processor's estimate and a step of Newton's: 2^-22,
+and 2^-23 for the roundings of the root and of the quotient that it is counted from.
+"""
 
 FORMULAS: Final[tuple[Formula, ...]] = (
     *eager("softsign", "torch", "x / (|x| + 1)", _softsign, "torch.nn.functional.softsign"),

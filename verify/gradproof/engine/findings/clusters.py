@@ -10,8 +10,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from gradproof.engine.findings.explaining import FailingResults, advice, explanations
+from gradproof.engine.findings.advice import advice
+from gradproof.engine.findings.explaining import explanations
 from gradproof.engine.findings.regions import spans, widen
+from gradproof.engine.findings.results_at import FailingResults
 from gradproof.engine.properties.property import Violations
 from gradproof.engine.subject.baseline import baseline
 from gradproof.engine.subject.probe import Probe

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from gradproof.formulas.differentiation import gradient, pushforward
+from gradproof.formulas.differentiation.rules import TORCH
 from gradproof.formulas.formula import Definition, Formula, compiled, eager, kernel
 from gradproof.formulas.library.parts import XLA
 from gradproof.functions.catalogue.smooth import SELU_ALPHA, SELU_SCALE
@@ -20,6 +22,14 @@ def _sech2(m: Any, x: Any) -> Any:
 def _by_exponentials(m: Any, x: Any) -> Any:
     t = m.exp(2 * x)
     return (t - 1) / (t + 1)
+
+
+def _tanh(m: Any, x: Any) -> Any:
+    return m.tanh(x)
+
+
+def _tanhshrink(m: Any, x: Any) -> Any:
+    return x - m.tanh(x)
 
 
 def _elu_like(function: str, coefficient: Definition, inner: Definition, outer: Definition) -> tuple[Formula, ...]:
@@ -78,9 +88,10 @@ FORMULAS: Final[tuple[Formula, ...]] = (
     *compiled("log1p", "jax", "log1p(x)", lambda m, x: m.log1p(x), "jax.numpy.log1p", rooms=XLA,
               texts={1: "1 / (x + 1)"}),
     *kernel("log1p", "logarithm", 0, "log(1 + x)", lambda m, x: m.log(1 + x), "textbooks"),
-    *eager("tanh", "torch", "tanh(x)", lambda m, x: m.tanh(x), "torch.tanh",
-           texts={1: "1 - y^2", 2: "-2 y (1 - y^2)"}),
-    *compiled("tanh", "jax", "tanh(x)", lambda m, x: m.tanh(x), "jax.numpy.tanh", rooms=XLA,
+    *eager("tanh", "torch", "tanh(x)", _tanh, "torch.tanh", texts={1: "1 - y^2", 2: "-2 y (1 - y^2)"}),
+    *kernel("tanh", "torch-forward", 2, "(1 - y^2)' by torch's forward mode",
+            pushforward(gradient(_tanh, TORCH), TORCH), "torch.tanh, forward over reverse mode"),
+    *compiled("tanh", "jax", "tanh(x)", _tanh, "jax.numpy.tanh", rooms=XLA,
               texts={1: "(1 - y) + (1 - y) y"}),
     *kernel("tanh", "exponentials", 0, "(e^(2 x) - 1) / (e^(2 x) + 1)", _by_exponentials, "textbooks"),
     *eager("tanh", "two-exponentials", "(e^x - e^-x) / (e^x + e^-x)",
@@ -91,12 +102,15 @@ FORMULAS: Final[tuple[Formula, ...]] = (
     *kernel("tanh", "cosh", 1, "1 / cosh^2 x", lambda m, x: (lambda c: 1 / (c * c))(m.cosh(x)), "textbooks"),
     *kernel("tanh", "sech", 2, "-2 tanh(x) 4 t / (1 + t)^2, t = e^(-2 |x|)",
             lambda m, x: -2 * m.tanh(x) * _sech2(m, x), "no difference"),
-    *eager("tanhshrink", "torch", "x - tanh(x)", lambda m, x: x - m.tanh(x), "torch.nn.functional.tanhshrink"),
-    *compiled("tanhshrink", "jax", "x - tanh(x)", lambda m, x: x - m.tanh(x), "user code", rooms=XLA),
+    *eager("tanhshrink", "torch", "x - tanh(x)", _tanhshrink, "torch.nn.functional.tanhshrink"),
+    *kernel("tanhshrink", "torch-forward", 2, "(x - tanh(x))'' by torch's forward mode",
+            pushforward(gradient(_tanhshrink, TORCH), TORCH),
+            "torch.nn.functional.tanhshrink, forward over reverse mode"),
+    *compiled("tanhshrink", "jax", "x - tanh(x)", _tanhshrink, "user code", rooms=XLA),
     *kernel("tanhshrink", "square", 1, "tanh^2 x", lambda m, x: (lambda t: t * t)(m.tanh(x)), "no difference"),
     *kernel("tanhshrink", "sech", 2, "2 tanh(x) 4 t / (1 + t)^2, t = e^(-2 |x|)",
             lambda m, x: 2 * m.tanh(x) * _sech2(m, x), "no difference"),
-    *kernel("tanhshrink", "float64", 0, "x - tanh(x), computed in float64", lambda m, x: x - m.tanh(x),
+    *kernel("tanhshrink", "float64", 0, "x - tanh(x), computed in float64", _tanhshrink,
             "careful code for narrow formats", compute="float64"),
     *_elu_like("elu", lambda m, alpha: m.real(alpha), lambda m, alpha: 1, lambda m, alpha: 1),
     *_elu_like("celu", lambda m, alpha: m.real(alpha), lambda m, alpha: m.real(1 / alpha), lambda m, alpha: 1),

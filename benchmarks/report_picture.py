@@ -2,7 +2,7 @@
 
 $ python benchmarks/report_picture.py report.html tour-row --open      the report of the tour's first check
 $ python benchmarks/report_picture.py since.html tour-since            that of its last one, --since the first
-$ python benchmarks/report_picture.py report.html report --height 760  that of `gradproof run --profile quick`
+$ python benchmarks/report_picture.py report.html report --height 760  that of `gradproof run`
 
 Takes playwright and a Chromium (tox's environment ``browser`` says how), and loads nothing from a network.
 """

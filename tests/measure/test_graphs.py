@@ -45,9 +45,9 @@ def test_an_error_of_one_is_level_32_and_a_wrong_class_255() -> None:
 
 def test_what_is_due_and_what_the_framework_gives_are_told_in_floats_from_what_was_got() -> None:
     one, nan = FLOAT64.parse_bits("0x3ff0000000000000"), FLOAT64.nan_bits
-    got = np.array([one, one, 0, one], np.uint64)
-    other = np.array([one + 3, one - 1, FLOAT64.sign_bit | 2, nan], np.uint64)
-    assert apart(got, other, FLOAT64) == "3 -1 -2 ?"
+    got = np.array([one, one, 0, one, nan, nan], np.uint64)
+    other = np.array([one + 3, one - 1, FLOAT64.sign_bit | 2, nan, one, nan], np.uint64)
+    assert apart(got, other, FLOAT64) == "3 -1 -2 0x7ff8000000000000 0x3ff0000000000000 ?"
 
 
 def test_what_is_not_judged_is_not_drawn() -> None:

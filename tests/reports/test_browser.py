@@ -200,6 +200,37 @@ def test_the_readout_has_the_numbers_of_the_file(visit: Visit, result: RunResult
     assert bits in known
 
 
+def test_beside_a_nan_the_readout_says_what_is_due(browser: Any, result: RunResult, tmp_path: Path) -> None:
+    fmt = get_format("float64")
+    drawn = Graph(
+        packed(fmt, [fmt.round(Fraction(x)) for x in (1, 2, 3)]), packed(fmt, [fmt.nan_bits] * 3),
+        "0x3fe0000000000000 ? 0x3fe8000000000000", base64.b64encode(bytes((255, 3, 3))).decode(),
+        "0x3fd0000000000000 ? ?",
+    )  # fmt: skip
+    told = with_graph(result, drawn)
+    write_html(told, tmp_path / "nan.html")
+    visit = Visit(browser, (tmp_path / "nan.html").as_uri())
+    visit.go(mine(told))
+    visit.page.wait_for_selector(".readout td")
+    read = visit.page.inner_text(".readout").split()
+    visit.context.close()
+    assert read[read.index("expected") + 1 :][:2] == ["0.5", "0x3fe0000000000000"]
+    assert read[read.index("own") + 1 :][:2] == ["0.25", "0x3fd0000000000000"]
+
+
+def with_graph(result: RunResult, drawn: Graph) -> RunResult:
+    """``result`` with this graph of ``mine:fast``, in float64, and no finding."""
+
+    def drawing(c: Cell) -> Cell:
+        if c.implementation != "mine:fast" or c.curve is None:
+            return c
+        return dataclasses.replace(
+            c, format="float64", curve=dataclasses.replace(c.curve, graph=drawn), clusters=[], certificate=None
+        )
+
+    return dataclasses.replace(result, cells=[drawing(c) for c in result.cells], findings=[])
+
+
 def few(result: RunResult, xs: list[float], failing: int) -> RunResult:
     """``mine:fast`` with a graph of tanh at few inputs, of which one fails."""
     fmt = get_format("float64")
@@ -209,15 +240,7 @@ def few(result: RunResult, xs: list[float], failing: int) -> RunResult:
         packed(fmt, bits), packed(fmt, due), " ".join("0" for _ in xs),
         base64.b64encode(bytes(90 if i == failing else 3 for i in range(len(xs)))).decode(),
     )  # fmt: skip
-
-    def thinned(c: Cell) -> Cell:
-        if c.implementation != "mine:fast" or c.curve is None:
-            return c
-        return dataclasses.replace(
-            c, format="float64", curve=dataclasses.replace(c.curve, graph=drawn), clusters=[], certificate=None
-        )
-
-    return dataclasses.replace(result, cells=[thinned(c) for c in result.cells], findings=[])
+    return with_graph(result, drawn)
 
 
 def test_a_row_of_which_few_inputs_are_known_draws_these_and_says_so(

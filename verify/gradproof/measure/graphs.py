@@ -81,7 +81,11 @@ def packed(bits: Bits) -> str:
 
 
 def apart(got: Bits, other: Bits, fmt: Format) -> str:
-    """By how many floats ``other`` lies above ``got``, between blanks; ``?`` where one of them is a NaN."""
-    known = ~(fa.is_nan(got, fmt) | fa.is_nan(other, fmt))
+    """By how many floats ``other`` lies above ``got``, between blanks.
+
+    Beside a NaN: ``?`` where both are, else the bits of ``other`` in hexadecimal, since nothing lies above a NaN.
+    """
+    nans = zip(fa.is_nan(got, fmt), fa.is_nan(other, fmt), strict=True)
     steps = (int(b) - int(a) for a, b in zip(fa.ordinals(got, fmt), fa.ordinals(other, fmt), strict=True))
-    return " ".join(str(n) if ok else "?" for n, ok in zip(steps, known, strict=True))
+    columns = zip(steps, nans, other, strict=True)
+    return " ".join(("?" if all(nan) else f"{int(b):#x}") if any(nan) else str(n) for n, nan, b in columns)

@@ -133,9 +133,10 @@ class Graph:
 
     ``inputs`` and ``got`` are base64 of little-endian bit patterns of the format's size. ``due`` says by how many
     floats the correctly rounded value lies above what was got, ``own`` the same of what the framework's own function
-    gives where a user's was judged: whole numbers between blanks, ``?`` where one of the two is a NaN. ``errors`` is
-    base64 of a byte each: 255 for a wrong class, otherwise ``min(254, round(4 * log2(1 + 256 e)))`` of the error ``e``
-    over the contract's bound, 0 where flushing excuses it.
+    gives where a user's was judged: whole numbers between blanks; where one of the two is a NaN the bits of the other
+    value instead, as ``0x8285``, and ``?`` where both are. ``errors`` is base64 of a byte each: 255 for a wrong
+    class, otherwise ``min(254, round(4 * log2(1 + 256 e)))`` of the error ``e`` over the contract's bound, 0 where
+    flushing excuses it.
     """
 
     inputs: str

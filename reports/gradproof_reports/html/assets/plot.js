@@ -33,9 +33,10 @@
     }
     return found;
   }
-  /* The float that lies so many floats above another; those of either sign are counted from zero. */
+  /* The float that lies so many floats above another, counted from zero on either side; beside a NaN its bits are given. */
   function above(bits, steps, f) {
     if (steps === "?") return null;
+    if (steps.startsWith("0x")) return BigInt(steps);
     const sign = 1n << BigInt(f.width - 1), ordinal = (bits & sign ? -(bits ^ sign) : bits) + BigInt(steps);
     return steps === "0" ? bits : ordinal < 0n ? -ordinal | sign : ordinal;
   }

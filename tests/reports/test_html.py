@@ -164,7 +164,7 @@ INFINITE = math.inf
         ([(-1e38, -88.7223), (90.04, 1e38)], "within", "safe within [−88.7, 90]"),
         ([(-1.0, 1.0), (1.5, 8.0)], "within", "safe within (−∞, −1]"),
         ([(x / 4, x / 4 + 0.2) for x in range(-40, 40)], "no", "no"),
-        ([(-1e-40, 1e-40)], "within", "safe, but for |x| ≤ 1e-40"),
+        ([(-1e-40, 1e-40)], "within", "safe, but for |x| ≤ 1e−40"),
         ([(-0.0, 0.0)], "within", "safe, but for x = 0"),
         ([(3.0, 3.0)], "within", "safe, but for x = 3"),
         ([(INFINITE, INFINITE), (math.nan, math.nan)], "safe", "safe"),

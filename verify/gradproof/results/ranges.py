@@ -48,7 +48,7 @@ def usable(spans: Iterable[Span]) -> Usable:
         return Usable("no", "no", -math.inf, math.inf)
     hole = max((max(map(abs, s)) for s in holes), default=0.0)
     but = [f"|x| ≤ {_outer(hole)}" if hole else "x = 0"] if holes else []
-    but += [f"x = {a:.3g}" for a, _ in points if low <= a <= high]
+    but += [f"x = {_typeset(f'{a:.3g}')}" for a, _ in points if low <= a <= high]
     besides = f", but for {' and '.join(but)}" if but else ""
     if low == -math.inf and high == math.inf:
         return Usable("within" if but else "safe", f"safe{besides}")
@@ -113,8 +113,12 @@ def _inner(x: float, *, up: bool) -> str:
     if short != x and (short < x) == up:
         step = 10.0 ** (math.floor(math.log10(abs(x))) - 2)
         short = float(f"{short + (step if up else -step):.3g}")
-    return f"{short:.3g}".replace("-", "−")
+    return _typeset(f"{short:.3g}")
 
 
 def _outer(x: float) -> str:
-    return f"{x:.1g}"
+    return _typeset(f"{x:.1g}")
+
+
+def _typeset(number: str) -> str:
+    return number.replace("-", "−")

@@ -229,7 +229,7 @@ def _npy(file: Path, size: int, formats: Sequence[Format], what: str) -> VectorF
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, fortran, dtype = read(stream)
             offset = stream.tell()
-    except (ValueError, EOFError, OSError, SyntaxError) as fault:
+    except Exception as fault:  # NumPy has Python's own parser read the header, which raises whatever it likes
         why = " ".join(str(fault).split())[:120]
         raise UsageError(f"expected {what} as an array of NumPy's in {file}, which cannot be read: {why}") from fault
     if dtype.hasobject:

@@ -442,6 +442,8 @@ GENERIC: Final = """
 declare float @llvm.fma.f32(float, float, float)
 declare double @llvm.fma.f64(double, double, double)
 declare float @llvm.fabs.f32(float)
+declare half @llvm.fabs.f16(half)
+declare bfloat @llvm.fabs.bf16(bfloat)
 declare double @llvm.fabs.f64(double)
 declare float @llvm.sqrt.f32(float)
 declare float @llvm.floor.f32(float)

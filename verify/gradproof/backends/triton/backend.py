@@ -126,10 +126,13 @@ class TritonBackend(Backend):
         if not own.size:
             return [own.copy(), own.copy()]
         flat = padded(own)
-        wide = flat if fmt is FLOAT32 else fa.values(flat, fmt).astype(np.float32).view(np.uint32)
+        with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
+            wide = flat if fmt is FLOAT32 else fa.values(flat, fmt).astype(np.float32).view(np.uint32)
         found = []
         for results in ask(wide):
-            back = results if fmt is FLOAT32 else fa.round_by_quantum(results.view(np.float32).astype(np.float64), fmt)
+            with np.errstate(invalid="ignore"):
+                wider = results.view(np.float32).astype(np.float64)
+            back = results if fmt is FLOAT32 else fa.round_by_quantum(wider, fmt)
             found.append(np.asarray(back, fa.storage(fmt))[: own.size].reshape(own.shape))
         return found
 

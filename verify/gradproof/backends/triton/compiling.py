@@ -43,8 +43,8 @@ def arguments(kernel: Any, params: Mapping[str, Any]) -> tuple[dict[str, str], d
                 values[name] = parameter.default
             else:
                 raise Unsupported(
-                    f"{kernel.__name__} takes the constexpr {name}, of which no value is known; give it a default, call "
-                    "it like a parameter of the function, or let the name of a block's length hold BLOCK"
+                    f"{kernel.__name__} takes the constexpr {name}, of which no value is known; give it a default, "
+                    "call it like a parameter of the function, or, if it is a block's length, let its name hold block"
                 )
         elif name.lower().endswith(POINTER):
             types[name] = POINTER

@@ -49,12 +49,17 @@ _STORES: Final = tuple(
 )
 _OPERAND: Final = re.compile(r"(?:ptr addrspace\(1\)|i\d+) (%?[-\w.]+)")
 _STEP: Final = re.compile(r"(getelementptr|shl|mul|add|or|and|sext|zext|icmp slt)\b")
-_NARROW: Final = re.compile(r"\b(?:fadd|fsub|fmul|fdiv|frem|fneg|fcmp \w+) (?:\w+ )*(half|bfloat)\b|@llvm\.[\w.]+\.(bf16|f16)\(")
+_NARROW: Final = re.compile(
+    r"\b(?:fadd|fsub|fmul|fdiv|frem) (?:\w+ )*(half|bfloat)\b|@llvm\.(?!fabs)[\w.]+\.(bf16|f16)\("
+)
+"""Arithmetic in 16 bits that rounds."""
+_PICKED: Final = re.compile(
+    r"^  (%[\w.]+) = call (half|bfloat) @llvm\.(maxnum|minnum|maximum|minimum)\.b?f16\(\w+ (\S+), \w+ (\S+)\)$"
+)
+_COMPARED: Final = re.compile(r"^  (%[\w.]+) = fcmp ((?:\w+ )+)bfloat (\S+), (\S+)$")
 
 
-def element_function(
-    name: str, ir: str, given: list[str], params: Mapping[str, Any], fmt: Format
-) -> Translated:
+def element_function(name: str, ir: str, given: list[str], params: Mapping[str, Any], fmt: Format) -> Translated:
     """The function of one element that a kernel applies, as IR for the host of float32 to float32.
 
     ``given`` are the arguments of the kernel without the constexpr ones, ``fmt`` is the format of its arrays; operand
@@ -73,12 +78,14 @@ class _Kernel:
         constants = {m[1]: m[0] for m in re.finditer(r"^@([\w.]+) = .*$", ir, re.M)}
         start = ir.index("define ptx_kernel")
         body = ir[start : ir.index("\n}", start)]
-        self.header, *lines = _DEBUG.sub("", plain(with_flags(body.replace("tail call", "call"), constants, FLUSHING))).splitlines()
+        self.header, *lines = _DEBUG.sub(
+            "", plain(with_flags(body.replace("tail call", "call"), constants, FLUSHING))
+        ).splitlines()
         self.lines = [_settled_line(line) for line in lines if line.strip()]
         self.declared = [
             _DEBUG.sub("", line)
             for line in ir.splitlines()
-            if line.startswith("declare") and not re.search(r"__nvvm_reflect|llvm\.(?:max|min)num\.f32", line)
+            if line.startswith("declare") and not re.search(r"__nvvm_reflect|llvm\.(?:max|min)(?:num|imum)\.", line)
         ]
         self.defined = {m[1]: line for line in self.lines if (m := re.match(r"\s*(%[\w.]+) = ", line))}
         self.places: dict[str, str] = {}
@@ -88,6 +95,9 @@ class _Kernel:
 
     def simplified(self) -> str:
         """The function of one element, what its constants decide decided."""
+        for what, pattern in _FOREIGN.items():
+            if found := next(filter(pattern.search, self.lines), None):
+                raise self.refuse(f"it uses {what} ({found.strip()[:120]})")
         lines = [self._line(line) for line in self.lines]
         if "store" not in self.places.values() or sum("%stored =" in line for line in lines) != 1:
             raise self.refuse("expected a kernel that stores one array once")
@@ -100,7 +110,9 @@ class _Kernel:
         head = ", ".join(f"{kind} %v{number}" for kind, number in heads if kind != "float")
         entry = [f"define float @kernel(float %x, {head}) {{", "start:", *taken, *scalars, f"  br label %v{len(heads)}"]
         text = "\n".join([*_DECLARED, *self.declared, *entry, f"v{len(heads)}:", body, "}"])
-        text = text.replace("@llvm.maxnum.f32", "@llvm.maximumnum.f32").replace("@llvm.minnum.f32", "@llvm.minimumnum.f32")
+        text = text.replace("@llvm.maxnum.f32", "@llvm.maximumnum.f32").replace(
+            "@llvm.minnum.f32", "@llvm.minimumnum.f32"
+        )
         try:
             made = simplified(text)
         except RuntimeError as fault:
@@ -108,7 +120,9 @@ class _Kernel:
         body = made.partition("{")[2]
         for i, argument in enumerate(self.given):
             if re.search(rf"%v{i}\b", body):
-                raise self.refuse(f"what it calculates depends on the argument {argument}, which is no parameter of the function")
+                raise self.refuse(
+                    f"what it calculates depends on the argument {argument}, which is no parameter of the function"
+                )
         if re.search(r"@llvm\.nvvm\.read\.ptx\.sreg", body):
             raise self.refuse("what it calculates depends on where the element stands")
         for called in re.findall(r"@(llvm\.(?!nvvm)[\w.]+)\(", body):
@@ -140,13 +154,11 @@ class _Kernel:
     def _check(self, line: str) -> None:
         if narrow := _NARROW.search(line):
             raise self.refuse(
-                f"it calculates in {narrow[1] or narrow[2]} ({line.strip()}); gradproof runs arithmetic in float32 and wider"
+                f"it calculates in {narrow[1] or narrow[2]} ({line.strip()}); gradproof runs arithmetic in float32 or "
+                "float64: .to(tl.float32)"
             )
         if re.search(r"<\d+ x ", line):
             raise self.refuse(f"it uses vectors ({line.strip()})")
-        for word, what in _FOREIGN.items():
-            if word in line:
-                raise self.refuse(f"it uses {what} ({line.strip()[:120]})")
 
     @property
     def _integer(self) -> str:
@@ -177,7 +189,9 @@ class _Kernel:
         base = re.search(r"getelementptr (?:inbounds )?(?:nuw )?\[\d+ x i8\], ptr addrspace\(1\) %v(\d+), i64", line)
         number = int(base[1]) if base else int(pointer[2:]) if re.fullmatch(r"%v\d+", pointer) else len(self.given)
         if number >= len(self.given):
-            raise self.refuse(f"its address {line.strip() or pointer} is none of an element of an array")
+            raise self.refuse(
+                f"it is not elementwise: the address {line.strip() or pointer} is none of its own element"
+            )
         return number
 
     def _place(self, pointer: str, mask: str | None, role: str) -> None:
@@ -192,7 +206,7 @@ class _Kernel:
             if at != due or (mask is not None and inside != (due < length)):
                 raise self.refuse(
                     f"it is not elementwise: thread {thread} of program {program} does not take the element {due} of "
-                    f"{length} (gradproof compiles blocks of {BLOCK}; two-dimensional kernels and loops over blocks are not run)"
+                    f"{length} (the block has {BLOCK}; kernels in two dimensions and loops over blocks are not run)"
                 )
         self.places[pointer] = role
 
@@ -225,14 +239,20 @@ _STEPS: Final[dict[str, Callable[..., int]]] = {
     "icmp slt": lambda a, b: int(a < b),
 }
 _FOREIGN: Final = {
-    "atomic": "atomics", "cmpxchg": "atomics", "shfl": "an exchange between threads", "barrier": "a barrier",
-    "mma": "tensor cores", "addrspace(3)": "shared memory", "vote": "an exchange between threads", "redux": "a reduction",
-}  # fmt: skip
+    "atomics": re.compile(r"\batom\.|\batomicrmw\b|\bcmpxchg\b|\bred\.global"),
+    "tensor cores": re.compile(r"\bw?g?mma\."),
+    "an exchange between threads": re.compile(r"nvvm\.(?:shfl|vote|redux|match)\.|\bshfl\."),
+    "shared memory": re.compile(r"addrspace\(3\)"),
+    "a barrier": re.compile(r"nvvm\.(?:cp\.async\.)?(?:m?barrier|bar)\b"),
+}
+"""What cannot be run element by element."""
 _DECLARED: Final = (
     f"declare bfloat @{HELPER}cvt.bf16(float) memory(none) nounwind willreturn",
     f"declare float @{HELPER}cvt.from.bf16(bfloat) memory(none) nounwind willreturn",
     "declare float @llvm.maximumnum.f32(float, float)",
     "declare float @llvm.minimumnum.f32(float, float)",
+    "declare float @llvm.maximum.f32(float, float)",
+    "declare float @llvm.minimum.f32(float, float)",
 )
 
 
@@ -248,6 +268,15 @@ def _settled_line(line: str) -> str:
         return _literal(match[2], kind)
 
     line = _LABEL.sub(r"v\1:", _LOCAL.sub(r"%v\1", _NUMBER.sub(number, line)))
+    if compared := _COMPARED.match(line):  # x86's own comparison reads subnormal numbers as 0
+        made, how, *operands = compared.groups()
+        wide = [f"  {made}.{i} = call float @{HELPER}cvt.from.bf16(bfloat {o})" for i, o in enumerate(operands)]
+        return "\n".join([*wide, f"  {made} = fcmp {how}float {made}.0, {made}.1"])
+    if picked := _PICKED.match(line):  # exact in any format, so also in float32
+        made, narrow, which, *operands = picked.groups()
+        widened = [f"  {made}.{i} = fpext {narrow} {o} to float" for i, o in enumerate(operands)]
+        call = f"  {made}.2 = call float @llvm.{which}.f32(float {made}.0, float {made}.1)"
+        line = "\n".join([*widened, call, f"  {made} = fptrunc float {made}.2 to {narrow}"])
     line = re.sub(r"fpext bfloat (\S+) to float", rf"call float @{HELPER}cvt.from.bf16(bfloat \1)", line)
     return re.sub(r"fptrunc float (\S+) to bfloat", rf"call bfloat @{HELPER}cvt.bf16(float \1)", line)
 

@@ -66,7 +66,9 @@ def decide(
         probe = Probe(task, selection, replay, known=known_results(task, selection, deviations))
         outcome = properties()[task.property].check(probe, task.order)
         depends = ""
-        if any(len(v) for v in outcome.violations) and (open_to := probe.backend.open_to(task.implementation, probe.format)):
+        if any(len(v) for v in outcome.violations) and (
+            open_to := probe.backend.open_to(task.implementation, probe.format)
+        ):
             probe = Probe(task, selection, replay, known=probe.known, nearest=True)
             mildest = properties()[task.property].check(probe, task.order)
             if any(len(v) for v in mildest.violations):

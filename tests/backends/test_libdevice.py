@@ -10,6 +10,7 @@ from typing import Any
 
 import mpmath
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from gradproof.backends.base import Call
@@ -113,6 +114,50 @@ def test_saturation_and_the_nearest_integer(tmp_path: Path) -> None:
     assert not np.signbit(saturated).any()
     nearest = kernel(tmp_path, "  %r = call float @llvm.nvvm.round.f(float %a)").values(x).view(np.float32)
     np.testing.assert_array_equal(nearest, [-1, -0.0, 0, 2, 2, -2, np.inf, np.nan])
+
+
+LEAST = "0xB810000000000000"
+"""-2^-126, the negative of float32's least normal number, as IR writes it."""
+SUBNORMAL = "0x37F8000000000000"
+"""3 * 2^-129."""
+Floats = npt.NDArray[np.float32]
+
+
+def flushed(x: Floats) -> Floats:
+    """Subnormal numbers as zeros of their sign."""
+    return np.where(np.abs(x) < np.float32(2.0**-126), np.copysign(np.float32(0), x), x)
+
+
+FLUSHING: dict[str, tuple[str, Callable[[Floats], Floats]]] = {
+    "mul.rn": ("@llvm.nvvm.mul.rn.ftz.f(float %a, float 0.75)", lambda x: x * np.float32(0.75)),
+    "mul.rn-operand": (f"@llvm.nvvm.mul.rn.ftz.f(float %a, float {SUBNORMAL})", lambda x: x * np.float32(0)),
+    "add.rn": (f"@llvm.nvvm.add.rn.ftz.f(float %a, float {LEAST})", lambda x: x - np.float32(2.0**-126)),
+    "add.rz": (f"@llvm.nvvm.add.rz.ftz.f(float {SUBNORMAL}, float %a)", lambda x: x + np.float32(0)),
+    "fma.rn": (
+        f"@llvm.nvvm.fma.rn.ftz.f(float %a, float 1.0, float {LEAST})", lambda x: x - np.float32(2.0**-126),
+    ),
+    "fma.rm": (f"@llvm.nvvm.fma.rm.ftz.f(float %a, float 1.0, float {SUBNORMAL})", lambda x: x),
+    "fabs": ("@llvm.nvvm.fabs.ftz.f32(float %a)", np.abs),
+    "round": ("@llvm.nvvm.round.ftz.f(float %a)", np.rint),
+    "saturate": ("@llvm.nvvm.saturate.ftz.f(float %a)", lambda x: np.clip(x, np.float32(0), np.float32(1)) + 0),
+}  # fmt: skip
+"""Instructions of one number each, with what they calculate of numbers near the least normal one, where it is exact."""
+
+
+@pytest.mark.parametrize("instruction", FLUSHING)
+def test_ftz_makes_subnormal_operands_and_results_zeros_of_their_sign(
+    instruction: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call, exact = FLUSHING[instruction]
+    body = f"  %r = call float {call}"
+    bits = np.concatenate([some(2.0**-149, 2.0**-126), some(2.0**-126, 2.0**-125), some(2.0**-125, 2.0)])
+    got = kernel(tmp_path, body).values(bits)
+    due = flushed(exact(flushed(bits.view(np.float32))))
+    assert got.tolist() == due.view(np.uint32).tolist()
+    kept = translate.EXACT["flushed"].replace("select i1 %small", "select i1 false")
+    monkeypatch.setitem(translate.EXACT, "flushed", kept)
+    if instruction != "round":  # which makes them zeros anyway
+        assert kernel(tmp_path, body).values(bits).tolist() != got.tolist()
 
 
 # -- approximate instructions -------------------------------------------------------------------------------------

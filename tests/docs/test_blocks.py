@@ -35,6 +35,7 @@ SWEEP = "2^24 inputs and more; tests/sweep runs smaller ranges"
 NETWORK = "installs from a network; the tour's is looked up in pyproject.toml"
 CLUSTER = "takes the machines of a cluster; tests/sweep and tests/engine have one of local processes"
 LIBDEVICE = "takes the file of CUDA's libdevice; tests/backends/test_libdevice.py runs it where that is"
+TRITON = "takes triton; tests/backends/test_triton.py runs the kernels of the example where that is"
 COMPILED = "takes a compiler of C++ and half a minute; tests/properties/test_torch_compiled.py compiles small ones"
 EVIDENCE = "makes the evidence anew; test_figures holds the file to the settings of these commands"
 FILES = "runs in the example's folder, as docs/anywhere.md, whose test runs it"
@@ -68,6 +69,7 @@ NOT_HERE = {
         "gradproof sweep compiled.py": "a test below plays it, and compares what it says",
     },
     "docs/small-formats.md": {"gradproof check": "runs in the examples' folder; tests/examples/test_small_formats.py"},
+    "docs/triton.md": {"pip install": NETWORK, "gradproof check": TRITON, "gradproof sweep": TRITON},
     "docs/your-code.md": {"gradproof run": COMPILED, "gradproof check": COMPILED, "gradproof repro": COMPILED},
 }  # fmt: skip
 """How the commands of a page begin that are not run, and why."""

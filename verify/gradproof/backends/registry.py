@@ -24,7 +24,10 @@ _BUILT_IN: Final = {
     "jax": "gradproof.backends.jax.backend:JaxBackend",
     "libdevice": "gradproof.backends.libdevice.backend:LibdeviceBackend",
 }
-_ELSEWHERE: Final = {"bits": "gradproof.backends.bits:BitsBackend"}
+_ELSEWHERE: Final = {
+    "bits": "gradproof.backends.bits:BitsBackend",
+    "triton": "gradproof.backends.triton.backend:TritonBackend",
+}
 """Backends without kernels of their own: they are named by implementations, and never part of what is installed."""
 
 

@@ -43,6 +43,9 @@ def run_command(**options: Any) -> int:
 @click.command("check", epilog="Example: gradproof check mine.py --format float32 --html mine.html")
 @click.argument("files", nargs=-1, metavar="FILE.py...", **given("file"))
 @exec_options
+@click.option(
+    "--target", metavar="SM", help="Triton kernels for this compute capability, such as sm_90, without a GPU."
+)
 @run_options
 def check_command(files: tuple[str, ...], **options: Any) -> int:
     """Check the implementations that FILE.py registers with @gradproof.implements.
@@ -59,6 +62,15 @@ def check_command(files: tuple[str, ...], **options: Any) -> int:
     return _judge("check", options, files, {})
 
 
+def triton_target(name: str) -> str:
+    """The backend that ``--target`` names; UsageError for one that is not there."""
+    from gradproof.backends.triton.backend import TARGETS
+
+    if name.lower() not in TARGETS:
+        raise UsageError(f"expected --target {' or '.join(sorted(TARGETS))}, got {name!r}")
+    return f"triton:{name.lower()}"
+
+
 def _judge(command: str, options: Mapping[str, Any], files: tuple[str, ...], defaults: Mapping[str, str]) -> int:
     settings = effective(given_options(options))
     chosen = outputs.chosen(
@@ -67,6 +79,8 @@ def _judge(command: str, options: Mapping[str, Any], files: tuple[str, ...], def
         defaults,
     )
     made = selection(settings, files)
+    if options.get("target"):
+        made = replace(made, backends=(*made.backends, triton_target(options["target"])))
     if options.get("exec_") is not None or options.get("param"):
         files = described(options, made.functions, made.formats, made.orders)
         made = replace(made, files=files, orders=made.orders or (0,))

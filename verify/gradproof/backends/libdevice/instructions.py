@@ -123,6 +123,44 @@ _SATURATE: Final = """
   ret float %r
 """
 
+_XORSIGN: Final = """
+  %x = call float @llvm.fabs.f32(float %a)
+  %y = call float @llvm.fabs.f32(float %b)
+  %m = call float @llvm.minimumnum.f32(float %x, float %y)
+  %ab = bitcast float %a to i32
+  %bb = bitcast float %b to i32
+  %signs = xor i32 %ab, %bb
+  %sign = and i32 %signs, -2147483648
+  %mb = bitcast float %m to i32
+  %magnitude = and i32 %mb, 2147483647
+  %signed = or i32 %magnitude, %sign
+  %r = bitcast i32 %signed to float
+  ret float %r
+"""
+
+_TO_BFLOAT: Final = """
+  %b = bitcast float %a to i32
+  %nan = fcmp uno float %a, %a
+  %up = lshr i32 %b, 16
+  %odd = and i32 %up, 1
+  %half = add i32 %odd, 32767
+  %sum = add i32 %b, %half
+  %top = lshr i32 %sum, 16
+  %kept = select i1 %nan, i32 32767, i32 %top
+  %low = trunc i32 %kept to i16
+  %r = bitcast i16 %low to bfloat
+  ret bfloat %r
+"""
+"""PTX ISA 9.1, 9.7.9 "cvt": to the nearest, ties to even; NaN is 0x7fff. x86's own instruction flushes."""
+
+_FROM_BFLOAT: Final = """
+  %b = bitcast bfloat %a to i16
+  %wide = zext i16 %b to i32
+  %up = shl i32 %wide, 16
+  %r = bitcast i32 %up to float
+  ret float %r
+"""
+
 _LOW: Final = "  %b = bitcast double %a to i64\n  %r = trunc i64 %b to i32\n  ret i32 %r"
 _HIGH: Final = "  %b = bitcast double %a to i64\n  %h = lshr i64 %b, 32\n  %r = trunc i64 %h to i32\n  ret i32 %r"
 _JOIN: Final = """
@@ -134,7 +172,39 @@ _JOIN: Final = """
   ret double %r
 """
 
-EXACT: Final[dict[str, str]] = {
+_FLUSH: Final = _function(
+    f"float @{HELPER}flushed(float %a)",
+    """
+  %bits = bitcast float %a to i32
+  %exponent = and i32 %bits, 2139095040
+  %small = icmp eq i32 %exponent, 0
+  %zero = and i32 %bits, -2147483648
+  %kept = select i1 %small, i32 %zero, i32 %bits
+  %r = bitcast i32 %kept to float
+  ret float %r
+""",
+)
+"""A subnormal number becomes the zero of its sign."""
+
+
+def _flushing(name: str, operands: int) -> tuple[str, str]:
+    """The name and the definition of the form ``.ftz`` of an instruction on float32 numbers, which is defined here.
+
+    PTX ISA 9.1, 9.7.3: it "flushes subnormal inputs and results to sign-preserving zero". The result is taken to be
+    the rounded one, so what rounds up to the least normal number is kept.
+    """
+    stem, _, ending = name.rpartition(".")
+    flushing = f"{stem}.ftz.{ending}"
+    arguments = ", ".join(f"float %a{i}" for i in range(operands))
+    lines = [f"  %x{i} = call float @{HELPER}flushed(float %a{i})" for i in range(operands)]
+    lines += [
+        f"  %y = call float @{HELPER}{name}({', '.join(f'float %x{i}' for i in range(operands))})",
+        f"  %r = call float @{HELPER}flushed(float %y)\n  ret float %r",
+    ]
+    return flushing, _function(f"float @{HELPER}{flushing}({arguments})", "\n".join(lines))
+
+
+_SETTLED: Final[dict[str, str]] = {
     "fma.rn.f": _wrapped("fma.rn.f", "llvm.fma.f32", "float", 3),
     "fma.rn.d": _wrapped("fma.rn.d", "llvm.fma.f64", "double", 3),
     "fma.rm.f": _function(f"float @{HELPER}fma.rm.f(float %a, float %b, float %c)", _DOWNWARD),
@@ -143,7 +213,14 @@ EXACT: Final[dict[str, str]] = {
     "add.rz.f": _function(f"float @{HELPER}add.rz.f(float %a, float %b)", _TOWARD_ZERO),
     "mul.rn.f": _arithmetic("mul.rn.f", "fmul", "float"),
     "mul.rn.d": _arithmetic("mul.rn.d", "fmul", "double"),
+    "div.rn.f": _arithmetic("div.rn.f", "fdiv", "float"),
+    "sqrt.rn.f": _wrapped("sqrt.rn.f", "llvm.sqrt.f32", "float"),
+    "fmin.xorsign.abs.f": _function(f"float @{HELPER}fmin.xorsign.abs.f(float %a, float %b)", _XORSIGN),
+    "cvt.bf16": _function(f"bfloat @{HELPER}cvt.bf16(float %a)", _TO_BFLOAT),
+    "cvt.from.bf16": _function(f"float @{HELPER}cvt.from.bf16(bfloat %a)", _FROM_BFLOAT),
     "fabs.f32": _wrapped("fabs.f32", "llvm.fabs.f32", "float"),
+    "floor.f": _wrapped("floor.f", "llvm.floor.f32", "float"),
+    "ceil.f": _wrapped("ceil.f", "llvm.ceil.f32", "float"),
     "fabs.f64": _wrapped("fabs.f64", "llvm.fabs.f64", "double"),
     # cvt.rni: to the nearest integer, ties to even
     "round.f": _wrapped("round.f", "llvm.roundeven.f32", "float"),
@@ -153,7 +230,18 @@ EXACT: Final[dict[str, str]] = {
     "d2i.hi": _function(f"i32 @{HELPER}d2i.hi(double %a)", _HIGH),
     "lohi.i2d": _function(f"double @{HELPER}lohi.i2d(i32 %low, i32 %high)", _JOIN),
 }
-"""Definitions of what IEEE 754 settles, by the name without ``llvm.nvvm.``."""
+_FLUSHED_OPERANDS: Final = {
+    "fma.rn.f": 3, "fma.rm.f": 3, "add.rn.f": 2, "add.rz.f": 2, "mul.rn.f": 2,
+    "div.rn.f": 2, "sqrt.rn.f": 1, "fabs.f32": 1, "round.f": 1, "floor.f": 1, "ceil.f": 1, "trunc.f": 1,
+    "saturate.f": 1,
+}  # fmt: skip
+"""How many operands those instructions have that PTX has with ``.ftz`` too."""
+EXACT: Final[dict[str, str]] = {
+    "flushed": _FLUSH,
+    **_SETTLED,
+    **dict(_flushing(name, operands) for name, operands in _FLUSHED_OPERANDS.items()),
+}
+"""Definitions of what IEEE 754 settles, by the name without ``llvm.nvvm.``; they call one another."""
 
 DEGREE: Final = 12
 EXPONENTIAL_ERROR: Final = 2.0**-44
@@ -212,6 +300,10 @@ _FLUSHED: Final = """
 """
 
 
+BEYOND: Final = _hexadecimal(2.0**128 * (1 + 2.0**-21))
+"""A result of 2 ulp less than this is still beyond float32's numbers, so infinite."""
+
+
 def _ex2(name: str, *, ftz: bool) -> str:
     """PTX: at most 2 ulp from the correctly rounded result; 1 at zeros (with ftz at subnormal numbers), +0 at -inf."""
     body = f"""
@@ -234,7 +326,9 @@ def _ex2(name: str, *, ftz: bool) -> str:
   %last = bitcast float %f2 to i32
 {_chosen(2)}
 {_FLUSHED if ftz else "  %d = add i32 %c, 0"}
-  %e0 = select i1 %is_one, i32 1065353216, i32 %d
+  %beyond = fcmp oge double %v1, {BEYOND}
+  %o = select i1 %beyond, i32 2139095040, i32 %d
+  %e0 = select i1 %is_one, i32 1065353216, i32 %o
   %is_pole = icmp eq i32 %bits, 2139095040
   %e1 = select i1 %is_pole, i32 2139095040, i32 %e0
   %is_end = icmp eq i32 %bits, -8388608
@@ -272,6 +366,38 @@ _RECIPROCAL: Final = f"""
 """
 """float64's quotient rounded to float32 is the correctly rounded one: 53 >= 2 * 24 + 2 digits (Figueroa 1995)."""
 
+_QUOTIENT: Final = f"""
+  %ab = bitcast float %a to i32
+  %bb = bitcast float %b to i32
+  %signs = xor i32 %ab, %bb
+  %sign = and i32 %signs, -2147483648
+  %x = fpext float %a to double
+  %y = fpext float %b to double
+  %q = fdiv double %x, %y
+  %v = call double @llvm.fabs.f64(double %q)
+  %v1 = fmul double %v, {_hexadecimal(1 - 2.0**-51)}
+  %v2 = fmul double %v, {_hexadecimal(1 + 2.0**-51)}
+  %f0 = fptrunc double %v to float
+  %f1 = fptrunc double %v1 to float
+  %f2 = fptrunc double %v2 to float
+  %nearest = bitcast float %f0 to i32
+  %first = bitcast float %f1 to i32
+  %last = bitcast float %f2 to i32
+{_chosen(2)}
+  %is_pole = fcmp oeq double %v, 0x7FF0000000000000
+  %is_zero = fcmp oeq double %v, 0.0
+  %settled = or i1 %is_pole, %is_zero
+  %beyond = fcmp oge double %v1, {BEYOND}
+  %o = select i1 %beyond, i32 2139095040, i32 %c
+  %e0 = select i1 %settled, i32 %nearest, i32 %o
+  %e1 = or i32 %e0, %sign
+  %is_nan = fcmp uno double %v, %v
+  %e2 = select i1 %is_nan, i32 2143289344, i32 %e1
+  %r = bitcast i32 %e2 to float
+  ret float %r
+"""
+"""float64's quotient is 0 or infinite only where the exact one is."""
+
 FUSED: Final = "product"
 """Of no instruction: a product that a sum takes, which the compiler may leave unrounded (PTX fuses ``mul`` with ``add``
 where neither names its rounding). Rounding is monotone, and the unrounded product lies between the neighbours of the
@@ -302,6 +428,9 @@ APPROXIMATE: Final[dict[str, Approximate]] = {
     "rcp.approx.ftz.f32": Approximate(
         "at most 1 ulp", 4, _function(f"float @{HELPER}rcp.approx.ftz.f32(float %a, i32 %k)", _RECIPROCAL)
     ),
+    "div.full": Approximate(
+        "at most 2 ulp", 8, _function(f"float @{HELPER}div.full(float %a, float %b, i32 %k)", _QUOTIENT)
+    ),
     FUSED: Approximate(
         "rounded, or fused with a sum", 3, _function(f"float @{HELPER}{FUSED}(float %a, i32 %k)", _NEIGHBOUR)
     ),
@@ -313,7 +442,17 @@ GENERIC: Final = """
 declare float @llvm.fma.f32(float, float, float)
 declare double @llvm.fma.f64(double, double, double)
 declare float @llvm.fabs.f32(float)
+declare half @llvm.fabs.f16(half)
+declare bfloat @llvm.fabs.bf16(bfloat)
 declare double @llvm.fabs.f64(double)
+declare float @llvm.sqrt.f32(float)
+declare float @llvm.floor.f32(float)
+declare float @llvm.ceil.f32(float)
+declare float @llvm.copysign.f32(float, float)
+declare float @llvm.maximum.f32(float, float)
+declare float @llvm.minimum.f32(float, float)
+declare float @llvm.maximumnum.f32(float, float)
+declare float @llvm.minimumnum.f32(float, float)
 declare float @llvm.roundeven.f32(float)
 declare float @llvm.trunc.f32(float)
 declare double @llvm.rint.f64(double)

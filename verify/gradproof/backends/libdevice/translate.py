@@ -1,8 +1,8 @@
 """From one device function of the bitcode to IR that the host compiles, with the same results.
 
-What the bitcode leaves to the compiler is settled as nvcc does by default (``REFLECTED``): subnormal numbers are kept
-and square roots are IEEE's. Whether a product is fused with the sum that takes it is left open, as an approximate
-instruction is: nvcc (``-fmad``) and triton may do either.
+What the bitcode leaves to the compiler is settled by flags, by default as nvcc does (``REFLECTED``): subnormal numbers
+are kept and square roots are IEEE's. Whether a product is fused with the sum that takes it is left open, as an
+approximate instruction is: nvcc (``-fmad``) and triton may do either.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from gradproof.errors import Unsupported
 
 TARGET: Final = "sm_90"
 REFLECTED: Final[Mapping[str, int]] = {"__CUDA_FTZ": 0, "__CUDA_PREC_SQRT": 1, "__CUDA_PREC_DIV": 1, "__CUDA_ARCH": 900}
-"""What ``__nvvm_reflect`` answers: the flags of the target, by the names in the bitcode."""
+"""What ``__nvvm_reflect`` answers under nvcc: the flags of the target, by the names in the bitcode."""
+FLUSHING: Final[Mapping[str, int]] = {"__CUDA_FTZ": 1, "__CUDA_PREC_SQRT": 0, "__CUDA_PREC_DIV": 0, "__CUDA_ARCH": 900}
+"""The same under triton, which sets ``nvvm-reflect-ftz`` alone: LLVM's NVVMReflect answers 0 to the others."""
 DEVICE: Final = "device"
 """The name of the translated function. It takes the operand, then the index of a candidate for each approximate
 instruction.
@@ -47,8 +49,8 @@ class Translated:
     """The approximate instructions in the order of their candidates' indices; empty where the result is settled."""
 
 
-def translated(module: Any, name: str) -> Translated:
-    """The function ``name`` of a parsed module of libdevice, of one float or double.
+def translated(module: Any, name: str, flags: Mapping[str, int] = REFLECTED) -> Translated:
+    """The function ``name`` of a parsed module of libdevice, of one float or double, under ``flags``.
 
     Raises Unsupported for a function that is not there, or uses what is not settled or not known here.
     """
@@ -56,7 +58,14 @@ def translated(module: Any, name: str) -> Translated:
         function = module.get_function(name)
     except NameError:
         raise Unsupported(f"this libdevice has no function {name}") from None
-    text = _simplified(_reflected(module, _plain(str(function))))
+    return on_host(name, simplified(_reflected(module, plain(str(function)), flags)))
+
+
+def on_host(name: str, text: str) -> Translated:
+    """The text of one simplified function of a float or double over the instructions of PTX, for the host.
+
+    Raises Unsupported where it uses what is not settled or not known here.
+    """
     text = _parted(name, text)
     sites: list[str] = []
 
@@ -83,38 +92,39 @@ def translated(module: Any, name: str) -> Translated:
     if operand is None:
         raise Unsupported(f"{name} is no function of one number")
     head = f"define internal {kind} @{DEVICE}({kind} {operand[0]}{choices}) alwaysinline nounwind {{"
-    helpers = [
-        *(EXACT[used] for used in EXACT if f"@{HELPER}{used}(" in body),
-        *(APPROXIMATE[used].definition for used in dict.fromkeys(sites)),
-    ]
+    helpers = [*EXACT.values(), *(APPROXIMATE[used].definition for used in dict.fromkeys(sites))]
     return Translated(name, "\n".join([GENERIC, *helpers, head, body]), kind, tuple(sites))
 
 
-def _reflected(module: Any, text: str) -> str:
+def _reflected(module: Any, text: str, flags: Mapping[str, int]) -> str:
     """The text of a function as a module of its own, the flags put in."""
-    names = {variable.name: str(variable) for variable in module.global_variables}
-
-    def flag(match: re.Match[str]) -> str:
-        asked = re.search(r'c"(\w+)\\00"', names[match[1]])
-        if asked is None or asked[1] not in REFLECTED:
-            raise Unsupported(f"this libdevice asks for a flag that gradproof does not know: {match[1]}")
-        return f"add i32 0, {REFLECTED[asked[1]]}"
-
-    text = _REFLECT.sub(flag, text)
+    text = with_flags(text, {variable.name: str(variable) for variable in module.global_variables}, flags)
     declared = {}
     for used in sorted(set(re.findall(r"call[^@\n]*@([\w.]+)\(", text))):
-        declared[used] = _plain(str(module.get_function(used)))
+        declared[used] = plain(str(module.get_function(used)))
     if defined := [used for used, one in declared.items() if not one.strip().startswith("declare")]:
         raise Unsupported(f"it calls other functions of libdevice: {', '.join(defined)}")
     return "\n".join([*declared.values(), text])
 
 
-def _plain(text: str) -> str:
+def with_flags(text: str, constants: Mapping[str, str], flags: Mapping[str, int]) -> str:
+    """IR in which ``__nvvm_reflect`` is answered; ``constants`` are the module's, as text, by their names."""
+
+    def flag(match: re.Match[str]) -> str:
+        asked = re.search(r'c"(\w+)\\00"', constants[match[1]])
+        if asked is None or asked[1] not in flags:
+            raise Unsupported(f"this libdevice asks for a flag that gradproof does not know: {match[1]}")
+        return f"add i32 0, {flags[asked[1]]}"
+
+    return _REFLECT.sub(flag, text)
+
+
+def plain(text: str) -> str:
     """IR without comments, attribute groups and places in the source, which refer to the rest of its module."""
     return _BESIDES.sub("", text).strip()
 
 
-def _simplified(text: str) -> str:
+def simplified(text: str) -> str:
     """The text of the one function that a module defines, what its constants decide decided."""
     import llvmlite.binding as llvm
 
@@ -126,7 +136,7 @@ def _simplified(text: str) -> str:
     passes.add_dead_code_elimination_pass()
     passes.add_simplify_cfg_pass()
     passes.run(module, builder)
-    return next(_plain(str(f)) for f in module.functions if not f.is_declaration)
+    return next(plain(str(f)) for f in module.functions if not f.is_declaration)
 
 
 def _parted(name: str, text: str) -> str:

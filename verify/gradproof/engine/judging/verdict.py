@@ -65,9 +65,22 @@ def decide(
     try:
         probe = Probe(task, selection, replay, known=known_results(task, selection, deviations))
         outcome = properties()[task.property].check(probe, task.order)
+        depends = ""
+        if any(len(v) for v in outcome.violations) and (
+            open_to := probe.backend.open_to(task.implementation, probe.format)
+        ):
+            probe = Probe(task, selection, replay, known=probe.known, nearest=True)
+            mildest = properties()[task.property].check(probe, task.order)
+            if any(len(v) for v in mildest.violations):
+                outcome = mildest
+            else:
+                depends = _depends(outcome, open_to)
+                outcome.violations.clear()
         if replay:
             outcome.measured["replayed"] = _replayed(outcome, replay, probe.format)
         cell, states = _weigh(task, probe, outcome, deviations, source)
+        if depends:
+            cell = replace(cell, status="undecided", reason=depends)
     except GradproofError as error:
         cell, states = _ended(task, error, source, selection), []
     except Exception as bug:  # a property's own fault must not take the rest of the run with it
@@ -79,6 +92,12 @@ def decide(
             cell = task.cell("error", reason, measured={"fault": Fault.INTERNAL})
     made = replace(cell, contract=contract, seconds=round(time.perf_counter() - started, 4))
     return storable(made), states
+
+
+def _depends(outcome: Outcome, open_to: str) -> str:
+    """Why a cell is undecided whose possible results keep the claim at best and break it at worst."""
+    bits = np.unique(np.concatenate([v.bits for v in outcome.violations]))
+    return f"{bits.size:,} result(s) keep the contract or not, depending on {open_to}"
 
 
 def _ended(task: Task, error: GradproofError, source: str | None, selection: Selection) -> Cell:

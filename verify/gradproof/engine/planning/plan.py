@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from gradproof.backends import availability, backend_ids, get_backend, is_known
 from gradproof.backends.base import Backend, Implementation
@@ -46,6 +47,10 @@ class Plan:
         return sum(len(g.tasks) for g in self.groups)
 
 
+JUDGED_AT_BOTH_ENDS: Final = ("accuracy", "special-values")
+"""The claims about single results, which hold of all that are possible where they hold of the farthest."""
+
+
 def plan(selection: Selection, implementations: Sequence[Implementation] | None = None) -> Plan:
     """Lay out the cells of ``selection``.
 
@@ -83,8 +88,9 @@ def plan(selection: Selection, implementations: Sequence[Implementation] | None 
         if not (state := backend.mode_availability(task.mode)).available:
             settled.append(task.not_run(NotRun.MISSING_COMPILER, state.reason))
             continue
-        if open_to := backend.open_to(task.implementation, get_format(task.format)):
-            why = f"the result depends on {open_to}; `gradproof sweep` judges all that it may be"
+        open_to = backend.open_to(task.implementation, get_format(task.format))
+        if open_to and task.property not in JUDGED_AT_BOTH_ENDS:
+            why = f"the result depends on {open_to}: results that are possible one by one need not be so together"
             settled.append(task.cell("unsupported", why, evidence=Evidence("none", 0)))
             continue
         if task.order and "given" in backend.paths(task.implementation):

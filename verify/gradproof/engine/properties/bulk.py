@@ -113,14 +113,16 @@ _KEPT: Final = 4
 
 
 def bulk(probe: Probe, order: int) -> Bulk | None:
-    """f^(order) at the inputs that the profile asks for; None where no models judge the format, no loop is here, or
-    results at some inputs are all there is.
+    """f^(order) at the inputs that the profile asks for; None where no models judge the format, no loop is here,
+    results at some inputs are all there is, or they are enclosures (which sweeps judge in bulk).
 
     A framework's own functions are asked once: ``accuracy`` and ``saturation`` share the answer. A user's, which may
     have a state, are asked once by each probe.
     """
     width = probe.format.width
     if width not in CHUNK or probe.target is not None or compiled_loop() is None or probe.given is not None:
+        return None
+    if probe.backend.open_to(probe.implementation, probe.format):
         return None
     subject = probe if probe.implementation.user else probe.implementation
     selection = probe.selection

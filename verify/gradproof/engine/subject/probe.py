@@ -64,7 +64,8 @@ class Probe:
     """One subject under test. Everything a property needs; nothing about verdicts.
 
     ``witnesses`` are inputs that failed before; pointwise claims try them. ``known`` are results that need not be told
-    one by one. Of inputs that are given ``most`` are looked at.
+    one by one. Of inputs that are given ``most`` are looked at. Where results are not settled (``Backend.open_to``),
+    each is the possible one that is farthest from the exact value, or the ``nearest``.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Probe:
         *,
         known: KnownResults | None = None,
         most: int = MOST_GIVEN,
+        nearest: bool = False,
     ) -> None:
         self.function: Function = task.function
         self.implementation: Implementation = task.implementation
@@ -90,6 +92,7 @@ class Probe:
         self.witnesses = witnesses
         self.known = known
         self._most = most
+        self._nearest = nearest
         self.selection = selection
         namespaces.accept()
         self.seed = zlib.crc32(f"{selection.seed}/{task.function.label}/{task.format}".encode())
@@ -118,10 +121,24 @@ class Probe:
         call = Call(order=order, mode=self.mode, path=path or self.paths[0])
 
         def ask(bits: Bits) -> Bits:
+            if fmt is self.format and self.backend.open_to(implementation, fmt):
+                return self._one_of(*self.backend.enclosure(implementation, bits, fmt, call), bits, order)
             return self.backend.evaluate(implementation, bits, fmt, call)
 
         with self.calling(implementation):
             return answered(implementation, self.backend.id, fmt, call, bits, ask)
+
+    def _one_of(self, low: Bits, high: Bits, bits: Bits, order: int) -> Bits:
+        """Of the results between two ends the one that this probe looks at."""
+        flat, *ends = (np.ravel(array) for array in (bits, low, high))
+        reference = self.references(flat)[order]
+        errors = [np.nan_to_num(self.judge(flat, end, order, reference).magnitude, nan=-1.0) for end in ends]
+        if not self._nearest:
+            return np.where(errors[1] > errors[0], ends[1], ends[0]).reshape(bits.shape)
+        between = fa.values(ends[0], self.format) <= reference.values
+        between &= reference.values <= fa.values(ends[1], self.format)
+        nearer = np.where(errors[1] < errors[0], ends[1], ends[0])
+        return np.where(between & (ends[0] != ends[1]), reference.rounded, nearer).reshape(bits.shape)
 
     @contextmanager
     def calling(self, implementation: Implementation | None = None) -> Iterator[None]:

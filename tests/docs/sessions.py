@@ -32,11 +32,12 @@ BLOCK = re.compile(
 )
 LEFT_OUT = "..."
 CHANGING = (
-    (re.compile(r"\b\d+(\.\d+)? ?s\b"), "N s"),
-    (re.compile(r"\b\d+ min \d+ s\b"), "N s"),
+    (re.compile(r"\b(\d+ h )?(\d+ min )?\d+(\.\d+)? ?s\b( \(\d+:\d\d:\d\d\))?"), "N s"),
     (re.compile(r"\b\d+\.\d+\.\d+\w*(\+\w+)?"), "VERSION"),
 )
 """What differs from run to run, and what stands in its place when outputs are compared."""
+HEARTBEAT = re.compile(r"^( *\d+% +\d+ of \d+ cells? after .*\n( {5,}\S*-order\d.*\n)?|starting, .*\n)", re.M)
+"""What a command says on a machine so slow that nobody hears of it for half a minute."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def run(command: str, folder: Path, columns: int = 80) -> tuple[int, list[str]]:
         text=True,
         check=False,
     )
-    return done.returncode, [line.rstrip() for line in done.stdout.rstrip().splitlines()]
+    return done.returncode, [line.rstrip() for line in HEARTBEAT.sub("", done.stdout).rstrip().splitlines()]
 
 
 def _installable(arguments: list[str]) -> int:

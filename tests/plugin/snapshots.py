@@ -14,7 +14,7 @@ VARIABLE = "GRADPROOF_SNAPSHOTS"
 
 CHANGING = (
     (re.compile(r"([=_!])\1{2,}"), r"\1\1\1"),  # the terminal's rules, as wide as the title leaves them
-    (re.compile(r"\d+\.\d+s\b"), "0.00s"),
+    (re.compile(r"\d+\.\d+s\b( \(\d+:\d\d:\d\d\))?"), "0.00s"),
     (re.compile(r"gradproof \d\S*:"), "gradproof 0.0.0:"),
     # How many inputs a sampled check tries follows Hypothesis' draws, which its versions change.
     (re.compile(r"\d+ inputs tried"), "N inputs tried"),

@@ -237,9 +237,10 @@ WORDS: Final = [
     "golden.csv",
 ]
 COMMANDS: Final = (
-    "repro", "vectors", "judge", "compare", "report", "combine", "list", "config", "claims", "completion", "formulas",
-    "explain", "nonsense", "",
+    "repro", "vectors", "judge", "compare", "report", "combine", "list", "config", "claims", "completion", "",
+    "nonsense",
 )  # fmt: skip
+"""Those that answer at once; what judges many results takes the same options as they do."""
 
 
 def lines() -> st.SearchStrategy[list[str]]:

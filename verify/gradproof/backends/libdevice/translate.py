@@ -19,8 +19,9 @@ from gradproof.errors import Unsupported
 TARGET: Final = "sm_90"
 REFLECTED: Final[Mapping[str, int]] = {"__CUDA_FTZ": 0, "__CUDA_PREC_SQRT": 1, "__CUDA_PREC_DIV": 1, "__CUDA_ARCH": 900}
 """What ``__nvvm_reflect`` answers under nvcc: the flags of the target, by the names in the bitcode."""
-FLUSHING: Final[Mapping[str, int]] = {"__CUDA_FTZ": 1, "__CUDA_PREC_SQRT": 0, "__CUDA_PREC_DIV": 0, "__CUDA_ARCH": 900}
-"""The same under triton, which sets ``nvvm-reflect-ftz`` alone: LLVM's NVVMReflect answers 0 to the others."""
+FLUSHING: Final[Mapping[str, int]] = {"__CUDA_FTZ": 1, "__CUDA_PREC_SQRT": 0, "__CUDA_PREC_DIV": 0}
+"""The same under triton, which sets ``nvvm-reflect-ftz`` alone: LLVM's NVVMReflect answers 0 to the others, and to
+``__CUDA_ARCH`` the target's."""
 DEVICE: Final = "device"
 """The name of the translated function. It takes the operand, then the index of a candidate for each approximate
 instruction.

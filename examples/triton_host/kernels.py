@@ -34,7 +34,7 @@ def silu_of(x):
     return tl.where(x == float("-inf"), 0.0, y)
 
 
-@gp.implements("sigmoid", backend="triton")
+@gp.implements("sigmoid", backend="triton", formats=["float32", "bfloat16"])
 @triton.jit
 def sigmoid(x_ptr, y_ptr, n, block: tl.constexpr):
     at, inside = here(n, block)

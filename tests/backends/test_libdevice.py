@@ -266,6 +266,39 @@ def test_a_product_in_a_sum_may_be_fused_or_rounded(tmp_path: Path) -> None:
     assert ((low <= apart) & (apart <= high) & (low <= fused) & (fused <= high)).all()
 
 
+def test_each_of_two_products_in_a_sum_may_be_the_one_that_is_fused(tmp_path: Path) -> None:
+    """a^2 + a b with b = 3 - a for 1 < a < 2: one product is rounded, the other is not."""
+    body = "  %b = fsub float 3.0, %a\n  %p = fmul float %a, %a\n  %q = fmul float %a, %b\n  %r = fsub float %p, %q"
+    made = kernel(tmp_path, body)
+    assert made.function.approximate == ("product", "product")
+    bits = some(1.0, 2.0, 1000)[:1000]
+    low, high = (end.view(np.float32) for end in made.enclosure(bits))
+    x = bits.view(np.float32)
+    p, q = ([Fraction(float(y)) for y in x * other] for other in (x, np.float32(3) - x))
+    first = np.array([float(f * f - r) for f, r in zip(floats(bits), q, strict=True)]).astype(np.float32)
+    second = np.array([float(r - f * (3 - f)) for f, r in zip(floats(bits), p, strict=True)]).astype(np.float32)
+    assert (first != second).any()
+    assert ((low <= first) & (first <= high) & (low <= second) & (second <= high)).all()
+
+
+def test_a_loop_is_refused_where_each_round_may_have_another_result(tmp_path: Path) -> None:
+    loop = """  br label %again
+again:
+  %i = phi i32 [ 0, %0 ], [ %j, %again ]
+  %x = phi float [ %a, %0 ], [ %y, %again ]
+  %y = OPERATION
+  %j = add i32 %i, 1
+  %more = icmp slt i32 %j, 3
+  br i1 %more, label %again, label %end
+end:
+  %r = fadd float %y, 0.0"""
+    three = np.array([3.0], np.float32).view(np.uint32)
+    settled = kernel(tmp_path, loop.replace("OPERATION", "fadd float %x, 1.0"))
+    assert settled.values(three).view(np.float32).item() == 6.0
+    with pytest.raises(Unsupported, match=r"ex2\.approx\.f32 and a loop"):
+        kernel(tmp_path, loop.replace("OPERATION", "call float @llvm.nvvm.ex2.approx.f32(float %x)"))
+
+
 def test_a_negated_product_may_be_fused_too(tmp_path: Path) -> None:
     body = "  %p = fmul float %a, %a\n  %n = fsub float -0.0, %p\n  %r = fadd float 1.0, %n"
     assert kernel(tmp_path, body).function.approximate == ("product",)

@@ -95,7 +95,7 @@ class LibdeviceBackend(Backend):
         if implementation.user or (implementation.formats and fmt.name not in implementation.formats):
             return ""
         try:
-            sites = kernels.function_of(self._file, _symbol(implementation, fmt)).approximate
+            sites = kernels.kernel(self._file, _symbol(implementation, fmt)).function.approximate
         except Unsupported:  # which ``evaluate`` says
             return ""
         return ", ".join(f"{name} ({APPROXIMATE[name].error})" for name in dict.fromkeys(sites))

@@ -456,6 +456,8 @@ declare float @llvm.minimumnum.f32(float, float)
 declare float @llvm.roundeven.f32(float)
 declare float @llvm.trunc.f32(float)
 declare double @llvm.rint.f64(double)
+declare i32 @llvm.fptosi.sat.i32.f32(float)
+declare i32 @llvm.fptoui.sat.i32.f32(float)
 declare i32 @llvm.smax.i32(i32, i32)
 declare i32 @llvm.smin.i32(i32, i32)
 """

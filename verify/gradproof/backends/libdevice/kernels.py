@@ -6,7 +6,7 @@ import ctypes
 import itertools
 import math
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,16 +54,19 @@ def _outer(function: Translated) -> int:
 
 
 class Kernel:
-    """A device function on arrays of bit patterns."""
+    """A device function on arrays of bit patterns; the first call compiles it."""
 
     def __init__(self, function: Translated) -> None:
         self.function = function
         width = 64 if function.kind == "double" else 32
         self._storage = np.uint64 if width == 64 else np.uint32
-        module = function.text + _values(function)
-        if function.approximate:
-            module += _KEY + _enclosure(function)
-        self._engine = _compiled(module)
+
+    @cached_property
+    def _engine(self) -> Any:
+        module = self.function.text + _values(self.function)
+        if self.function.approximate:
+            module += _KEY + _enclosure(self.function)
+        return _compiled(module)
 
     def values(self, bits: Bits) -> Bits:
         """The results at ``bits``, of shape (n,), every approximate instruction rounded correctly."""
@@ -97,14 +100,8 @@ class Kernel:
 
 @cache
 def kernel(file: Path, name: str) -> Kernel:
-    """The function ``name`` of the bitcode in ``file``, compiled once. Raises Unsupported as ``translated`` does."""
-    return Kernel(function_of(file, name))
-
-
-@cache
-def function_of(file: Path, name: str) -> Translated:
-    """The same, translated only."""
-    return translated(parsed(file), name)
+    """The function ``name`` of the bitcode in ``file``, made once. Raises Unsupported as ``translated`` does."""
+    return Kernel(translated(parsed(file), name))
 
 
 @cache

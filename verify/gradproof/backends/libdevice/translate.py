@@ -19,8 +19,9 @@ from gradproof.errors import Unsupported
 TARGET: Final = "sm_90"
 REFLECTED: Final[Mapping[str, int]] = {"__CUDA_FTZ": 0, "__CUDA_PREC_SQRT": 1, "__CUDA_PREC_DIV": 1, "__CUDA_ARCH": 900}
 """What ``__nvvm_reflect`` answers under nvcc: the flags of the target, by the names in the bitcode."""
-FLUSHING: Final[Mapping[str, int]] = {"__CUDA_FTZ": 1, "__CUDA_PREC_SQRT": 0, "__CUDA_PREC_DIV": 0, "__CUDA_ARCH": 900}
-"""The same under triton, which sets ``nvvm-reflect-ftz`` alone: LLVM's NVVMReflect answers 0 to the others."""
+FLUSHING: Final[Mapping[str, int]] = {"__CUDA_FTZ": 1, "__CUDA_PREC_SQRT": 0, "__CUDA_PREC_DIV": 0}
+"""The same under triton, which sets ``nvvm-reflect-ftz`` alone: LLVM's NVVMReflect answers 0 to the others, and to
+``__CUDA_ARCH`` the target's."""
 DEVICE: Final = "device"
 """The name of the translated function. It takes the operand, then the index of a candidate for each approximate
 instruction.
@@ -87,6 +88,8 @@ def on_host(name: str, text: str) -> Translated:
     kind = "double" if lines[0].split("@")[0].split()[-1] == "double" else "float"
     if kind == "double" and sites:
         raise Unsupported(f"{name} uses {', '.join(sites)}, whose errors are large beside float64's")
+    if sites and _loops(lines):
+        raise Unsupported(f"{name} uses {', '.join(dict.fromkeys(sites))} and a loop, in which results would differ")
     choices = "".join(f", i32 %choice{i}" for i in range(len(sites)))
     operand = _OPERANDS.search(lines[0].partition("(")[2])
     if operand is None:
@@ -139,16 +142,32 @@ def simplified(text: str) -> str:
     return next(plain(str(f)) for f in module.functions if not f.is_declaration)
 
 
+def _loops(lines: list[str]) -> bool:
+    """Whether a block goes back to an earlier one or to itself."""
+    seen: set[str] = set()
+    for line in lines:
+        if label := re.match(r"([\w.]+):", line):
+            seen.add(label[1])
+        if seen & set(re.findall(r"label %([\w.]+)", line)):
+            return True
+    return False
+
+
 def _parted(name: str, text: str) -> str:
     """The text with each product that may be fused with a sum put through FUSED before the sum takes it."""
     for i, (line, operand) in enumerate(_fusible(text)):
-        if " double " in line or line.count(operand) > 1:
+        made, _, operation = line.partition(" = ")
+        same = rf"{re.escape(operand)}(?![\w.])"
+        if " double " in line or len(re.findall(same, operation)) > 1:
             raise Unsupported(
                 f"{name} adds to a product ({line}); whether that is one rounding is the compiler's choice"
             )
-        taken = re.sub(rf"{re.escape(operand)}(?![\w.])", f"%fused{i}", line.partition(" = ")[2])
-        apart = f"  %fused{i} = call float @llvm.nvvm.{FUSED}(float {operand})"
-        text = text.replace(line, f"{apart.strip()}\n  {line.partition(' = ')[0]} = {taken}", 1)
+
+        def apart(match: re.Match[str], operand: str = operand, same: str = same, i: int = i) -> str:
+            product = f"%fused{i} = call float @llvm.nvvm.{FUSED}(float {operand})"
+            return f"{product}\n  {match[1]}{re.sub(same, f'%fused{i}', match[2])}"
+
+        text = re.sub(rf"({re.escape(made)} = )(.*)", apart, text, count=1)  # the sum may have taken another one before
     return text
 
 

@@ -45,7 +45,9 @@ class TritonBackend(Backend):
 
     def __init__(self, device: str = TARGETS[0]) -> None:
         super().__init__(device)
-        self._kernels: dict[tuple[int, str], tuple[Any, Kernel | Unsupported]] = {}
+        self._arch = int(device.partition("_")[2])
+        self._flags = {**FLUSHING, "__CUDA_ARCH": 10 * self._arch}
+        self._kernels: dict[tuple[int, str, str], tuple[Any, Kernel | Unsupported]] = {}
 
     @classmethod
     def availability(cls, device: str) -> Availability:
@@ -71,7 +73,7 @@ class TritonBackend(Backend):
             "llvmlite": llvmlite.__version__,
             "llvm": ".".join(map(str, llvm.llvm_version_info)),
             "target": self.device,
-            "flags": ", ".join(f"{name.strip('_')}={value}" for name, value in FLUSHING.items()),
+            "flags": ", ".join(f"{name.strip('_')}={value}" for name, value in self._flags.items()),
         }
 
     def catalogue(self) -> Sequence[Implementation]:
@@ -137,14 +139,14 @@ class TritonBackend(Backend):
         return found
 
     def _kernel(self, implementation: Implementation, fmt: Format, call: Call) -> Kernel:
-        """The kernel of an order, compiled once."""
+        """The kernel of an order, made once; its first call compiles it for the host."""
         check_offered(implementation, fmt, call.order)
         if fmt.name not in self.formats:
             raise Unsupported(f"gradproof runs triton kernels in {', '.join(self.formats)}, not in {fmt.name}")
         if call.mode not in self.modes or call.layout != "contiguous":
             raise Unsupported(f"triton:{self.device} has the mode eager and the layout contiguous alone")
         given = handed_in(implementation, call.order).call
-        key = id(given), fmt.name
+        key = id(given), fmt.name, repr(sorted(implementation.params.items()))
         if key not in self._kernels:
             try:
                 made: Kernel | Unsupported = self._made(given, implementation, fmt)
@@ -164,9 +166,9 @@ class TritonBackend(Backend):
             raise Unsupported(f"{implementation.name} is no @triton.jit kernel but {type(kernel).__name__}")
         params = dict(implementation.params)
         types, _ = compiling.arguments(kernel, params)
-        ir = compiling.llvm_ir(kernel, fmt.name, params, int(self.device.partition("_")[2]))
+        ir = compiling.llvm_ir(kernel, fmt.name, params, self._arch)
         arguments = [name for name, kind in types.items() if kind != "constexpr"]
-        function = element_function(kernel.__name__, ir, arguments, params, fmt)
+        function = element_function(kernel.__name__, ir, arguments, params, fmt, self._flags)
         if (combinations := _combinations(function)) > MOST_COMBINATIONS:
             raise Unsupported(
                 f"{kernel.__name__} has {len(function.approximate)} approximate instructions "

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from gradproof.backends.libdevice.instructions import GENERIC, HELPER
-from gradproof.backends.libdevice.translate import FLUSHING, Translated, on_host, plain, simplified, with_flags
+from gradproof.backends.libdevice.translate import Translated, on_host, plain, simplified, with_flags
 from gradproof.backends.triton.compiling import BLOCK, stem
 from gradproof.errors import Unsupported
 from gradproof.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, Format
@@ -50,36 +50,42 @@ _STORES: Final = tuple(
 _OPERAND: Final = re.compile(r"(?:ptr addrspace\(1\)|i\d+) (%?[-\w.]+)")
 _STEP: Final = re.compile(r"(getelementptr|shl|mul|add|or|and|sext|zext|icmp slt)\b")
 _NARROW: Final = re.compile(
-    r"\b(?:fadd|fsub|fmul|fdiv|frem) (?:\w+ )*(half|bfloat)\b|@llvm\.(?!fabs)[\w.]+\.(bf16|f16)\("
+    r"\b(?:fadd|fsub|fmul|fdiv|frem|fpto[su]i) (?:\w+ )*(half|bfloat)\b|@llvm\.(?!fabs)[\w.]+\.(bf16|f16)\("
+    r"|\b(?:fptrunc double|[su]itofp \w+) \S+ to (half|bfloat)\b|\bfpext (bfloat) \S+ to double"
 )
-"""Arithmetic in 16 bits that rounds."""
+"""Arithmetic in 16 bits that rounds, and conversions from and to others than float32, which x86 does in its own way."""
+_WHOLE: Final = re.compile(r"\bfpto([su])i (float|double) (\S+) to (i\d+)")
 _PICKED: Final = re.compile(
     r"^  (%[\w.]+) = call (half|bfloat) @llvm\.(maxnum|minnum|maximum|minimum)\.b?f16\(\w+ (\S+), \w+ (\S+)\)$"
 )
 _COMPARED: Final = re.compile(r"^  (%[\w.]+) = fcmp ((?:\w+ )+)bfloat (\S+), (\S+)$")
 
 
-def element_function(name: str, ir: str, given: list[str], params: Mapping[str, Any], fmt: Format) -> Translated:
+def element_function(
+    name: str, ir: str, given: list[str], params: Mapping[str, Any], fmt: Format, flags: Mapping[str, int]
+) -> Translated:
     """The function of one element that a kernel applies, as IR for the host of float32 to float32.
 
     ``given`` are the arguments of the kernel without the constexpr ones, ``fmt`` is the format of its arrays; operand
-    and result are numbers of it. Raises Unsupported with the reason where the kernel is not elementwise, or uses what
-    has no settled or enclosed result.
+    and result are numbers of it; ``flags`` are those that libdevice is compiled with. Raises Unsupported with the
+    reason where the kernel is not elementwise, or uses what has no settled or enclosed result.
     """
-    kernel = _Kernel(name, ir, given, params, fmt)
+    kernel = _Kernel(name, ir, given, params, fmt, flags)
     return on_host(name, kernel.simplified())
 
 
 class _Kernel:
     """The lines of a kernel on their way."""
 
-    def __init__(self, name: str, ir: str, given: list[str], params: Mapping[str, Any], fmt: Format) -> None:
+    def __init__(
+        self, name: str, ir: str, given: list[str], params: Mapping[str, Any], fmt: Format, flags: Mapping[str, int]
+    ) -> None:
         self.name, self.given, self.params, self.format = name, given, params, fmt
         constants = {m[1]: m[0] for m in re.finditer(r"^@([\w.]+) = .*$", ir, re.M)}
         start = ir.index("define ptx_kernel")
         body = ir[start : ir.index("\n}", start)]
         self.header, *lines = _DEBUG.sub(
-            "", plain(with_flags(body.replace("tail call", "call"), constants, FLUSHING))
+            "", plain(with_flags(body.replace("tail call", "call"), constants, flags))
         ).splitlines()
         self.lines = [_settled_line(line) for line in lines if line.strip()]
         self.declared = [
@@ -154,8 +160,12 @@ class _Kernel:
     def _check(self, line: str) -> None:
         if narrow := _NARROW.search(line):
             raise self.refuse(
-                f"it calculates in {narrow[1] or narrow[2]} ({line.strip()}); gradproof runs arithmetic in float32 or "
-                "float64: .to(tl.float32)"
+                f"it calculates in {next(filter(None, narrow.groups()))} ({line.strip()}); gradproof runs arithmetic "
+                "in float32 or float64: .to(tl.float32)"
+            )
+        if whole := _WHOLE.search(line):
+            raise self.refuse(
+                f"it makes {whole[4]} of a {whole[2]} ({line.strip()}); gradproof makes int32 of float32 alone"
             )
         if re.search(r"<\d+ x ", line):
             raise self.refuse(f"it uses vectors ({line.strip()})")
@@ -253,6 +263,8 @@ _DECLARED: Final = (
     "declare float @llvm.minimumnum.f32(float, float)",
     "declare float @llvm.maximum.f32(float, float)",
     "declare float @llvm.minimum.f32(float, float)",
+    "declare i32 @llvm.fptosi.sat.i32.f32(float)",
+    "declare i32 @llvm.fptoui.sat.i32.f32(float)",
 )
 
 
@@ -277,6 +289,8 @@ def _settled_line(line: str) -> str:
         widened = [f"  {made}.{i} = fpext {narrow} {o} to float" for i, o in enumerate(operands)]
         call = f"  {made}.2 = call float @llvm.{which}.f32(float {made}.0, float {made}.1)"
         line = "\n".join([*widened, call, f"  {made} = fptrunc float {made}.2 to {narrow}"])
+    # PTX ISA 9.1, 9.7.9 "cvt": to the nearest of the range, and 0 of a NaN
+    line = re.sub(r"fpto([su])i float (\S+) to i32", r"call i32 @llvm.fpto\1i.sat.i32.f32(float \2)", line)
     line = re.sub(r"fpext bfloat (\S+) to float", rf"call float @{HELPER}cvt.from.bf16(bfloat \1)", line)
     return re.sub(r"fptrunc float (\S+) to bfloat", rf"call bfloat @{HELPER}cvt.bf16(float \1)", line)
 

@@ -69,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, metavar="FOLDER")
     parser.add_argument("--document", action="store_true")
     asked = parser.parse_args(arguments)
+    if asked.document and (asked.only or asked.profile != "quick"):
+        parser.error("--document keeps the whole corpus in the profile quick; expected it without --only and --profile")
     with tempfile.TemporaryDirectory() as scratch:
         folder = asked.results or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)

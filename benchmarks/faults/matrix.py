@@ -67,7 +67,8 @@ def matrix(kept: Mapping[str, Any], answers: Sequence[Answer]) -> list[str]:
     if "default" in kept:
         seen = kept["default"]["caught"]
         lines += [
-            "The profile default was run over what quick misses, and nothing else: "
+            "The profile default was run over what quick misses, by the claim that looks there (`accuracy`, `consistency`), "
+            "and over nothing else: "
             + "; ".join(f"`{name}` is {'caught' if caught else 'missed'}" for name, caught in seen.items())
             + f" (at {kept['default']['commit']}).",
             "",

@@ -1,8 +1,7 @@
 """What was measured on the corpus, kept in docs/evidence/detection.json, from which docs/detection.md is made.
 
 Three parts, each with the commit, the processor and the versions it was measured at: ``gradproof`` (the profile quick
-over the whole corpus), ``default`` (that profile over what quick misses; absent where that was not run) and
-``neighbours``.
+over the whole corpus), ``neighbours``, and ``default`` (that profile over what quick missed, by hand).
 """
 
 from __future__ import annotations

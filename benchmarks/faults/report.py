@@ -27,7 +27,7 @@ MISSED = {
         "The window holds 16,777 floats. How many inputs an implementation of the user's gets depends on the time "
         "that its calls take: the run above met a busy machine, took every 65,279th float, and stepped over the "
         "window. In a later run quick took every 16,319th, and caught it. No input is placed about a root of f' for "
-        "its own sake, so that a busy machine decides."
+        "its own sake, so a busy machine decides."
     ),
     "jax_formulas:relu_raises_under_jit": (
         "It raises only for an array without dimensions under `jax.jit`; every array with dimensions is traced and "

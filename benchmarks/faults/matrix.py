@@ -18,8 +18,8 @@ SETTINGS = {
 """Tool -> what it takes: frameworks and orders."""
 NOTES = (
     "Each tool with its defaults, but: `gradcheck` gets 20 normal numbers in float64, as its documentation asks, with "
-    "forward mode and both batched checks switched on; `gradgradcheck` likewise with forward over reverse; "
-    "`check_grads` gets 20 normal numbers in the declared format, order 2 and forward and reverse mode (reverse alone "
+    "forward mode (where it is offered) and both batched checks switched on; `gradgradcheck` likewise with forward over reverse; "
+    "`check_grads` gets 20 normal numbers in float32, order 2 and forward and reverse mode (reverse alone "
     "where a `custom_vjp` offers no other). The two assertions compare f and f' on 1000 normal numbers with the "
     "framework's own function, in each declared format; both lend NumPy, which has no activations, those of torch. "
     "`mpmath` compares f with mpmath at 200 or more bits, at 200 numbers evenly from -20 to 20 and 100 normal ones, "
@@ -67,8 +67,8 @@ def matrix(kept: Mapping[str, Any], answers: Sequence[Answer]) -> list[str]:
     if "default" in kept:
         seen = kept["default"]["caught"]
         lines += [
-            "The profile default was run over what quick misses, by the claim that looks there (`accuracy`, `consistency`), "
-            "and over nothing else: "
+            "The profile default was run over what quick misses, by the claim that looks there (`accuracy`, "
+            "`consistency`), and over nothing else: "
             + "; ".join(f"`{name}` is {'caught' if caught else 'missed'}" for name, caught in seen.items())
             + f" (at {kept['default']['commit']}).",
             "",

@@ -54,13 +54,16 @@ def numbers(size: int, seed: int = SEED) -> np.ndarray[Any, Any]:
 
 
 def torch_gradcheck(made: Implementation) -> None:
-    """In float64 on 20 normal numbers, every mode switched on."""
+    """In float64 on 20 normal numbers, every mode switched on that the implementation offers."""
     import torch
 
     x = torch.from_numpy(numbers(20)).requires_grad_(True)
-    torch.autograd.gradcheck(
-        made.call, (x,), check_forward_ad=True, check_batched_grad=True, check_batched_forward_grad=True
-    )
+    try:
+        torch.autograd.gradcheck(
+            made.call, (x,), check_forward_ad=True, check_batched_grad=True, check_batched_forward_grad=True
+        )
+    except NotImplementedError:  # an autograd.Function without jvp, which says so
+        torch.autograd.gradcheck(made.call, (x,), check_batched_grad=True)
 
 
 def torch_gradgradcheck(made: Implementation) -> None:
@@ -72,19 +75,18 @@ def torch_gradgradcheck(made: Implementation) -> None:
 
 
 def jax_check_grads(made: Implementation) -> None:
-    """Orders 1 and 2 in the declared formats on 20 normal numbers, in both modes where both are offered."""
+    """Orders 1 and 2 in float32, wide enough for its differences, on 20 normal numbers, in the modes offered."""
     import jax
     import jax.numpy as jnp
     from jax.test_util import check_grads
 
-    for fmt in made.formats or ():
-        x = jnp.asarray(numbers(20), dtype=fmt)
-        try:
-            jax.jvp(made.call, (x,), (x,))
-            modes = ("fwd", "rev")
-        except TypeError:  # a custom_vjp offers no forward mode, and says so
-            modes = ("rev",)
-        check_grads(made.call, (x,), order=2, modes=modes)
+    x = jnp.asarray(numbers(20), dtype="float32")
+    try:
+        jax.jvp(made.call, (x,), (x,))
+        modes = ("fwd", "rev")
+    except TypeError:  # a custom_vjp offers no forward mode, and says so
+        modes = ("rev",)
+    check_grads(made.call, (x,), order=2, modes=modes)
 
 
 def torch_assert_close(made: Implementation) -> None:
@@ -119,7 +121,10 @@ def mpmath_ulp(made: Implementation) -> None:
         if results.shape != inputs.shape:
             raise Flagged(f"expected the shape {inputs.shape}, got {results.shape}")
         for x, got in zip(inputs.tolist(), results.tolist(), strict=True):
-            due = derivatives(made.function, {k: exact(v) for k, v in made.params.items()}, Fraction(x))
+            try:
+                due = derivatives(made.function, {k: exact(v) for k, v in made.params.items()}, Fraction(x))
+            except ArithmeticError:  # a root of a higher derivative, of which the judge beside us is not sure
+                continue
             if due is None:
                 continue
             shape = shapes[fmt]

@@ -18,19 +18,20 @@ SETTINGS = {
 """Tool -> what it takes: frameworks and orders."""
 NOTES = (
     "Each tool with its defaults, but: `gradcheck` gets 20 normal numbers in float64, as its documentation asks, with "
-    "forward mode (where it is offered) and both batched checks switched on; `gradgradcheck` likewise with forward over reverse; "
-    "`check_grads` gets 20 normal numbers in float32, order 2 and forward and reverse mode (reverse alone "
+    "forward mode (where it is offered) and both batched checks switched on; `gradgradcheck` likewise with forward "
+    "over reverse; `check_grads` gets 20 normal numbers in float32, order 2, forward and reverse mode (reverse alone "
     "where a `custom_vjp` offers no other). The two assertions compare f and f' on 1000 normal numbers with the "
-    "framework's own function, in each declared format; both lend NumPy, which has no activations, those of torch. "
+    "framework's own function, in each declared format; NumPy, which has no activations, is lent those of torch. "
     "`mpmath` compares f with mpmath at 200 or more bits, at 200 numbers evenly from -20 to 20 and 100 normal ones, "
-    "and flags beyond 4 ulp. The seed is fixed. An exception of the implementation under a tool counts as caught. "
+    "and flags beyond 4 ulp; so do tools like ulpwise, with lists of functions of their own. The seed is fixed. An "
+    "exception of the implementation under a tool counts as caught. "
     "The checks by finite differences hold a derivative against the implementation's own values: a wrong value with "
-    "the derivative that belongs to it they cannot see, and do not claim to; it counts as missed here."
+    "the derivative that belongs to it they cannot see, and do not claim to; it counts as missed here. The assertions "
+    "flag right implementations where the framework's own function is the less accurate one, or differs by an ulp."
 )
 NOT_RUN = (
-    "Not run: TorchCTS 0.4.1. It tests the operators of a PyTorch backend, chosen by the name of a device, and takes "
-    "no callable; besides it needs torch before 2.12.2. ulpwise: its method, values against mpmath, is the row "
-    "`mpmath`; it judges its own list of functions and takes no callable."
+    "Not run: TorchCTS 0.4.1. It tests the operators of a PyTorch backend, which a manifest names by its device, and "
+    "takes no callable; besides, it needs torch before 2.12.2."
 )
 
 

@@ -5,8 +5,9 @@
 Each file of ``corpus/`` is one `gradproof check`, in a process of its own, on its own backend and in the formats that
 its implementations name. The first finding about each implementation is held against ``expected``: its kind, its
 inputs, its explanation. ``--only`` keeps the implementations whose ``file:callable`` contains one of the words.
-``--results`` keeps the results files there, and reads those that are there already. ``--document`` writes the report
-to docs/detection.md. Exits with 1 if a fault was missed or a right implementation was flagged.
+``--results`` keeps the results files there, and reads those that are there already. ``--document`` keeps the answers
+in docs/evidence/detection.json and writes docs/detection.md from it.
+Exits with 1 if a fault was missed or a right implementation was flagged.
 """
 
 from __future__ import annotations
@@ -18,17 +19,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.faults.expected import FAULTS, ORDERS, RIGHT
 from benchmarks.faults.judging import Answer, answer, flagged
-from benchmarks.faults.report import document, printed
-
-HERE = Path(__file__).parent
-DOCUMENT = HERE.parent.parent / "docs" / "detection.md"
+from benchmarks.faults.record import HERE, chosen, record
+from benchmarks.faults.report import printed
 
 
 @dataclass(frozen=True)
@@ -62,12 +61,6 @@ def check(file: str, profile: str, folder: Path, functions: Sequence[str] = ()) 
     return Checked(file, json.loads(target.read_text(encoding="utf-8")), wall, cpu)
 
 
-def chosen(words: Iterable[str], name: str) -> bool:
-    """Whether a name contains one of the words; all do where there are none."""
-    words = tuple(words)
-    return not words or any(word in name for word in words)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what was asked for, print the report, and say whether all was as it should be."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -76,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, metavar="FOLDER")
     parser.add_argument("--document", action="store_true")
     asked = parser.parse_args(arguments)
+    if asked.document and (asked.only or asked.profile != "quick"):
+        parser.error("--document keeps the whole corpus in the profile quick; expected it without --only and --profile")
     with tempfile.TemporaryDirectory() as scratch:
         folder = asked.results or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
@@ -91,9 +86,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             answers += [answer(name, case, runs[-1].result) for name, case in wanted.items()]
             if file in RIGHT:
                 alarms |= flagged(runs[-1].result)
-    print(printed(answers, alarms, sum(r.wall for r in runs), sum(r.cpu for r in runs)))
+    wall, cpu = sum(r.wall for r in runs), sum(r.cpu for r in runs)
+    print(printed(answers, alarms, wall, cpu))
     if asked.document:
-        DOCUMENT.write_text(document(answers, alarms, runs, asked.profile), encoding="utf-8")
+        rows = [asdict(a) for a in answers]
+        record("gradproof", {"answers": rows, "alarms": alarms, "files": len(runs), "wall": wall, "cpu": cpu})
     return int(not all(a.caught for a in answers) or any(alarms.values()))
 
 
